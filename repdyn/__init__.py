@@ -1,0 +1,1 @@
+"""How representations form while a network trains."""

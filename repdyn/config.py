@@ -1,0 +1,291 @@
+"""Every setting, written once: name, type, default, help, check.
+
+The command line's options, the keys of a YAML file and MLflow's params all derive from these
+dataclasses: field `label_noise` is `--label-noise`, `label_noise: 0.15` and param `label_noise`.
+The string below a field is its help. A default of None means that the data set, the architecture
+or the optimizer brings its own (see defaults.py); `resolved` configurations hold no such None.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from repdyn.errors import UserError
+
+DATA = Group("Data", sort_key=1)
+MODEL = Group("Model", sort_key=2)
+OPTIMISATION = Group("Training", sort_key=3)
+MEASURES = Group("Measures", sort_key=4)
+TRACKING = Group("Tracking", sort_key=5)
+
+Dataset = str
+Augment = Literal["none", "flip", "crop-flip"]
+Schedule = Literal["constant", "cosine"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["fp32", "bf16"]
+BatchNormStatistics = Literal["precise", "running"]
+CkaEstimator = Literal["unbiased", "biased"]
+Probe = Literal["logistic", "ridge"]
+ProbeFeatures = Literal["pooled", "flat"]
+ProbeLabels = Literal["given", "true"]
+
+
+def _check(config: object, name: str, holds: Callable[[Any], bool], must: str) -> None:
+    """Raise the user's mistake where a given value does not hold."""
+    value = getattr(config, name)
+    if value is not None and not holds(value):
+        raise UserError(f"--{name.replace('_', '-')} {value}: must be {must}")
+
+
+@Parameter(name="*", group=DATA)
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is learned."""
+
+    dataset: str = "digits"
+    """digits, mnist, fashion-mnist, cifar10, cifar100, svhn, or imagefolder:PATH."""
+
+    data_dir: Path = Path("data")
+    """Folder looked in first, and downloaded to."""
+
+    train_size: int | None = None
+    """Training images to use, drawn by the data seed."""
+
+    image_size: int | None = None
+    """Side in pixels to resize an image folder's images to."""
+
+    label_noise: float | None = None
+    """Share of the training labels moved to another class, symmetric, fixed by the data seed."""
+
+    augment: Augment = "none"
+    """Random change of the training images: none, horizontal flip, or padded crop and flip."""
+
+    data_seed: int = 0
+    """Fixes the subset, the label noise, the probe images and the planes."""
+
+    def __post_init__(self) -> None:
+        _check(self, "train_size", lambda n: n >= 2, "at least 2")
+        _check(self, "image_size", lambda n: n >= 4, "at least 4")
+        _check(self, "label_noise", lambda s: 0 <= s < 1, "a share of at least 0 and below 1")
+        _check(self, "data_seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
+
+
+@Parameter(name="*", group=MODEL)
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What learns."""
+
+    arch: str = "resnet18"
+    """Any timm model name; stem and patches are adapted to small images."""
+
+    width: float | None = None
+    """Scales the channels of a ResNet, the embedding of a ViT."""
+
+    arch_arg: Annotated[tuple[str, ...], Parameter(negative_iterable=(), show_default=False)] = ()
+    """key=value passed on to timm; may be repeated."""
+
+    def __post_init__(self) -> None:
+        _check(self, "width", lambda w: 0 < w <= 16 and math.isfinite(w), "above 0 and at most 16")
+        for text in self.arch_arg:
+            if not re.match(r"[A-Za-z_]\w*=", text):
+                raise UserError(f"--arch-arg {text}: write key=value, for example depth=6")
+
+
+@Parameter(name="*", group=OPTIMISATION)
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """How it learns."""
+
+    opt: str = "sgd"
+    """Any timm optimizer: sgd, adam, adamw, lion, muon, and more."""
+
+    lr: float | None = None
+    """Learning rate (default: by optimizer, architecture family and data set; printed)."""
+
+    momentum: float = 0.9
+    """Momentum of the optimizers that have one."""
+
+    weight_decay: float = 0.0
+    """Weight decay; biases and norms are left out, as timm does."""
+
+    schedule: Schedule = "constant"
+    """Learning rate over the epochs."""
+
+    batch_size: int | None = None
+    """Images a step."""
+
+    epochs: int | None = None
+    """Epochs to train."""
+
+    seed: int = 0
+    """Fixes the initial weights, the order of the images and the augmentation."""
+
+    device: Device = "auto"
+    """auto takes cuda, else mps, else cpu."""
+
+    precision: Precision = "fp32"
+    """bf16 is autocast."""
+
+    compile: bool = False
+    """Compile the training step's model with torch.compile."""
+
+    def __post_init__(self) -> None:
+        _check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
+        _check(self, "momentum", lambda x: 0 <= x < 1, "at least 0 and below 1")
+        _check(self, "weight_decay", lambda x: 0 <= x < math.inf, "at least 0")
+        _check(self, "batch_size", lambda n: n >= 2, "at least 2")
+        _check(self, "epochs", lambda n: n >= 1, "at least 1")
+        _check(self, "seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
+
+
+@Parameter(name="*", group=MEASURES)
+@dataclass(frozen=True, kw_only=True)
+class MeasureConfig:
+    """What is measured at each checkpoint."""
+
+    checkpoints: Annotated[int | tuple[int, ...] | None, Parameter(negative_iterable=())] = None
+    """How many, log-spaced with the first and the last epoch in; or their epochs, one by one."""
+
+    layers: str = ""
+    """Regular expression: the watched layers whose name it finds (default: all)."""
+
+    bn: BatchNormStatistics = "precise"
+    """precise: recompute BatchNorm's statistics over training images, on a copy, before measuring."""
+
+    cka: CkaEstimator = "unbiased"
+    """unbiased: HSIC1 summed over minibatches (Song et al. 2012, Nguyen et al. 2021); biased: full
+    batch (Kornblith et al. 2019)."""
+
+    probe_images: int | None = None
+    """Test images on which CKA is computed and the probes are tested."""
+
+    cka_batch: int = 250
+    """Images a minibatch of CKA."""
+
+    probe: Probe = "logistic"
+    """logistic: L2-regularised multinomial logistic regression; ridge: closed form, faster."""
+
+    probe_features: ProbeFeatures = "pooled"
+    """pooled: spatial mean, or class token and mean of the other tokens; flat: all of them."""
+
+    probe_train: int | None = None
+    """Training images on which the probes are trained."""
+
+    probe_labels: ProbeLabels = "given"
+    """Labels the probes are trained on."""
+
+    probe_l2: float = 1e-3
+    """Regularisation: l2/2 ‖W‖² beside the mean cross-entropy."""
+
+    planes: int | None = None
+    """Planes for the similarity of decision regions: a third through test images, a third through
+    training images, a third with a noisy-label example."""
+
+    grid: int = 12
+    """Points a side of a plane's grid."""
+
+    fine_planes: int = 3
+    """How many of the planes are also drawn on a finer grid."""
+
+    fine_grid: int = 32
+    """Points a side of the finer grid."""
+
+    def __post_init__(self) -> None:
+        _check(self, "probe_images", lambda n: n >= 4, "at least 4")
+        _check(self, "cka_batch", lambda n: n >= 4, "at least 4: HSIC1 divides by b (b - 3)")
+        _check(self, "probe_train", lambda n: n >= 2, "at least 2")
+        _check(self, "probe_l2", lambda x: 0 < x < math.inf, "above 0")
+        _check(self, "planes", lambda n: n >= 3, "at least 3")
+        _check(self, "grid", lambda n: n >= 2, "at least 2")
+        _check(self, "fine_planes", lambda n: n >= 0, "at least 0")
+        _check(self, "fine_grid", lambda n: n >= 2, "at least 2")
+        match self.checkpoints:
+            case int(n) if n < 2:
+                raise UserError(f"--checkpoints {n}: at least 2, the first and the last epoch")
+            case tuple(epochs) if any(e < 0 for e in epochs):
+                raise UserError(f"--checkpoints {min(epochs)}: epochs start at 0")
+        try:
+            re.compile(self.layers)
+        except re.error as error:
+            raise UserError(f"--layers {self.layers}: no regular expression ({error})") from None
+
+
+@Parameter(name="*", group=TRACKING)
+@dataclass(frozen=True, kw_only=True)
+class StoreConfig:
+    """Where the runs are."""
+
+    tracking_uri: str | None = None
+    """MLflow's store or server (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)."""
+
+    experiment: str | None = None
+    """MLflow experiment (default: MLFLOW_EXPERIMENT_NAME, else repdyn)."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """All settings of a run but where it is stored."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    measure: MeasureConfig = field(default_factory=MeasureConfig)
+
+    def settings(self) -> Iterator[tuple[str, Any]]:
+        """Yield each setting's name and value, in the order in which they are written down."""
+        for group in dataclasses.fields(self):
+            part = getattr(self, group.name)
+            for setting in dataclasses.fields(part):
+                yield setting.name, getattr(part, setting.name)
+
+    def params(self) -> dict[str, str]:
+        """Return MLflow's params: each setting as text, lists as a shell would quote them."""
+        return {name: _text(value) for name, value in self.settings()}
+
+
+def from_params(params: dict[str, str]) -> TrainConfig:
+    """Return the configuration that `TrainConfig.params` wrote.
+
+    Raises:
+        UserError: a value is not what its setting takes. Params of other names are passed over.
+    """
+    from cyclopts import App, CycloptsError
+    from cyclopts.config import Dict
+
+    known = {name: _untext(name, params[name]) for name, _ in TrainConfig().settings() if name in params}
+    known = {name: value for name, value in known.items() if value is not None}
+    app = App(config=Dict(known, source="the run's params", use_commands_as_keys=False))
+    app.default(_identity)
+    try:
+        config: TrainConfig = app([], exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise UserError(" ".join(str(error).split())) from None
+    return config
+
+
+def _identity(config: TrainConfig | None = None) -> TrainConfig:
+    return config or TrainConfig()
+
+
+def _text(value: object) -> str:
+    return shlex.join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+_LISTS = frozenset({"arch_arg", "checkpoints"})
+
+
+def _untext(name: str, text: str) -> str | list[str] | None:
+    if text == "None":
+        return None
+    return shlex.split(text) if name in _LISTS else text
+

@@ -1,0 +1,1 @@
+"""What is read off the E×E matrices and the curves; numpy only."""

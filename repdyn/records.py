@@ -1,0 +1,167 @@
+"""The frozen arrays that cross a border: from measuring to storing, from storing to showing.
+
+Numpy only. Shapes are written with L watched layers, E checkpoints, K classes, P planes of a g×g
+grid, and L+1 where the network's output comes after its layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+
+PROBE_SPLITS = ("test", "clean", "noisy")
+"""What a probe's accuracy is taken on: the test images, and the probe's training examples whose
+label is true (clean) or was flipped (noisy, towards the flipped label; NaN where there are none)."""
+
+PLANE_KINDS = ("test", "train", "noisy")
+"""Where a plane's three anchor images come from: test images, training images, or training images
+of which at least one carries a flipped label."""
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """All that was measured of one run, up to its last checkpoint.
+
+    Attributes:
+        layers: names of the watched layers, in order of depth (L).
+        epochs: the checkpoints' epochs, increasing, (E,) int64; 0 is the initial model.
+        cka: similarity of a layer with itself at another checkpoint, (L, E, E) float32.
+        regions: share of the plane points to which a layer's probe gives the same class at both
+            checkpoints, (L, E, E) float32.
+        output_regions: the same of the network's output, (E, E) float32.
+        probe_acc: accuracy of a layer's linear probe, (L, E, 3) float32, last axis PROBE_SPLITS.
+        fragmentation: mean number of connected regions of a plane, (L+1, E) float32, output last.
+        areas: share of the plane points given to each class, (L+1, E, K) float32, output last.
+    """
+
+    layers: tuple[str, ...]
+    epochs: IntArray
+    cka: FloatArray
+    regions: FloatArray
+    output_regions: FloatArray
+    probe_acc: FloatArray
+    fragmentation: FloatArray
+    areas: FloatArray
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """Decision regions at one checkpoint.
+
+    Attributes:
+        epoch: of the checkpoint.
+        maps: class at each grid point, (L+1, P, g, g) uint8, output last; row index is the v2 axis,
+            column index the v1 axis. On these planes the similarity is computed.
+        fine: the same on the few planes meant for drawing, (L+1, Pf, gf, gf) uint8.
+    """
+
+    epoch: int
+    maps: NDArray[np.uint8]
+    fine: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PlaneSet:
+    """Planes spanned by three anchor images each, x0 + a·v1 + b·v2 with v1 ⟂ v2.
+
+    Attributes:
+        anchors: the images, (P, 3, C, H, W) uint8.
+        labels: their given labels, (P, 3) int64.
+        true_labels: their true labels, (P, 3) int64; differs where a label was flipped.
+        kinds: index into PLANE_KINDS, (P,) int64.
+        coords: (a, b) of the three anchors, in units of pixel-space length, (P, 3, 2) float64.
+        extent: (a_min, a_max, b_min, b_max) that the grid covers, (P, 4) float64.
+        fine: which of the planes LabelMaps.fine draws, indices, (Pf,) int64.
+    """
+
+    anchors: NDArray[np.uint8]
+    labels: IntArray
+    true_labels: IntArray
+    kinds: IntArray
+    coords: FloatArray
+    extent: FloatArray
+    fine: IntArray
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric over epochs: epochs (n,) int64, strictly increasing, and values (n,) float64."""
+
+    epochs: IntArray
+    values: FloatArray
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Boundaries between the phases of one run, in epochs; None where the curves show none.
+
+    Attributes:
+        onset: memorisation onset, when the flipped labels begin to be fit.
+        fit: perfect fit of the training set.
+        test_min: minimum of the test error before it rises again, or overall.
+        test_peak: the later peak of the test error, if it rises and descends again.
+        change_points: for each watched layer, the epochs at which its representation changes.
+    """
+
+    onset: int | None = None
+    fit: int | None = None
+    test_min: int | None = None
+    test_peak: int | None = None
+    change_points: tuple[tuple[int, ...], ...] = ()
+
+    def markers(self) -> dict[str, int]:
+        """Return the epochs of the boundaries that exist, by name, without the change points."""
+        named = {
+            "onset": self.onset,
+            "fit": self.fit,
+            "test_min": self.test_min,
+            "test_peak": self.test_peak,
+        }
+        return {name: epoch for name, epoch in named.items() if epoch is not None}
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run as a list shows it.
+
+    Attributes:
+        status: MLflow's RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
+        started, ended: milliseconds since 1970, UTC; ended is None while it runs.
+        params, tags: as logged, text.
+        metrics: the last value of each.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    status: str
+    started: int
+    ended: int | None
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run, read whole.
+
+    Attributes:
+        dynamics: what was measured up to the last checkpoint; None before the first.
+        curves: the per-epoch metrics by name (`train/acc`, `test/loss`, ...).
+        phases: the boundaries; of a run that still trains, those that its curves show so far.
+        scores: the scalars of dynamics.scores by name; empty where they are not defined yet.
+    """
+
+    summary: RunSummary
+    dynamics: Dynamics | None
+    curves: Mapping[str, Curve]
+    phases: Phases
+    scores: Mapping[str, float]

@@ -1,0 +1,1 @@
+"""Figures, text and comparisons of recorded runs."""
