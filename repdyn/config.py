@@ -12,12 +12,12 @@ import dataclasses
 import math
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from repdyn.errors import UserError
 
@@ -27,7 +27,7 @@ OPTIMISATION = Group("Training", sort_key=3)
 MEASURES = Group("Measures", sort_key=4)
 TRACKING = Group("Tracking", sort_key=5)
 
-Dataset = str
+Family = Literal["resnet", "vit", "other"]
 Augment = Literal["none", "flip", "crop-flip"]
 Schedule = Literal["constant", "cosine"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -39,11 +39,26 @@ ProbeFeatures = Literal["pooled", "flat"]
 ProbeLabels = Literal["given", "true"]
 
 
+T = TypeVar("T")
+
+
 def _check(config: object, name: str, holds: Callable[[Any], bool], must: str) -> None:
     """Raise the user's mistake where a given value does not hold."""
     value = getattr(config, name)
     if value is not None and not holds(value):
         raise UserError(f"--{name.replace('_', '-')} {value}: must be {must}")
+
+
+def _checkpoints(_hint: object, tokens: Sequence[Token]) -> int | tuple[int, ...]:
+    """Read a number, or epochs divided by commas; a YAML list comes as one token an epoch."""
+    words = [word for token in tokens for word in token.value.replace(",", " ").split()]
+    try:
+        epochs = tuple(int(word) for word in words)
+    except ValueError:
+        said = " ".join(words)
+        raise UserError(f"--checkpoints {said}: give a number, or epochs as in 0,1,10") from None
+    listed = len(epochs) > 1 or any("," in token.value for token in tokens)
+    return epochs if listed else epochs[0]
 
 
 @Parameter(name="*", group=DATA)
@@ -152,18 +167,19 @@ class OptimConfig:
 class MeasureConfig:
     """What is measured at each checkpoint."""
 
-    checkpoints: Annotated[int | tuple[int, ...] | None, Parameter(negative_iterable=())] = None
-    """How many, log-spaced with the first and the last epoch in; or their epochs, one by one."""
+    checkpoints: Annotated[
+        int | tuple[int, ...] | None, Parameter(converter=_checkpoints, n_tokens=1, negative=())
+    ] = None
+    """How many, log-spaced with the first and the last epoch in; or a list of epochs: 0,1,10,100."""
 
-    layers: str = ""
+    layers: Annotated[str, Parameter(show_default=False)] = ""
     """Regular expression: the watched layers whose name it finds (default: all)."""
 
     bn: BatchNormStatistics = "precise"
     """precise: recompute BatchNorm's statistics over training images, on a copy, before measuring."""
 
     cka: CkaEstimator = "unbiased"
-    """unbiased: HSIC1 summed over minibatches (Song et al. 2012, Nguyen et al. 2021); biased: full
-    batch (Kornblith et al. 2019)."""
+    """unbiased: HSIC1 over minibatches (Nguyen et al. 2021); biased (Kornblith et al. 2019)."""
 
     probe_images: int | None = None
     """Test images on which CKA is computed and the probes are tested."""
@@ -187,8 +203,7 @@ class MeasureConfig:
     """Regularisation: l2/2 ‖W‖² beside the mean cross-entropy."""
 
     planes: int | None = None
-    """Planes for the similarity of decision regions: a third through test images, a third through
-    training images, a third with a noisy-label example."""
+    """Planes for the similarity of decision regions, through test, training and noisy images."""
 
     grid: int = 12
     """Points a side of a plane's grid."""
@@ -231,6 +246,13 @@ class StoreConfig:
     """MLflow experiment (default: MLFLOW_EXPERIMENT_NAME, else repdyn)."""
 
 
+def known(value: T | None) -> T:
+    """Return a setting that defaults have filled in by now."""
+    if value is None:
+        raise AssertionError("a resolved configuration leaves no such setting open")
+    return value
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -253,7 +275,16 @@ class TrainConfig:
         return {name: _text(value) for name, value in self.settings()}
 
 
-def from_params(params: dict[str, str]) -> TrainConfig:
+_LISTS = frozenset({"arch_arg", "checkpoints"})
+
+
+def given_settings(params: Mapping[str, str], part: type) -> dict[str, str | list[str]]:
+    """Return the settings of one dataclass among MLflow's params, as a YAML file would give them."""
+    names = [f.name for f in dataclasses.fields(part) if params.get(f.name, "None") != "None"]
+    return {n: shlex.split(params[n]) if n in _LISTS else params[n] for n in names}
+
+
+def from_params(params: Mapping[str, str]) -> TrainConfig:
     """Return the configuration that `TrainConfig.params` wrote.
 
     Raises:
@@ -262,12 +293,15 @@ def from_params(params: dict[str, str]) -> TrainConfig:
     from cyclopts import App, CycloptsError
     from cyclopts.config import Dict
 
-    known = {name: _untext(name, params[name]) for name, _ in TrainConfig().settings() if name in params}
-    known = {name: value for name, value in known.items() if value is not None}
-    app = App(config=Dict(known, source="the run's params", use_commands_as_keys=False))
+    given: dict[str, str | list[str]] = {}
+    for part in (DataConfig, ModelConfig, OptimConfig, MeasureConfig):
+        given |= given_settings(params, part)
+    app = App(config=Dict(given, source="the run's params", use_commands_as_keys=False))
     app.default(_identity)
     try:
-        config: TrainConfig = app([], exit_on_error=False, print_error=False, result_action="return_value")
+        config: TrainConfig = app(
+            [], exit_on_error=False, print_error=False, result_action="return_value"
+        )
     except CycloptsError as error:
         raise UserError(" ".join(str(error).split())) from None
     return config
@@ -279,13 +313,3 @@ def _identity(config: TrainConfig | None = None) -> TrainConfig:
 
 def _text(value: object) -> str:
     return shlex.join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-_LISTS = frozenset({"arch_arg", "checkpoints"})
-
-
-def _untext(name: str, text: str) -> str | list[str] | None:
-    if text == "None":
-        return None
-    return shlex.split(text) if name in _LISTS else text
-

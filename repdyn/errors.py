@@ -1,5 +1,8 @@
 """The one exception that means: the user can mend this."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A mistake the user can see and mend.
@@ -7,3 +10,9 @@ class UserError(Exception):
     The message is one line: what was wrong and what to do. The command line prints it without a
     traceback and exits with code 2.
     """
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return "; the nearest are …" for the end of a message, or nothing if none is near."""
+    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.4)
+    return f"; the nearest are {', '.join(near)}" if near else ""
