@@ -1,0 +1,198 @@
+"""Centred Gram matrices and the E×E CKA of a layer.
+
+With K̃ the centred Gram matrix of a layer's features on b probe images, HSIC of two layers or two
+checkpoints is ⟨K̃, L̃⟩ up to a constant, and CKA = HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)). So one
+(layer, checkpoint) is one row vector, the packed upper triangles of its centred Grams, and CKA is
+the cosine of two rows.
+
+* unbiased: HSIC₁ (Song et al. 2012, *Feature Selection via Dependence Maximization*), with
+  U-centring (Székely & Rizzo 2014): HSIC₁(K, L) = ⟨Ũ(K), Ũ(L)⟩ / (b (b - 3)), diagonals zero.
+  Averaged over minibatches before the ratio is taken (Nguyen, Raghu & Kornblith 2021).
+* biased: HSIC₀(K, L) = ⟨HKH, HLH⟩ / (n - 1)² of the full batch (Kornblith et al. 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from repdyn.config import CkaEstimator
+from repdyn.measure.features import flat, layer_features
+from repdyn.models import Layer
+
+Row = NDArray[np.float16]
+Rows = Sequence[NDArray[np.floating[Any]]]
+
+_BLOCK = 2**22
+"""Float32 numbers that a product of rows holds beside the stored ones: 16 MiB."""
+
+
+def gram(features: Tensor) -> Tensor:
+    """Return the Gram matrix (b, b) float64 of features (b, p) centred over the images.
+
+    Centring first, in the features' float32, keeps a large common offset from swallowing the
+    differences; the Gram's own centring then removes what rounding left of it.
+    """
+    centred = features - features.mean(dim=0)
+    return (centred @ centred.T).double()
+
+
+def u_centred(k: Tensor) -> Tensor:
+    """Return the U-centred (b, b) Gram matrix, zero diagonal (Székely & Rizzo 2014, eq. 2.3).
+
+    Raises:
+        ValueError: b ≤ 3, where HSIC₁ is undefined.
+    """
+    b = len(k)
+    if b <= 3:
+        raise ValueError(f"HSIC₁ needs at least 4 images, not {b}")
+    k = k.clone().fill_diagonal_(0)
+    rows = k.sum(dim=1) / (b - 2)
+    k -= rows
+    k -= rows[:, None]
+    k += rows.sum() / (b - 1)
+    return k.fill_diagonal_(0)
+
+
+def h_centred(k: Tensor) -> Tensor:
+    """Return the doubly centred (n, n) Gram matrix H K H, H = I - 11ᵀ/n."""
+    return k - k.mean(dim=0) - k.mean(dim=1, keepdim=True) + k.mean()
+
+
+def packed(k: Tensor, estimator: CkaEstimator) -> Tensor:
+    """Return the upper triangle as a vector float64 whose dot products are the estimator's HSIC."""
+    b = len(k)
+    if estimator == "unbiased":
+        i, j = torch.triu_indices(b, b, offset=1, device=k.device)
+        return u_centred(k)[i, j] * math.sqrt(2 / (b * (b - 3)))
+    i, j = torch.triu_indices(b, b, device=k.device)
+    twice = torch.where(i == j, 1.0, math.sqrt(2)).to(k)
+    return h_centred(k)[i, j] * twice / (b - 1)
+
+
+def stored(vector: Tensor) -> Row:
+    """Return a row as it is kept: scaled to an rms of 1, float16.
+
+    CKA does not depend on the scale, and unscaled rows overflow float16. A row without variance or
+    with a non-finite value becomes NaN: its CKA is undefined.
+    """
+    row: NDArray[np.float64] = vector.cpu().numpy()
+    rms = math.sqrt(float(np.mean(row**2)))
+    if not rms or not math.isfinite(rms):
+        return np.full(row.shape, np.nan, dtype=np.float16)
+    return (row / rms).astype(np.float16)
+
+
+def minibatches(n: int, estimator: CkaEstimator, batch: int) -> list[int]:
+    """Return the sizes of the minibatches: a last one of 3 images or fewer is dropped."""
+    if estimator == "biased":
+        return [n]
+    sizes = [batch] * (n // batch) + ([n % batch] if n % batch else [])
+    return [size for size in sizes if size > 3]
+
+
+def gram_vectors(
+    model: nn.Module,
+    layers: Sequence[Layer],
+    images: Tensor,
+    *,
+    estimator: CkaEstimator = "unbiased",
+    batch: int = 250,
+    chunk: int = 250,
+) -> list[Tensor]:
+    """Return one vector a layer, from one forward pass over the probe images.
+
+    The cosine of two vectors is the CKA of what they come from, their dot product its HSIC.
+
+    A short last minibatch is exact: each HSIC₁ is an unbiased estimate whatever its size, and the
+    rows weight it by its share of the images.
+
+    Args:
+        model: run in eval mode; its mode is restored.
+        layers: to measure.
+        images: (n, ...) probe images as the model takes them, n ≥ 4.
+        estimator: see the module.
+        batch: images a minibatch of the unbiased estimator; at least 4.
+        chunk: images a forward pass; the result does not depend on it.
+
+    Returns:
+        L float64 tensors of length m = Σ b (b - 1) / 2 over the minibatches (unbiased).
+
+    Raises:
+        ValueError: fewer than 4 images, or minibatches of fewer.
+    """
+    sizes = minibatches(len(images), estimator, batch)
+    if not sizes or len(images) < 4:
+        raise ValueError(
+            f"CKA needs minibatches of at least 4 images, not {min(batch, len(images))}"
+        )
+    used = sum(sizes)
+    pieces: list[list[Tensor]] = [[] for _ in layers]
+    for minibatch in images[:used].split(sizes):
+        parts: list[list[Tensor]] = [[] for _ in layers]
+        for features, _ in layer_features(model, layers, minibatch, reduce=flat, chunk=chunk):
+            for held, x in zip(parts, features, strict=True):
+                held.append(x)
+        share = math.sqrt(len(minibatch) / used)
+        for piece, held in zip(pieces, parts, strict=True):
+            features_of_all = held[0] if len(held) == 1 else torch.cat(held)
+            held.clear()
+            piece.append(packed(gram(features_of_all), estimator) * share)
+    return [torch.cat(piece) for piece in pieces]
+
+
+def inner_products(a: Rows, b: Rows) -> NDArray[np.float64]:
+    """Return ⟨a_i, b_j⟩ / m of rows of length m, (len(a), len(b)) float64.
+
+    Products in float32 over blocks of columns, summed in float64.
+    """
+    m = a[0].size
+    step = max(1, _BLOCK // (len(a) + len(b)))
+    total = np.zeros((len(a), len(b)))
+    for start in range(0, m, step):
+        left = np.stack([row[start : start + step] for row in a]).astype(np.float32)
+        right = np.stack([row[start : start + step] for row in b]).astype(np.float32)
+        total += left @ right.T
+    return total / m
+
+
+def cka_matrix(a: Rows, b: Rows) -> NDArray[np.float64]:
+    """Return the CKA of every row of a with every row of b, (len(a), len(b)).
+
+    The rows may be of one layer at two checkpoints, of two layers, or of two runs, as long as they
+    come from the same probe images. Not clamped: independent features give small negative values.
+    """
+    norms = [np.array([inner_products([r], [r])[0, 0] for r in rows]) for rows in (a, b)]
+    matrix: NDArray[np.float64] = inner_products(a, b) / np.sqrt(np.outer(*norms))
+    return matrix
+
+
+class GrowingCka:
+    """The E×E CKA of one layer, grown by one row at each checkpoint."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._products = np.zeros((0, 0))
+
+    def append(self, row: Row) -> None:
+        """Add a checkpoint: one matrix-vector product with the rows there are."""
+        self.rows.append(row)
+        new = inner_products(self.rows, [row])[:, 0]
+        e = len(self.rows)
+        grown = np.empty((e, e))
+        grown[:-1, :-1] = self._products
+        grown[-1, :] = grown[:, -1] = new
+        self._products = grown
+
+    @property
+    def matrix(self) -> NDArray[np.float32]:
+        """The CKA of each checkpoint with each, (E, E); NaN where a row is undefined."""
+        norms = np.sqrt(np.diag(self._products))
+        matrix: NDArray[np.float32] = (self._products / np.outer(norms, norms)).astype(np.float32)
+        return matrix

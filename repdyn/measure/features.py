@@ -1,0 +1,138 @@
+"""One forward pass → the activations of every watched layer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from repdyn.models import Layer
+
+Reduce = Callable[[Layer, Tensor], Tensor]
+
+
+def flat(layer: Layer, activation: Tensor) -> Tensor:
+    """Return a float32 copy as a matrix (n, p), the features of an image in memory order.
+
+    The copy keeps what an in-place ReLU after the layer would overwrite. Feature maps in
+    channels_last are flattened in that order, which spares a transposition: the Gram matrix does
+    not depend on the order of the features, but it must be the same for all images.
+    """
+    del layer
+    if activation.dim() == 4 and activation.is_contiguous(memory_format=torch.channels_last):
+        activation = activation.permute(0, 2, 3, 1)
+    return activation.detach().flatten(1).to(torch.float32, copy=True)
+
+
+def pooled(layer: Layer, activation: Tensor) -> Tensor:
+    """Return the features (n, d) float32 that a linear probe sees.
+
+    Of a feature map its spatial mean; of tokens the leading class and register tokens and the mean
+    of the others, side by side; of a vector itself.
+    """
+    x = activation.detach().float()
+    if x.dim() == 4:
+        return x.mean(dim=(1, 2) if layer.channels == 3 else (2, 3))
+    if x.dim() == 3:
+        prefix, rest = x[:, : layer.prefix_tokens], x[:, layer.prefix_tokens :]
+        return torch.cat([prefix.flatten(1), rest.mean(dim=1)], dim=1)
+    return x.flatten(1).clone()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Hold the model in eval mode without gradients; restores each module's own mode."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def _hooked(
+    model: nn.Module, layers: Sequence[Layer], reduce: Reduce
+) -> Iterator[dict[str, Tensor]]:
+    """Fill a dict with each layer's reduced activation whenever the model runs."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(layer: Layer) -> Callable[[nn.Module, object, Tensor], None]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            seen[layer.name] = reduce(layer, output)
+
+        return hook
+
+    handles = [model.get_submodule(a.module).register_forward_hook(keep(a)) for a in layers]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def layer_features(
+    model: nn.Module,
+    layers: Sequence[Layer],
+    inputs: Tensor,
+    *,
+    reduce: Reduce,
+    chunk: int = 250,
+) -> Iterator[tuple[list[Tensor], Tensor]]:
+    """Yield, chunk by chunk, each layer's features and the output of the model.
+
+    Args:
+        model: run in eval mode without gradients; its mode is restored.
+        layers: whose features are wanted, in this order.
+        inputs: (n, ...) as the model takes them, on its device.
+        reduce: `flat` or `pooled`; is given the layer and its activation.
+        chunk: inputs a forward pass; results do not depend on it.
+
+    Yields:
+        Features, one (c, p) float32 tensor a layer, and the output (c, K) float32.
+    """
+    with evaluating(model), _hooked(model, layers, reduce) as seen:
+        for part in inputs.split(chunk):
+            output = model(part)
+            yield [seen[layer.name] for layer in layers], output.float()
+            seen.clear()
+
+
+def all_features(
+    model: nn.Module,
+    layers: Sequence[Layer],
+    inputs: Tensor,
+    *,
+    reduce: Reduce,
+    chunk: int = 250,
+) -> tuple[list[Tensor], Tensor]:
+    """Return each layer's features of all inputs, (n, p) each, and the output (n, K)."""
+    parts = list(layer_features(model, layers, inputs, reduce=reduce, chunk=chunk))
+    features = [torch.cat([part[0][i] for part in parts]) for i in range(len(layers))]
+    return features, torch.cat([output for _, output in parts])
+
+
+def with_precise_bn(model: nn.Module, inputs: Tensor, *, batch: int = 250) -> nn.Module:
+    """Return a copy whose BatchNorm statistics are recomputed over the inputs ("precise BN").
+
+    The running statistics are a moving average over the last steps, made while the weights moved;
+    when an epoch has few steps they lag, and a layer's CKA shows the lag. Wu & Johnson (2021,
+    *Rethinking "Batch" in BatchNorm*): the average of the batches' statistics under the present
+    weights. A model without BatchNorm is returned as it is.
+
+    Args:
+        model: left untouched.
+        inputs: (n, ...) training inputs, without augmentation.
+        batch: inputs a batch; a last batch of one is left out, as its variance is undefined.
+    """
+    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+        return model
+    twin = copy.deepcopy(model)
+    update_bn((part for part in inputs.split(batch) if len(part) > 1), twin)
+    return twin

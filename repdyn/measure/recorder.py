@@ -1,0 +1,233 @@
+"""Recorder: measures a model at a checkpoint and keeps the E×E matrices growing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from repdyn.config import MeasureConfig
+from repdyn.measure.cka import GrowingCka, Row, gram_vectors, stored
+from repdyn.measure.features import all_features, flat, pooled, with_precise_bn
+from repdyn.measure.probes import LinearProbe, fit_probe
+from repdyn.measure.regions import (
+    agreement,
+    class_areas,
+    fragmentation,
+    label_maps,
+    planes_through,
+)
+from repdyn.models import Layer
+from repdyn.records import Dynamics, LabelMaps
+
+
+@dataclass(frozen=True)
+class ProbeData:
+    """The fixed inputs on which every checkpoint is measured, as the model takes them.
+
+    Attributes:
+        images: probe images for CKA and for the probes' test accuracy, (n, ...) float.
+        labels: their true labels, (n,) int64.
+        train_images: on which the probes are fitted and BatchNorm's statistics recomputed, (m, ...).
+        train_labels: what the probes learn to say, (m,) int64.
+        given_labels: what the network was trained on, (m,) int64.
+        noisy: which of these labels were flipped, (m,) bool.
+        anchors: three inputs a plane, (P, 3, ...) float.
+        fine: which of the planes are also drawn finely.
+        classes: K.
+    """
+
+    images: Tensor
+    labels: NDArray[np.int64]
+    train_images: Tensor
+    train_labels: NDArray[np.int64]
+    given_labels: NDArray[np.int64]
+    noisy: NDArray[np.bool_]
+    anchors: Tensor
+    fine: tuple[int, ...]
+    classes: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One checkpoint, measured.
+
+    Attributes:
+        rows: the layers' packed centred Grams, L rows of length m, float16.
+        label_maps: decision regions.
+        seconds: time spent, by part.
+    """
+
+    epoch: int
+    rows: list[Row]
+    label_maps: LabelMaps
+    seconds: dict[str, float]
+
+
+class Recorder:
+    """Measures any torch module, epoch after epoch; knows nothing of training or of MLflow.
+
+    Args:
+        layers: to watch, in order of depth; `watched_layers(model)` proposes them.
+        data: the fixed inputs.
+        settings: estimators, probes, grids; checkpoints and sizes are the caller's.
+        chunk: inputs a forward pass.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        data: ProbeData,
+        settings: MeasureConfig | None = None,
+        *,
+        chunk: int = 250,
+    ) -> None:
+        self.layers = tuple(layers)
+        self.planes = planes_through(data.anchors)
+        self._data = data
+        self._settings = settings or MeasureConfig()
+        self._chunk = chunk
+        self._reduce = pooled if self._settings.probe_features == "pooled" else flat
+        self._cka = [GrowingCka() for _ in self.layers]
+        self._probes: dict[str, LinearProbe] = {}
+        self._epochs: list[int] = []
+        self._maps: list[NDArray[np.uint8]] = []
+        self._regions = np.zeros((len(self.layers) + 1, 0, 0))
+        self._probe_acc: list[NDArray[np.float64]] = []
+        self._fragmentation: list[list[float]] = []
+        self._areas: list[NDArray[np.float64]] = []
+
+    def measure(self, model: nn.Module, epoch: int) -> Measurement:
+        """Measure the model and take it in as the newest checkpoint.
+
+        The model is run in eval mode, on a copy with precise BatchNorm statistics if so set; its
+        own weights, statistics and mode stay as they are.
+
+        Raises:
+            ValueError: the epoch does not come after the last measured one.
+        """
+        if self._epochs and epoch <= self._epochs[-1]:
+            raise ValueError(f"epoch {epoch} does not come after {self._epochs[-1]}")
+        clock = _Clock()
+        settings = self._settings
+        with clock("bn"):
+            if settings.bn == "precise":
+                model = with_precise_bn(model, self._data.train_images)
+        with clock("cka"):
+            vectors = gram_vectors(
+                model,
+                self.layers,
+                self._data.images,
+                estimator=settings.cka,
+                batch=settings.cka_batch,
+                chunk=self._chunk,
+            )
+            rows = [stored(vector) for vector in vectors]
+        with clock("probes"):
+            accuracy = self._fit_probes(model)
+        with clock("regions"):
+            maps = self._label_maps(model, range(len(self.planes)), settings.grid)
+            fine = self._label_maps(model, self._data.fine, settings.fine_grid)
+        with clock("matrices"):
+            self._grow(epoch, rows, accuracy, maps)
+        return Measurement(epoch, rows, LabelMaps(epoch, maps, fine), clock.seconds)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """All measured so far, as the arrays that are stored."""
+        e, k = len(self._epochs), self._data.classes
+        return Dynamics(
+            layers=tuple(layer.name for layer in self.layers),
+            epochs=np.array(self._epochs, dtype=np.int64),
+            cka=np.stack([growing.matrix for growing in self._cka]),
+            regions=self._regions[:-1].astype(np.float32),
+            output_regions=self._regions[-1].astype(np.float32),
+            probe_acc=np.array(self._probe_acc, dtype=np.float32).reshape(e, -1, 3).swapaxes(0, 1),
+            fragmentation=np.array(self._fragmentation, dtype=np.float32).reshape(e, -1).T,
+            areas=np.array(self._areas, dtype=np.float32).reshape(e, -1, k).swapaxes(0, 1),
+        )
+
+    def _fit_probes(self, model: nn.Module) -> NDArray[np.float64]:
+        """Fit each layer's probe; returns accuracies (L, 3) on test, clean and noisy examples."""
+        data, settings = self._data, self._settings
+        train, _ = all_features(
+            model, self.layers, data.train_images, reduce=self._reduce, chunk=self._chunk
+        )
+        test, _ = all_features(
+            model, self.layers, data.images, reduce=self._reduce, chunk=self._chunk
+        )
+        accuracy = np.full((len(self.layers), 3), np.nan)
+        for i, layer in enumerate(self.layers):
+            x = train[i].cpu().numpy()
+            probe = fit_probe(
+                x,
+                data.train_labels,
+                data.classes,
+                kind=settings.probe,
+                l2=settings.probe_l2,
+                start=self._probes.get(layer.name),
+            )
+            self._probes[layer.name] = probe
+            hits = probe.predict(x) == data.given_labels
+            accuracy[i, 0] = np.mean(probe.predict(test[i].cpu().numpy()) == data.labels)
+            for column, chosen in ((1, ~data.noisy), (2, data.noisy)):
+                if chosen.any():
+                    accuracy[i, column] = np.mean(hits[chosen])
+        return accuracy
+
+    def _label_maps(self, model: nn.Module, planes: Sequence[int], side: int) -> NDArray[np.uint8]:
+        if not planes:
+            return np.zeros((len(self.layers) + 1, 0, side, side), dtype=np.uint8)
+        return label_maps(
+            model,
+            self.layers,
+            self._probes,
+            self.planes.subset(planes),
+            side,
+            reduce=self._reduce,
+            chunk=self._chunk,
+        )
+
+    def _grow(
+        self,
+        epoch: int,
+        rows: list[Row],
+        accuracy: NDArray[np.float64],
+        maps: NDArray[np.uint8],
+    ) -> None:
+        self._epochs.append(epoch)
+        self._maps.append(maps)
+        for growing, row in zip(self._cka, rows, strict=True):
+            growing.append(row)
+        e = len(self._maps)
+        grown = np.empty((len(self.layers) + 1, e, e))
+        grown[:, :-1, :-1] = self._regions
+        new = np.stack([agreement(maps, before) for before in self._maps], axis=1)
+        grown[:, -1, :] = grown[:, :, -1] = new
+        self._regions = grown
+        self._probe_acc.append(accuracy)
+        self._fragmentation.append([fragmentation(m) for m in maps])
+        self._areas.append(np.stack([class_areas(m, self._data.classes) for m in maps]))
+
+
+class _Clock:
+    """Adds up the seconds of named parts."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start

@@ -1,0 +1,55 @@
+"""Small networks with the habits that make measuring go wrong."""
+
+import torch
+from torch import Tensor, nn
+
+from repdyn.models import Layer
+
+
+class Mlp(nn.Module):
+    """Linear, in-place ReLU, linear: the first layer's output is overwritten by what follows it."""
+
+    def __init__(self, inputs: int = 6, hidden: int = 12, classes: int = 3) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, hidden)
+        self.act = nn.ReLU(inplace=True)
+        self.last = nn.Linear(hidden, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.act(self.first(x.flatten(1))))
+
+
+class Residual(nn.Module):
+    """A convolution, then a residual block whose last BatchNorm starts at zero, as timm's does."""
+
+    def __init__(self, channels: int = 4, classes: int = 3) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, channels, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.bn2.weight)
+        self.branch = nn.Identity()
+        self.head = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.bn1(self.stem(x)))
+        x = torch.relu(x + self.branch(self.bn2(self.conv(x))))
+        return self.head(x.mean(dim=(2, 3)))
+
+
+class Scaled(nn.Module):
+    """Features are the inputs, scaled and shifted by the same amount for all images."""
+
+    def __init__(self, scale: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        self.layer = nn.Identity()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x * self.scale + self.offset)
+
+
+FIRST = Layer("first", "first")
+LOGITS = Layer("logits", "")
+IDENTITY = Layer("layer", "layer")

@@ -1,0 +1,136 @@
+"""The recorder on a network of its own, without training or MLflow."""
+
+import numpy as np
+import pytest
+import torch
+
+from measure.networks import LOGITS, Mlp, Residual
+from repdyn.config import MeasureConfig
+from repdyn.measure.cka import cka_matrix, gram_vectors, stored
+from repdyn.measure.recorder import ProbeData, Recorder
+from repdyn.measure.regions import agreement
+from repdyn.models import Layer
+
+BN = Layer("bn1", "bn1")
+
+
+def probe_data(noisy: bool = True) -> ProbeData:
+    g = torch.Generator().manual_seed(0)
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 3, 40)
+    flipped = np.arange(40) < (8 if noisy else 0)
+    given = np.where(flipped, (true + 1) % 3, true)
+    return ProbeData(
+        images=torch.randn(24, 1, 4, 4, generator=g),
+        labels=rng.integers(0, 3, 24),
+        train_images=torch.randn(40, 1, 4, 4, generator=g),
+        train_labels=given,
+        given_labels=given,
+        noisy=flipped,
+        anchors=torch.randn(6, 3, 1, 4, 4, generator=g),
+        fine=(0, 2),
+        classes=3,
+    )
+
+
+def recorded(epochs: int = 3, **settings: object) -> tuple[Recorder, list]:
+    torch.manual_seed(0)
+    recorder = Recorder([BN, LOGITS], probe_data(), MeasureConfig(grid=4, fine_grid=8, **settings))
+    return recorder, [recorder.measure(Residual(), epoch) for epoch in range(epochs)]
+
+
+def test_shapes_are_those_of_the_records() -> None:
+    recorder, measurements = recorded()
+    dynamics = recorder.dynamics
+    assert dynamics.layers == ("bn1", "logits")
+    assert dynamics.epochs.tolist() == [0, 1, 2]
+    assert dynamics.cka.shape == dynamics.regions.shape == (2, 3, 3)
+    assert dynamics.output_regions.shape == (3, 3)
+    assert dynamics.probe_acc.shape == (2, 3, 3)
+    assert dynamics.fragmentation.shape == (3, 3)
+    assert dynamics.areas.shape == (3, 3, 3)
+    assert measurements[0].label_maps.maps.shape == (3, 6, 4, 4)
+    assert measurements[0].label_maps.fine.shape == (3, 2, 8, 8)
+
+
+def test_the_matrices_are_those_of_the_parts() -> None:
+    recorder, measurements = recorded()
+    for i in range(2):
+        rows = [m.rows[i] for m in measurements]
+        np.testing.assert_allclose(recorder.dynamics.cka[i], cka_matrix(rows, rows), atol=1e-6)
+    maps = [m.label_maps.maps for m in measurements]
+    expected = [[agreement(a, b) for b in maps] for a in maps]
+    np.testing.assert_allclose(recorder.dynamics.regions[1], [[s[1] for s in r] for r in expected])
+    np.testing.assert_allclose(
+        recorder.dynamics.output_regions, [[s[2] for s in r] for r in expected]
+    )
+
+
+def test_areas_sum_to_one() -> None:
+    recorder, _ = recorded()
+    np.testing.assert_allclose(recorder.dynamics.areas.sum(axis=2), 1, atol=1e-6)
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    torch.manual_seed(0)
+    model = Residual().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    random_state = torch.get_rng_state()
+    recorder = Recorder([BN, LOGITS], probe_data(), MeasureConfig(grid=4, fine_grid=8))
+    recorder.measure(model, 0)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert model.training
+    assert torch.equal(random_state, torch.get_rng_state())
+
+
+def test_precise_bn_makes_lagging_statistics_harmless() -> None:
+    torch.manual_seed(0)
+    model, data = Residual(), probe_data()
+    lagging = Residual()
+    lagging.load_state_dict(model.state_dict())
+    lagging.bn1.running_mean.add_(5)
+    lagging.bn1.running_var.mul_(50)
+    rows = {}
+    for bn in ("precise", "running"):
+        recorder = Recorder([LOGITS], data, MeasureConfig(grid=2, fine_planes=0, bn=bn))
+        rows[bn] = [recorder.measure(m, e).rows[0] for e, m in enumerate((model, lagging))]
+    assert cka_matrix(rows["precise"][:1], rows["precise"][1:])[0, 0] == pytest.approx(1, abs=1e-5)
+    assert cka_matrix(rows["running"][:1], rows["running"][1:])[0, 0] < 0.99
+
+
+def test_rows_are_those_of_the_running_statistics_if_so_asked() -> None:
+    torch.manual_seed(0)
+    model, data = Residual(), probe_data()
+    recorder = Recorder([LOGITS], data, MeasureConfig(grid=2, fine_planes=0, bn="running"))
+    (expected,) = gram_vectors(model, [LOGITS], data.images)
+    assert np.array_equal(recorder.measure(model, 0).rows[0], stored(expected))
+
+
+def test_without_noisy_examples_their_probe_accuracy_is_nan() -> None:
+    recorder = Recorder([LOGITS], probe_data(noisy=False), MeasureConfig(grid=2, fine_planes=0))
+    recorder.measure(Mlp(16), 0)
+    assert np.isnan(recorder.dynamics.probe_acc[0, 0, 2])
+    assert recorder.dynamics.probe_acc[0, 0, 1] > 0
+
+
+@pytest.mark.parametrize(
+    "settings", [{"probe": "ridge"}, {"probe_features": "flat"}, {"cka": "biased"}]
+)
+def test_every_setting_of_the_measures_changes_what_is_measured(settings: dict) -> None:
+    plain, other = recorded()[0].dynamics, recorded(**settings)[0].dynamics
+    field = "cka" if "cka" in settings else "regions"
+    assert not np.array_equal(getattr(plain, field), getattr(other, field))
+
+
+def test_an_epoch_that_does_not_come_after_the_last_is_refused() -> None:
+    recorder, _ = recorded(2)
+    with pytest.raises(ValueError, match="does not come after 1"):
+        recorder.measure(Residual(), 1)
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    a, b = recorded()[0].dynamics, recorded()[0].dynamics
+    assert all(
+        np.array_equal(getattr(a, f), getattr(b, f), equal_nan=True)
+        for f in ("cka", "regions", "probe_acc", "fragmentation")
+    )
