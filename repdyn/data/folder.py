@@ -1,0 +1,132 @@
+"""Image folders: one's own, ImageNet-like, or Tiny ImageNet as it is unpacked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from repdyn.data.images import Images, Labels, Source
+from repdyn.data.sampling import Purpose, stratified, stream
+from repdyn.errors import UserError
+
+HELD_OUT = 0.2
+"""Share of a folder without a test split that is held out for testing, by class."""
+
+TINY_IMAGENET_LABELS = "val_annotations.txt"
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Files and the names of their classes."""
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+
+
+def folder(root: Path, side: int, seed: int) -> Source:
+    """Read a folder of images: `train/` and `val/` or `test/` with a folder a class, or just these.
+
+    Images become RGB and are cropped about their centre to a square of `side` pixels.
+
+    Args:
+        root: of the folder.
+        side: in pixels.
+        seed: fixes which images are held out where there is no test split.
+
+    Raises:
+        UserError: no folder, no classes, a test image of an unknown class; or, when images are
+            read, one that is no image.
+    """
+    if not root.is_dir():
+        raise UserError(f"--dataset imagefolder:{root}: there is no such folder")
+    if (root / "train").is_dir():
+        train, test = _by_class(root / "train"), _test_split(root)
+    else:
+        train, test = _held_out(_by_class(root), seed)
+    classes = tuple(sorted(set(train.names)))
+    number = {name: i for i, name in enumerate(classes)}
+    strange = next((name for name in test.names if name not in number), None)
+    if strange is not None:
+        raise UserError(f"{root}: test images of class {strange}, which train/ does not have")
+    return Source(
+        place=str(root),
+        classes=classes,
+        train_labels=np.array([number[name] for name in train.names], dtype=np.int64),
+        test_labels=np.array([number[name] for name in test.names], dtype=np.int64),
+        train_images=partial(_read, train.paths, side),
+        test_images=partial(_read, test.paths, side),
+    )
+
+
+def _by_class(root: Path) -> _Listed:
+    """List the images below the folders of classes, however deep."""
+    found = [
+        (path, home.name)
+        for home in sorted(root.iterdir())
+        if home.is_dir()
+        for path in sorted(home.rglob("*"))
+        if path.suffix.lower() in IMG_EXTENSIONS
+    ]
+    if not found:
+        raise UserError(f"{root}: no images in folders of classes (CLASS/NAME.png); put them so")
+    paths, names = zip(*found, strict=True)
+    return _Listed(paths, names)
+
+
+def _test_split(root: Path) -> _Listed:
+    for name in ("val", "test"):
+        split = root / name
+        if (split / TINY_IMAGENET_LABELS).is_file():
+            return _annotated(split)
+        if split.is_dir():
+            return _by_class(split)
+    raise UserError(f"{root}: has train/ but neither val/ nor test/; add one of them")
+
+
+def _annotated(split: Path) -> _Listed:
+    """List Tiny ImageNet's validation images, whose classes stand in a file of their own."""
+    lines = (split / TINY_IMAGENET_LABELS).read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if line.strip()]
+    if not rows or any(len(row) < 2 for row in rows):
+        raise UserError(f"{split / TINY_IMAGENET_LABELS}: write NAME<tab>CLASS a line")
+    return _Listed(tuple(split / "images" / row[0] for row in rows), tuple(row[1] for row in rows))
+
+
+def _held_out(listed: _Listed, seed: int) -> tuple[_Listed, _Listed]:
+    _, labels = np.unique(listed.names, return_inverse=True)
+    if int(np.bincount(labels).min()) < 2:
+        raise UserError("a class has one image only; give each at least two, one is held out")
+    held = np.zeros(len(labels), dtype=bool)
+    count = max(round(HELD_OUT * len(labels)), len(np.unique(labels)))
+    held[stratified(labels.astype(np.int64), count, stream(seed, Purpose.HOLD_OUT))] = True
+
+    def chosen(mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> _Listed:
+        indices = np.flatnonzero(mask)
+        return _Listed(
+            tuple(listed.paths[i] for i in indices), tuple(listed.names[i] for i in indices)
+        )
+
+    return chosen(~held), chosen(held)
+
+
+def _read(paths: tuple[Path, ...], side: int, indices: Labels) -> Images:
+    """Decode images in threads: Pillow lets the interpreter go meanwhile."""
+    with ThreadPoolExecutor() as pool:
+        images = list(pool.map(partial(_decode, side), [paths[i] for i in indices]))
+    return np.stack(images).transpose(0, 3, 1, 2)
+
+
+def _decode(side: int, path: Path) -> Images:
+    try:
+        with Image.open(path) as image:
+            square = ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.BILINEAR)
+            return np.asarray(square)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        said = "no such file" if isinstance(error, FileNotFoundError) else "no readable image"
+        raise UserError(f"{path}: {said}; mend or remove it") from None

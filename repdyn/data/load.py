@@ -1,0 +1,121 @@
+"""From the settings to the data in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from repdyn.config import DataConfig, known
+from repdyn.data.digits import digits
+from repdyn.data.folder import folder
+from repdyn.data.images import ImageData, Source
+from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noise
+from repdyn.data.vision import VISION_SETS, vision
+from repdyn.errors import UserError, nearest
+
+MOST_CLASSES = 256
+"""Label maps are uint8."""
+
+FOLDER = "imagefolder"
+FOLDER_SIDE = 64
+
+SHAPES = {"digits": (1, 8), **{name: known.shape for name, known in VISION_SETS.items()}}
+
+
+def load_data(config: DataConfig) -> ImageData:
+    """Read the data set, draw the subset and flip the labels, as the data seed fixes.
+
+    Args:
+        config: with label noise and, for a folder, image size filled in by the defaults.
+
+    Raises:
+        UserError: an unknown or missing data set, damaged files, or a setting that it cannot meet.
+    """
+    source = _source(config)
+    count = len(source.train_labels)
+    classes = len(source.classes)
+    if not 2 <= classes <= MOST_CLASSES:
+        raise UserError(
+            f"--dataset {config.dataset}: {classes} classes; repdyn takes 2 to {MOST_CLASSES}"
+        )
+    if config.train_size is not None and config.train_size > count:
+        raise UserError(
+            f"--train-size {config.train_size}: {config.dataset} has {count} training images"
+        )
+    chosen = np.arange(count)
+    if config.train_size is not None and config.train_size < count:
+        rng = stream(config.data_seed, Purpose.SUBSET)
+        chosen = stratified(source.train_labels, config.train_size, rng)
+    true = source.train_labels[chosen]
+    given = with_symmetric_noise(true, known(config.label_noise), classes, config.data_seed)
+    images = torch.from_numpy(np.ascontiguousarray(source.train_images(chosen)))
+    test = torch.from_numpy(
+        np.ascontiguousarray(source.test_images(np.arange(len(source.test_labels))))
+    )
+    mean, std = _channel_moments(images)
+    return ImageData(
+        name=config.dataset,
+        source=source.place,
+        train_images=images,
+        given_labels=torch.from_numpy(given),
+        true_labels=torch.from_numpy(true),
+        test_images=test,
+        test_labels=torch.from_numpy(source.test_labels),
+        classes=source.classes,
+        mean=mean,
+        std=std,
+    )
+
+
+def image_shape(config: DataConfig) -> tuple[int, int]:
+    """Return (channels, side in pixels) of the data set's images, without reading it.
+
+    Raises:
+        UserError: there is no such data set.
+    """
+    name, _, _ = config.dataset.partition(":")
+    if name == FOLDER:
+        return 3, config.image_size or FOLDER_SIDE
+    _check_name(config.dataset)
+    return SHAPES[name]
+
+
+def _source(config: DataConfig) -> Source:
+    name, _, path = config.dataset.partition(":")
+    if name == FOLDER:
+        if not path:
+            raise UserError(f"--dataset {config.dataset}: write {FOLDER}:PATH")
+        return folder(Path(path).expanduser(), known(config.image_size), config.data_seed)
+    _check_name(config.dataset)
+    if config.image_size is not None:
+        side = SHAPES[name][1]
+        raise UserError(
+            f"--image-size {config.image_size}: only an image folder is resized; "
+            f"{name} has {side}×{side} pixels"
+        )
+    return digits() if name == "digits" else vision(name, config.data_dir.expanduser())
+
+
+def _check_name(name: str) -> None:
+    if name not in SHAPES:
+        names = [*SHAPES, f"{FOLDER}:PATH"]
+        raise UserError(
+            f"--dataset {name}: there is no such data set{nearest(name, names) or '; take one of ' + ', '.join(names)}"
+        )
+
+
+def _channel_moments(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and standard deviation of each channel in [0, 1].
+
+    From the histogram of the 256 values, which is exact and needs no float copy of the images.
+    """
+    values = torch.arange(256, dtype=torch.float64) / 255
+    channels = images.transpose(0, 1).flatten(1)
+    counts = torch.stack([torch.bincount(c, minlength=256) for c in channels]).double()
+    share = counts / counts.sum(dim=1, keepdim=True)
+    mean = share @ values
+    variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
+    # a constant channel stays zero rather than dividing by zero
+    return mean.float(), variance.sqrt().clamp_min(1e-3).float()

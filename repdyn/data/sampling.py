@@ -1,0 +1,139 @@
+"""What the data seed fixes: the subset, the label noise, the probe images, the planes.
+
+Each draw has a random stream of its own, so that asking for more planes leaves the noise as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from repdyn.data.images import ImageData, Labels
+from repdyn.errors import UserError
+from repdyn.records import PLANE_KINDS
+
+ATTEMPTS = 100
+"""Draws of three images before it is said that no three of them span a plane."""
+
+
+class Purpose(IntEnum):
+    """Names the random streams; a number, once given, stays."""
+
+    SUBSET = 1
+    LABEL_NOISE = 2
+    PROBE_IMAGES = 3
+    PROBE_TRAIN = 4
+    PLANES = 5
+    HOLD_OUT = 6
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The three images through which each plane goes.
+
+    Attributes:
+        images: (P, 3, C, H, W) uint8.
+        labels, true_labels: (P, 3) int64.
+        kinds: index into PLANE_KINDS, (P,) int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+    true_labels: Tensor
+    kinds: Tensor
+
+
+def stream(seed: int, purpose: Purpose) -> np.random.Generator:
+    """Return the random stream of one purpose."""
+    return np.random.default_rng([seed, purpose])
+
+
+def stratified(labels: Labels, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return `count` indices, sorted, with each class's share kept to within one image.
+
+    Shares are rounded by largest remainders; ties fall to the lower class.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * (count / len(labels))
+    quota = np.floor(exact).astype(int)
+    short = count - int(quota.sum())
+    quota[np.argsort(quota - exact, kind="stable")[:short]] += 1
+    chosen = [
+        rng.choice(np.flatnonzero(labels == c), n, replace=False)
+        for c, n in zip(classes, quota, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def with_symmetric_noise(labels: Labels, share: float, classes: int, seed: int) -> Labels:
+    """Return the labels with a share of them moved to another class.
+
+    Exactly round(share · N) labels are moved, each to any other class with equal probability
+    (symmetric noise, as in Zhang et al. 2017, but never onto the true class).
+    """
+    rng = stream(seed, Purpose.LABEL_NOISE)
+    moved = rng.permutation(len(labels))[: round(share * len(labels))]
+    given = labels.copy()
+    given[moved] = (labels[moved] + rng.integers(1, classes, len(moved))) % classes
+    return given
+
+
+def probe_images(data: ImageData, count: int, seed: int) -> NDArray[np.int64]:
+    """Return the indices of the probe images among the test images; all if there are fewer."""
+    labels = data.test_labels.numpy()
+    return stratified(labels, min(count, len(labels)), stream(seed, Purpose.PROBE_IMAGES))
+
+
+def probe_train(data: ImageData, count: int, seed: int) -> NDArray[np.int64]:
+    """Return the indices of the training images for the probes; all if there are fewer."""
+    labels = data.true_labels.numpy()
+    return stratified(labels, min(count, len(labels)), stream(seed, Purpose.PROBE_TRAIN))
+
+
+def anchors(data: ImageData, planes: int, seed: int) -> Anchors:
+    """Draw the anchors of the planes: in turn from test, training, and noisy training examples.
+
+    A plane of noisy examples has at least one; without label noise there are none of these.
+
+    Raises:
+        UserError: no three images span a plane.
+    """
+    rng = stream(seed, Purpose.PLANES)
+    noisy = np.flatnonzero(data.noisy.numpy())
+    kinds = [i % (3 if len(noisy) else 2) for i in range(planes)]
+    images, given, true = [], [], []
+    for kind in kinds:
+        of_test = PLANE_KINDS[kind] == "test"
+        pool = data.test_images if of_test else data.train_images
+        first = noisy if PLANE_KINDS[kind] == "noisy" else np.arange(len(pool))
+        chosen = torch.from_numpy(_triplet(pool, first, rng))
+        images.append(pool[chosen])
+        given.append((data.test_labels if of_test else data.given_labels)[chosen])
+        true.append((data.test_labels if of_test else data.true_labels)[chosen])
+    return Anchors(torch.stack(images), torch.stack(given), torch.stack(true), torch.tensor(kinds))
+
+
+def _triplet(pool: Tensor, first: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the indices of three images that span a plane, the first of them among `first`."""
+    if len(pool) >= 3:
+        for _ in range(ATTEMPTS):
+            start = rng.choice(first)
+            others = rng.choice(len(pool) - 1, 2, replace=False)
+            chosen = np.array([start, *(others + (others >= start))])
+            if _span_a_plane(pool[torch.from_numpy(chosen)]):
+                return chosen
+    raise UserError(
+        "no three images of the data set span a plane for decision regions; "
+        "are nearly all of them the same?"
+    )
+
+
+def _span_a_plane(images: Tensor) -> bool:
+    x = images.flatten(1).double()
+    sides = torch.linalg.svdvals(x[1:] - x[0])
+    return bool(sides[1] > 1e-3 * sides[0])
