@@ -79,6 +79,7 @@ class PlaneSet:
         coords: (a, b) of the three anchors, in units of pixel-space length, (P, 3, 2) float64.
         extent: (a_min, a_max, b_min, b_max) that the grid covers, (P, 4) float64.
         fine: which of the planes LabelMaps.fine draws, indices, (Pf,) int64.
+        classes: names of the classes (K).
     """
 
     anchors: NDArray[np.uint8]
@@ -88,6 +89,7 @@ class PlaneSet:
     coords: FloatArray
     extent: FloatArray
     fine: IntArray
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,167 @@
+"""Scores of a run: how distinguishable its phases are, and how synchronously its layers change.
+
+All are taken from the drift rates (drift.py) of the layers after the first, which hardly moves: a
+stem or patch embedding. Each is given for both kinds of similarity, `…_cka` and `…_regions`.
+
+They are chosen against simpler ones that fail. Similarity within phases minus similarity between
+them grows with the width of the window; the correlation of whole E×E matrices is near 1 for any two
+layers, since all of them fall off from the diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.dynamics.drift import LAG, Drift, drift, interpolated
+from repdyn.records import Dynamics, FloatArray, IntArray, Phases
+
+REACH = float(np.log(2.5))
+"""How far the windows before and after a break reach, in log-epoch."""
+
+LEAST_POINTS = 10
+"""Points of a stretch below which a trend says nothing."""
+
+MEANINGS: Mapping[str, str] = {
+    "fit_break": "log₂ of how many times slower layers drift just after perfect fit than before",
+    "fit_break_rank": "share of the run's other epochs at which drift slows down less",
+    "synchrony": "correlation of the layers' drift rates, trends removed; 1: they move together",
+    "synchrony_outside_fit": "the same away from perfect fit, whose break all layers share",
+    "amplitude_cv": "spread over layers of the change from onset to fit; 0: all change alike",
+    "break_spread": "spread over layers of the epoch of the largest slowdown, in decades",
+    "depth_drift": "rank correlation of depth and mean drift; 1: deeper layers evolve more",
+}
+"""What each score says, by its name without `_cka` or `_regions`."""
+
+
+def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[str, float]:
+    """Return the scores that are defined for this run, by name."""
+    scores: dict[str, float] = {}
+    for kind, matrices in (("cka", dynamics.cka), ("regions", dynamics.regions)):
+        found = _scores(matrices[1:], dynamics.epochs, phases)
+        scores |= {f"{name}_{kind}": float(v) for name, v in found.items() if np.isfinite(v)}
+    return scores
+
+
+def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str, float]:
+    finite = matrices[np.isfinite(matrices).all(axis=(1, 2))]
+    drifts = drift(finite, epochs) if len(finite) else None
+    if drifts is None:
+        return {}
+    scores: dict[str, float] = {"depth_drift": depth_drift(drifts)}
+    scores["synchrony"] = synchrony(drifts)
+    scores["break_spread"] = break_spread(drifts)
+    if phases.fit is not None and phases.fit >= 1:
+        tau = float(np.log(phases.fit))
+        scores["fit_break"], scores["fit_break_rank"] = fit_break(drifts, tau)
+        scores["synchrony_outside_fit"] = synchrony(drifts, without=tau)
+        if phases.onset is not None and 1 <= phases.onset < phases.fit:
+            scores["amplitude_cv"] = amplitude_cv(finite, epochs, phases.onset, phases.fit)
+    return scores
+
+
+def slowdown(drifts: Drift) -> NDArray[np.float64]:
+    """Return at each log-epoch the mean log rate before it less the one after it, (L, T).
+
+    Before is τ - ln 2.5 … τ - δ/2, after its mirror image: within δ/2 of τ a rate is taken across
+    it. NaN where a window is cut off by the ends of the run.
+    """
+    tau, rates = drifts.tau, drifts.log_rate
+    sums = np.concatenate([np.zeros((len(rates), 1)), np.cumsum(rates, axis=1)], axis=1)
+
+    def mean_between(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+        first = np.searchsorted(tau, low - 1e-9)
+        last = np.searchsorted(tau, high + 1e-9)
+        whole = (low >= tau[0] - 1e-9) & (high <= tau[-1] + 1e-9) & (last > first)
+        means = (sums[:, last] - sums[:, first]) / np.maximum(last - first, 1)
+        return np.where(whole, means, np.nan)
+
+    before = mean_between(tau - REACH, tau - LAG / 2)
+    after = mean_between(tau + LAG / 2, tau + REACH)
+    return np.asarray(before - after)
+
+
+def fit_break(drifts: Drift, fit: float) -> tuple[float, float]:
+    """Return the break at perfect fit, and its rank among the breaks elsewhere in the run.
+
+    Args:
+        drifts: of the layers.
+        fit: log-epoch of perfect fit.
+
+    Returns:
+        F, the mean over layers of the slowdown at the fit; and the share of log-epochs farther from
+        it than ln 2.5, whose windows do not hold it, at which the slowdown is smaller. NaN where
+        the run ends too soon after the fit, or has no such other epochs.
+    """
+    mean = slowdown(drifts).mean(axis=0)
+    tau = drifts.tau
+    known = np.isfinite(mean)
+    if not known.any() or not tau[known][0] - 1e-9 <= fit <= tau[known][-1] + 1e-9:
+        return float("nan"), float("nan")
+    value = float(np.interp(fit, tau[known], mean[known]))
+    others = mean[known & (np.abs(tau - fit) > REACH)]
+    rank = float(np.mean(others < value)) if len(others) else float("nan")
+    return value, rank
+
+
+def synchrony(drifts: Drift, without: float | None = None) -> float:
+    """Return the mean correlation of pairs of layers' log rates, with linear trends removed.
+
+    Args:
+        drifts: of the layers.
+        without: a log-epoch; the stretch of ± ln 2.5 about it is left out, and trend and level are
+            removed on either side of it, so that a break there does not count.
+
+    Returns:
+        Between -1 and 1; NaN with fewer than two layers that vary.
+    """
+    tau = drifts.tau
+    sides = [np.ones(len(tau), dtype=bool)]
+    if without is not None:
+        sides = [tau < without - REACH, tau > without + REACH]
+    parts = [_detrended(tau[s], drifts.log_rate[:, s]) for s in sides if s.sum() >= LEAST_POINTS]
+    if not parts:
+        return float("nan")
+    rest = np.concatenate(parts, axis=1)
+    rest = rest[rest.std(axis=1) > 1e-9]
+    if len(rest) < 2:
+        return float("nan")
+    pairs = np.corrcoef(rest)[np.triu_indices(len(rest), 1)]
+    return float(pairs.mean())
+
+
+def amplitude_cv(matrices: FloatArray, epochs: IntArray, onset: int, fit: int) -> float:
+    """Return the coefficient of variation over layers of 1 - S(onset, fit)."""
+    trained = epochs >= 1
+    at = np.log(epochs[trained].astype(np.float64))
+    ends = np.log(np.array([onset, fit], dtype=np.float64))
+    inside = matrices[:, trained][:, :, trained].astype(np.float64)
+    change = 1 - interpolated(inside, at, ends[:1], ends[1:])[:, 0]
+    mean = float(change.mean())
+    return float(change.std() / mean) if len(change) > 1 and mean > 0 else float("nan")
+
+
+def break_spread(drifts: Drift) -> float:
+    """Return the standard deviation over layers of log₁₀ of the epoch of the largest slowdown."""
+    drops = slowdown(drifts)
+    known = np.isfinite(drops).all(axis=0)
+    if len(drops) < 2 or not known.any():
+        return float("nan")
+    largest = drifts.tau[known][np.argmax(drops[:, known], axis=1)]
+    return float(np.std(largest / np.log(10)))
+
+
+def depth_drift(drifts: Drift) -> float:
+    """Return Spearman's rank correlation of a layer's depth and its mean drift rate."""
+    mean = drifts.rate.mean(axis=1)
+    if len(mean) < 3 or np.ptp(mean) == 0:
+        return float("nan")
+    ranks = np.argsort(np.argsort(mean))
+    return float(np.corrcoef(np.arange(len(mean)), ranks)[0, 1])
+
+
+def _detrended(tau: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    line = np.polynomial.polynomial.polyfit(tau, rates.T, 1)
+    return np.asarray(rates - np.polynomial.polynomial.polyval(tau, line))

@@ -1,0 +1,139 @@
+"""Scores of runs of which the truth is known, among them those that fool simpler scores."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dynamics.runs import EPOCHS, broken, constant, dynamics, pulsed
+from repdyn.dynamics.drift import FLOOR, LAG
+from repdyn.dynamics.scores import MEANINGS, compute_scores
+from repdyn.records import Phases
+
+FIT = 60
+PHASES = Phases(onset=15, fit=FIT)
+AT = math.log(FIT)
+
+
+def scores(speeds, phases: Phases = PHASES, **made) -> dict[str, float]:
+    return compute_scores(dynamics(speeds, **made), phases)
+
+
+def log_rate(speed: float) -> float:
+    return math.log2(1 - math.exp(-speed * LAG) + FLOOR)
+
+
+def test_a_sharp_break_is_as_large_as_its_speeds_say() -> None:
+    found = scores([broken(AT, 1.0, 0.05), broken(AT, 0.5, 0.1)])
+    expected = np.mean([log_rate(1.0) - log_rate(0.05), log_rate(0.5) - log_rate(0.1)])
+    assert found["fit_break_cka"] == pytest.approx(expected, rel=0.1)
+    assert found["fit_break_rank_cka"] == 1.0
+
+
+@pytest.mark.parametrize("speed", [0.05, 0.5, 3.0])
+def test_a_smooth_drift_has_no_break_however_far_it_goes(speed: float) -> None:
+    """Within-minus-between similarity of phases grows with the drift and calls this distinct."""
+    found = scores([constant(speed), constant(speed / 2)])
+    assert abs(found["fit_break_cka"]) < 0.05
+
+
+def test_a_slowing_drift_ranks_its_fit_among_other_epochs() -> None:
+    def slowing(tau: np.ndarray) -> np.ndarray:
+        return np.exp(-tau)
+
+    found = scores([slowing, slowing])
+    assert found["fit_break_cka"] > 0.5
+    assert found["fit_break_rank_cka"] < 0.9
+
+
+def test_a_break_under_noise_is_still_the_largest() -> None:
+    found = scores([broken(AT, 1.0, 0.1)] * 3, noise=0.004)
+    assert found["fit_break_cka"] == pytest.approx(log_rate(1.0) - log_rate(0.1), rel=0.2)
+    assert found["fit_break_rank_cka"] > 0.95
+
+
+def test_layers_that_move_together_are_in_synchrony() -> None:
+    found = scores(
+        [pulsed(0.0), pulsed(0.0, base=0.6, height=0.5), pulsed(0.0, base=0.2, height=0.1)]
+    )
+    assert found["synchrony_cka"] > 0.95
+    assert found["synchrony_outside_fit_cka"] > 0.9
+    assert found["break_spread_cka"] < 0.02
+
+
+def test_staggered_layers_are_not() -> None:
+    """Correlating whole matrices gives .9 and more here, since all fall off from the diagonal."""
+    speeds = [pulsed(phase) for phase in (0.0, 0.4, 0.8, 1.2)]
+    found = scores(speeds)
+    assert found["synchrony_cka"] < 0.2
+    matrices = dynamics(speeds).cka[1:]
+    upper = np.triu_indices(len(EPOCHS), 1)
+    assert np.corrcoef([m[upper] for m in matrices]).min() > 0.9
+
+
+def test_a_shared_break_alone_is_synchrony_only_at_the_fit() -> None:
+    def with_own_pulse(phase: float):
+        pulse, jump = pulsed(phase, base=1.0, height=0.3), broken(AT, 1.0, 0.02)
+        return lambda tau: pulse(tau) * jump(tau)
+
+    found = scores([with_own_pulse(phase) for phase in (0.0, 0.4, 0.8, 1.2)])
+    assert found["synchrony_cka"] > 0.8
+    assert found["synchrony_outside_fit_cka"] < 0.3
+
+
+def test_breaks_at_different_epochs_spread_in_decades() -> None:
+    at = [20, 40, 80]
+    found = scores([broken(math.log(e), 1.0, 0.05) for e in at])
+    assert found["break_spread_cka"] == pytest.approx(np.std(np.log10(at)), abs=0.05)
+
+
+def test_amplitude_is_the_change_between_onset_and_fit() -> None:
+    speeds = [0.1, 0.4]
+    found = scores([constant(s) for s in speeds])
+    change = [1 - math.exp(-s * math.log(FIT / 15)) for s in speeds]
+    assert found["amplitude_cv_cka"] == pytest.approx(np.std(change) / np.mean(change), rel=0.02)
+
+
+def test_depth_drift_is_the_order_of_the_layers() -> None:
+    rising = scores([constant(s) for s in (0.1, 0.2, 0.3, 0.4)])
+    falling = scores([constant(s) for s in (0.4, 0.3, 0.2, 0.1)])
+    assert rising["depth_drift_cka"] == pytest.approx(1)
+    assert falling["depth_drift_cka"] == pytest.approx(-1)
+
+
+def test_the_first_layer_does_not_count() -> None:
+    run = dynamics([broken(AT, 1.0, 0.1), broken(AT, 1.0, 0.1)])
+    wild = run.cka.copy()
+    wild[0] = 0
+    assert compute_scores(replace(run, cka=wild), PHASES) == compute_scores(run, PHASES)
+
+
+def test_a_layer_with_nan_does_not_count() -> None:
+    run = dynamics([broken(AT, 1.0, 0.1)] * 2 + [constant(9.0)])
+    holed = run.cka.copy()
+    holed[3, 4, 5] = np.nan
+    without = dynamics([broken(AT, 1.0, 0.1)] * 2)
+    assert compute_scores(replace(run, cka=holed), PHASES)["fit_break_cka"] == pytest.approx(
+        compute_scores(without, PHASES)["fit_break_cka"]
+    )
+
+
+def test_without_a_fit_there_is_no_break() -> None:
+    found = scores([constant(0.3), constant(0.2)], phases=Phases())
+    assert not any(name.startswith(("fit_break", "amplitude", "synchrony_out")) for name in found)
+
+
+def test_a_fit_at_the_end_of_the_run_has_no_break() -> None:
+    found = scores([constant(0.3), constant(0.2)], phases=Phases(fit=int(EPOCHS[-1])))
+    assert "fit_break_cka" not in found
+
+
+def test_a_run_too_short_for_a_lag_has_no_scores() -> None:
+    assert scores([constant(1.0)], epochs=np.array([0, 1])) == {}
+
+
+def test_every_score_has_a_meaning() -> None:
+    found = scores([broken(AT, 1.0, 0.1), constant(0.2), constant(0.3)])
+    stems = {name.removesuffix("_cka").removesuffix("_regions") for name in found}
+    assert stems == set(MEANINGS)
