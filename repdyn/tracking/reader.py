@@ -1,0 +1,323 @@
+"""Reads runs out of MLflow into frozen records; needs no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from mlflow.entities import Metric, Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from numpy.typing import NDArray
+
+from repdyn.config import StoreConfig
+from repdyn.dynamics.phases import find_phases
+from repdyn.errors import UserError
+from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.tracking import artifacts
+from repdyn.tracking.store import (
+    artifact_folder,
+    connect_existing,
+    experiment_name,
+    one_line,
+    tracking_uri,
+)
+
+PAGE = 200
+NEWEST_FIRST = ["attributes.start_time DESC"]
+PHASE, SCORE = "phase/", "score/"
+LAST = "last"
+
+
+class RunArtifacts:
+    """The artifacts of one run: read from their folder, or fetched from a server and kept."""
+
+    def __init__(self, client: MlflowClient, run: Run) -> None:
+        self._client = client
+        self._run_id = run.info.run_id
+        self._folder = artifact_folder(client, run)
+
+    def read(self, path: str) -> bytes:
+        """Return an artifact's content.
+
+        Raises:
+            FileNotFoundError: there is none of that path.
+        """
+        if self._folder is not None:
+            return (self._folder / path).read_bytes()
+        with tempfile.TemporaryDirectory() as fetched:
+            try:
+                local = self._client.download_artifacts(self._run_id, path, fetched)
+            except (MlflowException, OSError) as error:
+                raise FileNotFoundError(path) from error
+            return Path(local).read_bytes()
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the sizes in bytes of the files in a folder, by path."""
+        if self._folder is not None:
+            files = sorted((self._folder / folder).glob("[!.]*"))
+            return {
+                str(file.relative_to(self._folder)): file.stat().st_size
+                for file in files
+                if file.is_file()
+            }
+        found = self._client.list_artifacts(self._run_id, folder)
+        return {entry.path: int(entry.file_size or 0) for entry in found if not entry.is_dir}
+
+
+def pages(
+    options: StoreConfig, *, matching: str = "", size: int = PAGE
+) -> Iterator[list[RunSummary]]:
+    """Yield the experiment's runs, newest first, a page at a time.
+
+    Args:
+        options: which store and experiment.
+        matching: a filter in MLflow's language, such as `params.opt = 'sgd'`.
+        size: runs a page.
+
+    Raises:
+        UserError: there is no such store or experiment, or the filter is none.
+    """
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        experiment = client.get_experiment_by_name(experiment_name(options))
+        if experiment is None:
+            raise UserError(_no_experiment(client, options))
+        token = None
+        while True:
+            found = client.search_runs(
+                [experiment.experiment_id],
+                matching,
+                max_results=size,
+                order_by=NEWEST_FIRST,
+                page_token=token,
+            )
+            yield [_summary(run, experiment.name) for run in found]
+            token = found.token
+            if not token:
+                return
+
+
+def list_runs(options: StoreConfig, limit: int = 1000) -> list[RunSummary]:
+    """Return the newest runs of the experiment.
+
+    Raises:
+        UserError: there is no such store or experiment.
+    """
+    runs: list[RunSummary] = []
+    for page in pages(options, size=min(limit, PAGE)):
+        runs += page
+        if len(runs) >= limit:
+            break
+    return runs[:limit]
+
+
+def find_run(options: StoreConfig, text: str) -> RunSummary:
+    """Return the run that is meant: by id, by name, by a unique prefix of its id, or the `last`.
+
+    Raises:
+        UserError: there is none, or more than one is meant.
+    """
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        run = _find(client, options, text)
+        return _summary(run, client.get_experiment(run.info.experiment_id).name)
+
+
+def load_run(options: StoreConfig, text: str) -> RunRecord:
+    """Read a run whole; `text` as in `find_run`.
+
+    Raises:
+        UserError: there is no such run, it was written by a newer repdyn, or a file is damaged.
+    """
+    summary, found = _open(options, text)
+    try:
+        dynamics = artifacts.decode_dynamics(found.read)
+    except FileNotFoundError:
+        dynamics = None
+    if dynamics is not None and not len(dynamics.epochs):
+        dynamics = None
+    curves = load_curves(options, summary)
+    try:
+        phases = artifacts.decode_phases(found.read(artifacts.PHASES))
+    except FileNotFoundError:
+        phases = find_phases(curves, None)
+    scores = {
+        name.removeprefix(SCORE): value
+        for name, value in summary.metrics.items()
+        if name.startswith(SCORE)
+    }
+    return RunRecord(summary, dynamics, curves, phases, scores)
+
+
+def load_curves(options: StoreConfig, summary: RunSummary) -> dict[str, Curve]:
+    """Read the per-epoch metrics of a run; those by layer are in its dynamics."""
+    client = connect_existing(options)
+    skipped = (PHASE, SCORE, *(f"{name}/" for name in artifacts.LAYER_METRICS))
+    with one_line(tracking_uri(options)):
+        return {
+            name: _curve(client.get_metric_history(summary.run_id, name))
+            for name in sorted(summary.metrics)
+            if not name.startswith(skipped)
+        }
+
+
+def load_planes(options: StoreConfig, text: str) -> PlaneSet:
+    """Read the planes of a run.
+
+    Raises:
+        UserError: there is no such run, it has none, or their file is damaged.
+    """
+    _, found = _open(options, text)
+    return artifacts.decode_planes(_needed(found, artifacts.PLANES))
+
+
+def load_label_maps(options: StoreConfig, text: str, epoch: int) -> LabelMaps:
+    """Read a checkpoint's label maps.
+
+    Raises:
+        UserError: there is no such run or checkpoint, or its file is damaged.
+    """
+    _, found = _open(options, text)
+    path = artifacts.label_maps_path(epoch)
+    return artifacts.decode_label_maps(path, _needed(found, path), epoch)
+
+
+def load_rows(options: StoreConfig, text: str, epoch: int) -> NDArray[np.float16]:
+    """Read a checkpoint's packed Grams, (L, m) float16: CKA of any two runs is their product.
+
+    Raises:
+        UserError: there is no such run or checkpoint, or its file is damaged.
+    """
+    _, found = _open(options, text)
+    path = artifacts.rows_path(epoch)
+    return artifacts.decode_rows(path, _needed(found, path))
+
+
+def load_weights(options: StoreConfig, text: str, epoch: int) -> bytes:
+    """Read a checkpoint's weights, as safetensors.
+
+    Raises:
+        UserError: there is no such run or checkpoint.
+    """
+    _, found = _open(options, text)
+    return _needed(found, artifacts.checkpoint_path(epoch))
+
+
+def artifact_sizes(options: StoreConfig, text: str) -> dict[str, int]:
+    """Return the sizes in bytes of a run's artifacts, by path."""
+    _, found = _open(options, text)
+    folders = ("checkpoints", "dynamics", "regions", "grams", "figures")
+    return {path: size for folder in folders for path, size in found.sizes(folder).items()}
+
+
+def saved_epochs(options: StoreConfig, text: str) -> list[int]:
+    """Return the epochs of which weights are saved, increasing."""
+    _, found = _open(options, text)
+    names = found.sizes(artifacts.CHECKPOINTS)
+    numbers = (re.search(r"epoch_(\d+)\.safetensors$", name) for name in names)
+    return sorted(int(match[1]) for match in numbers if match)
+
+
+def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        run = _find(client, options, text)
+        summary = _summary(run, client.get_experiment(run.info.experiment_id).name)
+    schema = summary.tags.get(artifacts.SCHEMA_TAG, "0")
+    if schema.isdecimal() and int(schema) > artifacts.SCHEMA_VERSION:
+        raise UserError(
+            f"run {summary.run_id[:8]}: written by a newer repdyn (schema {schema}, this one reads "
+            f"up to {artifacts.SCHEMA_VERSION}); upgrade repdyn"
+        )
+    return summary, RunArtifacts(client, run)
+
+
+def _needed(found: RunArtifacts, path: str) -> bytes:
+    try:
+        return found.read(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: the run has no such artifact") from None
+
+
+def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
+    if re.fullmatch(r"[0-9a-f]{32}", text):
+        try:
+            return client.get_run(text)
+        except MlflowException:
+            raise UserError(f"{text}: there is no such run; repdyn runs lists them") from None
+    experiment = client.get_experiment_by_name(experiment_name(options))
+    if experiment is None:
+        raise UserError(_no_experiment(client, options))
+
+    def search(matching: str, most: int = 4) -> list[Run]:
+        return list(
+            client.search_runs(
+                [experiment.experiment_id], matching, max_results=most, order_by=NEWEST_FIRST
+            )
+        )
+
+    if text == LAST:
+        found = search("", 1)
+        if not found:
+            raise UserError(
+                f"experiment {experiment.name} has no runs yet; start one with repdyn train"
+            )
+        return found[0]
+    found = []
+    quote = "'" if '"' in text else '"'
+    if text and quote not in text:
+        found = search(f"attributes.run_name = {quote}{text}{quote}")
+    if not found and re.fullmatch(r"[0-9a-f]{1,31}", text):
+        found = search(f"attributes.run_id LIKE '{text}%'")
+    if not found:
+        raise UserError(
+            f"{text}: no run of experiment {experiment.name} has this name or an id that starts so;"
+            " repdyn runs lists them"
+        )
+    if len(found) > 1:
+        ids = ", ".join(run.info.run_id[:8] for run in found[:3])
+        more = " and more" if len(found) > 3 else ""
+        raise UserError(f"{text}: several runs are meant ({ids}{more}); give one's id")
+    return found[0]
+
+
+def _no_experiment(client: MlflowClient, options: StoreConfig) -> str:
+    names = [e.name for e in client.search_experiments(max_results=10)]
+    return (
+        f"--experiment {experiment_name(options)}: there is no such experiment in "
+        f"{tracking_uri(options)} (it has {', '.join(names) or 'none'}); start a run with repdyn train"
+    )
+
+
+def _summary(run: Run, experiment: str) -> RunSummary:
+    tags = dict(run.data.tags)
+    return RunSummary(
+        run_id=run.info.run_id,
+        name=run.info.run_name or run.info.run_id[:8],
+        experiment=experiment,
+        status=run.info.status,
+        started=int(run.info.start_time or 0),
+        ended=None if run.info.end_time is None else int(run.info.end_time),
+        params=dict(run.data.params) | _measured_again(tags),
+        tags=tags,
+        metrics=dict(run.data.metrics),
+    )
+
+
+def _measured_again(tags: Mapping[str, str]) -> dict[str, str]:
+    try:
+        settings = json.loads(tags.get(artifacts.MEASURES_TAG, "{}"))
+        return {str(name): str(value) for name, value in settings.items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _curve(history: list[Metric]) -> Curve:
+    """Return a metric by epoch; of an epoch that was logged twice, the later value."""
+    latest = {m.step: m.value for m in sorted(history, key=lambda m: (m.step, m.timestamp))}
+    return Curve(np.array(list(latest), dtype=np.int64), np.array(list(latest.values())))

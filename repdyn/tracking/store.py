@@ -1,0 +1,125 @@
+"""Opens MLflow's store: which one is meant, whether it answers, where a run's artifacts lie."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+
+EXPERIMENT = "repdyn"
+ANSWER_SECONDS = 5.0
+
+# the first use of a fresh store would print how its tables are made
+for _noisy in ("alembic", "mlflow.store.db.utils"):
+    logging.getLogger(_noisy).setLevel(logging.WARNING)
+
+
+def connect(options: StoreConfig) -> MlflowClient:
+    """Return a client of the store that is meant: the option's, the environment's, MLflow's own.
+
+    Raises:
+        UserError: there is none of that kind, or its server does not answer.
+    """
+    uri = tracking_uri(options)
+    _knock(uri)
+    with one_line(uri):
+        return MlflowClient(uri)
+
+
+def connect_existing(options: StoreConfig) -> MlflowClient:
+    """Return a client of a store that is there; unlike `connect`, never makes one.
+
+    Raises:
+        UserError: there is no such store, or its server does not answer.
+    """
+    uri = tracking_uri(options)
+    database = database_file(uri)
+    if database is not None and not database.is_file():
+        raise UserError(
+            f"{uri}: there is no such store; start a run with repdyn train, "
+            "or name another with --tracking-uri"
+        )
+    return connect(options)
+
+
+def tracking_uri(options: StoreConfig) -> str:
+    """Return the store's address."""
+    return options.tracking_uri or str(mlflow.get_tracking_uri())
+
+
+def experiment_name(options: StoreConfig) -> str:
+    """Return the experiment's name: the option's, the environment's, or repdyn."""
+    return options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+
+def database_file(uri: str) -> Path | None:
+    """Return the file of a SQLite store, None for others."""
+    scheme, slashes, path = uri.partition("://")
+    if scheme != "sqlite" or not slashes or path in ("", "/", "/:memory:"):
+        return None
+    return Path(path.removeprefix("/"))
+
+
+def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
+    """Return the folder of a run's artifacts on this machine, None if a server keeps them.
+
+    A store that was copied from elsewhere still names the old folder; then the artifacts are looked
+    for beside the database.
+    """
+    uri = run.info.artifact_uri
+    if urlsplit(uri).scheme not in ("", "file"):
+        return None
+    recorded = Path(local_file_uri_to_path(uri))
+    database = database_file(client.tracking_uri)
+    if recorded.is_dir() or database is None:
+        return recorded
+    beside = database.parent / "mlruns" / run.info.experiment_id / run.info.run_id / "artifacts"
+    return beside if beside.is_dir() else recorded
+
+
+@contextmanager
+def one_line(uri: str) -> Iterator[None]:
+    """Turn what MLflow and its database drivers raise into the user's one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (MlflowException, OSError, ImportError) as error:
+        raise UserError(f"{uri}: {_first_line(error)}") from error
+    except Exception as error:
+        if type(error).__module__.startswith("sqlalchemy"):
+            raise UserError(f"{uri}: {_first_line(error)}") from error
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].strip()[:300] if lines else type(error).__name__
+
+
+def _knock(uri: str) -> None:
+    """See whether a server listens; MLflow itself would try again for minutes."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        return
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise UserError(
+            f"{uri}: no MLflow server answers ({error.strerror or error}); start it, "
+            "or name another store with --tracking-uri"
+        ) from None

@@ -1,0 +1,341 @@
+"""Runs written into and read out of a real SQLite store."""
+
+import json
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from repdyn.records import Phases
+from repdyn.tracking import artifacts, reader
+from repdyn.tracking.outbox import Outbox
+from repdyn.tracking.store import database_file
+from repdyn.tracking.writer import RunWriter
+from tracking import made
+from tracking.test_artifacts import assert_same
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a store's tables once; making them takes seconds."""
+    folder = tmp_path_factory.mktemp("blank")
+    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    shutil.copy(blank, tmp_path / "mlflow.db")
+    return StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+
+
+TAGS = {artifacts.SCHEMA_TAG: "1"}
+
+
+def start(store: StoreConfig, name: str = "run", **settings: str) -> RunWriter:
+    return RunWriter.start(store, name, {"opt": "sgd"} | settings, TAGS)
+
+
+def written(store: StoreConfig, name: str = "run") -> str:
+    """Write a small whole run."""
+    with start(store, name) as writer:
+        writer.log_planes(made.planes())
+        for epoch in range(3):
+            writer.log_metrics(epoch, {"train/acc": epoch / 2, "test/acc": 0.5})
+        for e in (3, 4):
+            writer.log_dynamics(made.dynamics(e))
+        writer.log_label_maps(made.label_maps(4))
+        writer.log_rows(4, np.ones((3, 5), np.float16))
+        phases = Phases(onset=1, fit=2, change_points=((), (1,), ()))
+        writer.log_phases(
+            phases, {"fit_break_cka": 1.5, "synchrony_cka": float("nan")}, made.LAYERS
+        )
+        writer.log_input("digits", "scikit-learn", "train", {"images": 10})
+        writer.put(artifacts.checkpoint_path(4), b"weights")
+    return writer.run_id
+
+
+def test_a_run_comes_back_whole(store: StoreConfig) -> None:
+    run_id = written(store)
+    record = reader.load_run(store, "last")
+    assert record.summary.run_id == run_id
+    assert record.summary.status == "FINISHED"
+    assert record.summary.params == {"opt": "sgd"}
+    assert record.summary.tags[artifacts.LAST_CHECKPOINT_TAG] == "4"
+    assert record.dynamics is not None
+    assert_same(record.dynamics, made.dynamics(4))
+    assert set(record.curves) == {"train/acc", "test/acc"}
+    assert record.curves["train/acc"].values.tolist() == [0, 0.5, 1]
+    assert record.phases == Phases(onset=1, fit=2, change_points=((), (1,), ()))
+    assert record.scores == {"fit_break_cka": 1.5}
+    assert_same(reader.load_planes(store, run_id), made.planes())
+    assert_same(reader.load_label_maps(store, run_id, 4), made.label_maps(4))
+    assert reader.load_rows(store, run_id, 4).shape == (3, 5)
+    assert reader.load_weights(store, run_id, 4) == b"weights"
+    assert reader.saved_epochs(store, run_id) == [4]
+    assert reader.artifact_sizes(store, run_id)[artifacts.checkpoint_path(4)] == 7
+
+
+def test_mlflows_client_sees_metrics_by_epoch_and_the_data_set(store: StoreConfig) -> None:
+    run_id = written(store)
+    client = MlflowClient(store.tracking_uri)
+    run = client.get_run(run_id)
+    assert run.data.metrics["phase/fit"] == 2
+    assert run.data.metrics["score/fit_break_cka"] == 1.5
+    assert [m.step for m in client.get_metric_history(run_id, "cka_prev/block")] == [2, 4]
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.name == "digits"
+    assert json.loads(given.dataset.profile) == {"images": 10}
+    assert {"mlflow.user", "mlflow.source.name"} <= set(run.data.tags)
+
+
+def test_a_run_that_goes_on_is_read_up_to_now(store: StoreConfig) -> None:
+    writer = start(store)
+    writer.log_metrics(0, {"train/acc": 0.2})
+    writer.flush()
+    record = reader.load_run(store, "last")
+    assert record.summary.status == "RUNNING"
+    assert record.dynamics is None
+    assert record.curves["train/acc"].epochs.tolist() == [0]
+    writer.log_metrics(1, {"train/acc": 1.0})
+    writer.log_dynamics(made.dynamics(2))
+    writer.flush()
+    record = reader.load_run(store, "last")
+    assert record.dynamics is not None
+    assert record.dynamics.epochs.tolist() == [0, 1]
+    assert record.phases.fit == 1, "found from the curves, before the run has stored any"
+    with writer:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")]
+)
+def test_a_run_that_breaks_off_keeps_what_was_logged(
+    error: type[BaseException], status: str, store: StoreConfig
+) -> None:
+    with pytest.raises(error), start(store) as writer:  # noqa: PT012
+        writer.log_metrics(0, {"train/acc": 0.2})
+        writer.log_dynamics(made.dynamics(2))
+        raise error
+    record = reader.load_run(store, "last")
+    assert record.summary.status == status
+    assert record.dynamics is not None
+    assert record.curves["train/acc"].values.tolist() == [0.2]
+
+
+def test_what_cannot_be_written_is_said_and_fails_the_run(store: StoreConfig) -> None:
+    writer = start(store)
+    folder = Path(MlflowClient(store.tracking_uri).get_run(writer.run_id).info.artifact_uri)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file where the folder should be")
+    with pytest.raises(UserError, match=writer.run_id[:8]), writer:  # noqa: PT012
+        writer.put("dynamics/x.npy", b"")
+        writer.flush()
+    assert reader.find_run(store, writer.run_id).status == "FAILED"
+
+
+def test_runs_are_found_by_id_prefix_name_and_last(store: StoreConfig) -> None:
+    ids = [written(store, name) for name in ("one", 'it"s', "it's")]
+    for text, expected in (
+        (ids[0], 0),
+        ("one", 0),
+        ('it"s', 1),
+        ("it's", 2),
+        ("last", 2),
+        (_unique_prefix(ids, 1), 1),
+    ):
+        assert reader.find_run(store, text).run_id == ids[expected], text
+
+
+def _unique_prefix(ids: list[str], i: int) -> str:
+    return next(
+        ids[i][:n] for n in range(1, 32) if sum(run.startswith(ids[i][:n]) for run in ids) == 1
+    )
+
+
+def test_a_name_that_several_runs_have_is_ambiguous(store: StoreConfig) -> None:
+    ids = [start(store, "twin").run_id for _ in range(2)]
+    with pytest.raises(UserError, match="several runs are meant") as raised:
+        reader.find_run(store, "twin")
+    assert all(run[:8] in str(raised.value) for run in ids)
+
+
+@pytest.mark.parametrize("text", ["zzz", "", "f" * 32, "a'b\"c", "%"])
+def test_a_run_that_does_not_exist_is_said(text: str, store: StoreConfig) -> None:
+    start(store)
+    with pytest.raises(UserError, match="repdyn runs"):
+        reader.find_run(store, text)
+
+
+def test_runs_are_listed_newest_first_a_page_at_a_time(store: StoreConfig) -> None:
+    names = [f"run{i}" for i in range(5)]
+    for name in names:
+        start(store, name)
+    listed = reader.list_runs(store)
+    assert {run.name for run in listed} == set(names)
+    assert [run.started for run in listed] == sorted((r.started for r in listed), reverse=True)
+    assert [len(page) for page in reader.pages(store, size=2)] == [2, 2, 1]
+    assert len(reader.list_runs(store, limit=3)) == 3
+    chosen = next(reader.pages(store, matching="attributes.run_name = 'run3'"))
+    assert [run.name for run in chosen] == ["run3"]
+
+
+def test_a_filter_that_is_none_is_one_line(store: StoreConfig) -> None:
+    start(store)
+    with pytest.raises(UserError) as raised:
+        next(reader.pages(store, matching="params.opt ="))
+    assert "\n" not in str(raised.value)
+
+
+def test_reading_makes_no_store(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="repdyn train"):
+        reader.list_runs(StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/none/mlflow.db"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_experiment_that_does_not_exist_names_those_that_do(store: StoreConfig) -> None:
+    start(store)
+    with pytest.raises(UserError, match="repdyn") as raised:
+        reader.list_runs(StoreConfig(tracking_uri=store.tracking_uri, experiment="other"))
+    assert "--experiment other" in str(raised.value)
+
+
+def test_the_environment_names_store_and_experiment(
+    store: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(store.tracking_uri))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    with start(StoreConfig()):
+        pass
+    assert reader.list_runs(StoreConfig())[0].experiment == "mine"
+
+
+def test_a_store_copied_from_elsewhere_opens(store: StoreConfig, tmp_path: Path) -> None:
+    written(store)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("mlflow.db", "mlruns"):
+        shutil.move(tmp_path / name, moved / name)
+    record = reader.load_run(StoreConfig(tracking_uri=f"sqlite:///{moved}/mlflow.db"), "last")
+    assert record.dynamics is not None
+    assert_same(record.dynamics, made.dynamics(4))
+
+
+def test_a_newer_schema_is_said(store: StoreConfig) -> None:
+    with RunWriter.start(store, "new", {}, {artifacts.SCHEMA_TAG: "2"}):
+        pass
+    with pytest.raises(UserError, match="newer repdyn"):
+        reader.load_run(store, "last")
+
+
+def test_settings_measured_again_in_place_stand_over_the_params(store: StoreConfig) -> None:
+    run_id = written(store)
+    with RunWriter.resume(store, run_id) as writer:
+        writer.set_tag(artifacts.MEASURES_TAG, json.dumps({"opt": "changed"}))
+    found = reader.find_run(store, run_id)
+    assert found.params["opt"] == "changed"
+    assert found.status == "FINISHED"
+
+
+def test_a_nested_run_names_its_parent(store: StoreConfig) -> None:
+    parent = written(store)
+    with RunWriter.start(store, "child", {}, TAGS, parent_run_id=parent) as writer:
+        pass
+    assert reader.find_run(store, writer.run_id).tags["mlflow.parentRunId"] == parent
+
+
+def test_no_half_file_is_ever_seen(store: StoreConfig) -> None:
+    """A reader that looks all the time, while files are replaced, sees whole ones."""
+    writer = start(store)
+    contents = [bytes([i]) * 300_000 for i in range(2)]
+    writer.put("dynamics/x", contents[0])
+    writer.flush()
+    path = Path(MlflowClient(store.tracking_uri).get_run(writer.run_id).info.artifact_uri)
+    seen, stop = set(), threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            seen.add((path / "dynamics" / "x").read_bytes())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    with writer:
+        for i in range(200):
+            writer.put("dynamics/x", contents[i % 2])
+    stop.set()
+    looking.join()
+    assert seen <= set(contents)
+    assert [file.name for file in (path / "dynamics").iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "uri", ["nonsense://x", "http://127.0.0.1:9", "sqlite:////proc/none/mlflow.db"]
+)
+def test_a_store_that_cannot_be_had_is_one_line(uri: str) -> None:
+    with pytest.raises(UserError) as raised:
+        start(StoreConfig(tracking_uri=uri))
+    assert "\n" not in str(raised.value)
+    assert uri in str(raised.value)
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    path.write_text("no database" * 100)
+    with pytest.raises(UserError) as raised:
+        reader.list_runs(StoreConfig(tracking_uri=f"sqlite:///{path}"))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("sqlite:///mlflow.db", Path("mlflow.db")),
+        ("sqlite:////a/mlflow.db", Path("/a/mlflow.db")),
+        ("sqlite:///:memory:", None),
+        ("http://localhost:5000", None),
+    ],
+)
+def test_the_file_of_a_sqlite_store(uri: str, path: Path | None) -> None:
+    assert database_file(uri) == path
+
+
+def test_the_outbox_keeps_order_and_raises_what_failed() -> None:
+    done: list[int] = []
+    outbox = Outbox()
+    for i in range(100):
+        outbox.put(lambda i=i: done.append(i))
+    outbox.flush()
+    assert done == list(range(100))
+
+    def fail() -> None:
+        raise OSError("full")
+
+    outbox.put(fail)
+    with pytest.raises(OSError, match="full"):
+        outbox.flush()
+    with pytest.raises(OSError, match="full"):
+        outbox.put(fail)
+    outbox.close()
+
+
+def test_the_reader_needs_no_torch() -> None:
+    import subprocess
+
+    script = (
+        "import sys; import repdyn.tracking.reader, repdyn.tracking.writer\n"
+        "print(sorted({'torch', 'torchvision', 'timm', 'ruptures'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
