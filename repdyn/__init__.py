@@ -1,1 +1,50 @@
-"""How representations form while a network trains."""
+"""How representations form while a network trains.
+
+`load_run` reads a recorded run as arrays; `Recorder` measures any torch module at any epoch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from repdyn.measure.recorder import ProbeData, Recorder
+    from repdyn.models import Layer, watched_layers
+    from repdyn.records import RunRecord
+
+__all__ = ["Layer", "ProbeData", "Recorder", "load_run", "watched_layers"]
+
+_HOMES = {
+    "Layer": "repdyn.models",
+    "ProbeData": "repdyn.measure.recorder",
+    "Recorder": "repdyn.measure.recorder",
+    "watched_layers": "repdyn.models",
+}
+
+
+def load_run(
+    run: str = "last", *, tracking_uri: str | None = None, experiment: str | None = None
+) -> RunRecord:
+    """Read a run from MLflow: its arrays with their epochs and layer names, curves and phases.
+
+    Args:
+        run: id, unique prefix of one, run name, or `last`.
+        tracking_uri: MLflow's store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here).
+        experiment: its name (default: MLFLOW_EXPERIMENT_NAME, else repdyn).
+
+    Raises:
+        UserError: there is no such store or run, or more than one run is meant.
+    """
+    from repdyn.config import StoreConfig
+    from repdyn.tracking import reader
+
+    return reader.load_run(StoreConfig(tracking_uri=tracking_uri, experiment=experiment), run)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch only when it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'repdyn' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

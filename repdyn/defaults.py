@@ -41,7 +41,7 @@ class Defaults:
 
 
 _DIGITS = Defaults(
-    epochs=150,
+    epochs=200,
     batch_size=64,
     label_noise=0.15,
     checkpoints=40,

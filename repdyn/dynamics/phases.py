@@ -84,20 +84,26 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[int | None, int | None]
     Epoch-wise double descent (Nakkiran et al. 2020): the error falls, rises to a peak and falls
     again. The peak is where the smaller of the rise from the lowest error before it and the fall to
     the lowest after it is largest, on the running median; it counts if that exceeds LEAST_PEAK and
-    three times the curve's jitter (from its differences, robustly). The minimum is the one before
-    the peak, or the lowest of all without a peak.
+    three times the curve's jitter (its standard deviation without trend: the median
+    absolute second difference · 1.4826 / √6). The minimum is sought before
+    the peak, or everywhere without one, and is the first epoch within twice the jitter of it.
     """
-    if test_acc is None or len(test_acc.values) < 2:
+    if test_acc is None or len(test_acc.values) < 3:
         return None, None
     error = 1 - running_median(test_acc)
-    jitter = 1.4826 * float(np.median(np.abs(np.diff(test_acc.values)))) / np.sqrt(2)
+    jitter = 1.4826 * float(np.median(np.abs(np.diff(test_acc.values, 2)))) / np.sqrt(6)
     rise = error - np.minimum.accumulate(error)
     fall = error - np.minimum.accumulate(error[::-1])[::-1]
     height = np.minimum(rise, fall)
     peak = int(np.argmax(height))
     if height[peak] < max(LEAST_PEAK, 3 * jitter):
-        return int(test_acc.epochs[np.argmin(error)]), None
-    return int(test_acc.epochs[np.argmin(error[: peak + 1])]), int(test_acc.epochs[peak])
+        return int(test_acc.epochs[_first_low(error, jitter)]), None
+    low = _first_low(error[: peak + 1], jitter)
+    return int(test_acc.epochs[low]), int(test_acc.epochs[peak])
+
+
+def _first_low(error: NDArray[np.float64], jitter: float) -> int:
+    return int(np.flatnonzero(error <= error.min() + 2 * jitter)[0])
 
 
 def change_points(similarity: FloatArray, epochs: IntArray) -> tuple[int, ...]:

@@ -41,7 +41,11 @@ def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[str, float]:
     scores: dict[str, float] = {}
     for kind, matrices in (("cka", dynamics.cka), ("regions", dynamics.regions)):
         found = _scores(matrices[1:], dynamics.epochs, phases)
-        scores |= {f"{name}_{kind}": float(v) for name, v in found.items() if np.isfinite(v)}
+        scores |= {
+            f"{name}_{kind}": float(found[name])
+            for name in MEANINGS
+            if np.isfinite(found.get(name, np.nan))
+        }
     return scores
 
 

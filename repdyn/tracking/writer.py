@@ -46,8 +46,9 @@ class RunWriter:
     by a later call.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, uri: str) -> None:
+    def __init__(self, client: MlflowClient, run_id: str, uri: str, *, ends: bool = True) -> None:
         self.run_id = run_id
+        self._ends = ends
         self._client = client
         self._uri = uri
         self._folder = artifact_folder(client, client.get_run(run_id))
@@ -87,7 +88,7 @@ class RunWriter:
 
     @classmethod
     def resume(cls, store: StoreConfig, run_id: str) -> RunWriter:
-        """Open a run that exists; it is shown as running until it ends again.
+        """Open a run that has ended, to add to it; its state stays as it is.
 
         Raises:
             UserError: the store does not answer or has no such run.
@@ -95,8 +96,7 @@ class RunWriter:
         uri = tracking_uri(store)
         client = connect(store)
         with one_line(uri):
-            client.update_run(run_id, status="RUNNING")
-            return cls(client, run_id, uri)
+            return cls(client, run_id, uri, ends=False)
 
     def __enter__(self) -> RunWriter:
         return self
@@ -224,6 +224,8 @@ class RunWriter:
         with suppress(Exception):
             self._outbox.put(self._send_metrics)
         self._outbox.close()
+        if not self._ends:
+            return
         try:
             self._client.set_terminated(self.run_id, status)
         except (MlflowException, OSError):

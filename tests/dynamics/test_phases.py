@@ -67,6 +67,14 @@ def test_an_error_that_rises_and_stays_has_no_peak() -> None:
     assert abs(low - error.values.argmin()) <= 2
 
 
+def test_a_flat_test_error_has_its_minimum_where_it_gets_flat() -> None:
+    rng = np.random.default_rng(0)
+    acc = curve(lambda e: 0.9 - 0.5 * np.exp(-e / 2) + rng.normal(scale=0.005, size=len(e)))
+    low, _ = error_extremes(acc)
+    assert low is not None
+    assert 5 <= low <= 20
+
+
 @given(seed=st.integers(0, 200), scale=st.floats(0, 0.02))
 @settings(max_examples=30)
 def test_noise_about_a_falling_error_is_no_double_descent(seed: int, scale: float) -> None:

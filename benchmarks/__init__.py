@@ -1,0 +1,1 @@
+"""How fast repdyn is, beside the alternatives: python -m benchmarks.NAME."""

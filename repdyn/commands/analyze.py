@@ -1,0 +1,147 @@
+"""`repdyn analyze`: measure a run's saved checkpoints again, with other settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from torch import nn
+
+from repdyn.commands.finish import finish
+from repdyn.commands.storing import store_measurement, tags
+from repdyn.config import MeasureConfig, StoreConfig, from_params
+from repdyn.errors import UserError
+from repdyn.experiment import Experiment, prepare
+from repdyn.records import Curve, RunSummary
+from repdyn.tracking import artifacts
+from repdyn.tracking.reader import find_run, load_curves, load_weights, saved_epochs
+from repdyn.tracking.writer import RunWriter
+
+PARENT_TAG = "mlflow.parentRunId"
+
+
+def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_place: bool) -> None:
+    """Run the whole of `repdyn analyze`.
+
+    Raises:
+        UserError: there is no such run, it has no checkpoints, or a setting cannot be met.
+    """
+    console = Console()
+    summary = find_run(store, run)
+    trained = _run_with_weights(summary, store)
+    if in_place and summary.status == "RUNNING":
+        raise UserError(f"{summary.name}: is still running; leave --in-place away")
+    config = replace(from_params(summary.params), measure=measures)
+    experiment = prepare(config)
+    epochs = chosen_epochs(saved_epochs(store, trained.run_id), measures.checkpoints)
+    if in_place:
+        writer = RunWriter.resume(store, summary.run_id)
+    else:
+        writer = RunWriter.start(
+            store,
+            f"{trained.name}-analysis",
+            experiment.config.params(),
+            tags(experiment),
+            parent_run_id=trained.run_id,
+        )
+    with writer:
+        if in_place:
+            _log_new_settings(writer, experiment)
+        else:
+            _copy_curves(writer, load_curves(store, trained))
+        seconds = _measure(console, experiment, writer, store, trained.run_id, epochs)
+        finish(console, writer, store, seconds)
+
+
+def chosen_epochs(saved: Sequence[int], wanted: int | tuple[int, ...] | None) -> list[int]:
+    """Return which of the saved checkpoints to measure: the listed ones, or that many of them.
+
+    Raises:
+        UserError: a listed one was not saved.
+    """
+    if isinstance(wanted, tuple):
+        missing = [epoch for epoch in wanted if epoch not in saved]
+        if missing:
+            listed = ", ".join(map(str, saved))
+            raise UserError(f"--checkpoints {missing[0]}: was not saved; there are {listed}")
+        return sorted(set(wanted))
+    if wanted is None or wanted >= len(saved):
+        return list(saved)
+    places = np.unique(np.linspace(0, len(saved) - 1, wanted).round().astype(int))
+    return [saved[i] for i in places]
+
+
+def _run_with_weights(summary: RunSummary, store: StoreConfig) -> RunSummary:
+    """Return the run itself, or of an analysis the run that was analysed."""
+    if saved_epochs(store, summary.run_id):
+        return summary
+    parent = summary.tags.get(PARENT_TAG)
+    if parent is None:
+        raise UserError(f"{summary.name} ({summary.run_id[:8]}): has no saved checkpoints")
+    return _run_with_weights(find_run(store, parent), store)
+
+
+def _measure(
+    console: Console,
+    experiment: Experiment,
+    writer: RunWriter,
+    store: StoreConfig,
+    trained: str,
+    epochs: Sequence[int],
+) -> dict[str, float]:
+    """Measure the checkpoints; returns the seconds spent, by part."""
+    recorder = experiment.new_recorder()
+    writer.log_planes(experiment.plane_set(recorder))
+    model = experiment.new_model()
+    seconds: dict[str, float] = {}
+    shown = track(
+        epochs, "measuring", console=console, disable=not console.is_terminal, transient=True
+    )
+    for epoch in shown:
+        start = time.perf_counter()
+        _load(model, load_weights(store, trained, epoch), epoch)
+        measurement = recorder.measure(model, epoch)
+        store_measurement(writer, measurement)
+        writer.log_metrics(epoch, artifacts.layer_metrics(recorder.dynamics))
+        for part, spent in measurement.seconds.items():
+            seconds[part] = seconds.get(part, 0.0) + spent
+        if not console.is_terminal:
+            spent = time.perf_counter() - start
+            console.print(f"epoch {epoch} measured in {spent:.1f} s", highlight=False)
+    writer.log_dynamics(recorder.dynamics)
+    return seconds
+
+
+def _load(model: nn.Module, content: bytes, epoch: int) -> None:
+    try:
+        weights = load_tensors(content)
+        model.load_state_dict(weights)
+    except (SafetensorError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        path = artifacts.checkpoint_path(epoch)
+        raise UserError(f"{path}: not the weights of this model ({first})") from None
+    if not all(torch.isfinite(t).all() for t in weights.values() if t.is_floating_point()):
+        raise UserError(f"{artifacts.checkpoint_path(epoch)}: holds weights that are not finite")
+
+
+def _log_new_settings(writer: RunWriter, experiment: Experiment) -> None:
+    """Note the settings in a tag: MLflow's params cannot change."""
+    params = experiment.config.params()
+    names = [field.name for field in dataclasses.fields(MeasureConfig)]
+    writer.set_tag(artifacts.MEASURES_TAG, json.dumps({name: params[name] for name in names}))
+    writer.set_tag(artifacts.LAYERS_TAG, str(len(experiment.layers)))
+
+
+def _copy_curves(writer: RunWriter, curves: dict[str, Curve]) -> None:
+    for name, curve in curves.items():
+        for epoch, value in zip(curve.epochs.tolist(), curve.values.tolist(), strict=True):
+            writer.log_metrics(epoch, {name: value})

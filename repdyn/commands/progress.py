@@ -1,0 +1,75 @@
+"""Progress of a training: bars in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from repdyn.training import Epoch
+
+
+class Progress:
+    """Shows epochs and checkpoints as they are done, with the accuracies of the last epoch."""
+
+    def __init__(self, console: Console, epochs: int, checkpoints: int) -> None:
+        self._console = console
+        self._total = epochs
+        self._bars = Bars(
+            TextColumn("{task.description:9}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}", markup=False),
+            console=console,
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._epochs = self._bars.add_task("training", total=epochs, state="")
+        self._checkpoints = self._bars.add_task("measuring", total=checkpoints, state="")
+
+    def __enter__(self) -> Progress:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Take in a finished epoch."""
+        self._bars.update(self._epochs, completed=epoch.epoch, state=_accuracies(epoch))
+
+    def measured(self, epoch: Epoch, seconds: float) -> None:
+        """Take in a measured checkpoint; without a terminal this prints the line."""
+        self._bars.update(self._checkpoints, advance=1, state=f"{seconds:.1f} s a checkpoint")
+        if not self._console.is_terminal:
+            self._console.print(
+                f"epoch {epoch.epoch}/{self._total}  loss {epoch.train_loss:.3f}  "
+                f"{_accuracies(epoch)}  measured in {seconds:.1f} s",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _accuracies(epoch: Epoch) -> str:
+    shares = {
+        "train": epoch.train_acc,
+        "clean": epoch.train_acc_clean,
+        "noisy": epoch.train_acc_noisy,
+        "test": epoch.test_acc,
+    }
+    return " ".join(f"{name} {share:.1%}" for name, share in shares.items() if share == share)

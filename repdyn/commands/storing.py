@@ -1,0 +1,35 @@
+"""What a measured checkpoint leaves in a run."""
+
+from __future__ import annotations
+
+import numpy as np
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from repdyn.experiment import Experiment
+from repdyn.measure.recorder import Measurement
+from repdyn.tracking import artifacts
+from repdyn.tracking.writer import RunWriter
+
+
+def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> None:
+    """Store the model's weights."""
+    weights = {
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in model.state_dict().items()
+    }
+    writer.put(artifacts.checkpoint_path(epoch), save_tensors(weights))
+
+
+def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
+    """Store a checkpoint's label maps and rows; the matrices that grow are the caller's."""
+    writer.log_label_maps(measurement.label_maps)
+    writer.log_rows(measurement.epoch, np.stack(measurement.rows))
+
+
+def tags(experiment: Experiment) -> dict[str, str]:
+    """Return the tags by which a run is known as one of repdyn's."""
+    return {
+        artifacts.SCHEMA_TAG: str(artifacts.SCHEMA_VERSION),
+        artifacts.LAYERS_TAG: str(len(experiment.layers)),
+    }

@@ -1,0 +1,145 @@
+"""From a configuration to its data, model and recorder: what training and re-analysis share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from repdyn import models
+from repdyn.config import TrainConfig, known
+from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, probe_train
+from repdyn.defaults import resolved
+from repdyn.errors import UserError
+from repdyn.measure.recorder import ProbeData, Recorder
+from repdyn.models import Layer
+from repdyn.records import PlaneSet
+from repdyn.schedule import checkpoint_epochs
+from repdyn.training import TrainingData, check_optimizer, pick_device
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run's ingredients, everything checked.
+
+    Attributes:
+        config: nothing left open.
+        brought: the settings that defaults filled in, by name.
+        epochs, batch_size: of the training.
+        checkpoints: epochs to measure and save, increasing.
+        images: the data set; `data` is its part on the device.
+        layers: watched.
+    """
+
+    config: TrainConfig
+    brought: dict[str, Any]
+    epochs: int
+    batch_size: int
+    checkpoints: tuple[int, ...]
+    device: torch.device
+    images: ImageData
+    data: TrainingData
+    layers: tuple[Layer, ...]
+    anchors: Anchors
+
+    def new_model(self) -> nn.Module:
+        """Return the model with its initial weights, which the seed fixes."""
+        model = _build(self.config, self.images).to(self.device)
+        return model.to(memory_format=torch.channels_last)
+
+    def new_recorder(self) -> Recorder:
+        """Return a recorder with the run's probe images, probe training set and planes."""
+        return Recorder(self.layers, self._probe_data(), self.config.measure)
+
+    def plane_set(self, recorder: Recorder) -> PlaneSet:
+        """Return the recorder's planes as they are stored."""
+        return PlaneSet(
+            anchors=self.anchors.images.numpy(),
+            labels=self.anchors.labels.numpy(),
+            true_labels=self.anchors.true_labels.numpy(),
+            kinds=self.anchors.kinds.numpy(),
+            coords=recorder.planes.coords,
+            extent=recorder.planes.extent,
+            fine=np.array(self._fine(), dtype=np.int64),
+            classes=self.images.classes,
+        )
+
+    def _fine(self) -> tuple[int, ...]:
+        return tuple(range(min(self.config.measure.fine_planes, len(self.anchors.images))))
+
+    def _probe_data(self) -> ProbeData:
+        measure, images, seed = self.config.measure, self.images, self.config.data.data_seed
+        test = probe_images(images, known(measure.probe_images), seed)
+        train = probe_train(images, known(measure.probe_train), seed)
+        given, true = images.given_labels[train].numpy(), images.true_labels[train].numpy()
+        triplets = self.anchors.images
+        inputs = self.data.inputs(triplets.flatten(0, 1).to(self.device))
+        return ProbeData(
+            images=self.data.inputs(images.test_images[test].to(self.device)),
+            labels=images.test_labels[test].numpy(),
+            train_images=self.data.inputs(images.train_images[train].to(self.device)),
+            train_labels=given if measure.probe_labels == "given" else true,
+            given_labels=given,
+            noisy=given != true,
+            anchors=inputs.reshape(triplets.shape),
+            fine=self._fine(),
+            classes=len(images.classes),
+        )
+
+
+def prepare(config: TrainConfig) -> Experiment:
+    """Check a configuration against its data and its model, and fill in its defaults.
+
+    Raises:
+        UserError: a setting that cannot be met, named.
+    """
+    family = models.family(config.model.arch)
+    check_optimizer(config.optim.opt)
+    config, brought = resolved(config, family)
+    optim, measure = config.optim, config.measure
+    if optim.lr is None:
+        raise UserError(
+            f"--opt {optim.opt}: repdyn knows no default learning rate for it; give --lr"
+        )
+    epochs, batch_size = known(optim.epochs), known(optim.batch_size)
+    wanted = cast("int | tuple[int, ...]", known(measure.checkpoints))
+    checkpoints = checkpoint_epochs(epochs, wanted)
+    if isinstance(measure.checkpoints, tuple):
+        config = replace(config, measure=replace(measure, checkpoints=checkpoints))
+    device = pick_device(optim.device)
+    images = load_data(config.data)
+    n = len(images.train_images)
+    if batch_size > n:
+        raise UserError(
+            f"--batch-size {batch_size}: there are {n} training images; take at most {n}"
+        )
+    config = replace(config, data=replace(config.data, train_size=n))
+    layers = models.watched_layers(_build(config, images), measure.layers)
+    data = TrainingData(
+        images=images.train_images.to(device),
+        labels=images.given_labels.to(device),
+        noisy=images.noisy.to(device),
+        test_images=images.test_images.to(device),
+        test_labels=images.test_labels.to(device),
+        mean=images.mean.to(device),
+        std=images.std.to(device),
+    )
+    triplets = anchors(images, known(measure.planes), config.data.data_seed)
+    return Experiment(
+        config, brought, epochs, batch_size, checkpoints, device, images, data, layers, triplets
+    )
+
+
+def _build(config: TrainConfig, images: ImageData) -> nn.Module:
+    """Build the model; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.optim.seed)
+        return models.build(
+            config.model,
+            image_size=int(images.train_images.shape[-1]),
+            channels=int(images.train_images.shape[1]),
+            classes=len(images.classes),
+        )

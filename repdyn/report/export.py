@@ -1,0 +1,49 @@
+"""A run's numbers as JSON, for scripts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+
+from repdyn.records import Dynamics, RunRecord
+
+DIGITS = 5
+"""Significant digits; a stored CKA is good to about as many."""
+
+
+def as_json(record: RunRecord) -> str:
+    """Return all numbers of a run as JSON.
+
+    The keys are `summary`, the fields of Dynamics (null before the first checkpoint), `curves`,
+    `phases` and `scores`. Arrays are nested lists of numbers with DIGITS significant digits; NaN
+    and infinity are null.
+    """
+    run = {
+        "summary": record.summary,
+        **{field.name: getattr(record.dynamics, field.name, None) for field in fields(Dynamics)},
+        "curves": record.curves,
+        "phases": record.phases,
+        "scores": record.scores,
+    }
+    return json.dumps(_plain(run), allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    """Return the value as JSON's own types."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable):
+        return [_plain(item) for item in value]
+    raise TypeError(f"no JSON for {type(value).__name__}")

@@ -1,0 +1,189 @@
+"""Decision regions of the output and of some layers' probes on one plane, over epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from repdyn.errors import UserError
+from repdyn.records import PLANE_KINDS, LabelMaps, Phases, PlaneSet, RunRecord
+from repdyn.report import axis
+from repdyn.report.figures.palette import GREYS, ClassColours, class_colours
+from repdyn.report.figures.style import SMALL, WIDTH, new_figure, styled
+from repdyn.report.reading import measured
+from repdyn.report.similarity import OUTPUT
+from repdyn.report.wording import plain
+
+COLUMNS = 6
+"""Epochs drawn."""
+
+LETTERS = "ABC"
+
+KINDS = {
+    "test": "test images",
+    "train": "training images",
+    "noisy": "training images, not all with their true label",
+}
+
+DISC: dict[str, Any] = {
+    "marker": "o",
+    "markersize": 4.0,
+    "markeredgewidth": 0.8,
+    "markeredgecolor": "white",
+}
+BESIDE: dict[str, Any] = {
+    "xytext": (3.5, 0.0),
+    "textcoords": "offset points",
+    "va": "center",
+    "fontsize": SMALL,
+    "color": "white",
+    "path_effects": [withStroke(linewidth=1.3, foreground="black")],
+}
+
+
+@styled
+def decision_regions(
+    record: RunRecord,
+    planes: PlaneSet,
+    maps: Sequence[LabelMaps],
+    classes: tuple[str, ...],
+    plane: int,
+    layers: Sequence[int],
+) -> Figure:
+    """Draw the classes on one plane: a row for each layer and the output, a column for each epoch.
+
+    Anchors are discs in the colour of their given label; beside the maps are their images, with
+    the true label where it was flipped.
+
+    Args:
+        record: of the run.
+        planes: of the run.
+        maps: label maps at its checkpoints; up to COLUMNS of them are drawn.
+        classes: names.
+        plane: index into the planes; drawn finely if it is among `planes.fine`.
+        layers: indices of the layers.
+
+    Raises:
+        UserError: the run has no label maps yet.
+    """
+    names = measured(record).layers
+    if not maps:
+        raise UserError(
+            f"run {record.summary.run_id}: has no label maps yet; wait for a checkpoint"
+        )
+    chosen = _columns(maps, record.phases)
+    rows = [*layers, len(names)]
+    drawn = [[_map(at, planes, plane, row) for at in chosen] for row in rows]
+    labels = [int(label) for label in (*planes.labels[plane], *planes.true_labels[plane])]
+    colours = class_colours(len(classes), [m for row in drawn for m in row], labels)
+
+    a0, a1, b0, b1 = planes.extent[plane]
+    side = (WIDTH - 0.3) / (len(chosen) + 1)
+    height = max(3.2, len(rows) * side * (b1 - b0) / (a1 - a0) + 1.1)
+    kind = KINDS[PLANE_KINDS[planes.kinds[plane]]]
+    figure = new_figure(record, f"Decision regions on the plane through three {kind}", height)
+    halves = figure.add_gridspec(1, 2, width_ratios=[len(chosen), 0.8])
+    panels = halves[0].subgridspec(len(rows), len(chosen)).subplots(squeeze=False)
+    for row, line, label_maps in zip(rows, panels, drawn, strict=True):
+        for axes, label_map in zip(line, label_maps, strict=True):
+            _draw_map(axes, label_map, planes, plane, colours)
+        line[0].set_ylabel((*names, OUTPUT)[row], parse_math=False)
+    for axes, at in zip(panels[0], chosen, strict=True):
+        axes.set_title(_title(at.epoch, record.phases))
+    column = halves[1].subgridspec(3, 1)
+    for i in range(3):
+        _draw_anchor(figure.add_subplot(column[i]), planes, plane, i, classes)
+    _class_legend(figure, colours, classes)
+    return figure
+
+
+def _columns(maps: Sequence[LabelMaps], phases: Phases) -> list[LabelMaps]:
+    """Return up to COLUMNS of the maps: the first, the last, those nearest to onset and fit.
+
+    The other columns go, one after the other, to the checkpoint farthest on the log-epoch axis from
+    all that were taken.
+    """
+    place = axis.position([at.epoch for at in maps])
+    wanted = [epoch for epoch in (phases.onset, phases.fit) if epoch is not None]
+    near = [int(np.abs(place - axis.position(epoch)).argmin()) for epoch in wanted]
+    taken = list(dict.fromkeys([0, len(maps) - 1, *near]))
+    while len(taken) < min(COLUMNS, len(maps)):
+        distance = np.abs(place[:, None] - place[taken]).min(axis=1)
+        taken.append(int(distance.argmax()))
+    return [maps[i] for i in sorted(taken)]
+
+
+def _map(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> NDArray[np.uint8]:
+    """Return a layer's label map, the fine one if there is one."""
+    fine = np.flatnonzero(planes.fine == plane)
+    label_map: NDArray[np.uint8] = at.fine[row, fine[0]] if len(fine) else at.maps[row, plane]
+    return label_map
+
+
+def _title(epoch: int, phases: Phases) -> str:
+    named = {phases.fit: "fit", phases.onset: "onset"}
+    return f"epoch {epoch}" + (f" ({named[epoch]})" if epoch in named else "")
+
+
+def _draw_map(
+    axes: Axes, label_map: NDArray[np.uint8], planes: PlaneSet, plane: int, colours: ClassColours
+) -> None:
+    rows, columns = label_map.shape
+    a0, a1, b0, b1 = planes.extent[plane]
+    a_half, b_half = (a1 - a0) / (columns - 1) / 2, (b1 - b0) / (rows - 1) / 2
+    axes.imshow(
+        colours.rgb[label_map],
+        origin="lower",
+        extent=(a0 - a_half, a1 + a_half, b0 - b_half, b1 + b_half),
+        interpolation="nearest",
+    )
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    for letter, at, label in zip(LETTERS, planes.coords[plane], planes.labels[plane], strict=True):
+        axes.plot(*at, color=colours.rgb[label], gid=letter, **DISC)
+        axes.annotate(letter, at, **BESIDE)
+
+
+def _draw_anchor(
+    axes: Axes, planes: PlaneSet, plane: int, i: int, classes: tuple[str, ...]
+) -> None:
+    """Draw an anchor's image, headed by its letter and label, and the true label if it differs."""
+    image = planes.anchors[plane, i].transpose(1, 2, 0)
+    axes.imshow(image if image.shape[2] == 3 else image.mean(axis=2), cmap="gray")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    given, true = int(planes.labels[plane, i]), int(planes.true_labels[plane, i])
+    title = f"{LETTERS[i]}: {plain(classes[given])}"
+    if given != true:
+        title += f"\ntrue: {plain(classes[true])}"
+    axes.set_title(title, parse_math=False, fontsize=SMALL)
+
+
+def _class_legend(figure: Figure, colours: ClassColours, classes: tuple[str, ...]) -> None:
+    named = [(plain(classes[index]), colours.rgb[index]) for index in colours.coloured]
+    if len(named) < len(classes):
+        named.append(("other classes", np.full(3, max(GREYS))))
+    patches = [Patch(facecolor=colour, edgecolor="0.6", linewidth=0.4) for _, colour in named]
+    legend = figure.legend(
+        patches,
+        [name for name, _ in named],
+        loc="outside lower left",
+        ncols=_legend_columns([name for name, _ in named]),
+        handlelength=1.0,
+        columnspacing=1.2,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """Return how many classes fit beside each other in the figure's width."""
+    widest = max(len(name) for name in names) * 0.06 + 0.4
+    return max(1, min(len(names), int(WIDTH / widest)))

@@ -1,0 +1,80 @@
+"""The epoch×epoch similarity of every layer, as small multiples in order of depth."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from repdyn.records import RunRecord
+from repdyn.report import axis
+from repdyn.report.figures.style import (
+    SIMILARITY,
+    WIDTH,
+    epoch_axis,
+    new_figure,
+    norm,
+    phase_legend,
+    phase_lines,
+    scale_bar,
+    styled,
+)
+from repdyn.report.reading import measured
+from repdyn.report.similarity import Kind, similarity
+
+TITLES = {
+    "cka": "CKA between checkpoints, by layer",
+    "regions": "Agreement of decision regions between checkpoints, by layer",
+}
+LINES = ("onset", "fit")
+
+Panels = NDArray[np.object_]
+
+
+@styled
+def similarity_matrices(record: RunRecord, kind: Kind) -> Figure:
+    """Draw the E×E matrix of each layer, and of the output for regions, on one colour scale.
+
+    Raises:
+        UserError: the run has no checkpoint yet.
+    """
+    shown = similarity(measured(record), kind)
+    rows, columns = grid(len(shown.names))
+    panel = min(WIDTH / (columns + 0.5), 2.6)
+    height = rows * (panel + 0.05) + 1.0
+    figure = new_figure(record, TITLES[kind], height, layout="compressed")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    scale = shown.scale()
+    colours = norm(scale)
+    borders = axis.edges(shown.epochs)
+    for axes, name, matrix in zip(panels.flat, shown.names, shown.matrices, strict=False):
+        axes.pcolormesh(borders, borders, matrix, cmap=SIMILARITY, norm=colours, rasterized=True)
+        phase_lines(axes, record.phases, LINES, both=True, on_colour=True)
+        axes.set_title(name, parse_math=False)
+        axes.set_box_aspect(1)
+    epoch_axis(panels[0, 0], "x", borders[0], borders[-1])
+    epoch_axis(panels[0, 0], "y", borders[0], borders[-1])
+    _label_outer(panels, len(shown.names))
+    scale_bar(figure, list(panels.flat), scale, shown.matrices, length=rows * panel)
+    phase_legend(figure, record.phases, LINES)
+    return figure
+
+
+def grid(panels: int) -> tuple[int, int]:
+    """Return rows and columns: the fewest columns of 4 to 6 that leave the fewest places empty."""
+    if panels <= 4:
+        return 1, panels
+    columns = min((4, 5, 6), key=lambda columns: -panels % columns)
+    return -(-panels // columns), columns
+
+
+def _label_outer(panels: Panels, used: int) -> None:
+    """Label the left and the lowest panels, and empty the places after the last."""
+    columns = panels.shape[1]
+    for axes in panels[:, 0]:
+        axes.set_ylabel("epoch")
+    for axes in panels.flat[max(0, used - columns) : used]:
+        axes.set_xlabel("epoch")
+        axes.tick_params(labelbottom=True)
+    for spare in panels.flat[used:]:
+        spare.set_visible(False)

@@ -1,0 +1,105 @@
+"""A run on one page: what each layer does at each checkpoint, above the accuracies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from repdyn.records import Phases, RunRecord
+from repdyn.report import axis
+from repdyn.report.figures.curves import draw_accuracies
+from repdyn.report.figures.style import (
+    SIMILARITY,
+    epoch_axis,
+    new_figure,
+    norm,
+    phase_legend,
+    phase_lines,
+    scale_bar,
+    styled,
+)
+from repdyn.report.reading import measured
+from repdyn.report.similarity import Kind, similarity
+from repdyn.report.wording import PHASES
+
+TITLES = {
+    "cka": "CKA of each layer over training",
+    "regions": "Agreement of each layer's decision regions over training",
+}
+ROW = 0.135
+"""Inches a layer takes."""
+
+DIAMOND: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "D",
+    "markersize": 3.0,
+    "markeredgewidth": 0.5,
+    "markerfacecolor": "white",
+    "markeredgecolor": "black",
+}
+
+
+@styled
+def overview(record: RunRecord, kind: Kind) -> Figure:
+    """Draw each layer's similarity to the previous and to the last checkpoint, and the accuracies.
+
+    The heatmaps and the curves share the epoch axis; phase boundaries are lines through all of
+    them, a layer's change points are diamonds in its row.
+
+    Raises:
+        UserError: the run has no checkpoint yet.
+    """
+    shown = similarity(measured(record), kind)
+    heatmap = max(0.9, ROW * len(shown.names))
+    figure = new_figure(record, TITLES[kind], height=2 * heatmap + 3.0)
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=[heatmap, heatmap, 1.45])
+    before, final, below = panels
+    borders = axis.edges(shown.epochs)
+    scale = shown.scale()
+    colours = norm(scale)
+    for axes, values in ((before, shown.to_previous()), (final, shown.to_last())):
+        axes.pcolormesh(
+            borders,
+            _row_borders(shown.names),
+            values,
+            cmap=SIMILARITY,
+            norm=colours,
+            rasterized=True,
+        )
+        _name_rows(axes, shown.names)
+        marked = _mark_change_points(axes, record.phases)
+    before.set_title("similarity to the previous checkpoint", loc="left")
+    final.set_title("similarity to the last checkpoint", loc="left")
+    draw_accuracies(below, record.curves)
+    below.set_xlabel("epoch")
+    epoch_axis(below, "x", borders[0], borders[-1])
+    for axes in panels:
+        phase_lines(axes, record.phases, PHASES, on_colour=axes is not below)
+    scale_bar(figure, [before, final], scale, shown.matrices, length=2 * heatmap)
+    phase_legend(figure, record.phases, PHASES, *marked)
+    return figure
+
+
+def _row_borders(names: tuple[str, ...]) -> list[float]:
+    return [row - 0.5 for row in range(len(names) + 1)]
+
+
+def _name_rows(axes: Axes, names: tuple[str, ...]) -> None:
+    """Name the layers, the first on top."""
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), labels=names, parse_math=False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _mark_change_points(axes: Axes, phases: Phases) -> list[Line2D]:
+    """Draw a diamond at each layer's change points; returns what the legend explains, if any."""
+    points = [(epoch, row) for row, at in enumerate(phases.change_points) for epoch in at]
+    if not points:
+        return []
+    epochs, rows = zip(*points, strict=True)
+    return axes.plot(
+        epochs, rows, label="change point of a layer", gid="change points", zorder=4, **DIAMOND
+    )

@@ -1,0 +1,60 @@
+"""The figures that every run is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from repdyn.records import PLANE_KINDS, LabelMaps, PlaneSet, RunRecord
+from repdyn.report.figures.curves import curves, fragmentation
+from repdyn.report.figures.decision import decision_regions
+from repdyn.report.figures.matrices import similarity_matrices
+from repdyn.report.figures.overview import overview
+
+LAYERS = 3
+"""Layers whose decision regions are drawn."""
+
+
+def standard_figures(
+    record: RunRecord,
+    planes: PlaneSet | None,
+    maps: Sequence[LabelMaps],
+    classes: tuple[str, ...],
+) -> dict[str, Figure]:
+    """Draw all figures that the run has the data for.
+
+    Args:
+        record: of the run; before its first checkpoint there are only curves.
+        planes: of the run, if stored.
+        maps: label maps at its checkpoints, maybe none.
+        classes: names.
+
+    Returns:
+        Figures by the names of their files, without suffix.
+    """
+    drawn = {"curves": curves(record)}
+    if record.dynamics is None:
+        return drawn
+    drawn |= {
+        "cka": similarity_matrices(record, "cka"),
+        "regions": similarity_matrices(record, "regions"),
+        "overview_cka": overview(record, "cka"),
+        "overview_regions": overview(record, "regions"),
+        "fragmentation": fragmentation(record),
+    }
+    if planes is not None and maps:
+        layers = len(record.dynamics.layers)
+        some = sorted(set(np.linspace(0, layers - 1, LAYERS).astype(int).tolist()))
+        drawn["decision_regions"] = decision_regions(
+            record, planes, maps, classes, _telling_plane(planes), some
+        )
+    return drawn
+
+
+def _telling_plane(planes: PlaneSet) -> int:
+    """Return the first plane through an example with a flipped label, a finely drawn one if any."""
+    candidates = [*planes.fine.tolist(), *range(len(planes.kinds))]
+    noisy = PLANE_KINDS.index("noisy")
+    return next((int(p) for p in candidates if planes.kinds[p] == noisy), int(candidates[0]))

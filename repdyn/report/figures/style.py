@@ -1,0 +1,284 @@
+"""What all figures share: type, colours, the epoch axis, phase lines, and PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from functools import wraps
+from io import BytesIO
+from typing import Any, Literal, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, Colormap, FuncNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from scipy.optimize import isotonic_regression
+
+from repdyn.records import FloatArray, Phases, RunRecord
+from repdyn.report import axis
+from repdyn.report.similarity import Scale
+from repdyn.report.wording import PHASES, plain, settings
+
+P = ParamSpec("P")
+Layout = Literal["constrained", "compressed"]
+
+WIDTH = 7.0
+"""Inches: the text width of a two-column paper, at which the type is read without scaling."""
+
+DPI = 220
+
+BAR = 0.09
+"""Inches: the thickness of a colour bar."""
+
+SMALL = 6.5
+"""Points: tick labels and labels inside a panel."""
+
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7.0,
+    "axes.titlesize": 7.0,
+    "axes.labelsize": 7.0,
+    "axes.titlepad": 3.0,
+    "axes.labelpad": 2.5,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": "0.25",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.titlesize": 8.0,
+    "legend.fontsize": 7.0,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.color": "0.25",
+    "ytick.color": "0.25",
+    "xtick.labelcolor": "black",
+    "ytick.labelcolor": "black",
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "xtick.major.pad": 2.0,
+    "ytick.major.pad": 2.0,
+}
+
+SIMILARITY: Colormap = mpl.colormaps["viridis"].with_extremes(bad="0.88")
+"""Colours of every similarity; grey where there is none."""
+
+DEPTH: Colormap = mpl.colormaps["plasma"]
+"""Colours of layers by depth, of which the palest are left out."""
+
+MOST_NAMED = 14
+"""Layers named beside a bar of depth colours; of more, some are passed over."""
+
+OUTPUT_COLOUR = "black"
+
+CURVE_COLOURS = {"train": "0.55", "clean": "#0072b2", "noisy fit": "#d55e00", "test": "#009e73"}
+"""Okabe and Ito (2008), told apart by colour-blind readers."""
+
+PHASE_DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
+    "onset": (0, (3.0, 1.5)),
+    "fit": (0, ()),
+    "test_min": (0, (1.0, 1.2)),
+    "test_peak": (0, (4.0, 1.2, 1.0, 1.2)),
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Make a function draw in our style, whatever the user's matplotlibrc says of it."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()  # makes the ticks, which take their type when made
+        return figure
+
+    return drawn
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG."""
+    out = BytesIO()
+    FigureCanvasAgg(figure).print_figure(out, format="png", dpi=DPI)
+    return out.getvalue()
+
+
+def new_figure(
+    record: RunRecord, what: str, height: float, layout: Layout = "constrained"
+) -> Figure:
+    """Return an empty figure of the page's width, headed by what it shows of which run."""
+    figure = Figure(figsize=(WIDTH, height), layout=layout)
+    run = " · ".join(
+        part for part in (plain(record.summary.name), settings(record.summary)) if part
+    )
+    figure.suptitle(f"{what}\n{run}", x=0.01, ha="left", parse_math=False, linespacing=1.35)
+    return figure
+
+
+def epoch_axis(axes: Axes, which: Literal["x", "y"], first: float, last: float) -> None:
+    """Make an axis one of ln(1 + epoch) between two epochs, labelled 0, 1, 10, 100, ..."""
+    along = axes.xaxis if which == "x" else axes.yaxis
+    set_scale, set_limits = (
+        (axes.set_xscale, axes.set_xlim) if which == "x" else (axes.set_yscale, axes.set_ylim)
+    )
+    set_scale("function", functions=(np.log1p, np.expm1))
+    marks = axis.ticks(int(last))
+    along.set_ticks(marks, labels=[str(epoch) for epoch in marks])
+    along.set_ticks(axis.minor_ticks(int(last)), minor=True)
+    set_limits(first, last)
+
+
+def phase_lines(
+    axes: Axes,
+    phases: Phases,
+    names: Container[str],
+    *,
+    both: bool = False,
+    on_colour: bool = False,
+) -> None:
+    """Draw lines at phase boundaries; each has the boundary's name as its gid.
+
+    Args:
+        axes: with an epoch axis.
+        phases: of the run.
+        names: which boundaries, if they exist.
+        both: on the vertical axis too.
+        on_colour: light with a dark rim, to be seen on a heatmap.
+    """
+    for name, epoch in phases.markers().items():
+        if name in names:
+            for draw in (axes.axvline, axes.axhline)[: 1 + both]:
+                draw(
+                    epoch,
+                    gid=name,
+                    zorder=3 if on_colour else 0.5,
+                    **_phase_look(name, on_colour=on_colour),
+                )
+
+
+def phase_legend(figure: Figure, phases: Phases, names: Container[str], *extra: Line2D) -> None:
+    """Explain the phase lines, and extra marks by their labels, below the figure."""
+    handles = [
+        Line2D([], [], label=f"{PHASES[name]} (epoch {epoch})", **_phase_look(name))
+        for name, epoch in phases.markers().items()
+        if name in names
+    ]
+    handles += extra
+    if handles:
+        columns = len(handles) if len(handles) <= 3 else 3
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.5)
+
+
+def _phase_look(name: str, *, on_colour: bool = False) -> dict[str, Any]:
+    look: dict[str, Any] = {"linestyle": PHASE_DASHES[name], "linewidth": 0.7, "color": "0.35"}
+    if on_colour:
+        rim = withStroke(linewidth=1.4, foreground="0.2", alpha=0.7)
+        look |= {"color": "white", "path_effects": [rim]}
+    return look
+
+
+def norm(scale: Scale) -> FuncNorm:
+    """Return the scale as matplotlib takes it."""
+    return FuncNorm((scale.warp, scale.unwarp), scale.low, scale.high, clip=True)
+
+
+def scale_bar(
+    figure: Figure, axes: Sequence[Axes], scale: Scale, values: FloatArray, length: float
+) -> None:
+    """Draw the scale beside the axes, pointed at the ends beyond which values lie.
+
+    Args:
+        figure: that the axes are in.
+        axes: whose colours it explains.
+        scale: of the colours.
+        values: that are coloured.
+        length: about how long the bar will be, in inches.
+    """
+    below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
+    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
+    bar = figure.colorbar(
+        ScalarMappable(norm(scale), SIMILARITY),
+        ax=axes,
+        extend=extend,
+        extendfrac=BAR / length,
+        aspect=length / BAR,
+        pad=0.015,
+    )
+    bar.set_ticks(scale.ticks, labels=[f"{tick:g}" for tick in scale.ticks])
+    bar.minorticks_off()
+    bar.set_label(scale.label)
+    bar.outline.set_visible(False)
+
+
+def layer_colours(layers: int) -> list[Any]:
+    """Return a colour for each layer, dark for the first, light for the last."""
+    return list(DEPTH(np.linspace(0, 0.92, layers)))
+
+
+def depth_bar(figure: Figure, axes: Sequence[Axes], layers: Sequence[str]) -> None:
+    """Draw beside the axes which colour is which layer, the first on top."""
+    n = len(layers)
+    colours = ListedColormap(layer_colours(n))
+    coloured = ScalarMappable(BoundaryNorm(np.arange(n + 1) - 0.5, n), colours)
+    bar = figure.colorbar(coloured, ax=axes, aspect=1.6 / BAR, pad=0.015)
+    named = sorted(set(np.linspace(0, n - 1, min(n, MOST_NAMED)).round().astype(int).tolist()))
+    bar.set_ticks(named, labels=[layers[i] for i in named], parse_math=False)
+    bar.minorticks_off()
+    bar.ax.tick_params(length=0)
+    bar.ax.invert_yaxis()
+    bar.outline.set_visible(False)
+
+
+def label_lines(axes: Axes) -> None:
+    """Write the label of each line that has one at its right end, moved apart; no legend needed."""
+    named = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
+    axes.autoscale_view()
+    height = axes.bbox.height / axes.figure.dpi
+    into_axes = axes.transData + axes.transAxes.inverted()
+    ends = [into_axes.transform(_last_point(line))[1] for line in named]
+    places = spread(ends, gap=1.25 * SMALL / 72 / height, low=0.0, high=1.0)
+    for line, place in zip(named, places, strict=True):
+        axes.annotate(
+            str(line.get_label()),
+            (1, place),
+            xycoords="axes fraction",
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            color=line.get_color(),
+        )
+
+
+def _last_point(line: Line2D) -> tuple[float, float]:
+    x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+    known = np.flatnonzero(np.isfinite(y))
+    return (x[known[-1]], y[known[-1]]) if len(known) else (0.0, 0.0)
+
+
+def spread(places: Iterable[float], gap: float, low: float, high: float) -> list[float]:
+    """Return the places moved apart so that labels there do not overlap.
+
+    Neighbours keep their order and come to be at least `gap` apart within [low, high], as near to
+    where they were as that allows (least squares); without room, they are spaced evenly.
+    """
+    wanted = np.clip(np.asarray(list(places), dtype=np.float64), low, high)
+    if len(wanted) < 2:
+        return [float(place) for place in wanted]
+    steps = min(gap, (high - low) / (len(wanted) - 1)) * np.arange(len(wanted))
+    order = np.argsort(wanted, kind="stable")
+    moved = np.empty_like(wanted)
+    moved[order] = (
+        np.clip(isotonic_regression(wanted[order] - steps).x, low, high - steps[-1]) + steps
+    )
+    return [float(place) for place in moved]

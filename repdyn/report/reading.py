@@ -1,0 +1,33 @@
+"""Single things that are read off a record."""
+
+from __future__ import annotations
+
+import math
+
+from repdyn.errors import UserError
+from repdyn.records import Curve, Dynamics, RunRecord
+
+
+def measured(record: RunRecord) -> Dynamics:
+    """Return what was measured.
+
+    Raises:
+        UserError: the run has no checkpoint yet.
+    """
+    if record.dynamics is None:
+        raise UserError(f"run {record.summary.run_id}: has no checkpoint yet; wait for its first")
+    return record.dynamics
+
+
+def last_epoch(record: RunRecord) -> int:
+    """Return the last epoch of which there is anything, 0 before there is."""
+    ends = [int(curve.epochs[-1]) for curve in record.curves.values() if len(curve.epochs)]
+    if record.dynamics is not None:
+        ends.append(int(record.dynamics.epochs[-1]))
+    return max(ends, default=0)
+
+
+def value_at(curve: Curve | None, epoch: int) -> float:
+    """Return a curve's last value up to an epoch, NaN where there is none."""
+    past = [] if curve is None else curve.values[curve.epochs <= epoch]
+    return float(past[-1]) if len(past) else math.nan

@@ -1,0 +1,75 @@
+"""The list of runs, as a table for the terminal."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from repdyn.records import RunSummary
+from repdyn.report.wording import accuracy, arch, duration, noise, plain
+
+FLEXIBLE = ("name", "arch", "opt", "data")
+"""Columns that are cut where the console is narrow."""
+
+FIXED = ("noise", "epochs", "train", "test", "onset", "fit", "age")
+
+STATUS_STYLES = {
+    "RUNNING": "bold cyan",
+    "SCHEDULED": "cyan",
+    "FINISHED": "green",
+    "FAILED": "bold red",
+    "KILLED": "yellow",
+}
+
+
+def runs_table(summaries: Sequence[RunSummary], now: float | None = None) -> Table:
+    """Return a table of runs, in the given order.
+
+    Args:
+        summaries: of the runs.
+        now: milliseconds since 1970 from which ages count (default: the clock's).
+    """
+    now = time.time() * 1000 if now is None else now
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("run", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for name in FLEXIBLE:
+        table.add_column(name, overflow="ellipsis")
+    for name in FIXED:
+        table.add_column(name, no_wrap=True, justify="right")
+    for summary in summaries:
+        table.add_row(*_cells(summary, now))
+    return table
+
+
+def _cells(summary: RunSummary, now: float) -> list[Text]:
+    params, metrics = summary.params, summary.metrics
+    flexible = (summary.name, arch(summary), params.get("opt", ""), params.get("dataset", ""))
+    fixed = (
+        noise(summary).replace(" ", ""),
+        params.get("epochs", ""),
+        accuracy(metrics.get("train/acc", math.nan)),
+        accuracy(metrics.get("test/acc", math.nan)),
+        _epoch(metrics.get("phase/onset", math.nan)),
+        _epoch(metrics.get("phase/fit", math.nan)),
+        duration((now - summary.started) / 1000),
+    )
+    return [
+        Text(plain(summary.run_id)[:8], "cyan"),
+        status(summary),
+        *(Text(plain(text), no_wrap=True, overflow="ellipsis") for text in flexible),
+        *(Text(plain(text)) for text in fixed),
+    ]
+
+
+def _epoch(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "–"
+
+
+def status(summary: RunSummary) -> Text:
+    """Return the status in its colour."""
+    return Text(plain(summary.status).lower(), STATUS_STYLES.get(summary.status, ""))

@@ -1,0 +1,147 @@
+"""A run as text for the terminal. Names of runs and layers are never read as markup."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+try:
+    from repdyn.dynamics.scores import MEANINGS
+except ImportError:
+    MEANINGS = {}
+from repdyn.records import PROBE_SPLITS, Dynamics, RunRecord
+from repdyn.report.export import as_json
+from repdyn.report.heatmap import Heatmaps, Panel
+from repdyn.report.reading import last_epoch, value_at
+from repdyn.report.runs import runs_table, status
+from repdyn.report.similarity import Kind, similarity
+from repdyn.report.wording import ACCURACIES, accuracy, boundaries, duration, plain, settings
+
+__all__ = ["as_json", "runs_table", "show", "summary"]
+
+HEATMAPS: dict[str, Kind] = {"CKA": "cka", "decision regions": "regions"}
+
+KINDS = {"cka": "CKA", "regions": "regions"}
+"""Kinds of similarity that scores are taken on, by the end of the score's name."""
+
+
+def show(record: RunRecord) -> RenderableType:
+    """Return all that there is to read about a run, for a console of any width.
+
+    What was run, the similarity of each layer to its last checkpoint over the epochs, accuracies at
+    the phase boundaries, scores with their meaning, and each layer's probes and change points.
+    """
+    parts: list[RenderableType] = [_header(record)]
+    if record.dynamics is None:
+        parts.append(Text("no checkpoint yet", "italic"))
+    else:
+        parts.append(
+            _section("Similarity to the last checkpoint", _heatmaps(record, record.dynamics))
+        )
+    if record.curves:
+        parts.append(_section("Accuracy at key epochs", _key_epochs(record)))
+    if record.scores:
+        parts.append(_section("Scores", _scores(record)))
+    if record.dynamics is not None:
+        parts.append(_section("Layers", _layers(record, record.dynamics)))
+    return Group(*parts)
+
+
+def summary(record: RunRecord) -> RenderableType:
+    """Return what to know at the end of a training: phases, scores, final accuracies."""
+    phases = [f"{name} {epoch}" for name, epoch in boundaries(record.phases).items()]
+    scores = [f"{plain(name)} {value:.3f}" for name, value in record.scores.items()]
+    final = [
+        f"{label} {accuracy(value_at(record.curves.get(name), last_epoch(record)))}"
+        for name, label in ACCURACIES.items()
+        if name in record.curves
+    ]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for head, words in (("accuracy", final), ("phases", phases), ("scores", scores)):
+        table.add_row(Text(head), Text(" · ".join(words) or "–"))
+    return table
+
+
+def _header(record: RunRecord) -> RenderableType:
+    run = record.summary
+    title = Text.assemble(
+        (plain(run.name), "bold"), "  ", (plain(run.run_id)[:8], "cyan"), "  ", status(run)
+    )
+    counts = [f"{plain(run.params.get('epochs', '?'))} epochs"]
+    if record.dynamics is not None:
+        counts.append(f"{len(record.dynamics.epochs)} checkpoints")
+        counts.append(f"{len(record.dynamics.layers)} layers")
+    if run.ended is not None:
+        counts.append(duration((run.ended - run.started) / 1000))
+    return Group(title, Text(settings(run)), Text(" · ".join(counts), "dim"))
+
+
+def _section(title: str, body: RenderableType) -> RenderableType:
+    return Group(Text(), Text(title, "bold underline"), body)
+
+
+def _heatmaps(record: RunRecord, dynamics: Dynamics) -> Heatmaps:
+    shown = {title: similarity(dynamics, kind) for title, kind in HEATMAPS.items()}
+    panels = [Panel(title, kind.to_last(), kind.scale()) for title, kind in shown.items()]
+    names = max((kind.names for kind in shown.values()), key=len)
+    markers = {
+        name: epoch
+        for name, epoch in (("onset", record.phases.onset), ("fit", record.phases.fit))
+        if epoch is not None
+    }
+    return Heatmaps(tuple(map(plain, names)), dynamics.epochs, tuple(panels), markers)
+
+
+def _key_epochs(record: RunRecord) -> Table:
+    there = {
+        label: record.curves[name] for name, label in ACCURACIES.items() if name in record.curves
+    }
+    table = _table("", "epoch", *there)
+    last = last_epoch(record)
+    for name, epoch in (boundaries(record.phases) | {"last epoch": last}).items():
+        values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
+        table.add_row(Text(name), str(epoch), *values)
+    return table
+
+
+def _scores(record: RunRecord) -> Table:
+    """Return a row for each score, with a column for each kind of similarity it is taken on."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in record.scores.items():
+        kind = next((kind for kind in KINDS if name.endswith(f"_{kind}")), "")
+        rows.setdefault(name.removesuffix(f"_{kind}"), {})[kind] = value
+    kinds = [kind for kind in ("", *KINDS) if any(kind in row for row in rows.values())]
+    table = _table("", *(KINDS.get(kind, "value") for kind in kinds))
+    table.add_column("", style="dim")
+    for stem, row in rows.items():
+        values = [f"{row[kind]:.3f}" if kind in row else "" for kind in kinds]
+        table.add_row(Text(plain(stem)), *values, Text(MEANINGS.get(stem, "")))
+    return table
+
+
+def _layers(record: RunRecord, dynamics: Dynamics) -> Table:
+    table = _table("", *(f"probe, {split}" for split in PROBE_SPLITS))
+    table.add_column("change points")
+    rows = zip_longest(
+        dynamics.layers,
+        dynamics.probe_acc[:, -1],
+        record.phases.change_points[: len(dynamics.layers)],
+        fillvalue=(),
+    )
+    for name, accuracies, points in rows:
+        table.add_row(Text(plain(name)), *map(accuracy, accuracies), " ".join(map(str, points)))
+    return table
+
+
+def _table(first: str, *numbers: str) -> Table:
+    """Return a table without lines: a column of names, then columns of numbers."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(first, no_wrap=True, overflow="ellipsis")
+    for head in numbers:
+        table.add_column(head, justify="right", no_wrap=True)
+    return table

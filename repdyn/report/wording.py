@@ -1,0 +1,88 @@
+"""Words about runs, for figures and text alike. What a run was named is other people's text."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from repdyn.records import Phases, RunSummary
+
+ACCURACIES = {
+    "train/acc": "train",
+    "train/acc_clean": "clean",
+    "train/acc_noisy": "noisy fit",
+    "test/acc": "test",
+}
+"""The accuracy curves by name, as they are called where they are shown."""
+
+PHASES = {
+    "onset": "memorisation onset",
+    "fit": "perfect fit",
+    "test_min": "test error minimum",
+    "test_peak": "test error peak",
+}
+"""The phase boundaries by name, in words."""
+
+UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+"""Units of time in seconds."""
+
+
+def plain(text: str) -> str:
+    """Return the text on one line, without characters that steer a terminal or the reading order."""
+    kept = (" " if c in "\t\r\n" else c for c in text)
+    return "".join(c for c in kept if not unicodedata.category(c).startswith("C"))
+
+
+def arch(summary: RunSummary) -> str:
+    """Return the architecture with its width, `resnet18 ×0.25`."""
+    name, width = plain(summary.params.get("arch", "")), plain(summary.params.get("width", ""))
+    return f"{name} ×{width}" if width not in ("", "None", "1", "1.0") else name
+
+
+def noise(summary: RunSummary) -> str:
+    """Return the label noise as a percentage, `15 %`, or nothing where there is none."""
+    text = plain(summary.params.get("label_noise", ""))
+    try:
+        share = float(text)
+    except ValueError:
+        return ""
+    return f"{100 * share:g} %" if share > 0 else ""
+
+
+def data(summary: RunSummary) -> str:
+    """Return the data in words, `digits, 1000 images, 15 % label noise`."""
+    size = plain(summary.params.get("train_size", "None"))
+    parts = [
+        plain(summary.params.get("dataset", "")),
+        "" if size == "None" else f"{size} images",
+        noise(summary) and f"{noise(summary)} label noise",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def optimizer(summary: RunSummary) -> str:
+    """Return the optimizer with its learning rate, `sgd 0.0015`."""
+    parts = (summary.params.get("opt", ""), summary.params.get("lr", ""))
+    return " ".join(plain(part) for part in parts if part not in ("", "None"))
+
+
+def settings(summary: RunSummary) -> str:
+    """Return on one line what was trained how on what."""
+    parts = (arch(summary), optimizer(summary), data(summary))
+    return " · ".join(part for part in parts if part)
+
+
+def boundaries(phases: Phases) -> dict[str, int]:
+    """Return the epochs of the phase boundaries that exist by their names in words."""
+    return {PHASES[name]: epoch for name, epoch in phases.markers().items()}
+
+
+def accuracy(value: float) -> str:
+    """Return an accuracy to three places, `.872`, or a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.3f}".removeprefix("0")
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in its largest whole unit, `4 min`."""
+    size, unit = next(((n, unit) for n, unit in UNITS if seconds >= n), UNITS[-1])
+    return f"{max(0, int(seconds // size))} {unit}"

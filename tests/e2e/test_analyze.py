@@ -1,0 +1,41 @@
+"""Measuring a run's checkpoints again."""
+
+from pathlib import Path
+
+import numpy as np
+
+import repdyn as api
+from e2e.conftest import repdyn
+
+
+def test_the_same_settings_give_the_same_matrices(store: Path) -> None:
+    repdyn("analyze", "small", cwd=store)
+    first, again = api.load_run("small"), api.load_run("last")
+    assert again.summary.run_id != first.summary.run_id
+    assert again.summary.tags["mlflow.parentRunId"] == first.summary.run_id
+    np.testing.assert_allclose(again.dynamics.cka, first.dynamics.cka, atol=1e-5)
+    np.testing.assert_array_equal(again.dynamics.output_regions, first.dynamics.output_regions)
+    assert again.curves["test/acc"].values.tolist() == first.curves["test/acc"].values.tolist()
+
+
+def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) -> None:
+    repdyn("analyze", "small", "--cka", "biased", "--probe-images", "100", cwd=store)
+    first, again = api.load_run("small"), api.load_run("last")
+    assert again.summary.params["cka"] == "biased"
+    assert again.summary.params["planes"] == "6"
+    assert again.dynamics.epochs.tolist() == first.dynamics.epochs.tolist()
+    assert not np.allclose(again.dynamics.cka, first.dynamics.cka, atol=1e-3)
+
+
+def test_in_place_replaces_the_measures_of_the_run(trained, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
+    repdyn("train", "--config", "run.yaml", "--epochs", "2", "--checkpoints", "3", cwd=tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    before = api.load_run(tracking_uri=uri)
+    repdyn("analyze", "last", "--in-place", "--layers", "logits", cwd=tmp_path)
+    after = api.load_run(tracking_uri=uri)
+    assert after.summary.run_id == before.summary.run_id
+    assert after.dynamics.layers == ("logits",)
+    assert after.summary.params["layers"] == "logits"
+    assert after.summary.status == "FINISHED"
+    np.testing.assert_allclose(after.dynamics.cka[0], before.dynamics.cka[-1], atol=1e-5)

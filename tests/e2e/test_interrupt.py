@@ -1,0 +1,39 @@
+"""A run that is stopped."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import repdyn as api
+from e2e.conftest import clean_environment
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
+    sent: signal.Signals, trained, tmp_path: Path
+) -> None:
+    (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "repdyn.cli", "train", "--config", "run.yaml",
+         "--epochs", "5000", "--checkpoints", "0,1,2,3"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env=clean_environment(),
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 3/"):
+            break
+    time.sleep(0.5)
+    process.send_signal(sent)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    assert "repdyn show" in out
+    record = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    assert record.summary.status == "KILLED"
+    assert record.dynamics.epochs.tolist() == [0, 1, 2, 3]
+    assert record.curves["train/acc"].epochs[-1] >= 3
