@@ -35,9 +35,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
 
-    asked = TrainConfig(
-        data=DataConfig(dataset="cifar10"), model=ModelConfig(arch=arguments.arch)
-    )
+    asked = TrainConfig(data=DataConfig(dataset="cifar10"), model=ModelConfig(arch=arguments.arch))
     config, _ = resolved(asked, models.family(arguments.arch))
     device = pick_device("auto")
     model = models.build(config.model, image_size=32, channels=3, classes=10).to(device)

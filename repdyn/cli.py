@@ -32,7 +32,7 @@ def _settings_file(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     if option is None or not option.tokens:
         return
     path = Path(option.tokens[0].value)
-    Dict(_read_yaml(path), source=str(path), use_commands_as_keys=False)(app, commands, arguments)
+    _source(_read_yaml(path), str(path), commands)(app, commands, arguments)
 
 
 def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -48,7 +48,17 @@ def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCol
     store = StoreConfig(tracking_uri=uri, experiment=experiment)
     params = dict(find_run(store, run or "last").params)
     measures = given_settings(params, MeasureConfig)
-    Dict(measures, source="the run", use_commands_as_keys=False)(app, commands, arguments)
+    _source(measures, "the run", commands)(app, commands, arguments)
+
+
+def _source(settings: dict[str, Any], name: str, commands: tuple[str, ...]) -> Dict:
+    """Return settings as cyclopts takes them for one command.
+
+    Below the command's name: at the top, `layers` would be taken for the command `layers`.
+    """
+    for command in reversed(commands):
+        settings = {command: settings}
+    return Dict(settings, source=name)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -123,6 +123,12 @@ def test_a_config_file_is_read_and_options_win(repdyn: Callable[..., Outcome]) -
     assert "resnet82" in repdyn("train", "--config", "run.yaml", "--arch", "resnet82")[1]
 
 
+def test_a_config_file_reaches_every_kind_of_setting(repdyn: Callable[..., Outcome]) -> None:
+    """Also `layers`, which is the name of a command too."""
+    Path("run.yaml").write_text("layers: nothing\ncheckpoints: [0, 1]\n")
+    assert "--layers nothing: finds none" in repdyn("train", "--config", "run.yaml")[1]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

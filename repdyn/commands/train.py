@@ -44,6 +44,7 @@ def run_training(config: TrainConfig, store: StoreConfig, run_name: str | None) 
                 f"\nStopped. Run {writer.run_id[:8]} keeps everything up to its last checkpoint: "
                 f"repdyn show {writer.run_id[:8]}",
                 highlight=False,
+                soft_wrap=True,
             )
             raise
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import repdyn as api
 from e2e.conftest import repdyn
@@ -18,6 +19,7 @@ def test_the_same_settings_give_the_same_matrices(store: Path) -> None:
     assert again.curves["test/acc"].values.tolist() == first.curves["test/acc"].values.tolist()
 
 
+@pytest.mark.slow
 def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) -> None:
     repdyn("analyze", "small", "--cka", "biased", "--probe-images", "100", cwd=store)
     first, again = api.load_run("small"), api.load_run("last")
@@ -27,6 +29,7 @@ def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) ->
     assert not np.allclose(again.dynamics.cka, first.dynamics.cka, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_in_place_replaces_the_measures_of_the_run(trained, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
     repdyn("train", "--config", "run.yaml", "--epochs", "2", "--checkpoints", "3", cwd=tmp_path)

@@ -12,15 +12,31 @@ import repdyn as api
 from e2e.conftest import clean_environment
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
     sent: signal.Signals, trained, tmp_path: Path
 ) -> None:
     (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "repdyn.cli", "train", "--config", "run.yaml",
-         "--epochs", "5000", "--checkpoints", "0,1,2,3"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        [
+            sys.executable,
+            "-u",
+            "-m",
+            "repdyn.cli",
+            "train",
+            "--config",
+            "run.yaml",
+            "--epochs",
+            "5000",
+            "--checkpoints",
+            "0,1,2,3",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
         env=clean_environment(),
     )
     assert process.stdout is not None

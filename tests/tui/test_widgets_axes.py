@@ -1,0 +1,179 @@
+"""How cells share pixels, and where epochs and values lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.widgets.bands import Bands, by_epoch, even, spread
+from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.value_axis import number, tick_label, value_axis
+
+EPOCHS = st.lists(st.integers(0, 500), min_size=1, max_size=80, unique=True).map(
+    lambda epochs: np.array(sorted(epochs))
+)
+ROOM = st.integers(1, 300)
+
+
+def consistent(bands: Bands) -> bool:
+    """Whether each pixel shows a cell that lies on it, if cells need not share pixels."""
+    return all(pixel in bands.span(int(cell)) for pixel, cell in enumerate(bands.shown))
+
+
+@given(EPOCHS, ROOM)
+def test_checkpoints_fill_the_room(epochs: np.ndarray, room: int) -> None:
+    assert by_epoch(epochs, room).room == room
+
+
+@given(EPOCHS, ROOM)
+def test_every_checkpoint_has_a_pixel_within_the_room(epochs: np.ndarray, room: int) -> None:
+    bands = by_epoch(epochs, room)
+    assert np.all(bands.starts < bands.stops)
+    assert bands.starts.min() >= 0
+    assert bands.stops.max() <= room
+
+
+@given(EPOCHS, ROOM)
+def test_a_pixel_shows_the_checkpoint_that_lies_there(epochs: np.ndarray, room: int) -> None:
+    bands = by_epoch(epochs, room)
+    if len(epochs) <= room:
+        assert consistent(bands)
+        assert consistent(bands.flipped())
+        assert consistent(bands.magnified(2))
+
+
+@given(st.integers(2, 300), st.integers(2, 100))
+def test_where_cells_outnumber_pixels_the_first_and_the_last_are_shown(
+    cells: int, room: int
+) -> None:
+    shown = even(cells, min(cells, room)).shown
+    assert (shown[0], shown[-1]) == (0, cells - 1)
+
+
+def test_checkpoints_are_as_wide_as_on_the_log_epoch_axis_where_there_is_room() -> None:
+    epochs = np.array([0, 1, 3, 7, 15])  # evenly spaced in ln(1 + epoch)
+    bands = by_epoch(epochs, 100)
+    assert (bands.stops - bands.starts).tolist() == [20] * 5
+
+
+def test_even_bands_leave_what_does_not_divide() -> None:
+    assert even(7, 20).starts.tolist() == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_spread_bands_fill_the_room_where_even_ones_leave_much() -> None:
+    assert spread(24, 34).room == 34
+
+
+def test_spread_bands_are_even_where_these_leave_little() -> None:
+    assert spread(24, 50).room == 48
+
+
+def test_flipped_bands_have_the_first_cell_last() -> None:
+    flipped = even(3, 6).flipped()
+    assert (flipped.shown.tolist(), list(flipped.span(0))) == ([2, 2, 1, 1, 0, 0], [4, 5])
+
+
+@given(EPOCHS, st.integers(80, 300))
+def test_a_checkpoint_lies_within_its_cell_on_the_axis(epochs: np.ndarray, room: int) -> None:
+    bands = by_epoch(epochs, room)
+    axis = EpochAxis.of_cells(epochs, bands)
+    columns = [axis.column(epoch) for epoch in epochs.tolist()]
+    assert all(column in bands.span(cell) for cell, column in enumerate(columns))
+
+
+def test_an_epoch_between_checkpoints_lies_between_their_columns() -> None:
+    epochs = np.array([0, 4, 9])
+    axis = EpochAxis.of_cells(epochs, by_epoch(epochs, 60))
+    assert axis.column(4) < axis.column(6) < axis.column(9)
+
+
+def test_epochs_beyond_the_axis_have_no_place() -> None:
+    epochs = np.array([0, 1, 2])
+    axis = EpochAxis.of_cells(epochs, by_epoch(epochs, 30))
+    assert np.isnan(axis.place([100]))
+
+
+def test_a_line_axis_is_true_to_the_log_of_epochs() -> None:
+    axis = EpochAxis.of_line(np.arange(100), 101)
+    assert axis.place([0, 9, 99]) == pytest.approx([0, 50.25, 100.5])
+
+
+def test_the_stop_at_a_column_is_the_epoch_nearest_to_it() -> None:
+    axis = EpochAxis.of_line(np.array([0, 9, 99]), 100)
+    assert [axis.stop_at(column) for column in (0, 30, 99)] == [0, 1, 2]
+
+
+def test_ticks_label_round_epochs_on_their_columns() -> None:
+    axis = EpochAxis.of_line(np.arange(201), 80)
+    line = axis.ticks()
+    assert line.split() == ["0", "1", "10", "100"]
+    assert abs(line.index("10") - axis.column(10)) <= 1
+
+
+def test_the_cursor_hides_the_ticks_that_it_would_touch() -> None:
+    axis = EpochAxis.of_line(np.arange(201), 80)
+    from rich.style import Style
+
+    line = "".join(s.text for s in axis.tick_segments(101, Style(), Style()))
+    assert line.split() == ["0", "1", "10", "101"]
+
+
+def test_the_values_run_from_the_least_to_the_greatest() -> None:
+    axis = value_axis(
+        [np.array([2.0, 4.0]), np.array([3.0, np.nan])], None, None, logarithmic=False
+    )
+    assert axis.place(np.array([2.0, 3.0, 4.0])).tolist() == [0, 0.5, 1]
+
+
+def test_a_logarithmic_axis_has_equal_steps_for_equal_ratios() -> None:
+    axis = value_axis([np.array([0.01, 1.0])], None, None, logarithmic=True)
+    assert axis.place(np.array([0.01, 0.1, 1.0])).tolist() == pytest.approx([0, 0.5, 1])
+
+
+def test_a_logarithmic_axis_has_no_place_for_what_is_not_positive() -> None:
+    axis = value_axis([np.array([0.0, 0.1, 1.0])], None, None, logarithmic=True)
+    assert np.isnan(axis.place(np.array([0.0]))).all()
+
+
+def test_equal_values_get_an_axis_around_them() -> None:
+    axis = value_axis([np.full(3, 7.0)], None, None, logarithmic=False)
+    assert axis.place(np.array([7.0])).tolist() == [0.5]
+
+
+@given(
+    st.floats(-1e6, 1e6).filter(lambda v: v == 0 or abs(v) > 1e-6),
+    st.floats(1e-3, 1e6),
+    st.integers(2, 12),
+)
+def test_linear_ticks_lie_within_the_axis_and_are_not_too_many(
+    low: float, span: float, most: int
+) -> None:
+    axis = value_axis([], low, low + span, logarithmic=False)
+    ticks = axis.ticks(most)
+    assert len(ticks) <= most + 1
+    assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in ticks)
+
+
+def test_ticks_are_round() -> None:
+    assert value_axis([], 0.0, 1.0, logarithmic=False).ticks(5) == pytest.approx(
+        [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.9836, "0.984"), (12.5, "12.500"), (0.0, "0.000"), (3e-5, "3.0e-5"), (float("nan"), "–")],
+)
+def test_numbers_are_written_to_three_places_or_in_powers_of_ten(
+    value: float, written: str
+) -> None:
+    assert number(value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(0.5, ".5"), (-0.5, "-.5"), (1e-5, "1e-5"), (20, "20")]
+)
+def test_tick_labels_are_short(value: float, written: str) -> None:
+    assert tick_label(value) == written

@@ -1,0 +1,420 @@
+"""Curves over the log-epoch axis in braille, with a cursor that a heatmap above can share.
+
+Drawn by ourselves and not by textual-plot (0.10): that has linear axes only, takes its own margins,
+so that its columns cannot be those of a heatmap's cells, and paints the whole canvas for each move
+of a line; here a move of the cursor touches two columns, the legend and the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from repdyn.records import Curve, IntArray
+from repdyn.report.reading import value_at
+from repdyn.report.wording import plain
+from tui.widgets import braille
+from tui.widgets.bands import by_epoch
+from tui.widgets.colormap import SERIES_COLOURS, is_colourful
+from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.pixels import runs
+from tui.widgets.value_axis import ValueAxis, number, tick_label, value_axis
+
+PAGE = 10
+"""Epochs of the axis that the page keys move by."""
+
+DASHES = ((1, 0), (4, 3), (1, 2), (8, 2), (2, 5), (1, 6))
+"""Dots drawn and left out by which curves are told apart where there are no colours."""
+
+VALUE_WIDTH = 8
+"""Columns of a value in the legend, the gap after it included."""
+
+SAMPLE = 3
+"""Columns of a curve's piece in the legend."""
+
+BOLD = Style(bold=True)
+
+NOTHING, CURSOR_LINE, MARKER_LINE = -1, -2, -3
+"""What a character belongs to that is of no curve."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What is drawn; see `Curves.set_data`."""
+
+    curves: Mapping[str, Curve]
+    colours: tuple[str, ...]
+    epochs: IntArray
+    aligned: bool
+    low: float | None
+    high: float | None
+    markers: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the curves."""
+        return tuple(self.curves)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The curves as drawn for one size of the widget.
+
+    Attributes:
+        left: columns left of the curves.
+        legend: the names of the curves on each line.
+        axis: of the epochs.
+        labels: of the values, by line of the plot.
+        codes: braille code points, (lines, columns).
+        owners: the curve that each character belongs to, or NOTHING or MARKER_LINE, same shape.
+    """
+
+    left: int
+    legend: tuple[tuple[str, ...], ...]
+    axis: EpochAxis
+    labels: Mapping[int, str]
+    codes: NDArray[np.uint32]
+    owners: NDArray[np.int16]
+
+    @property
+    def top(self) -> int:
+        """The first line of the plot."""
+        return len(self.legend)
+
+    @property
+    def bottom(self) -> int:
+        """The line after the plot, that of the ticks."""
+        return self.top + len(self.codes)
+
+
+class Curves(Widget, can_focus=True):
+    """Curves over epochs; `set_data` says which.
+
+    To move the cursor without a message back: `with curves.prevent(Curves.CursorMoved): ...`.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "curves--label",
+        "curves--marker",
+        "curves--cursor",
+        "curves--line",
+    }
+
+    DEFAULT_CSS = """
+    Curves {
+        width: 1fr;
+        height: 1fr;
+        & > .curves--label { color: $text-muted; }
+        & > .curves--marker { color: $text-accent; text-style: bold; }
+        & > .curves--cursor { color: $foreground; text-style: bold reverse; }
+        & > .curves--line { color: $foreground 60%; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1)", "Left", show=False, id="cursor.left"),
+        Binding("right,l", "move(1)", "Right", show=False, id="cursor.right"),
+        Binding("pageup", f"move(-{PAGE})", "Page up", show=False, id="cursor.page_up"),
+        Binding("pagedown", f"move({PAGE})", "Page down", show=False, id="cursor.page_down"),
+        Binding("home", "first", "First epoch", show=False, id="cursor.first"),
+        Binding("end", "last", "Last epoch", show=False, id="cursor.last"),
+    ]
+
+    label_width: reactive[int] = reactive(0)
+    """Columns left of the curves; 0 for as many as the labels need. Equal ones align widgets."""
+
+    logarithmic: reactive[bool] = reactive(False)
+    """Whether the vertical axis is logarithmic; what is not positive is then not drawn."""
+
+    cursor: reactive[int | None] = reactive(None, repaint=False)
+    """The epoch of the cursor; the legend shows the curves' values there. None for no cursor."""
+
+    class CursorMoved(Message):
+        """The cursor has moved to another epoch.
+
+        Attributes:
+            curves: the widget.
+            epoch: of the cursor.
+        """
+
+        def __init__(self, curves: Curves, epoch: int) -> None:
+            super().__init__()
+            self.curves = curves
+            self.epoch = epoch
+
+        @property
+        def control(self) -> Curves:
+            """The widget, for `@on(..., "#id")`."""
+            return self.curves
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._series: Series | None = None
+        self._picture: Picture | None = None
+
+    def set_data(
+        self,
+        series: Mapping[str, Curve],
+        *,
+        columns: Sequence[int] | None = None,
+        low: float | None = None,
+        high: float | None = None,
+        colours: Mapping[str, str] | None = None,
+        markers: Mapping[str, int] | None = None,
+    ) -> None:
+        """Show curves; the cursor stays at its epoch.
+
+        Args:
+            series: curves by name; one that is empty is in the legend only.
+            columns: epochs of a heatmap's columns, for an axis that has the same columns if
+                `label_width` and the widgets' widths agree; None for an axis true to scale. Epochs
+                beyond the columns are not drawn.
+            low, high: limits of the vertical axis; the least and the greatest value if None.
+            colours: of the curves, by name; those without one take the next of SERIES_COLOURS.
+            markers: epochs to mark, by name.
+        """
+        named = {plain(name): curve for name, curve in series.items()}
+        given = {plain(name): colour for name, colour in (colours or {}).items()}
+        stops = columns if columns is not None else _all_epochs(series.values())
+        self._series = None
+        if len(stops):
+            self._series = Series(
+                curves=named,
+                colours=tuple(
+                    given.get(name, SERIES_COLOURS[i % len(SERIES_COLOURS)])
+                    for i, name in enumerate(named)
+                ),
+                epochs=np.asarray(stops, dtype=np.int64),
+                aligned=columns is not None,
+                low=low,
+                high=high,
+                markers={plain(name): epoch for name, epoch in (markers or {}).items()},
+            )
+        self._redraw()
+
+    # --- the cursor
+
+    def watch_cursor(self, old: int | None, new: int | None) -> None:
+        """Draw what changed and tell where the cursor is."""
+        if self._picture is not None:
+            picture = self._picture
+            width, lines = self.size.width, len(picture.codes)
+            self.refresh(
+                Region(0, 0, width, picture.top),
+                Region(0, picture.bottom, width, 1),
+                *(
+                    Region(picture.left + picture.axis.column(epoch), picture.top, 1, lines)
+                    for epoch in (old, new)
+                    if epoch is not None
+                ),
+            )
+        if new is not None:
+            self.post_message(self.CursorMoved(self, new))
+
+    def action_move(self, steps: int) -> None:
+        """Move the cursor by epochs of the axis; the first move starts at the last epoch."""
+        if self._series is None:
+            return
+        epochs = self._series.epochs
+        at = len(epochs) - 1
+        if self.cursor is not None:
+            at = int(np.abs(epochs - self.cursor).argmin()) + steps
+        self.cursor = int(epochs[max(0, min(at, len(epochs) - 1))])
+
+    def action_first(self) -> None:
+        """Move the cursor to the first epoch."""
+        if self._series is not None:
+            self.cursor = int(self._series.epochs[0])
+
+    def action_last(self) -> None:
+        """Move the cursor to the last epoch."""
+        if self._series is not None:
+            self.cursor = int(self._series.epochs[-1])
+
+    def on_click(self, event: events.Click) -> None:
+        """Set the cursor to the epoch nearest to the mouse."""
+        offset = event.get_content_offset(self)
+        if offset is None or self._picture is None or offset.x < self._picture.left:
+            return
+        axis = self._picture.axis
+        self.cursor = int(axis.epochs[axis.stop_at(offset.x - self._picture.left + 0.5)])
+
+    # --- drawing
+
+    def watch_label_width(self) -> None:
+        """Draw anew."""
+        self._redraw()
+
+    def watch_logarithmic(self) -> None:
+        """Draw anew."""
+        self._redraw()
+
+    def on_resize(self) -> None:
+        """Draw anew."""
+        self._redraw()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a line."""
+        width, base = self.size.width, self.rich_style
+        if self._series is None or not width:
+            return Strip.blank(width, base)
+        if self._picture is None:
+            self._picture = self._draw(self._series)
+        segments = self._line(self._series, self._picture, y, base)
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _line(self, series: Series, picture: Picture, y: int, base: Style) -> list[Segment]:
+        label = self.get_component_rich_style("curves--label")
+        if y < picture.top:
+            return self._legend_line(series, picture.legend[y], base)
+        if y < picture.bottom:
+            text = picture.labels.get(y - picture.top, "")[: picture.left - 1]
+            head = Segment(text.rjust(picture.left - 1) + " ", label)
+            return [head, *self._plot_line(series, picture, y - picture.top, base)]
+        gap = Segment(" " * picture.left, label)
+        if y == picture.bottom:
+            lit = self.get_component_rich_style("curves--cursor")
+            return [gap, *picture.axis.tick_segments(self.cursor, label, lit)]
+        if y == picture.bottom + 1 and series.markers:
+            marker = self.get_component_rich_style("curves--marker")
+            return [gap, Segment(picture.axis.markers(series.markers), marker)]
+        return []
+
+    def _legend_line(self, series: Series, names: tuple[str, ...], base: Style) -> list[Segment]:
+        segments = []
+        for name in names:
+            index = series.names.index(name)
+            value = ""
+            if self.cursor is not None:
+                value = number(value_at(series.curves[name], self.cursor))
+            segments += [
+                Segment(self._sample(index), base + _ink(series.colours[index])),
+                Segment(f" {name} ", base),
+                Segment(value.ljust(VALUE_WIDTH), base + BOLD),
+            ]
+        return segments
+
+    def _sample(self, index: int) -> str:
+        """Return a short piece of a curve for the legend."""
+        if is_colourful(self.app):
+            return "━" * SAMPLE
+        ends, height = np.array([0.0, SAMPLE]), np.full(2, 0.4)
+        line = braille.polyline(ends, height, SAMPLE, 1, self._dash(index))
+        return "".join(chr(braille.BLANK + dots) for dots in line[0].tolist())
+
+    def _dash(self, index: int) -> tuple[int, int]:
+        return (1, 0) if is_colourful(self.app) else DASHES[index % len(DASHES)]
+
+    def _plot_line(self, series: Series, picture: Picture, line: int, base: Style) -> list[Segment]:
+        codes, owners = picture.codes[line], picture.owners[line]
+        if self.cursor is not None:
+            column = picture.axis.column(self.cursor)
+            if owners[column] < 0:
+                codes, owners = codes.copy(), owners.copy()
+                codes[column], owners[column] = ord("│"), CURSOR_LINE
+        styles = {
+            NOTHING: base,
+            CURSOR_LINE: self.get_component_rich_style("curves--line"),
+            MARKER_LINE: self.get_component_rich_style("curves--marker"),
+        }
+        styles |= {i: base + _ink(colour) for i, colour in enumerate(series.colours)}
+        text = "".join(map(chr, codes.tolist()))
+        return [
+            Segment(text[start:stop], styles[int(owners[start])]) for start, stop in runs(owners)
+        ]
+
+    def _draw(self, series: Series) -> Picture:
+        width, height = self.size
+        legend = _wrapped(series.names, width, max(1, height // 3))
+        lines = max(1, height - len(legend) - 1 - bool(series.markers))
+        values = value_axis(
+            (curve.values for curve in series.curves.values()),
+            series.low,
+            series.high,
+            logarithmic=self.logarithmic,
+        )
+        labels = _labels(values, lines)
+        left = self.label_width or max(map(len, labels.values()), default=0) + 1
+        room = max(1, width - left)
+        if series.aligned:
+            axis = EpochAxis.of_cells(series.epochs, by_epoch(series.epochs, room))
+        else:
+            axis = EpochAxis.of_line(series.epochs, room)
+        codes, owners = _plotted(series, axis, values, lines, self._dash)
+        return Picture(left, legend, axis, labels, codes, owners)
+
+    def _redraw(self) -> None:
+        self._picture = None
+        self.refresh()
+
+
+@lru_cache
+def _ink(colour: str) -> Style:
+    return Style(color=colour)
+
+
+def _all_epochs(curves: Iterable[Curve]) -> IntArray:
+    epochs = [np.asarray(curve.epochs, dtype=np.int64) for curve in curves]
+    return np.unique(np.concatenate(epochs)) if epochs else np.empty(0, dtype=np.int64)
+
+
+def _wrapped(names: Sequence[str], width: int, most: int) -> tuple[tuple[str, ...], ...]:
+    """Return the names on each line of the legend; those that find no room are left out."""
+    lines: list[list[str]] = [[]]
+    used = 0
+    for name in names:
+        size = SAMPLE + cell_len(f" {name} ") + VALUE_WIDTH
+        if used and used + size > width:
+            lines.append([])
+            used = 0
+        lines[-1].append(name)
+        used += size
+    return tuple(map(tuple, lines[:most]))
+
+
+def _labels(values: ValueAxis, lines: int) -> dict[int, str]:
+    """Return the label of each line of the plot that has one."""
+    labels: dict[int, str] = {}
+    ticks = values.ticks(max(2, lines // 3))
+    for tick, place in zip(ticks, values.place(np.array(ticks)).tolist(), strict=True):
+        line = min(int((1 - place) * lines), lines - 1)
+        labels.setdefault(line, tick_label(tick))
+    return labels
+
+
+def _plotted(
+    series: Series,
+    axis: EpochAxis,
+    values: ValueAxis,
+    lines: int,
+    dash: Callable[[int], tuple[int, int]],
+) -> tuple[NDArray[np.uint32], NDArray[np.int16]]:
+    """Return the code points of the plot and the curve, if any, that each belongs to."""
+    dots = np.zeros((lines, axis.room), dtype=np.uint8)
+    owners = np.full(dots.shape, NOTHING, dtype=np.int16)
+    for i, curve in enumerate(series.curves.values()):
+        x, y = axis.place(curve.epochs), values.place(curve.values)
+        drawn = braille.polyline(x, y, axis.room, lines, dash(i))
+        dots |= drawn
+        owners[drawn > 0] = i
+    codes = np.where(dots > 0, dots.astype(np.uint32) + braille.BLANK, ord(" "))
+    for epoch in series.markers.values():
+        column = axis.column(epoch)
+        blank = owners[:, column] == NOTHING
+        codes[blank, column], owners[blank, column] = ord("┊"), MARKER_LINE
+    return codes.astype(np.uint32), owners

@@ -1,0 +1,105 @@
+"""The log-epoch axis below heatmaps and curves: where epochs lie, ticks, markers, the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rich.segment import Segment
+from rich.style import Style
+
+from repdyn.records import IntArray
+from repdyn.report import axis
+from repdyn.report.heatmap import marker_row, tick_row
+from tui.widgets.bands import Bands, by_epoch
+
+MARKER = "▲"
+
+
+@dataclass(frozen=True)
+class EpochAxis:
+    """An axis of checkpoints with a cell each, or of a line from the first epoch to the last.
+
+    Attributes:
+        room: columns.
+        epochs: at which the cursor can stop, increasing, (n,).
+        knots: places on the log-epoch axis, increasing, (k,).
+        columns: the knots' columns, fractional, (k,); between them straight lines.
+    """
+
+    room: int
+    epochs: IntArray
+    knots: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+    @classmethod
+    def of_cells(cls, epochs: IntArray, bands: Bands) -> EpochAxis:
+        """Return the axis of a heatmap's columns; the knots are the cells' middles and outer edges."""
+        outer = axis.position(axis.edges(epochs)[[0, -1]])
+        knots = np.concatenate([outer[:1], axis.position(epochs), outer[1:]])
+        middles = (bands.starts + bands.stops) / 2
+        columns = np.concatenate([[0.0], middles, [float(bands.room)]])
+        return cls(bands.room, epochs, knots, columns)
+
+    @classmethod
+    def of_line(cls, epochs: IntArray, room: int) -> EpochAxis:
+        """Return the axis from the first epoch to the last, true to scale."""
+        if len(epochs) == 1:
+            return cls.of_cells(epochs, by_epoch(epochs, room))
+        ends = axis.position(epochs[[0, -1]])
+        return cls(room, epochs, ends, np.array([0.0, room - 0.5]))
+
+    def place(self, epochs: ArrayLike) -> NDArray[np.float64]:
+        """Return the fractional columns of epochs, NaN beyond the axis."""
+        at = axis.position(epochs)
+        return np.interp(at, self.knots, self.columns, left=np.nan, right=np.nan)
+
+    def column(self, epoch: float) -> int:
+        """Return the column of an epoch, the outermost for those beyond."""
+        at = float(np.interp(axis.position(epoch), self.knots, self.columns))
+        return min(int(at), self.room - 1)
+
+    def nearest(self, epoch: float) -> int:
+        """Return the index of the stop nearest to an epoch."""
+        return int(np.abs(axis.position(self.epochs) - axis.position(epoch)).argmin())
+
+    def stop_at(self, column: float) -> int:
+        """Return the index of the stop nearest to a column."""
+        return int(np.abs(self.place(self.epochs) - column).argmin())
+
+    def ticks(self, free: range = range(0)) -> str:
+        """Return the line of tick labels, centred on their epochs; none that touches `free`."""
+        first, last = int(self.epochs[0]), int(self.epochs[-1])
+        starts = {
+            str(epoch): self._start(str(epoch), epoch)
+            for epoch in axis.ticks(last)
+            if epoch >= first
+        }
+        kept = {
+            label: start
+            for label, start in starts.items()
+            if start + len(label) <= free.start or start >= free.stop
+        }
+        return tick_row(kept, self.room)
+
+    def markers(self, markers: Mapping[str, int]) -> str:
+        """Return the line of markers, with their names where there is room."""
+        columns = {f"{name} {epoch}": self.column(epoch) for name, epoch in markers.items()}
+        return marker_row(columns, self.room, MARKER)
+
+    def tick_segments(self, cursor: int | None, plain: Style, lit: Style) -> list[Segment]:
+        """Return the tick line, with the epoch of the cursor, if any, over it."""
+        if cursor is None:
+            return [Segment(self.ticks().ljust(self.room), plain)]
+        label = f" {cursor} "
+        start = self._start(label, cursor)
+        stop = start + len(label)
+        line = self.ticks(range(start, stop)).ljust(self.room)
+        parts = ((line[:start], plain), (label, lit), (line[stop:], plain))
+        return [Segment(text, style) for text, style in parts if text]
+
+    def _start(self, label: str, epoch: int) -> int:
+        centred = self.column(epoch) - (len(label) - 1) // 2
+        return max(0, min(centred, self.room - len(label)))

@@ -1,0 +1,440 @@
+"""A heatmap with a cursor: rows × checkpoints on the log-epoch axis, or checkpoints × checkpoints.
+
+Drawn line by line (Textual's Line API), two rows of pixels to a line of half blocks. Moving the
+cursor draws again only the lines of the cells that it leaves and enters, their labels and the axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from repdyn.records import FloatArray, IntArray
+from repdyn.report.similarity import FINEST, Scale
+from repdyn.report.wording import plain
+from tui.widgets import pixels
+from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful
+from tui.widgets.heatmap_layout import Layout, Matrix, arrange
+
+PAGE = 10
+"""Cells that the page keys move by."""
+
+STRETCHED = (2, 98)
+"""Percentiles of the values in view that a stretched scale spans."""
+
+Cell = tuple[int, int]
+
+
+class CellMessage(Message):
+    """About one cell.
+
+    Attributes:
+        heatmap: that it is in.
+        row, column: of the cell in the data.
+        value: its value, NaN where there is none.
+        epoch: of the column.
+    """
+
+    def __init__(self, heatmap: Heatmap, row: int, column: int, value: float, epoch: int) -> None:
+        super().__init__()
+        self.heatmap = heatmap
+        self.row = row
+        self.column = column
+        self.value = value
+        self.epoch = epoch
+
+    @property
+    def control(self) -> Heatmap:
+        """The heatmap, for `@on(..., "#id")`."""
+        return self.heatmap
+
+
+class Heatmap(Widget, can_focus=True):
+    """A heatmap; `set_data` says what it shows.
+
+    To move the cursor without a message back: `with heatmap.prevent(Heatmap.CursorMoved): ...`.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "heatmap--label",
+        "heatmap--marker",
+        "heatmap--cursor",
+    }
+
+    DEFAULT_CSS = """
+    Heatmap {
+        width: 1fr;
+        height: 1fr;
+        & > .heatmap--label { color: $text-muted; }
+        & > .heatmap--marker { color: $text-accent; text-style: bold; }
+        & > .heatmap--cursor { color: $foreground; text-style: bold reverse; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1, 0)", "Left", show=False, id="cursor.left"),
+        Binding("right,l", "move(1, 0)", "Right", show=False, id="cursor.right"),
+        Binding("up,k", "move(0, -1)", "Up", show=False, id="cursor.up"),
+        Binding("down,j", "move(0, 1)", "Down", show=False, id="cursor.down"),
+        Binding("pageup", f"move(0, -{PAGE})", "Page up", show=False, id="cursor.page_up"),
+        Binding("pagedown", f"move(0, {PAGE})", "Page down", show=False, id="cursor.page_down"),
+        Binding("home", "first", "First epoch", show=False, id="cursor.first"),
+        Binding("end", "last", "Last epoch", show=False, id="cursor.last"),
+    ]
+
+    cmap: reactive[str] = reactive("viridis")
+    """The colour map, one of `colormap.SEQUENTIAL` or `colormap.DIVERGING`."""
+
+    stretch: reactive[bool] = reactive(False)
+    """Whether colours span the values in view rather than the scale given with them."""
+
+    label_width: reactive[int] = reactive(0)
+    """Columns left of the cells; 0 for as many as the labels need. Equal ones align widgets."""
+
+    cursor: reactive[Cell] = reactive((0, 0), repaint=False)
+    """Row and column of the cursor; what lies outside the data is moved to its edge."""
+
+    class CursorMoved(CellMessage):
+        """The cursor has moved to another cell."""
+
+    class Hovered(CellMessage):
+        """The mouse is over another cell."""
+
+    class HoverEnded(Message):
+        """The mouse is over no cell any more."""
+
+        def __init__(self, heatmap: Heatmap) -> None:
+            super().__init__()
+            self.heatmap = heatmap
+
+        @property
+        def control(self) -> Heatmap:
+            """The heatmap, for `@on(..., "#id")`."""
+            return self.heatmap
+
+    class ScaleChanged(Message):
+        """What the colours mean has changed: for a colour bar.
+
+        Attributes:
+            heatmap: whose.
+            scale: from values to places on the colour map.
+            cmap: the colour map.
+        """
+
+        def __init__(self, heatmap: Heatmap, scale: Scale, cmap: str) -> None:
+            super().__init__()
+            self.heatmap = heatmap
+            self.scale = scale
+            self.cmap = cmap
+
+        @property
+        def control(self) -> Heatmap:
+            """The heatmap, for `@on(..., "#id")`."""
+            return self.heatmap
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._matrix: Matrix | None = None
+        self._arranged: Layout | None = None
+        self._pixels: pixels.Indices | None = None
+        self._hovered: Cell | None = None
+
+    def set_data(
+        self,
+        values: FloatArray,
+        *,
+        rows: Sequence[str],
+        columns: Sequence[int],
+        low: float,
+        high: float,
+        logarithmic: bool = False,
+        markers: Mapping[str, int] | None = None,
+        row_markers: Mapping[str, int] | None = None,
+        change_points: Sequence[Sequence[int]] = (),
+        square: bool = False,
+    ) -> None:
+        """Show a matrix; the cursor stays at its row and epoch, at first it is at the last epoch.
+
+        CursorMoved follows in any case, as the value under the cursor may be another.
+
+        Args:
+            values: (R, C); NaN where there is none.
+            rows: names, (R,).
+            columns: epochs, increasing, (C,).
+            low, high: values at the ends of the colour map.
+            logarithmic: colours even in the log of the distance from 1, as `Scale.logarithmic`.
+            markers: epochs to mark below the axis, by name.
+            row_markers: epochs to mark at the left, by name; only if square.
+            change_points: epochs of each row, for a dot at the start of their cells.
+            square: the rows are the epochs of the columns too, the first at the bottom.
+
+        Raises:
+            ValueError: names, epochs and values do not fit together.
+        """
+        if values.shape != (len(rows), len(columns)) or (square and len(rows) != len(columns)):
+            raise ValueError(f"{values.shape} values, {len(rows)} rows, {len(columns)} columns")
+        before, at = self._matrix, self.cursor
+        self._matrix, self._hovered = None, None
+        if values.size:
+            self._matrix = Matrix(
+                values=np.asarray(values, dtype=np.float64),
+                rows=tuple(map(plain, rows)),
+                epochs=np.asarray(columns, dtype=np.int64),
+                scale=Scale("", low, high, (low, high), logarithmic),
+                markers=_plain_names(markers or {}),
+                row_markers=_plain_names(row_markers or {}),
+                change_points=tuple(map(tuple, change_points)),
+                square=square,
+            )
+            with self.prevent(self.CursorMoved):
+                self.cursor = _followed(before, self._matrix, at)
+            self.post_message(self.CursorMoved(self, *self._about(self.cursor)))
+        self._redraw()
+        self._announce_scale()
+
+    @property
+    def epochs(self) -> IntArray:
+        """Epochs of the columns, (C,); empty before there are data."""
+        return np.empty(0, dtype=np.int64) if self._matrix is None else self._matrix.epochs
+
+    @property
+    def scale(self) -> Scale | None:
+        """From values to places on the colour map, as shown; None before there are data."""
+        if self._matrix is None:
+            return None
+        return _stretched(self._matrix) if self.stretch else self._matrix.scale
+
+    # --- the cursor
+
+    def validate_cursor(self, cell: Cell) -> Cell:
+        """Move a cell outside the data to its edge."""
+        if self._matrix is None:
+            return (0, 0)
+        rows, columns = self._matrix.values.shape
+        return max(0, min(cell[0], rows - 1)), max(0, min(cell[1], columns - 1))
+
+    def watch_cursor(self, old: Cell, new: Cell) -> None:
+        """Draw what changed and tell where the cursor is."""
+        if self._matrix is None:
+            return
+        if self._arranged is not None:
+            self.refresh(*self._cursor_regions(self._arranged, old, new))
+        self.post_message(self.CursorMoved(self, *self._about(new)))
+
+    def action_move(self, right: int, down: int) -> None:
+        """Move the cursor by cells on the screen."""
+        row, column = self.cursor
+        upward = self._matrix is not None and self._matrix.square
+        self.cursor = (row - down if upward else row + down, column + right)
+
+    def action_first(self) -> None:
+        """Move the cursor to the first epoch."""
+        self.cursor = (self.cursor[0], 0)
+
+    def action_last(self) -> None:
+        """Move the cursor to the last epoch."""
+        if self._matrix is not None:
+            self.cursor = (self.cursor[0], self._matrix.values.shape[1] - 1)
+
+    def on_click(self, event: events.Click) -> None:
+        """Set the cursor."""
+        cell = self._cell_under(event)
+        if cell is not None:
+            self.cursor = cell
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Tell which cell the mouse is over."""
+        cell = self._cell_under(event)
+        if cell is None:
+            self._end_hover()
+        elif cell != self._hovered:
+            self._hovered = cell
+            self.post_message(self.Hovered(self, *self._about(cell)))
+
+    def on_leave(self) -> None:
+        """Tell that the mouse has left."""
+        self._end_hover()
+
+    def _end_hover(self) -> None:
+        if self._hovered is not None:
+            self._hovered = None
+            self.post_message(self.HoverEnded(self))
+
+    def _cell_under(self, event: events.MouseEvent) -> Cell | None:
+        offset = event.get_content_offset(self)
+        if offset is None or self._arranged is None:
+            return None
+        return self._arranged.cell_at(offset.x, offset.y)
+
+    def _about(self, cell: Cell) -> tuple[int, int, float, int]:
+        assert self._matrix is not None  # noqa: S101 - no cell without a matrix
+        return *cell, float(self._matrix.values[cell]), int(self._matrix.epochs[cell[1]])
+
+    @staticmethod
+    def _cursor_regions(layout: Layout, *cells: Cell) -> list[Region]:
+        regions = [Region(layout.gutter, layout.lines, layout.columns.room, 1)]
+        for row, column in cells:
+            if row < len(layout.rows.starts) and column < len(layout.columns.starts):
+                x, y = layout.columns.span(column), layout.row_lines(row)
+                regions.append(Region(layout.gutter + x.start, y.start, len(x), len(y)))
+                regions.append(Region(0, layout.label_line(row), layout.gutter, 1))
+        return regions
+
+    # --- drawing
+
+    def watch_cmap(self) -> None:
+        """Take other colours for the same values."""
+        self._pixels = None
+        self._announce_scale()
+
+    def watch_stretch(self) -> None:
+        """Take other colours for the same values."""
+        self._pixels = None
+        self._announce_scale()
+
+    def watch_label_width(self) -> None:
+        """Arrange the parts again."""
+        self._redraw()
+
+    def on_resize(self) -> None:
+        """Arrange the parts again."""
+        self._redraw()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a line."""
+        base = self.rich_style
+        width = self.size.width
+        if self._matrix is None or not width:
+            return Strip.blank(width, base)
+        if self._arranged is None:
+            per_line = 2 if is_colourful(self.app) else 1
+            self._arranged = arrange(
+                self._matrix, width, self.size.height, self.label_width, per_line
+            )
+        segments = self._line(self._matrix, self._arranged, y)
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _line(self, matrix: Matrix, layout: Layout, y: int) -> list[Segment]:
+        label = self.get_component_rich_style("heatmap--label")
+        gap = Segment(" " * layout.gutter, label)
+        if y < layout.lines:
+            return [*self._label(matrix, layout, y), *self._cells(layout, y)]
+        if y == layout.lines:
+            lit = self.get_component_rich_style("heatmap--cursor")
+            at = int(matrix.epochs[self.cursor[1]])
+            return [gap, *layout.axis.tick_segments(at, label, lit)]
+        if y == layout.lines + 1 and matrix.markers:
+            marker = self.get_component_rich_style("heatmap--marker")
+            return [gap, Segment(layout.axis.markers(matrix.markers), marker)]
+        return []
+
+    def _label(self, matrix: Matrix, layout: Layout, y: int) -> list[Segment]:
+        style, text = self.get_component_rich_style("heatmap--label"), layout.labels.get(y, "")
+        row = self.cursor[0]
+        if y == layout.label_line(row):
+            style, text = self.get_component_rich_style("heatmap--cursor"), matrix.rows[row]
+        room = layout.gutter - 1
+        text = text[:room].rjust(room) if matrix.square else set_cell_size(text, room)
+        marker = self.get_component_rich_style("heatmap--marker")
+        return [Segment(text, style), Segment("▸" if y in layout.marked else " ", marker)]
+
+    def _cells(self, layout: Layout, y: int) -> list[Segment]:
+        if self._pixels is None:
+            self._pixels = self._painted(layout)
+        first = y * layout.pixels_per_line
+        shown = self._pixels[first : first + layout.pixels_per_line]
+        if y in layout.row_lines(self.cursor[0]):
+            shown = self._with_cursor(shown, layout, first)
+        if layout.pixels_per_line == 1:
+            return pixels.glyphs(shown[0], self.rich_style, self._on_missing)
+        return pixels.half_blocks(self.cmap, shown[0], shown[1], self._on_missing)
+
+    def _painted(self, layout: Layout) -> pixels.Indices:
+        """Return each pixel's index in the colour map, (lines · pixels a line, columns)."""
+        assert self._matrix is not None and self.scale is not None  # noqa: S101, PT018
+        cells = indices(self._matrix.values, self.scale)
+        shape = (layout.lines * layout.pixels_per_line, layout.columns.room)
+        painted = np.full(shape, pixels.OUTSIDE, dtype=np.int16)
+        painted[: layout.rows.room] = cells[np.ix_(layout.rows.shown, layout.columns.shown)]
+        for row, epochs in enumerate(self._matrix.change_points):
+            pixel = layout.rows.middle(row)
+            starts = layout.columns.starts[[_nearest(self.epochs, epoch) for epoch in epochs]]
+            painted[pixel, starts] = self._standing_out[painted[pixel, starts]] + DOT
+        return painted
+
+    def _with_cursor(self, shown: pixels.Indices, layout: Layout, first: int) -> pixels.Indices:
+        """Return the pixels of a line with the cursor's frame in what stands out from them."""
+        row, column = self.cursor
+        high, wide = layout.rows.span(row), layout.columns.span(column)
+        shown = shown.copy()
+        for i in range(len(shown)):
+            if first + i in high:
+                inner = len(high) > 2 and first + i not in (high[0], high[-1])
+                frame = [wide[0], wide[-1]] if inner else list(wide)
+                shown[i, frame] = self._standing_out[shown[i, frame]]
+        return shown
+
+    @property
+    def _standing_out(self) -> pixels.Indices:
+        """BLACK or WHITE for each index, as `contrasts` says."""
+        return contrasts(self.cmap, WHITE if self.app.current_theme.dark else BLACK)
+
+    @property
+    def _on_missing(self) -> Style:
+        return self.get_component_rich_style("heatmap--label")
+
+    def _redraw(self) -> None:
+        self._arranged = None
+        self._pixels = None
+        self.refresh()
+
+    def _announce_scale(self) -> None:
+        if self.scale is not None:
+            self.post_message(self.ScaleChanged(self, self.scale, self.cmap))
+
+
+def _plain_names(markers: Mapping[str, int]) -> dict[str, int]:
+    return {plain(name): epoch for name, epoch in markers.items()}
+
+
+def _followed(before: Matrix | None, now: Matrix, cell: Cell) -> Cell:
+    """Return where the cursor's row and epoch are now; at first, the first row's last epoch."""
+    if before is None:
+        return 0, len(now.epochs) - 1
+    row, epoch = cell[0], before.epochs[cell[1]]
+    if before.square and now.square:
+        row = _nearest(now.epochs, before.epochs[row])
+    elif before.rows[row] in now.rows:
+        row = now.rows.index(before.rows[row])
+    return row, _nearest(now.epochs, epoch)
+
+
+def _nearest(epochs: IntArray, epoch: int) -> int:
+    return int(np.abs(epochs - epoch).argmin())
+
+
+def _stretched(matrix: Matrix) -> Scale:
+    """Return a scale over nearly all of the values that differ; that of the matrix if none do."""
+    scale = matrix.scale
+    finite = matrix.values[np.isfinite(matrix.values)]
+    if scale.logarithmic:
+        finite = finite[finite < 1 - FINEST]
+    if not finite.size:
+        return scale
+    low, high = (float(v) for v in np.percentile(finite, STRETCHED))
+    if math.isclose(low, high):
+        return scale
+    return Scale(scale.label, low, high, (low, high), scale.logarithmic)

@@ -1,0 +1,82 @@
+"""The vertical axis of curves: limits, ticks, and how numbers are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.records import FloatArray
+
+SMALLEST = 1e-12
+"""The smallest value that a logarithmic axis shows."""
+
+
+@dataclass(frozen=True)
+class ValueAxis:
+    """An axis from low to high, even in the values or in their logarithm."""
+
+    low: float
+    high: float
+    logarithmic: bool
+
+    def place(self, values: FloatArray) -> NDArray[np.float64]:
+        """Return the places of values, 0 at low and 1 at high; NaN for those without one."""
+        low, high = self._warp(np.array([self.low, self.high]))
+        return np.asarray((self._warp(values) - low) / (high - low))
+
+    def ticks(self, most: int) -> list[float]:
+        """Return round values from low to high, at most so many where more than two are."""
+        if self.logarithmic:
+            decades = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
+            if len(decades) > 1:
+                return [10.0**k for k in decades][:: -(-len(decades) // max(2, most))]
+            return [self.low, self.high]
+        rough = (self.high - self.low) / max(1, most)
+        size = 10.0 ** math.floor(math.log10(rough))
+        step = next(m * size for m in (1, 2, 5, 10) if m * size >= rough * (1 - 1e-9))
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [k * step for k in range(first, last + 1)]
+
+    def _warp(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        exact: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+        if self.logarithmic:
+            exact = np.log10(np.where(exact >= SMALLEST, exact, np.nan))
+        return exact
+
+
+def value_axis(
+    curves: Iterable[FloatArray], low: float | None, high: float | None, *, logarithmic: bool
+) -> ValueAxis:
+    """Return an axis for curves, from their least to their greatest value where no limit is given."""
+    values = np.concatenate([np.asarray(v, dtype=np.float64) for v in curves] or [np.empty(0)])
+    values = values[np.isfinite(values)]
+    if logarithmic:
+        values = values[values >= SMALLEST]
+        low = low if low is not None and low >= SMALLEST else None
+    if not values.size:
+        values = np.array([0.1, 1.0])
+    low = float(values.min()) if low is None else low
+    high = float(values.max()) if high is None else high
+    if high <= low * (1 + 1e-9) if logarithmic else high - low <= 1e-9 * abs(high):
+        low, high = (low / 2, low * 2) if logarithmic else (low - 0.5, low + 0.5)
+    return ValueAxis(low, high, logarithmic)
+
+
+def number(value: float) -> str:
+    """Return a value to three places, or in powers of ten where they would not show it."""
+    if math.isnan(value):
+        return "–"
+    if value == 0 or 0.001 <= abs(value) < 1000:
+        return f"{value:.3f}"
+    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def tick_label(value: float) -> str:
+    """Return a round value as short as can be."""
+    text = f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
