@@ -33,4 +33,5 @@ def list_all(store: StoreConfig, limit: int) -> None:
     """
     if limit < 1:
         raise UserError(f"--limit {limit}: must be at least 1")
-    Console().print(runs_table(list_runs(store, limit=limit)))
+    console = Console()
+    console.print(runs_table(list_runs(store, limit=limit), console.width))

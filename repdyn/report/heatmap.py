@@ -110,7 +110,8 @@ class Heatmaps:
         borders = axis.position(axis.edges(self.epochs))
         middles = (np.arange(columns) + 0.5) / columns
         at = borders[0] + middles * (borders[-1] - borders[0])
-        return np.clip(np.searchsorted(borders, at) - 1, 0, len(self.epochs) - 1)
+        cell = np.searchsorted(borders, at) - 1
+        return np.asarray(np.clip(cell, 0, len(self.epochs) - 1), dtype=np.intp)
 
     def _column(self, epoch: int, width: int) -> int:
         """Return the column in which an epoch lies."""

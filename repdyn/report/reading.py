@@ -29,5 +29,7 @@ def last_epoch(record: RunRecord) -> int:
 
 def value_at(curve: Curve | None, epoch: int) -> float:
     """Return a curve's last value up to an epoch, NaN where there is none."""
-    past = [] if curve is None else curve.values[curve.epochs <= epoch]
+    if curve is None:
+        return math.nan
+    past = curve.values[curve.epochs <= epoch]
     return float(past[-1]) if len(past) else math.nan

@@ -17,6 +17,9 @@ FLEXIBLE = ("name", "arch", "opt", "data")
 
 FIXED = ("noise", "epochs", "train", "test", "onset", "fit", "age")
 
+WIDE = 120
+"""Columns of a console from which on all of them fit."""
+
 STATUS_STYLES = {
     "RUNNING": "bold cyan",
     "SCHEDULED": "cyan",
@@ -26,29 +29,38 @@ STATUS_STYLES = {
 }
 
 
-def runs_table(summaries: Sequence[RunSummary], now: float | None = None) -> Table:
+def runs_table(
+    summaries: Sequence[RunSummary], width: int = WIDE, now: float | None = None
+) -> Table:
     """Return a table of runs, in the given order.
 
     Args:
         summaries: of the runs.
+        width: of the console; below WIDE the settings give way to the run's name.
         now: milliseconds since 1970 from which ages count (default: the clock's).
     """
     now = time.time() * 1000 if now is None else now
+    flexible = FLEXIBLE if width >= WIDE else FLEXIBLE[:1]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("run", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    for name in FLEXIBLE:
+    for name in flexible:
         table.add_column(name, overflow="ellipsis")
     for name in FIXED:
         table.add_column(name, no_wrap=True, justify="right")
     for summary in summaries:
-        table.add_row(*_cells(summary, now))
+        table.add_row(*_cells(summary, flexible, now))
     return table
 
 
-def _cells(summary: RunSummary, now: float) -> list[Text]:
+def _cells(summary: RunSummary, shown: Sequence[str], now: float) -> list[Text]:
     params, metrics = summary.params, summary.metrics
-    flexible = (summary.name, arch(summary), params.get("opt", ""), params.get("dataset", ""))
+    flexible = {
+        "name": summary.name,
+        "arch": arch(summary),
+        "opt": params.get("opt", ""),
+        "data": params.get("dataset", ""),
+    }
     fixed = (
         noise(summary).replace(" ", ""),
         params.get("epochs", ""),
@@ -61,7 +73,7 @@ def _cells(summary: RunSummary, now: float) -> list[Text]:
     return [
         Text(plain(summary.run_id)[:8], "cyan"),
         status(summary),
-        *(Text(plain(text), no_wrap=True, overflow="ellipsis") for text in flexible),
+        *(Text(plain(flexible[name]), no_wrap=True, overflow="ellipsis") for name in shown),
         *(Text(plain(text)) for text in fixed),
     ]
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-try:
-    from repdyn.dynamics.scores import MEANINGS
-except ImportError:
-    MEANINGS = {}
+from repdyn.dynamics.scores import MEANINGS
 from repdyn.records import PROBE_SPLITS, Dynamics, RunRecord
 from repdyn.report.export import as_json
 from repdyn.report.heatmap import Heatmaps, Panel
@@ -51,9 +46,8 @@ def show(record: RunRecord) -> RenderableType:
 
 
 def summary(record: RunRecord) -> RenderableType:
-    """Return what to know at the end of a training: phases, scores, final accuracies."""
+    """Return what to know at the end of a training: final accuracies, phases, scores."""
     phases = [f"{name} {epoch}" for name, epoch in boundaries(record.phases).items()]
-    scores = [f"{plain(name)} {value:.3f}" for name, value in record.scores.items()]
     final = [
         f"{label} {accuracy(value_at(record.curves.get(name), last_epoch(record)))}"
         for name, label in ACCURACIES.items()
@@ -62,8 +56,10 @@ def summary(record: RunRecord) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for head, words in (("accuracy", final), ("phases", phases), ("scores", scores)):
+    for head, words in (("accuracy", final), ("phases", phases)):
         table.add_row(Text(head), Text(" · ".join(words) or "–"))
+    if record.scores:
+        table.add_row(Text("scores"), _scores(record))
     return table
 
 
@@ -127,14 +123,11 @@ def _scores(record: RunRecord) -> Table:
 def _layers(record: RunRecord, dynamics: Dynamics) -> Table:
     table = _table("", *(f"probe, {split}" for split in PROBE_SPLITS))
     table.add_column("change points")
-    rows = zip_longest(
-        dynamics.layers,
-        dynamics.probe_acc[:, -1],
-        record.phases.change_points[: len(dynamics.layers)],
-        fillvalue=(),
-    )
-    for name, accuracies, points in rows:
-        table.add_row(Text(plain(name)), *map(accuracy, accuracies), " ".join(map(str, points)))
+    found = record.phases.change_points
+    for i, name in enumerate(dynamics.layers):
+        points = found[i] if i < len(found) else ()
+        accuracies = map(accuracy, dynamics.probe_acc[i, -1])
+        table.add_row(Text(plain(name)), *accuracies, " ".join(map(str, points)))
     return table
 
 

@@ -101,5 +101,10 @@ def _mark_change_points(axes: Axes, phases: Phases) -> list[Line2D]:
         return []
     epochs, rows = zip(*points, strict=True)
     return axes.plot(
-        epochs, rows, label="change point of a layer", gid="change points", zorder=4, **DIAMOND
+        epochs,
+        rows,
+        label="change point of a layer's CKA",
+        gid="change points",
+        zorder=4,
+        **DIAMOND,
     )

@@ -1,0 +1,156 @@
+"""Runs as text: what it says, how wide it is, how it takes other people's text."""
+
+import io
+import json
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from repdyn.dynamics.scores import MEANINGS
+from repdyn.records import Dynamics, Phases
+from repdyn.report.text import as_json, runs_table, show, summary
+from report import synthetic
+
+RECORD, _, _ = synthetic.run()
+
+
+def printed(renderable: object, width: int = 100, *, colour: bool = False) -> str:
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=colour,
+        color_system="truecolor" if colour else None,
+        no_color=not colour,
+        _environ={},
+    )
+    console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    for renderable in (show(RECORD), summary(RECORD), runs_table([RECORD.summary], width)):
+        assert max(map(len, printed(renderable, width).splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_show_names_layers_phases_and_scores(width: int) -> None:
+    record = replace(RECORD, scores={f"{name}_cka": 0.5 for name in MEANINGS})
+    said = printed(show(record), width)
+    for layer in synthetic.RESNET18:
+        assert layer in said
+    for word in ("memorisation onset", "perfect fit", "test error peak", *MEANINGS):
+        assert word in said
+    assert "resnet18 ×0.25 · sgd 0.0015 · digits, 1000 images, 15 % label noise" in said
+
+
+def test_markers_stand_at_their_epochs() -> None:
+    """The first and the last epoch stand in the middle of the first and the last cell."""
+    last = int(RECORD.dynamics.epochs[-1])
+    lines = printed(show(replace(RECORD, phases=Phases(onset=0, fit=last))), 50).splitlines()
+    heat = next(line for line in lines if line.startswith("logits"))
+    markers = next(line for line in lines if "▲" in line)
+    assert 0 <= markers.index("▲") - (len("layer1.0") + 2) <= 2
+    assert 0 <= len(heat.rstrip()) - 1 - markers.rindex("▲") <= 2
+
+
+def test_a_layer_that_grows_alike_gets_denser_glyphs() -> None:
+    dynamics = RECORD.dynamics
+    e = len(dynamics.epochs)
+    rising = np.tile(np.linspace(0, 1, e) ** 0.2, (len(dynamics.layers), e, 1)).astype(np.float32)
+    rising[:, :, -1] = rising[:, -1, :]
+    said = printed(show(replace(RECORD, dynamics=replace(dynamics, cka=rising))), 50)
+    row = next(line for line in said.splitlines() if line.startswith("stem"))[10:]
+    ranks = [" ░▒▓█".index(glyph) for glyph in row]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) > 2
+
+
+def test_colours_need_two_values_a_character_and_glyphs_one() -> None:
+    assert "\x1b[38;2" in printed(show(RECORD), colour=True)
+    assert "▌" not in printed(show(RECORD))
+
+
+def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
+    said = printed(summary(replace(RECORD, scores={"fit_break_cka": 1.25})))
+    assert "test .9" in said
+    assert f"perfect fit {synthetic.FIT}" in said
+    assert "fit_break" in said
+    assert "1.250" in said
+    assert MEANINGS["fit_break"][:20] in said
+
+
+@pytest.mark.parametrize("name", ["[red]x[/red]", "[/]", "a\x1b[31mb", "a\nb", "\u202egnp"])
+def test_other_peoples_text_is_shown_as_it_is(name: str) -> None:
+    record = replace(RECORD, summary=synthetic.summary(name=name))
+    for renderable in (show(record), runs_table([record.summary], 200)):
+        said = printed(renderable, 200)
+        assert "\x1b" not in said
+        assert "\u202e" not in said
+        if name.startswith("["):
+            assert name in said
+
+
+def test_runs_are_rows_with_their_numbers() -> None:
+    runs = [synthetic.summary(), synthetic.summary(name="other", status="RUNNING", metrics={})]
+    lines = printed(runs_table(runs, 150, now=1_700_000_120_000), 150).splitlines()
+    assert len(lines) == 3
+    for word in ("resnet18-sgd-digits", "finished", "15%", ".872", "9", "29", "2 min"):
+        assert word in lines[1]
+    assert "running" in lines[2]
+    assert lines[2].count("–") == 4
+
+
+def test_a_narrow_list_keeps_the_name() -> None:
+    said = printed(runs_table([synthetic.summary()], 80), 80)
+    assert "resnet18-sgd-digits" in said
+    assert "arch" not in said
+
+
+def test_json_holds_every_array() -> None:
+    read = json.loads(as_json(RECORD))
+    for field in fields(Dynamics):
+        expected = getattr(RECORD.dynamics, field.name)
+        if field.name == "layers":
+            assert read["layers"] == list(expected)
+        else:
+            got = np.array(read[field.name], dtype=np.float64)
+            np.testing.assert_allclose(got, expected, rtol=1e-4)
+    assert read["phases"]["fit"] == synthetic.FIT
+    assert read["summary"]["run_id"] == RECORD.summary.run_id
+    assert read["curves"]["train/acc"]["epochs"][:3] == [0, 1, 2]
+
+
+def test_json_writes_nan_as_null() -> None:
+    assert json.loads(as_json(replace(RECORD, scores={"x": math.nan})))["scores"] == {"x": None}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        synthetic.run(count=1, last=0)[0],
+        synthetic.run(noise=False)[0],
+        synthetic.run(layers=("only",))[0],
+        synthetic.run(layers=tuple(f"blocks.{i}" for i in range(40)), count=8)[0],
+        replace(RECORD, dynamics=None),
+        replace(RECORD, phases=Phases(), scores={}, curves={}),
+        replace(
+            RECORD,
+            dynamics=replace(RECORD.dynamics, cka=np.full_like(RECORD.dynamics.cka, np.nan)),
+        ),
+    ],
+    ids=["one checkpoint", "no noise", "one layer", "forty layers", "none yet", "no phases", "nan"],
+)
+def test_unusual_runs_are_shown(made) -> None:
+    said = printed(show(made), 80)
+    assert made.summary.name in said
+    assert printed(summary(made), 80)
+    assert json.loads(as_json(made))["summary"]["name"] == made.summary.name
+
+
+def test_a_run_without_a_checkpoint_says_so() -> None:
+    assert "no checkpoint yet" in printed(show(replace(RECORD, dynamics=None)))
