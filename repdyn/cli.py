@@ -153,6 +153,18 @@ def runs(store: StoreConfig | None = None, *, limit: int = 50) -> None:
 
 
 @app.command
+def tui(
+    run: Annotated[str | None, Parameter(help="Run to open (default: the list).")] = None,
+    /,
+    store: StoreConfig | None = None,
+) -> None:
+    """Watch runs in the terminal, while they train and afterwards."""
+    from tui.app import run as show_app
+
+    show_app(run, store or StoreConfig())
+
+
+@app.command
 def layers(
     model: ModelConfig | None = None,
     *,

@@ -54,7 +54,7 @@ _DIGITS = Defaults(
         ("resnet", "sgd"): 1.5e-3,
         ("resnet", "adam"): 1.5e-4,
         ("vit", "sgd"): 3e-2,
-        ("vit", "adam"): 1e-3,
+        ("vit", "adam"): 5e-4,
     },
 )
 

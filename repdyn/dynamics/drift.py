@@ -13,6 +13,9 @@ LAG = float(np.log(1.5))
 """δ: epochs are compared with epochs half as many again. Neighbouring checkpoints are unevenly
 spaced, so their similarity would show their spacing."""
 
+WIDEST = float(np.log(2.5))
+"""Log-epochs between neighbouring checkpoints beyond which nothing is read between them."""
+
 STEP = 0.02
 """Spacing of the log-epochs at which drift is given."""
 
@@ -39,7 +42,7 @@ class Drift:
 
 
 def drift(similarity: FloatArray, epochs: IntArray) -> Drift | None:
-    """Return the drift rates, or None if the checkpoints do not reach over one lag.
+    """Return the drift rates, or None if the checkpoints are too few or too far apart for them.
 
     Args:
         similarity: (L, E, E).
@@ -49,6 +52,8 @@ def drift(similarity: FloatArray, epochs: IntArray) -> Drift | None:
     if trained.sum() < 2:
         return None
     at = np.log(epochs[trained].astype(np.float64))
+    if np.diff(at).max() > WIDEST + 1e-9:
+        return None
     tau = np.arange(at[0] + LAG / 2, at[-1] - LAG / 2 + 1e-9, STEP)
     if not len(tau):
         return None

@@ -55,6 +55,12 @@ def test_checkpoints_within_one_lag_have_no_drift(epochs: list[int]) -> None:
     assert drift(np.ones((1, len(at), len(at))), at) is None
 
 
+def test_nothing_is_read_between_checkpoints_that_lie_far_apart() -> None:
+    for epochs, known in (([0, 1, 2, 5, 10, 20], True), ([0, 1, 2, 6, 10, 20], False)):
+        found = drift(similarity(constant(1.0), np.array(epochs))[None], np.array(epochs))
+        assert (found is not None) == known
+
+
 def test_log_epochs_are_evenly_spaced_and_lie_within_the_run() -> None:
     found = drift(similarity(constant(1.0))[None], EPOCHS)
     assert found is not None
