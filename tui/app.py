@@ -1,0 +1,90 @@
+"""The app: it opens the first screen, and knows what all screens share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from rich.markup import escape
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from repdyn.records import RunSummary
+from repdyn.report.wording import plain, settings
+from tui import actions
+from tui.live import Answered, Desk
+from tui.screens.runs import RunsScreen
+from tui.source import Source, StoreSource
+
+
+class RepdynApp(App[None]):
+    """How representations form, in the terminal.
+
+    Args:
+        source: of the runs.
+        run: to open at once; by id, name, unique prefix, or `last`. Without one, the list.
+    """
+
+    TITLE = "repdyn"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("app")
+
+    def __init__(self, source: Source, run: str | None = None) -> None:
+        super().__init__()
+        self._source = source
+        self._first_run = run
+        self._desk = Desk(self)
+
+    def on_mount(self) -> None:
+        """Show the runs, and the run that was asked for over them."""
+        self._change_keys()
+        self.push_screen(RunsScreen(self._source, self._desk))
+        if self._first_run is not None:
+            self._open(self._first_run)
+
+    def _open(self, run: str) -> None:
+        from tui.screens.run import RunScreen
+
+        self.push_screen(RunScreen(self._source, self._desk, run))
+
+    def _known_runs(self) -> list[RunSummary]:
+        lists = [screen for screen in self.screen_stack if isinstance(screen, RunsScreen)]
+        return [run for screen in lists for run in screen.runs]
+
+    def _change_keys(self) -> None:
+        try:
+            self.set_keymap(actions.read_keymap(actions.keys_file()))
+        except UserError as error:
+            self.notify(str(error), severity="error", markup=False)
+
+    @on(Answered)
+    def _answered(self, event: Answered) -> None:
+        event.deliver()
+
+    def action_help(self) -> None:
+        """Show the keys of where one is."""
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen.active_bindings.values()))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Yield what the palette offers: all that can be done here, and the runs."""
+        here = {a.binding.id: a.node for a in screen.active_bindings.values() if a.enabled}
+        for action in actions.ACTIONS:
+            if action.name in here:
+                call = partial(self.run_action, action.call, here[action.name])
+                yield SystemCommand(action.title, action.help, call)
+        for summary in self._known_runs():
+            title = escape(f"Open {plain(summary.name)} {summary.run_id[:8]}")
+            opening = partial(self._open, summary.run_id)
+            yield SystemCommand(title, settings(summary), opening, discover=False)
+
+
+def run(run: str | None, store: StoreConfig) -> None:
+    """Show the runs of a store, or one of them, until the user leaves."""
+    RepdynApp(StoreSource(store), run).run()

@@ -1,0 +1,180 @@
+"""Curves: the metrics of a run, chosen from a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import SelectionList, Static
+from textual.widgets.selection_list import Selection
+
+from repdyn.records import Curve, FloatArray, RunRecord
+from repdyn.report.reading import value_at
+from repdyn.report.wording import plain
+from tui import actions
+from tui.live import Desk
+from tui.screens.look import Look
+from tui.screens.view import Table, View, empty, markers, phase_at, read_out, readout
+from tui.source import Source
+from tui.widgets.curves import Curves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIRST_CHOSEN = ("train/acc", "train/acc_clean", "train/acc_noisy", "test/acc")
+
+WINDOWS = (1, 5, 15)
+"""Epochs that a smoothed curve is the mean of."""
+
+
+class CurvesView(View):
+    """All metrics over epochs; the list has the keys, left and right move the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
+    needs_checkpoint = False
+
+    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+        super().__init__(source, desk, id=id)
+        self._window = WINDOWS[0]
+        self._names: tuple[str, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Yield the list of metrics and the curves."""
+        yield empty()
+        with Horizontal(classes="body"):
+            yield SelectionList[str](id="metrics")
+            curves = Curves()
+            curves.can_focus = False
+            yield curves
+        yield readout()
+
+    def focused_first(self) -> Widget:
+        """Return the list."""
+        return self.query_one("#metrics")
+
+    def draw(self, record: RunRecord, look: Look) -> None:
+        """Draw the chosen curves."""
+        names = tuple(record.curves)
+        if names != self._names:
+            self._list(names)
+        self._draw_chosen()
+        self.point(look)
+
+    def _list(self, names: tuple[str, ...]) -> None:
+        chosen = set(self._chosen()) if self._names else set(FIRST_CHOSEN)
+        if not chosen & set(names):
+            chosen = set(names[:1])
+        self._names = names
+        metrics = self._metrics()
+        with metrics.prevent(SelectionList.SelectedChanged):
+            metrics.clear_options()
+            metrics.add_options(
+                Selection(Text(plain(name)), name, name in chosen) for name in names
+            )
+
+    def _metrics(self) -> SelectionList[str]:
+        found: SelectionList[str] = self.query_one("#metrics", SelectionList)
+        return found
+
+    def _chosen(self) -> list[str]:
+        selected = set(self._metrics().selected)
+        return [name for name in self._names if name in selected]
+
+    def _draw_chosen(self) -> None:
+        if self.record is None:
+            return
+        series = {n: smoothed(self.record.curves[n], self._window) for n in self._chosen()}
+        self.query_one(Curves).set_data(series, markers=markers(self.record.phases))
+
+    @on(SelectionList.SelectedChanged)
+    def _choice_changed(self) -> None:
+        self._draw_chosen()
+        self._read()
+
+    def point(self, look: Look) -> None:
+        """Move the cursor."""
+        super().point(look)
+        curves = self.query_one(Curves)
+        with curves.prevent(Curves.CursorMoved):
+            curves.cursor = look.epoch
+        self._read()
+
+    @on(Curves.CursorMoved)
+    def _moved(self, event: Curves.CursorMoved) -> None:
+        self.pointed(replace(self.look, epoch=event.epoch), epoch=event.epoch)
+        self._read()
+
+    def _read(self) -> None:
+        record, epoch = self.record, self.query_one(Curves).cursor
+        line = self.query_one(".readout", Static)
+        window = f"mean of {self._window} epochs" if self._window > 1 else ""
+        if record is None or epoch is None:
+            line.update(read_out({"smoothed": window}) if window else "")
+            return
+        values = {name: f"{value_at(record.curves[name], epoch):.4g}" for name in self._chosen()}
+        parts = {"epoch": str(epoch), "phase": phase_at(record.phases, epoch), "smoothed": window}
+        line.update(read_out(parts | values))
+
+    def action_move(self, steps: int) -> None:
+        """Move the cursor by epochs."""
+        self.query_one(Curves).action_move(steps)
+
+    def action_log(self) -> None:
+        """Make the vertical axis logarithmic, or not."""
+        curves = self.query_one(Curves)
+        curves.logarithmic = not curves.logarithmic
+
+    def action_smooth(self) -> None:
+        """Take the mean of more epochs, or of one again."""
+        self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
+        self._draw_chosen()
+        self._read()
+
+    def table(self) -> Table | None:
+        """Return the chosen curves, unsmoothed, a row for each epoch."""
+        if self.record is None:
+            return None
+        names = self._chosen()
+        curves = [self.record.curves[name] for name in names]
+        epochs = sorted({int(e) for curve in curves for e in curve.epochs})
+        columns = [dict(zip(c.epochs.tolist(), c.values.tolist(), strict=True)) for c in curves]
+        rows = [(epoch, *(column.get(epoch, "") for column in columns)) for epoch in epochs]
+        return Table(("epoch", *names), rows)
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the curves."""
+        record = self.record
+        if record is None:
+            return None
+
+        def drawn() -> Figure:
+            from repdyn.report import figures
+
+            return figures.curves(record)
+
+        return drawn
+
+
+def smoothed(curve: Curve, window: int) -> Curve:
+    """Return the mean over a window of epochs about each; NaN and missing epochs are passed over."""
+    if window == 1:
+        return curve
+    return Curve(curve.epochs, _means(curve, window // 2))
+
+
+def _means(curve: Curve, reach: int) -> FloatArray:
+    known = np.isfinite(curve.values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, curve.values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    first = np.searchsorted(curve.epochs, curve.epochs - reach, side="left")
+    after = np.searchsorted(curve.epochs, curve.epochs + reach, side="right")
+    with np.errstate(invalid="ignore"):
+        return np.asarray((sums[after] - sums[first]) / (counts[after] - counts[first]))

@@ -1,0 +1,66 @@
+"""What all screens have: where their data come from, a notice, and a word if there is no room."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from tui.live import Desk
+from tui.source import Source
+
+TOO_SMALL = "This needs 60 columns and 20 lines; make the terminal larger, or its letters smaller."
+
+
+class Frame(Screen[None]):
+    """A screen of the app; below 60×20 it says only that there is no room."""
+
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
+        (0, "-too-narrow"),
+        (60, "-narrow"),
+        (81, "-normal"),
+        (120, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-too-low"),
+        (20, "-low"),
+        (30, "-high"),
+    ]
+
+    def __init__(self, source: Source, desk: Desk) -> None:
+        super().__init__()
+        self.source = source
+        self.desk = desk
+
+    def compose(self) -> ComposeResult:
+        """Put the screen's own parts between notice and footer."""
+        yield from self.compose_body()
+        yield Static(id="notice")
+        yield Footer()
+        yield Static(Text(TOO_SMALL), id="too-small")
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the screen's own parts."""
+        raise NotImplementedError
+
+    def show_notice(self, line: str = "") -> None:
+        """Show what went wrong above the footer until it is mended; nothing for nothing."""
+        notice = self.query_one("#notice", Static)
+        notice.update(Text(line))
+        notice.display = bool(line)
+
+    def tell(self, line: str) -> None:
+        """Say something in passing."""
+        self.app.notify(line, markup=False)
+
+    def action_copy(self) -> None:
+        """Copy the id of the run in question."""
+        run_id = self.run_in_question()
+        if run_id:
+            self.app.copy_to_clipboard(run_id)
+            self.tell(f"copied {run_id}")
+
+    def run_in_question(self) -> str | None:
+        """Return the id of the run that is meant, if there is one."""
+        return None

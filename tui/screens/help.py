@@ -1,0 +1,76 @@
+"""Help: the keys of where one is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.actions import by_name, keys_file
+
+TITLES = {
+    "cursor": "Cursor",
+    "runs": "Runs",
+    "run": "Run",
+    "overview": "Overview",
+    "layer": "Layer",
+    "layers": "Layers",
+    "regions": "Regions",
+    "curves": "Curves",
+    "compare": "Compare",
+    "app": "Everywhere",
+}
+"""The groups of keys in the help, by the first part of an action's name."""
+
+
+class HelpScreen(ModalScreen[None]):
+    """The keys that work where it was called, from what the widget in focus says."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark", "dismiss(None)", "Back", id="help.back")
+    ]
+
+    def __init__(self, active: Iterable[ActiveBinding]) -> None:
+        super().__init__()
+        self._active = list(active)
+
+    def compose(self) -> ComposeResult:
+        """Yield the page."""
+        with VerticalScroll(id="help"):
+            yield Static(self._page())
+
+    def _page(self) -> RenderableType:
+        groups: dict[str, dict[str, tuple[list[str], str]]] = {}
+        table = by_name()
+        for active in self._active:
+            binding = active.binding
+            if binding.id is None or not active.enabled:
+                continue
+            place = binding.id.partition(".")[0]
+            text = table[binding.id].help if binding.id in table else binding.description
+            keys, _ = groups.setdefault(place, {}).setdefault(binding.id, ([], text))
+            keys.append(self.app.get_key_display(binding))
+        parts: list[RenderableType] = []
+        for place, title in TITLES.items():
+            if place in groups:
+                parts += [Text(title, "bold"), _rows(groups[place]), Text()]
+        words = f"Keys are changed in {keys_file()}, by the names at the right.  esc closes."
+        return Group(*parts, Text(words, "dim"))
+
+
+def _rows(group: dict[str, tuple[list[str], str]]) -> Table:
+    rows = Table.grid(padding=(0, 2, 0, 2), expand=True)
+    rows.add_column(style="bold", no_wrap=True, min_width=10)
+    rows.add_column(ratio=1)
+    rows.add_column(style="dim", no_wrap=True)
+    for name, (keys, text) in group.items():
+        rows.add_row(Text(" ".join(keys)), Text(text), Text(name))
+    return rows

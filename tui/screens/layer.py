@@ -1,0 +1,190 @@
+"""Layer: checkpoints against checkpoints of one layer, and the cursor's row and column as curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+from repdyn.records import Curve, FloatArray, IntArray, RunRecord
+from repdyn.report.similarity import FINEST, Similarity, similarity
+from repdyn.report.wording import boundaries, plain
+from tui import actions
+from tui.screens.look import KINDS, Look, nearest, number
+from tui.screens.view import Table, View, empty, markers, read_out, readout
+from tui.widgets.colorbar import Colorbar
+from tui.widgets.curves import Curves
+from tui.widgets.heatmap import Heatmap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GUTTER = 6
+AXES = 2
+LEAST_SIDE = 28
+"""Columns that are kept for what is beside the heatmap."""
+
+
+class Layer(View):
+    """The E×E matrix of a layer as large as the terminal allows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("layer")
+
+    def compose(self) -> ComposeResult:
+        """Yield the heatmap, and at its right what the cursor reads."""
+        yield empty()
+        with Horizontal(classes="body"):
+            yield Heatmap()
+            with Vertical(classes="side"):
+                yield Static("", classes="what")
+                yield Colorbar()
+                yield Static("", classes="facts")
+                yield Static("", classes="profiles")
+                curves = Curves()
+                curves.can_focus = False
+                yield curves
+        yield readout()
+
+    def focused_first(self) -> Widget:
+        """Return the heatmap."""
+        return self.query_one(Heatmap)
+
+    def draw(self, record: RunRecord, look: Look) -> None:
+        """Draw the matrix."""
+        assert record.dynamics is not None  # noqa: S101 - as View.show has seen
+        shown = similarity(record.dynamics, look.kind)
+        heatmap, scale = self.query_one(Heatmap), shown.scale()
+        layer = min(look.layer, len(shown.names) - 1)
+        lines = self.size.height - 1 - AXES
+        heatmap.label_width = GUTTER
+        heatmap.styles.width = min(2 * lines + GUTTER, max(30, self.size.width - LEAST_SIDE))
+        heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
+        epochs = shown.epochs.tolist()
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.set_data(
+                shown.matrices[layer],
+                rows=list(map(str, epochs)),
+                columns=epochs,
+                low=scale.low,
+                high=scale.high,
+                logarithmic=scale.logarithmic,
+                markers=markers(record.phases),
+                row_markers=markers(record.phases),
+                square=True,
+            )
+        place = f"{plain(shown.names[layer])}   {layer + 1} of {len(shown.names)}"
+        title = Text.assemble((place, "bold"), f"\n{KINDS[look.kind]} of two checkpoints")
+        self.query_one(".what", Static).update(title)
+        self.query_one(".facts", Static).update(self._facts(record, layer))
+        self._place(look, shown)
+
+    def _facts(self, record: RunRecord, layer: int) -> Text:
+        text = Text("\n")
+        for name, epoch in boundaries(record.phases).items():
+            text.append(f"{name} ", "dim").append(f"{epoch}\n")
+        if layer < len(record.phases.change_points):
+            points = " ".join(map(str, record.phases.change_points[layer])) or "–"
+            text.append("changes at ", "dim").append(f"{points}\n")
+        return text
+
+    def point(self, look: Look) -> None:
+        """Move the cursor, or show another layer."""
+        before, shown = self.look, self.similar()
+        super().point(look)
+        if self.record is not None and before.layer != look.layer:
+            self.show(self.record, look)
+        elif shown is not None:
+            self._place(look, shown)
+
+    def _place(self, look: Look, shown: Similarity) -> None:
+        heatmap = self.query_one(Heatmap)
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.cursor = nearest(shown.epochs, look.other), nearest(shown.epochs, look.epoch)
+        self._read(*heatmap.cursor)
+
+    @on(Heatmap.CursorMoved)
+    def _moved(self, event: Heatmap.CursorMoved) -> None:
+        other = int(event.heatmap.epochs[event.row])
+        look = replace(self.look, epoch=event.epoch, other=other)
+        self.pointed(look, epoch=event.epoch, other=other)
+        self._read(event.row, event.column)
+
+    @on(Heatmap.Hovered)
+    def _hovered(self, event: Heatmap.Hovered) -> None:
+        self._read(event.row, event.column)
+
+    @on(Heatmap.HoverEnded)
+    def _hover_ended(self) -> None:
+        self._read(*self.query_one(Heatmap).cursor)
+
+    def _read(self, row: int, column: int) -> None:
+        shown = self.similar()
+        if shown is None:
+            return
+        layer = min(self.look.layer, len(shown.names) - 1)
+        matrix, epochs = shown.matrices[layer], shown.epochs
+        i, j = int(epochs[row]), int(epochs[column])
+        value = number(float(matrix[row, column]))
+        parts = {"": shown.names[layer], "epochs": f"{i}, {j}", KINDS[shown.kind]: value}
+        self.query_one(".readout", Static).update(read_out(parts))
+        curves = self.query_one(Curves)
+        change = shown.kind == "cka"
+        profiles = {f"epoch {j}": _profile(epochs, matrix[:, column], change)}
+        if i != j:
+            profiles[f"epoch {i}"] = _profile(epochs, matrix[row], change)
+        what = "1 − CKA" if change else KINDS[shown.kind]
+        self.query_one(".profiles", Static).update(Text(f"{what} to epoch", "dim"))
+        curves.logarithmic = change
+        curves.set_data(profiles, low=None if change else 0.0, high=1.0)
+        with curves.prevent(Curves.CursorMoved):
+            curves.cursor = j
+
+    @on(Heatmap.ScaleChanged)
+    def _scale(self, event: Heatmap.ScaleChanged) -> None:
+        bar = self.query_one(Colorbar)
+        bar.scale, bar.cmap = event.scale, event.cmap
+
+    def table(self) -> Table | None:
+        """Return the matrix."""
+        shown = self.similar()
+        if shown is None:
+            return None
+        matrix = shown.matrices[min(self.look.layer, len(shown.names) - 1)]
+        epochs = shown.epochs.tolist()
+        rows = [(epoch, *row.tolist()) for epoch, row in zip(epochs, matrix, strict=True)]
+        return Table(("epoch", *map(str, epochs)), rows)
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the matrices of all layers."""
+        return matrices(self)
+
+
+def _profile(epochs: IntArray, values: FloatArray, change: bool) -> Curve:
+    """Return similarities as a curve, or 1 less them; a checkpoint's to itself is then no number."""
+    if not change:
+        return Curve(epochs, values)
+    rest = 1 - values.astype(np.float64)
+    return Curve(epochs, np.where(rest < FINEST, np.nan, rest))
+
+
+def matrices(view: View) -> Callable[[], Figure] | None:
+    """Return what draws the matrices of all layers of a view's run."""
+    record, kind = view.record, view.look.kind
+    if record is None or record.dynamics is None:
+        return None
+
+    def drawn() -> Figure:
+        from repdyn.report import figures
+
+        return figures.similarity_matrices(record, kind)
+
+    return drawn

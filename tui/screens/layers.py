@@ -1,0 +1,209 @@
+"""Layers: the E×E matrices of all layers, small, on one colour scale, with one cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
+
+from repdyn.records import RunRecord
+from repdyn.report.similarity import Similarity, similarity
+from repdyn.report.wording import plain
+from tui import actions
+from tui.screens.layer import matrices
+from tui.screens.look import KINDS, Look, nearest, number
+from tui.screens.view import Table, View, empty, read_out, readout
+from tui.widgets.colorbar import Colorbar
+from tui.widgets.heatmap import Heatmap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+AXIS = 1
+TITLE = 1
+GAP = 2
+LEAST_LINES = 6
+"""Lines of a matrix below which the grid rather scrolls."""
+
+
+class Panel(Vertical):
+    """A layer's name and its matrix."""
+
+    def compose(self) -> ComposeResult:
+        """Yield name and matrix."""
+        yield Static("", classes="name")
+        heatmap = Heatmap()
+        heatmap.label_width = 1
+        yield heatmap
+
+
+class Layers(View):
+    """Small multiples."""
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("layers")
+
+    def compose(self) -> ComposeResult:
+        """Yield the grid."""
+        yield empty()
+        with Horizontal(classes="bar"):
+            yield Static("", classes="what")
+            yield Colorbar()
+        with VerticalScroll(classes="body", can_focus=False):
+            yield Grid()
+        yield readout()
+
+    def focused_first(self) -> Widget | None:
+        """Return the matrix of the layer that is looked at."""
+        panels = list(self.query(Heatmap))
+        return panels[min(self.look.layer, len(panels) - 1)] if panels else None
+
+    def draw(self, record: RunRecord, look: Look) -> None:
+        """Draw the matrices, once there are as many panels as layers."""
+        assert record.dynamics is not None  # noqa: S101 - as View.show has seen
+        shown = similarity(record.dynamics, look.kind)
+        panels = list(self.query(Panel))
+        grid = self.query_one(Grid)
+        title = f"{KINDS[look.kind]} of two checkpoints"
+        self.query_one(".what", Static).update(Text(title, "bold"))
+        if len(panels) < len(shown.names):
+            grid.mount(*(Panel() for _ in shown.names[len(panels) :]))
+            self.call_after_refresh(self._redraw)
+            return
+        for panel in panels:
+            panel.display = panels.index(panel) < len(shown.names)
+        self._arrange(grid, len(shown.names))
+        for layer, panel in enumerate(panels[: len(shown.names)]):
+            self._fill(panel, shown, layer, look)
+        self._place(look, shown)
+
+    def _redraw(self) -> None:
+        if self.record is not None:
+            self.show(self.record, self.look)
+            self.take_keys()
+
+    def _arrange(self, grid: Grid, count: int) -> None:
+        columns, lines = best_grid(count, self.size.width - 1, self.size.height - 2)
+        grid.styles.grid_size_columns = columns
+        grid.styles.grid_rows = f"{lines + AXIS + TITLE}"
+        grid.styles.grid_columns = f"{2 * lines + 1 + GAP}"
+        grid.styles.height = -(-count // columns) * (lines + AXIS + TITLE)
+
+    def _fill(self, panel: Panel, shown: Similarity, layer: int, look: Look) -> None:
+        scale, epochs = shown.scale(), shown.epochs.tolist()
+        panel.query_one(".name", Static).update(Text(plain(shown.names[layer]), no_wrap=True))
+        heatmap = panel.query_one(Heatmap)
+        heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.set_data(
+                shown.matrices[layer],
+                rows=list(map(str, epochs)),
+                columns=epochs,
+                low=scale.low,
+                high=scale.high,
+                logarithmic=scale.logarithmic,
+                square=True,
+            )
+
+    def point(self, look: Look) -> None:
+        """Move the cursors, or go to another layer."""
+        super().point(look)
+        shown = self.similar()
+        if shown is not None:
+            self._place(look, shown)
+            self.take_keys()
+
+    def _place(self, look: Look, shown: Similarity) -> None:
+        cell = nearest(shown.epochs, look.other), nearest(shown.epochs, look.epoch)
+        for heatmap in self.query(Heatmap):
+            with heatmap.prevent(Heatmap.CursorMoved):
+                heatmap.cursor = cell
+        self._read(min(look.layer, len(shown.names) - 1), *cell)
+
+    @on(Heatmap.CursorMoved)
+    def _moved(self, event: Heatmap.CursorMoved) -> None:
+        shown = self.similar()
+        if shown is None:
+            return
+        layer, other = self._layer(event.heatmap), int(shown.epochs[event.row])
+        look = replace(self.look, layer=layer, epoch=event.epoch, other=other)
+        self.pointed(look, layer=layer, epoch=event.epoch, other=other)
+        for heatmap in self.query(Heatmap):
+            if heatmap is not event.heatmap:
+                with heatmap.prevent(Heatmap.CursorMoved):
+                    heatmap.cursor = (event.row, event.column)
+        self._read(layer, event.row, event.column)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Look at the layer whose matrix has got the keys."""
+        if isinstance(event.widget, Heatmap) and self.similar() is not None:
+            layer = self._layer(event.widget)
+            self.pointed(replace(self.look, layer=layer), layer=layer)
+            self._read(layer, *event.widget.cursor)
+            for i, panel in enumerate(self.query(Panel)):
+                panel.set_class(i == layer, "-chosen")
+
+    def _layer(self, heatmap: Heatmap) -> int:
+        return list(self.query(Heatmap)).index(heatmap)
+
+    @on(Heatmap.Hovered)
+    def _hovered(self, event: Heatmap.Hovered) -> None:
+        self._read(self._layer(event.heatmap), event.row, event.column)
+
+    def _read(self, layer: int, row: int, column: int) -> None:
+        shown = self.similar()
+        if shown is None or layer >= len(shown.names):
+            return
+        value = number(float(shown.matrices[layer, row, column]))
+        parts = {
+            "": shown.names[layer],
+            "epochs": f"{shown.epochs[row]}, {shown.epochs[column]}",
+            KINDS[shown.kind]: value,
+        }
+        self.query_one(".readout", Static).update(read_out(parts))
+
+    @on(Heatmap.ScaleChanged)
+    def _scale(self, event: Heatmap.ScaleChanged) -> None:
+        bar = self.query_one(Colorbar)
+        bar.scale, bar.cmap = event.scale, event.cmap
+
+    def action_zoom(self) -> None:
+        """Show the layer large."""
+        self.post_message(self.Zoomed())
+
+    def table(self) -> Table | None:
+        """Return all matrices, a row for each pair of checkpoints."""
+        shown = self.similar()
+        if shown is None:
+            return None
+        epochs = shown.epochs.tolist()
+        rows = [
+            (name, epochs[i], *shown.matrices[layer, i].tolist())
+            for layer, name in enumerate(shown.names)
+            for i in range(len(epochs))
+        ]
+        return Table(("layer", "epoch", *map(str, epochs)), rows)
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the matrices of all layers."""
+        return matrices(self)
+
+
+def best_grid(count: int, width: int, height: int) -> tuple[int, int]:
+    """Return the columns of panels, and the lines of a panel's matrix, that make it largest."""
+
+    def lines(columns: int) -> int:
+        rows = -(-count // columns)
+        high = height // rows - AXIS - TITLE
+        wide = (width // columns - 1 - GAP) // 2
+        return min(wide, max(high, LEAST_LINES))
+
+    columns = max(range(1, count + 1), key=lambda columns: (lines(columns), columns))
+    return columns, max(1, lines(columns))

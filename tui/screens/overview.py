@@ -1,0 +1,251 @@
+"""Overview: layers over checkpoints, and the curves below on the same axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import Static
+
+from repdyn.records import Curve, RunRecord
+from repdyn.report.reading import value_at
+from repdyn.report.similarity import Similarity, similarity
+from repdyn.report.wording import ACCURACIES, accuracy, plain
+from tui import actions
+from tui.live import Desk
+from tui.screens.look import KINDS, REFERENCES, Look, nearest, number, reference_words, to_reference
+from tui.screens.view import Table, View, empty, markers, phase_at, read_out, readout
+from tui.source import Source
+from tui.widgets.colorbar import Colorbar
+from tui.widgets.colormap import SERIES_COLOURS
+from tui.widgets.curves import Curves
+from tui.widgets.heatmap import CellMessage, Heatmap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LOSSES = {"train/loss": "train loss", "test/loss": "test loss"}
+
+LEAST_CURVES = 7
+"""Lines of the curves, whatever the heatmap would need."""
+
+WIDEST_LABELS = 24
+LEAST_LABELS = 6
+AXES = 2
+"""Lines below a heatmap: ticks and markers."""
+
+LOW = 24
+"""Lines of the view below which phase boundaries are named once."""
+
+MOST_PER_ROW = 3
+"""Lines of a layer at most, where there is room for more."""
+
+
+class Overview(View):
+    """The layer × checkpoint heatmap with a reference, and curves with the same cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("overview")
+
+    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+        super().__init__(source, desk, id=id)
+        self._losses = False
+
+    def compose(self) -> ComposeResult:
+        """Yield heatmap, curves and readout."""
+        yield empty()
+        with Horizontal(classes="bar"):
+            yield Static("", classes="what")
+            yield Colorbar()
+        yield Heatmap()
+        curves = Curves()
+        curves.can_focus = False
+        yield curves
+        yield readout()
+
+    def focused_first(self) -> Widget:
+        """Return the heatmap."""
+        return self.query_one(Heatmap)
+
+    def draw(self, record: RunRecord, look: Look) -> None:
+        """Draw heatmap and curves."""
+        assert record.dynamics is not None  # noqa: S101 - as View.show has seen
+        shown = similarity(record.dynamics, look.kind)
+        labels = max(LEAST_LABELS, *(cell_len(plain(n)) + 1 for n in shown.names))
+        width = min(labels, WIDEST_LABELS, max(LEAST_LABELS, self.size.width // 5))
+        self._draw_heatmap(record, shown, look, width)
+        self._draw_curves(record, shown, width)
+        self._arrange(len(shown.names))
+        self.point(look)
+
+    def _draw_heatmap(self, record: RunRecord, shown: Similarity, look: Look, width: int) -> None:
+        heatmap, scale = self.query_one(Heatmap), shown.scale()
+        heatmap.label_width = width
+        heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.set_data(
+                to_reference(shown, look),
+                rows=shown.names,
+                columns=shown.epochs.tolist(),
+                low=scale.low,
+                high=scale.high,
+                logarithmic=scale.logarithmic,
+                markers={} if self._low() else markers(record.phases),
+                change_points=record.phases.change_points,
+            )
+        title = f"{KINDS[look.kind]} to {reference_words(shown, look)}"
+        self.query_one(".what", Static).update(Text(title, "bold"))
+
+    def _draw_curves(self, record: RunRecord, shown: Similarity, width: int) -> None:
+        curves = self.query_one(Curves)
+        curves.label_width = width
+        curves.logarithmic = self._losses
+        curves.set_data(
+            self._series(record),
+            columns=shown.epochs.tolist(),
+            low=None if self._losses else 0.0,
+            high=None if self._losses else 1.0,
+            colours=dict(zip([*ACCURACIES.values()], SERIES_COLOURS, strict=False)),
+            markers=markers(record.phases),
+        )
+
+    def _series(self, record: RunRecord) -> dict[str, Curve]:
+        names = LOSSES if self._losses else ACCURACIES
+        return {
+            label: record.curves[name] for name, label in names.items() if name in record.curves
+        }
+
+    def _arrange(self, rows: int) -> None:
+        axes = AXES - self._low()
+        room = self.size.height - 2 - axes - LEAST_CURVES
+        per_row = max(1, min(MOST_PER_ROW, int(0.85 * room) // rows))
+        lines = rows * per_row
+        if lines > room:
+            lines = max(4, min(room, -(-rows // 2)))
+        self.query_one(Heatmap).styles.height = lines + axes
+
+    def _low(self) -> bool:
+        """Tell whether the markers are only below the curves."""
+        return self.size.height < LOW
+
+    def point(self, look: Look) -> None:
+        """Move heatmap, curves and readout to a layer and an epoch."""
+        super().point(look)
+        shown, heatmap = self.similar(), self.query_one(Heatmap)
+        if shown is None:
+            return
+        column = nearest(shown.epochs, look.epoch)
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.cursor = (min(look.layer, len(shown.names) - 1), column)
+        self._follow(int(shown.epochs[column]))
+
+    @on(Heatmap.CursorMoved)
+    def _moved(self, event: Heatmap.CursorMoved) -> None:
+        self.pointed(
+            replace(self.look, layer=event.row, epoch=event.epoch),
+            layer=event.row,
+            epoch=event.epoch,
+        )
+        if self.look.reference == "cursor" and self.record is not None:
+            shown = self.similar()
+            assert shown is not None  # noqa: S101 - there is a cursor
+            self._draw_heatmap(self.record, shown, self.look, event.heatmap.label_width)
+        self._follow(event.epoch)
+
+    @on(Curves.CursorMoved)
+    def _clicked(self, event: Curves.CursorMoved) -> None:
+        event.stop()
+        shown = self.similar()
+        if shown is not None:
+            row = self.query_one(Heatmap).cursor[0]
+            self.query_one(Heatmap).cursor = (row, nearest(shown.epochs, event.epoch))
+
+    def _follow(self, epoch: int) -> None:
+        curves = self.query_one(Curves)
+        with curves.prevent(Curves.CursorMoved):
+            curves.cursor = epoch
+        row, column = self.query_one(Heatmap).cursor
+        self._read(row, column)
+
+    @on(Heatmap.Hovered)
+    def _hovered(self, event: CellMessage) -> None:
+        self._read(event.row, event.column)
+
+    @on(Heatmap.HoverEnded)
+    def _hover_ended(self) -> None:
+        self._read(*self.query_one(Heatmap).cursor)
+
+    def _read(self, row: int, column: int) -> None:
+        shown = self.similar()
+        if shown is None or self.record is None:
+            return
+        value = float(to_reference(shown, self.look)[row, column])
+        epoch = int(shown.epochs[column])
+        parts = {
+            "": shown.names[row],
+            "epoch": str(epoch),
+            f"{KINDS[shown.kind]} to {reference_words(shown, self.look)}": number(value),
+            "probe": self._probe(row, column),
+            "test": accuracy(value_at(self.record.curves.get("test/acc"), epoch)),
+            "phase": phase_at(self.record.phases, epoch),
+        }
+        self.query_one(".readout", Static).update(read_out(parts))
+
+    def _probe(self, row: int, column: int) -> str:
+        dynamics = self.dynamics
+        if dynamics is None or row >= len(dynamics.layers):
+            return ""
+        return accuracy(float(dynamics.probe_acc[row, column, 0]))
+
+    @on(Heatmap.ScaleChanged)
+    def _scale(self, event: Heatmap.ScaleChanged) -> None:
+        bar = self.query_one(Colorbar)
+        bar.scale, bar.cmap = event.scale, event.cmap
+
+    def action_reference(self) -> None:
+        """Compare with something else."""
+        at = REFERENCES.index(self.look.reference)
+        chosen = REFERENCES[(at + 1) % len(REFERENCES)]
+        self.pointed(replace(self.look, reference=chosen), reference=chosen)
+        if self.record is not None:
+            self.show(self.record, self.look)
+
+    def action_metric(self) -> None:
+        """Show losses instead of accuracies, or the other way round."""
+        self._losses = not self._losses
+        if self.record is not None:
+            self.show(self.record, self.look)
+
+    def action_zoom(self) -> None:
+        """Show the layer large."""
+        self.post_message(self.Zoomed())
+
+    def table(self) -> Table | None:
+        """Return each layer's similarities to the reference."""
+        shown = self.similar()
+        if shown is None:
+            return None
+        values = to_reference(shown, self.look)
+        head = ("layer", *map(str, shown.epochs.tolist()))
+        rows = [(name, *row.tolist()) for name, row in zip(shown.names, values, strict=True)]
+        return Table(head, rows)
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the overview."""
+        record, kind = self.record, self.look.kind
+        if record is None or record.dynamics is None:
+            return None
+
+        def drawn() -> Figure:
+            from repdyn.report import figures
+
+            return figures.overview(record, kind)
+
+        return drawn

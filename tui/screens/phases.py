@@ -1,0 +1,137 @@
+"""Phases: the boundaries of a run, its scores and its layers, and what they mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import rich.box
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
+
+from repdyn.dynamics.scores import MEANINGS
+from repdyn.records import PROBE_SPLITS, RunRecord
+from repdyn.report.reading import last_epoch, value_at
+from repdyn.report.wording import ACCURACIES, PHASES, accuracy, plain
+from tui.screens.look import Look
+from tui.screens.view import Table, View, empty
+
+BOUNDARIES = {
+    "onset": "the flipped labels begin to be fit",
+    "fit": "every training label is fit, the flipped ones too",
+    "test_min": "the test error is least before it rises again, or overall",
+    "test_peak": "the test error is greatest before it descends again",
+}
+"""What each phase boundary says."""
+
+NARROW = 100
+"""Columns below which the accuracies leave the table of boundaries to what these mean."""
+
+SUFFIXES = {"_cka": "CKA", "_regions": "regions"}
+
+
+class PhasesView(View):
+    """Tables of boundaries, scores and layers."""
+
+    needs_checkpoint = False
+
+    def compose(self) -> ComposeResult:
+        """Yield the page."""
+        yield empty()
+        with VerticalScroll(classes="page"):
+            yield Static("", classes="text")
+
+    def focused_first(self) -> Widget:
+        """Return the page, which scrolls."""
+        return self.query_one(".page")
+
+    def draw(self, record: RunRecord, look: Look) -> None:  # noqa: ARG002
+        """Write the tables."""
+        parts: list[RenderableType] = [
+            Text("Phases", "bold"),
+            _boundaries(record, narrow=self.size.width < NARROW),
+            Text("\nScores", "bold"),
+            _scores(record.scores),
+        ]
+        if record.dynamics is not None:
+            parts += [Text("\nLayers", "bold"), _layers(record)]
+        self.query_one(".text", Static).update(Group(*parts))
+
+    def table(self) -> Table | None:
+        """Return boundaries and scores."""
+        if self.record is None:
+            return None
+        found = {**self.record.phases.markers(), **self.record.scores}
+        return Table(("name", "value"), list(found.items()))
+
+
+def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
+    names = {} if narrow else ACCURACIES
+    there = {label: record.curves[n] for n, label in names.items() if n in record.curves}
+    table = new_table("", "epoch", *there)
+    table.add_column("", style="dim")
+    epochs = {PHASES[name]: epoch for name, epoch in record.phases.markers().items()}
+    meanings = {PHASES[name]: meaning for name, meaning in BOUNDARIES.items()}
+    for name, meaning in meanings.items():
+        epoch = epochs.get(name)
+        if epoch is None:
+            table.add_row(name, "–", *("" for _ in there), Text(meaning))
+        else:
+            values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
+            table.add_row(name, str(epoch), *values, Text(meaning))
+    last = last_epoch(record)
+    values = [accuracy(value_at(curve, last)) for curve in there.values()]
+    table.add_row("last epoch", str(last), *values, "")
+    return table
+
+
+def _scores(scores: Mapping[str, float]) -> RenderableType:
+    if not scores:
+        return Text("None yet: they are computed at the end of a run.", "dim")
+    table = new_table("", *SUFFIXES.values())
+    table.add_column("", style="dim")
+    for name, row in by_kind(scores).items():
+        values = [_score(row.get(kind, math.nan)) for kind in SUFFIXES.values()]
+        table.add_row(Text(plain(name).replace("_", " ")), *values, Text(MEANINGS.get(name, "")))
+    return table
+
+
+def by_kind(scores: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return the scores by name without the kind of similarity, then by kind."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in scores.items():
+        suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+        rows.setdefault(name.removesuffix(suffix), {})[SUFFIXES.get(suffix, "")] = value
+    return rows
+
+
+def _score(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _layers(record: RunRecord) -> RenderableType:
+    assert record.dynamics is not None  # noqa: S101 - as the caller has seen
+    table = new_table("", *(f"probe, {split}" for split in PROBE_SPLITS))
+    table.add_column("changes at epochs")
+    points = record.phases.change_points
+    for layer, name in enumerate(record.dynamics.layers):
+        accuracies = record.dynamics.probe_acc[layer, -1].tolist()
+        changes = " ".join(map(str, points[layer])) if layer < len(points) else ""
+        table.add_row(Text(plain(name)), *map(accuracy, accuracies), changes or "–")
+    return table
+
+
+def new_table(first: str, *numbers: str) -> RichTable:
+    """Return a table without lines: a column of names, then columns of numbers."""
+    table = RichTable(
+        box=rich.box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0)
+    )
+    table.add_column(first, no_wrap=True)
+    for head in numbers:
+        table.add_column(Text(plain(head)), justify="right", no_wrap=True)
+    return table

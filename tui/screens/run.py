@@ -1,0 +1,290 @@
+"""One run: what it is, and seven ways to look at it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.timer import Timer
+from textual.widgets import Static
+
+from repdyn.records import RunRecord
+from repdyn.report.reading import last_epoch
+from repdyn.report.runs import STATUS_STYLES
+from repdyn.report.similarity import similarity
+from repdyn.report.wording import duration, plain, settings
+from tui import actions
+from tui.actions import VIEWS
+from tui.live import POLL_SECONDS, Desk
+from tui.screens.curves import CurvesView
+from tui.screens.frame import Frame
+from tui.screens.info import Info
+from tui.screens.layer import Layer
+from tui.screens.layers import Layers
+from tui.screens.look import Look, nearest
+from tui.screens.overview import Overview
+from tui.screens.phases import PhasesView
+from tui.screens.regions import RegionsView
+from tui.screens.run_columns import state
+from tui.screens.saving import save
+from tui.screens.view import View
+from tui.source import Source
+from tui.widgets.colormap import SEQUENTIAL
+
+KINDS_OF_VIEWS: dict[str, type[View]] = {
+    "overview": Overview,
+    "layer": Layer,
+    "layers": Layers,
+    "regions": RegionsView,
+    "curves": CurvesView,
+    "phases": PhasesView,
+    "info": Info,
+}
+
+PLAY_SECONDS = 0.25
+"""How long a checkpoint is shown while playing."""
+
+LIVE = frozenset({"RUNNING", "SCHEDULED"})
+
+
+class RunScreen(Frame):
+    """A run and its views; they are made when first looked at."""
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("run")
+
+    def __init__(self, source: Source, desk: Desk, run: str) -> None:
+        super().__init__(source, desk)
+        self._run = run
+        self._record: RunRecord | None = None
+        self._look = Look()
+        self._view = VIEWS[0]
+        self._drawn: dict[str, tuple[RunRecord, Look]] = {}
+        self._asking = False
+        self._playing: Timer | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Yield header, tabs and the place of the views."""
+        yield Static("", id="header")
+        yield Static("", id="tabs")
+        yield Container(Static("", id="opening"), id="views")
+
+    def on_mount(self) -> None:
+        """Ask for the run."""
+        self.query_one("#header", Static).update(Text(plain(self._run), "bold"))
+        self.query_one("#opening", Static).update(Text("Opening the run …", justify="center"))
+        self._draw_tabs()
+        self._ask()
+        self.set_interval(POLL_SECONDS, self._poll)
+        self.set_interval(1.0, self._draw_header)
+
+    # --- asking
+
+    def _ask(self) -> None:
+        self._asking = True
+        question = partial(news, self.source, self._run, self._record)
+        self.desk.ask(self, question, self._got, self._failed)
+
+    def _poll(self) -> None:
+        """Look again while the run trains, or while it could not be read."""
+        waits = self._record is None or self._record.summary.status in LIVE
+        if waits and not self._asking and self.is_current:
+            self._ask()
+
+    def _got(self, record: RunRecord | None) -> None:
+        self._asking = False
+        self.show_notice()
+        if record is None:
+            return
+        first = self._record is None
+        self._record, self._run = record, record.summary.run_id
+        self._draw_header()
+        self._show()
+        if first:
+            self.query_one("#opening").display = False
+
+    def _failed(self, line: str) -> None:
+        self._asking = False
+        if self._record is None:
+            words = f"{line}\n\nescape goes back to the runs."
+            self.query_one("#opening", Static).update(Text(words, justify="center"))
+        else:
+            self.show_notice(f"{line}; trying again")
+
+    # --- showing
+
+    def _draw_header(self) -> None:
+        if self._record is None:
+            return
+        run = self._record.summary
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(plain(run.name), "bold")
+        line.append(f"  {plain(run.run_id)[:8]}  ", "dim")
+        line.append(state(run), STATUS_STYLES.get(run.status, ""))
+        line.append(f"  {progress(self._record, time.time() * 1000)}")
+        if not self.has_class("-narrow"):
+            line.append(f"  {settings(run)}", "dim")
+        self.query_one("#header", Static).update(line)
+
+    def _draw_tabs(self) -> None:
+        tabs = Text(no_wrap=True)
+        for number, view in enumerate(VIEWS, start=1):
+            style = "bold reverse" if view == self._view else ""
+            tabs.append(f" {number} {view.capitalize()} ", style)
+            tabs.apply_meta({"@click": f"screen.view('{view}')"}, -len(view) - 4)
+            tabs.append(" ")
+        self.query_one("#tabs", Static).update(tabs)
+
+    def _show(self) -> None:
+        """Draw the view in front, if what it shows has changed."""
+        if self._record is None:
+            return
+        for view in self.query(View):
+            view.display = view.id == self._view
+        shown = self._mounted(self._view)
+        now = (self._record, self._look)
+        before = self._drawn.get(self._view)
+        self._drawn[self._view] = now
+        if before is None or before[0] is not now[0] or _drawing(before[1]) != _drawing(now[1]):
+            shown.show(*now)
+        elif before[1] != now[1]:
+            shown.point(self._look)
+        if shown.is_mounted and not shown.has_focus_within:
+            shown.take_keys()
+
+    def _mounted(self, name: str) -> View:
+        for view in self.query(View):
+            if view.id == name:
+                return view
+        view = KINDS_OF_VIEWS[name](self.source, self.desk, id=name)
+        self.query_one("#views").mount(view)
+        return view
+
+    def look_at(self, **changes: Any) -> None:
+        """Look at something else of the run."""
+        self._look = replace(self._look, **changes)
+        self._show()
+
+    @on(View.Pointed)
+    def _pointed(self, event: View.Pointed) -> None:
+        self._look = replace(self._look, **event.changes)
+        if self._record is not None:
+            self._drawn[self._view] = (self._record, self._look)
+
+    @on(View.Zoomed)
+    def _zoomed(self) -> None:
+        self.action_view("layer")
+
+    # --- acting
+
+    def run_in_question(self) -> str | None:
+        """Return the run's id."""
+        return self._record.summary.run_id if self._record else None
+
+    def action_view(self, name: str) -> None:
+        """Go to a view."""
+        self._view = name
+        self._draw_tabs()
+        self._show()
+
+    def action_step_view(self, steps: int) -> None:
+        """Go to the next view, or the one before."""
+        self.action_view(VIEWS[(VIEWS.index(self._view) + steps) % len(VIEWS)])
+
+    def action_kind(self) -> None:
+        """Switch the kind of similarity."""
+        self.look_at(kind="regions" if self._look.kind == "cka" else "cka")
+
+    def action_layer(self, steps: int) -> None:
+        """Go to another layer."""
+        if self._record is None or self._record.dynamics is None:
+            return
+        count = len(similarity(self._record.dynamics, self._look.kind).names)
+        self.look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
+
+    def action_epoch(self, steps: int) -> None:
+        """Go to another checkpoint."""
+        if self._record is None or self._record.dynamics is None:
+            return
+        epochs = self._record.dynamics.epochs
+        at = max(0, min(nearest(epochs, self._look.epoch) + steps, len(epochs) - 1))
+        self.look_at(epoch=int(epochs[at]))
+
+    def action_play(self) -> None:
+        """Go through the checkpoints, from the first if the cursor is at the last."""
+        if self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+            return
+        if self._record is None or self._record.dynamics is None:
+            return
+        epochs = self._record.dynamics.epochs
+        if nearest(epochs, self._look.epoch) == len(epochs) - 1:
+            self.look_at(epoch=int(epochs[0]))
+        self._playing = self.set_interval(PLAY_SECONDS, self._play_on)
+
+    def _play_on(self) -> None:
+        before = self._look.epoch
+        self.action_epoch(1)
+        if self._look.epoch == before and self._playing is not None:
+            self.action_play()
+
+    def action_stretch(self) -> None:
+        """Stretch the colours, or not."""
+        self.look_at(stretch=not self._look.stretch)
+
+    def action_colours(self) -> None:
+        """Take the next colour map."""
+        at = SEQUENTIAL.index(self._look.cmap)
+        self.look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
+
+    def action_export(self) -> None:
+        """Save what is in view."""
+        if self._record is None:
+            return
+        view = self._mounted(self._view)
+        stem = f"repdyn-{plain(self._run)[:8]}-{self._view}-{self._look.kind}"
+        job = partial(save, stem, view.table(), view.figure())
+        self.desk.ask(self, job, self._saved, self.tell)
+
+    def _saved(self, paths: list[str]) -> None:
+        self.tell("saved " + ", ".join(paths) if paths else "there is nothing to save in this view")
+
+    def action_back(self) -> None:
+        """Go back to the runs."""
+        self.dismiss()
+
+
+def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
+    """Return the run if anything of it has changed, else None."""
+    if known is not None and source.summary(run) == known.summary:
+        return None
+    return source.record(run)
+
+
+def _drawing(look: Look) -> tuple[object, ...]:
+    """Return what of a look needs drawing anew, rather than moving the cursor."""
+    at = look.epoch if look.reference == "cursor" else None
+    return look.kind, look.reference, look.cmap, look.stretch, at
+
+
+def progress(record: RunRecord, now: float) -> str:
+    """Return how far a run is, `epoch 24/80`, and while it trains about how long it still takes.
+
+    Args:
+        record: of the run.
+        now: milliseconds since 1970.
+    """
+    run, done = record.summary, last_epoch(record)
+    total = run.params.get("epochs", "")
+    text = f"epoch {done}/{plain(total)}" if total else f"epoch {done}"
+    if run.status in LIVE and total.isdecimal() and done:
+        left = (now - run.started) / done * (int(total) - done) / 1000
+        text += f", about {duration(left)} left"
+    return text

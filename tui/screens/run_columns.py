@@ -1,0 +1,131 @@
+"""The columns of the list of runs: what is shown of a run, and what it is sorted by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from repdyn.records import RunSummary
+from repdyn.report.wording import accuracy, arch, duration, noise, plain
+
+Key = tuple[int, float, str]
+"""What rows are sorted by: rows without a value come last, then numbers, then text."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        title: its head.
+        text: what it shows of a run; the second argument is the time in ms since 1970.
+        key: what it is sorted by.
+        keep: where there is no room for all, the columns with the smallest go first.
+        right: whether it is aligned to the right.
+        most: the widest it gets.
+    """
+
+    title: str
+    text: Callable[[RunSummary, float], str]
+    key: Callable[[RunSummary], Key]
+    keep: int
+    right: bool = False
+    most: int = 16
+
+
+def _number(value: float) -> Key:
+    return (1, 0.0, "") if math.isnan(value) else (0, value, "")
+
+
+def _metric(name: str) -> Callable[[RunSummary], Key]:
+    return lambda run: _number(run.metrics.get(name, math.nan))
+
+
+def _words(text: Callable[[RunSummary], str]) -> Callable[[RunSummary], Key]:
+    def key(run: RunSummary) -> Key:
+        shown = text(run)
+        return (0 if shown else 1), 0.0, shown.casefold()
+
+    return key
+
+
+def _param(name: str) -> Callable[[RunSummary], str]:
+    return lambda run: plain(run.params.get(name, ""))
+
+
+def _whole(name: str) -> Callable[[RunSummary, float], str]:
+    return lambda run, _: _or_dash(run.metrics.get(name, math.nan), "{:.0f}")
+
+
+def _score(name: str) -> Callable[[RunSummary, float], str]:
+    return lambda run, _: _or_dash(run.metrics.get(name, math.nan), "{:.2f}")
+
+
+def _or_dash(value: float, form: str) -> str:
+    return form.format(value) if math.isfinite(value) else "–"
+
+
+def _accuracy(name: str) -> Callable[[RunSummary, float], str]:
+    return lambda run, _: accuracy(run.metrics.get(name, math.nan))
+
+
+def state(run: RunSummary) -> str:
+    """Return the run's state in a word."""
+    return plain(run.status).lower()
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def done(run: RunSummary) -> float:
+    """Return the epoch of the last checkpoint, NaN before the first."""
+    return _float(run.tags.get("repdyn.last_checkpoint", ""))
+
+
+def _epochs(run: RunSummary, _: float) -> str:
+    return f"{_or_dash(done(run), '{:.0f}')}/{plain(run.params.get('epochs', '?'))}"
+
+
+COLUMNS = (
+    Column("state", lambda run, _: state(run), _words(state), 90),
+    Column(
+        "name", lambda run, _: plain(run.name), _words(lambda run: plain(run.name)), 100, most=40
+    ),
+    Column("arch", lambda run, _: arch(run), _words(arch), 60, most=24),
+    Column("opt", lambda run, _: _param("opt")(run), _words(_param("opt")), 55),
+    Column("data", lambda run, _: _param("dataset")(run), _words(_param("dataset")), 40),
+    Column("noise", lambda run, _: noise(run).replace(" ", ""), _words(noise), 35, right=True),
+    Column("epochs", _epochs, lambda run: _number(done(run)), 80, right=True),
+    Column("train", _accuracy("train/acc"), _metric("train/acc"), 50, right=True),
+    Column("test", _accuracy("test/acc"), _metric("test/acc"), 75, right=True),
+    Column("onset", _whole("phase/onset"), _metric("phase/onset"), 46, right=True),
+    Column("fit", _whole("phase/fit"), _metric("phase/fit"), 45, right=True),
+    Column(
+        "fit break", _score("score/fit_break_cka"), _metric("score/fit_break_cka"), 20, right=True
+    ),
+    Column("sync", _score("score/synchrony_cka"), _metric("score/synchrony_cka"), 15, right=True),
+    Column(
+        "age",
+        lambda run, now: duration((now - run.started) / 1000),
+        lambda run: _number(-float(run.started)),
+        70,
+        right=True,
+    ),
+)
+"""In order, from the left."""
+
+NEWEST = len(COLUMNS) - 1
+"""The column that the list is sorted by at first."""
+
+
+def matches(run: RunSummary, words: list[str]) -> bool:
+    """Tell whether each word is in the run's name, id, state or params, upper case or lower."""
+    if not words:
+        return True
+    text = " ".join([run.name, run.run_id, run.status, *run.params.values()]).casefold()
+    return all(word in text for word in words)

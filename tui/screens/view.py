@@ -1,0 +1,175 @@
+"""What the views of a run have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from repdyn.records import Dynamics, Phases, RunRecord
+from repdyn.report.similarity import Similarity, similarity
+from repdyn.report.wording import plain
+from tui.live import Desk
+from tui.screens.look import MARKERS, Look
+from tui.source import Source
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WAITING = (
+    "No checkpoint yet.\n\nThe first is measured before training starts; it appears here by itself."
+)
+ENDED = (
+    "This run has no checkpoint.\n\n"
+    "Its training ended before the first; repdyn train starts another."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The numbers in view, for a file: the heads of the columns, and rows."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+class View(Vertical):
+    """One way to look at a run.
+
+    `show` is called when the run's data or the kind of similarity have changed, `point` when only
+    the cursor was moved from outside. A view that moves it itself posts Pointed.
+    """
+
+    class Pointed(Message):
+        """The cursor has been moved in the view.
+
+        Attributes:
+            changes: of the Look.
+        """
+
+        def __init__(self, **changes: Any) -> None:
+            super().__init__()
+            self.changes = changes
+
+    class Zoomed(Message):
+        """The layer under the cursor is to be shown large."""
+
+    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.source = source
+        self.desk = desk
+        self.record: RunRecord | None = None
+        self.look = Look()
+
+    def show(self, record: RunRecord, look: Look) -> None:
+        """Draw a run anew; before the view has a size, when it has got one."""
+        self.record, self.look = record, look
+        if not self.size.width:
+            return
+        empty = self.query_one(".empty", Static)
+        without = self.needs_checkpoint and record.dynamics is None
+        empty.display = without
+        for child in self.children:
+            if child is not empty:
+                child.display = not without
+        if without:
+            running = record.summary.status == "RUNNING"
+            empty.update(Text(WAITING if running else ENDED, justify="center"))
+        else:
+            self.draw(record, look)
+
+    def on_mount(self) -> None:
+        """Take the keys: a view is made when it is first looked at."""
+        self.take_keys()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        if self.record is not None:
+            self.show(self.record, self.look)
+
+    def take_keys(self) -> None:
+        """Focus the widget that moves the cursor."""
+        target = self.focused_first()
+        if target is not None:
+            target.focus()
+
+    needs_checkpoint = True
+    """Whether there is nothing to see before the first checkpoint."""
+
+    def draw(self, record: RunRecord, look: Look) -> None:
+        """Draw a run that has what the view needs."""
+        raise NotImplementedError
+
+    def point(self, look: Look) -> None:
+        """Move the cursor."""
+        self.look = look
+
+    def pointed(self, look: Look, **changes: Any) -> None:
+        """Tell that the cursor was moved."""
+        self.look = look
+        self.post_message(self.Pointed(**changes))
+
+    def focused_first(self) -> Widget | None:
+        """Return the widget that gets the keys."""
+        return None
+
+    def table(self) -> Table | None:
+        """Return the numbers in view; None if there are none."""
+        return None
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the view for a file, in a thread; None if nothing does."""
+        return None
+
+    @property
+    def dynamics(self) -> Dynamics | None:
+        """What was measured, if the view shows a run that has it."""
+        return self.record.dynamics if self.record is not None else None
+
+    def similar(self) -> Similarity | None:
+        """Return the kind of similarity that is looked at."""
+        return None if self.dynamics is None else similarity(self.dynamics, self.look.kind)
+
+
+def empty() -> Static:
+    """Return what a view shows instead when there is nothing to see."""
+    return Static("", classes="empty")
+
+
+def readout() -> Static:
+    """Return the line that reads out what is under the cursor."""
+    return Static("", classes="readout")
+
+
+def markers(phases: Phases) -> dict[str, int]:
+    """Return the phase boundaries by their names on an axis."""
+    return {MARKERS[name]: epoch for name, epoch in phases.markers().items()}
+
+
+def phase_at(phases: Phases, epoch: int) -> str:
+    """Return which phase an epoch is in, in words; nothing if no boundary is known."""
+    onset, fit = phases.onset, phases.fit
+    if fit is not None and epoch >= fit:
+        return "after perfect fit"
+    if onset is not None and epoch >= onset:
+        return "memorisation"
+    if onset is not None or fit is not None:
+        return "before onset" if onset is not None else "before perfect fit"
+    return ""
+
+
+def read_out(parts: Mapping[str, str]) -> Text:
+    """Return a readout line: what and how much, of what there is."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for name, value in parts.items():
+        if value:
+            text.append("  " if text else "")
+            text.append(f"{plain(name)} " if name else "", "dim")
+            text.append(plain(value), "bold")
+    return text

@@ -1,0 +1,77 @@
+"""Where the screen's data come from: the reader, or in tests something that answers like it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from repdyn.config import StoreConfig
+from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
+
+
+class Source(Protocol):
+    """What the screen asks for. Every answer may take long, so it is asked in a thread only.
+
+    All raise UserError for what the user can mend.
+    """
+
+    def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
+        """Yield the runs, newest first, a page at a time; `matching` is a filter of MLflow's."""
+
+    def summary(self, run: str) -> RunSummary:
+        """Return one run as a list shows it; by id, name, unique prefix, or `last`."""
+
+    def record(self, run: str) -> RunRecord:
+        """Return one run whole."""
+
+    def planes(self, run: str) -> PlaneSet:
+        """Return a run's planes."""
+
+    def label_maps(self, run: str, epoch: int) -> LabelMaps:
+        """Return a checkpoint's decision regions."""
+
+    def sizes(self, run: str) -> dict[str, int]:
+        """Return the sizes in bytes of a run's artifacts, by path."""
+
+
+class StoreSource:
+    """Runs of an MLflow store. The reader is imported by the first question: mlflow takes seconds."""
+
+    def __init__(self, store: StoreConfig) -> None:
+        self._store = store
+
+    def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
+        """Yield the runs a page at a time."""
+        from repdyn.tracking import reader
+
+        return reader.pages(self._store, matching=matching)
+
+    def summary(self, run: str) -> RunSummary:
+        """Return one run as a list shows it."""
+        from repdyn.tracking import reader
+
+        return reader.find_run(self._store, run)
+
+    def record(self, run: str) -> RunRecord:
+        """Return one run whole."""
+        from repdyn.tracking import reader
+
+        return reader.load_run(self._store, run)
+
+    def planes(self, run: str) -> PlaneSet:
+        """Return a run's planes."""
+        from repdyn.tracking import reader
+
+        return reader.load_planes(self._store, run)
+
+    def label_maps(self, run: str, epoch: int) -> LabelMaps:
+        """Return a checkpoint's decision regions."""
+        from repdyn.tracking import reader
+
+        return reader.load_label_maps(self._store, run, epoch)
+
+    def sizes(self, run: str) -> dict[str, int]:
+        """Return the sizes of a run's artifacts."""
+        from repdyn.tracking import reader
+
+        return reader.artifact_sizes(self._store, run)
