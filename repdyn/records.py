@@ -110,6 +110,8 @@ class Phases:
         test_min: minimum of the test error before it rises again, or overall.
         test_peak: the later peak of the test error, if it rises and descends again.
         change_points: for each watched layer, the epochs at which its representation changes.
+        spikes: epochs after the fit at which training accuracy has fallen back: all layers move
+            together there, whatever they do otherwise.
     """
 
     onset: int | None = None
@@ -117,6 +119,7 @@ class Phases:
     test_min: int | None = None
     test_peak: int | None = None
     change_points: tuple[tuple[int, ...], ...] = ()
+    spikes: tuple[int, ...] = ()
 
     def markers(self) -> dict[str, int]:
         """Return the epochs of the boundaries that exist, by name, without the change points."""

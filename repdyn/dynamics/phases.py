@@ -15,6 +15,9 @@ from repdyn.records import Curve, Dynamics, FloatArray, IntArray, Phases
 PERFECT = 0.999
 """Training accuracy that counts as perfect fit: one example of a thousand may be missed."""
 
+FALLEN = 0.995
+"""Training accuracy below which a run has fallen back from perfect fit."""
+
 ONSET_SHARE = 0.1
 """Share of the way from its minimum to 1 that noisy-fit accuracy rises before memorisation counts
 as begun."""
@@ -43,14 +46,16 @@ def find_phases(curves: Mapping[str, Curve], dynamics: Dynamics | None) -> Phase
         dynamics: for the change points; None leaves them out.
     """
     test_min, test_peak = test_error_extremes(curves.get("test/acc"))
+    train_acc = curves.get("train/acc")
     return Phases(
         onset=memorisation_onset(curves.get("train/acc_noisy")),
-        fit=perfect_fit(curves.get("train/acc")),
+        fit=perfect_fit(train_acc),
         test_min=test_min,
         test_peak=test_peak,
         change_points=()
         if dynamics is None
         else tuple(change_points(matrix, dynamics.epochs) for matrix in dynamics.cka),
+        spikes=loss_spikes(train_acc),
     )
 
 
@@ -60,6 +65,19 @@ def perfect_fit(train_acc: Curve | None) -> int | None:
         return None
     reached = np.flatnonzero(train_acc.values >= PERFECT)
     return int(train_acc.epochs[reached[0]]) if len(reached) else None
+
+
+def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
+    """Return the epochs after perfect fit at which training accuracy falls below FALLEN.
+
+    Of a stretch of such epochs the first is given.
+    """
+    fit = perfect_fit(train_acc)
+    if train_acc is None or fit is None:
+        return ()
+    fallen = (train_acc.values < FALLEN) & (train_acc.epochs > fit)
+    starts = fallen & ~np.concatenate([[False], fallen[:-1]])
+    return tuple(int(epoch) for epoch in train_acc.epochs[starts])
 
 
 def memorisation_onset(noisy_fit: Curve | None) -> int | None:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repdyn.dynamics.scores import MEANINGS
-from repdyn.records import PROBE_SPLITS, Dynamics, RunRecord
+from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
 from repdyn.report.export import as_json
 from repdyn.report.heatmap import Heatmaps, Panel
 from repdyn.report.reading import last_epoch, value_at
@@ -40,6 +40,8 @@ def show(record: RunRecord) -> RenderableType:
         parts.append(_section("Accuracy at key epochs", _key_epochs(record)))
     if record.scores:
         parts.append(_section("Scores", _scores(record)))
+    if record.phases.spikes:
+        parts.append(_spikes(record.phases))
     if record.dynamics is not None:
         parts.append(_section("Layers", _layers(record, record.dynamics)))
     return Group(*parts)
@@ -60,7 +62,18 @@ def summary(record: RunRecord) -> RenderableType:
         table.add_row(Text(head), Text(" · ".join(words) or "–"))
     if record.scores:
         table.add_row(Text("scores"), _scores(record))
+    if record.phases.spikes:
+        table.add_row(Text("beware"), _spikes(record.phases))
     return table
+
+
+def _spikes(phases: Phases) -> Text:
+    epochs = " ".join(map(str, phases.spikes))
+    return Text(
+        f"training accuracy fell back after perfect fit (epoch {epochs}): such a spike moves all "
+        "layers at once and raises their synchrony",
+        "yellow",
+    )
 
 
 def _header(record: RunRecord) -> RenderableType:

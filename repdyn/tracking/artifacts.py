@@ -219,13 +219,14 @@ def decode_phases(content: bytes) -> Phases:
     try:
         said = json.loads(content)
         points = tuple(tuple(int(e) for e in epochs) for epochs in said["change_points"])
+        spikes = tuple(int(epoch) for epoch in said.get("spikes", ()))
         boundaries = {
             name: None if said[name] is None else int(said[name])
             for name in ("onset", "fit", "test_min", "test_peak")
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(PHASES, error) from None
-    return Phases(**boundaries, change_points=points)
+    return Phases(**boundaries, change_points=points, spikes=spikes)
 
 
 def _layers(content: bytes) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from repdyn.dynamics.phases import (
     REACH,
     change_points,
     find_phases,
+    loss_spikes,
     memorisation_onset,
     perfect_fit,
     running_median,
@@ -34,6 +35,15 @@ def test_onset_is_a_tenth_of_the_way_up(start: int, length: int) -> None:
     assert onset is not None
     assert start + 0.1 * length <= onset + 1e-9
     assert onset <= start + 0.1 * length + 1
+
+
+def test_a_fall_after_the_fit_is_a_spike_and_one_before_is_not() -> None:
+    acc = ramp(10, 50)
+    values = acc.values.copy()
+    values[[45, 80, 81, 200]] = 0.9
+    assert loss_spikes(Curve(acc.epochs, values)) == (80, 200)
+    assert loss_spikes(acc) == ()
+    assert loss_spikes(None) == ()
 
 
 def test_a_single_jump_is_no_onset() -> None:

@@ -84,6 +84,13 @@ def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
     assert MEANINGS["fit_break"][:20] in said
 
 
+def test_a_spike_after_the_fit_is_pointed_out() -> None:
+    spiked = replace(RECORD, phases=replace(RECORD.phases, spikes=(67,)))
+    for say in (show, summary):
+        assert "fell back after perfect fit (epoch 67)" in printed(say(spiked), 200)
+        assert "fell back" not in printed(say(RECORD), 200)
+
+
 @pytest.mark.parametrize("name", ["[red]x[/red]", "[/]", "a\x1b[31mb", "a\nb", "\u202egnp"])
 def test_other_peoples_text_is_shown_as_it_is(name: str) -> None:
     record = replace(RECORD, summary=synthetic.summary(name=name))

@@ -65,7 +65,7 @@ def test_label_maps_planes_and_rows_come_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "phases", [Phases(), Phases(onset=3, fit=9, change_points=((), (2, 5), (7,)))]
+    "phases", [Phases(), Phases(onset=3, fit=9, change_points=((), (2, 5), (7,)), spikes=(12,))]
 )
 def test_phases_come_back(phases: Phases) -> None:
     assert artifacts.decode_phases(artifacts.encode_phases(phases, made.LAYERS)) == phases
