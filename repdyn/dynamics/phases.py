@@ -26,7 +26,7 @@ LEAST_REACH, REACH = 2, 0.1
 """How far to either side the running median of a curve reaches: epochs, and share of the epoch.
 Curves change by ratios of epochs, their jitter does not."""
 
-LEAST_PEAK = 0.01
+LEAST_PEAK = 0.02
 """Smallest rise and fall of the test error that counts as a peak."""
 
 LEAST_GAIN = 0.1
