@@ -157,11 +157,17 @@ def tui(
     run: Annotated[str | None, Parameter(help="Run to open (default: the list).")] = None,
     /,
     store: StoreConfig | None = None,
+    *,
+    demo: bool = False,
 ) -> None:
-    """Watch runs in the terminal, while they train and afterwards."""
+    """Watch runs in the terminal, while they train and afterwards.
+
+    Args:
+        demo: show the recorded runs that come with repdyn, instead of a store's.
+    """
     from tui.app import run as show_app
 
-    show_app(run, store or StoreConfig())
+    show_app(run, store or StoreConfig(), demo=demo)
 
 
 @app.command

@@ -17,6 +17,7 @@ from repdyn.errors import UserError
 from repdyn.records import RunSummary
 from repdyn.report.wording import plain, settings
 from tui import actions
+from tui.demo.source import DemoSource
 from tui.live import Answered, Desk
 from tui.screens.runs import RunsScreen
 from tui.source import Source, StoreSource
@@ -85,6 +86,7 @@ class RepdynApp(App[None]):
             yield SystemCommand(title, settings(summary), opening, discover=False)
 
 
-def run(run: str | None, store: StoreConfig) -> None:
-    """Show the runs of a store, or one of them, until the user leaves."""
-    RepdynApp(StoreSource(store), run).run()
+def run(run: str | None, store: StoreConfig, *, demo: bool = False) -> None:
+    """Show the runs of a store, or one of them, until the user leaves; or the demo's runs."""
+    source: Source = DemoSource() if demo else StoreSource(store)
+    RepdynApp(source, run).run()

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from rich.segment import Segment
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
@@ -35,6 +37,20 @@ WINDOWS = (1, 5, 15)
 """Epochs that a smoothed curve is the mean of."""
 
 
+class Metrics(SelectionList[str]):
+    """A list to choose from; what is not chosen has an empty box, so that no colour is needed."""
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a metric and its box."""
+        line = super().render_line(y)
+        index = round(self.scroll_offset.y) + y
+        if index >= self.option_count:
+            return line
+        left, box, *rest = line
+        chosen = self.get_option_at_index(index).value in self.selected
+        return Strip([left, Segment("✓" if chosen else " ", box.style), *rest])
+
+
 class CurvesView(View):
     """All metrics over epochs; the list has the keys, left and right move the cursor."""
 
@@ -50,7 +66,7 @@ class CurvesView(View):
         """Yield the list of metrics and the curves."""
         yield empty()
         with Horizontal(classes="body"):
-            yield SelectionList[str](id="metrics")
+            yield Metrics(id="metrics")
             curves = Curves()
             curves.can_focus = False
             yield curves
@@ -80,9 +96,8 @@ class CurvesView(View):
                 Selection(Text(plain(name)), name, name in chosen) for name in names
             )
 
-    def _metrics(self) -> SelectionList[str]:
-        found: SelectionList[str] = self.query_one("#metrics", SelectionList)
-        return found
+    def _metrics(self) -> Metrics:
+        return self.query_one(Metrics)
 
     def _chosen(self) -> list[str]:
         selected = set(self._metrics().selected)

@@ -1,0 +1,128 @@
+"""Actions: one table for keys, footer, help and palette; keys that a file changes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from fakes import FakeSource, Stage, play, record
+from textual.widgets import Input
+
+from repdyn.errors import UserError
+from tui.actions import ACTIONS, read_keymap
+
+HEAVY = ("torch", "torchvision", "timm", "mlflow", "matplotlib", "scipy", "sklearn", "ruptures")
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "repdyn").mkdir()
+    return tmp_path / "repdyn" / "keys.yaml"
+
+
+def test_the_screens_import_nothing_heavy() -> None:
+    modules = "tui.app, tui.screens.run, tui.screens.compare, tui.screens.help"
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys, {modules}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not set(HEAVY) & set(found.stdout.split())
+
+
+def test_names_of_actions_are_unique() -> None:
+    assert max(Counter(action.name for action in ACTIONS).values()) == 1
+
+
+def test_within_a_place_a_key_does_one_thing() -> None:
+    keys = Counter((action.place, key) for action in ACTIONS for key in action.keys.split(","))
+    assert [key for key, count in keys.items() if count > 1] == []
+
+
+def test_help_shows_the_keys_of_where_one_is() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("question_mark")
+        await stage.sees("Overview", "overview.reference", "cursor.left", "run.kind")
+        assert "curves.log" not in stage.text
+        await stage.press("escape")
+        await stage.sees("CKA to the last checkpoint")
+
+    play(scenario, run="run-0", size=(120, 60))
+
+
+def test_the_palette_reaches_actions() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("ctrl+p")
+        await stage.press(*"CKA/reg")
+        await stage.sees("Switch CKA and decision regions.")
+        await stage.pilot.pause(0.3)
+        await stage.press("enter")
+        await stage.sees("region agreement to the last checkpoint")
+
+    play(scenario, run="run-0")
+
+
+def test_the_palette_reaches_runs() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("some[b]where")
+        await stage.press("ctrl+p")
+        await stage.until(lambda: bool(stage.screen.query(Input)))
+        await stage.press(*"Open some")
+        await stage.sees("Open some[b]where")
+
+    play(scenario, FakeSource([record(name="some[b]where")]))
+
+
+def test_a_file_changes_keys(home: Path) -> None:
+    home.write_text("run.kind: x\n")
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("m")
+        assert stage.look.kind == "cka"
+        await stage.press("x")
+        assert stage.look.kind == "regions"
+
+    play(scenario, run="run-0")
+
+
+def test_a_file_changes_the_cursors_keys(home: Path) -> None:
+    home.write_text("cursor.left: w\n")
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("w")
+        assert stage.look.epoch != 200
+        assert stage.look.epoch is not None
+
+    play(scenario, run="run-0")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("run.knid: x", "no action run.knid"), ("[1, 2]", "action: key"), ("a: [", "no YAML")],
+)
+def test_a_file_that_is_wrong_says_how(home: Path, text: str, why: str) -> None:
+    home.write_text(text)
+    with pytest.raises(UserError, match=why):
+        read_keymap(home)
+
+
+def test_a_file_that_is_wrong_is_told_on_the_screen(home: Path) -> None:
+    home.write_text("run.knid: x")
+
+    async def scenario(stage: Stage) -> None:
+        await stage.until(lambda: "no action run.knid" in " ".join(stage.text.split()))
+
+    play(scenario)
+
+
+def test_without_a_file_no_key_is_changed(home: Path) -> None:
+    assert read_keymap(home) == {}

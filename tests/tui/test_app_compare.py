@@ -1,0 +1,136 @@
+"""Runs beside each other: linked cursors, by epoch or by phase, the difference, the table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeSource, Stage, play, record
+
+from repdyn.records import Phases, RunRecord
+from repdyn.report.similarity import similarity
+from tui.screens.compare import CompareScreen, common_scale, phase_aligned
+from tui.widgets.heatmap import Heatmap
+
+
+def phased(number: int, onset: int | None, fit: int | None) -> RunRecord:
+    return replace(record(number), phases=Phases(onset=onset, fit=fit))
+
+
+async def opened(stage: Stage, runs: int = 2) -> list[Heatmap]:
+    """Mark the first runs and compare them; returns their heatmaps."""
+    await stage.sees("run-1")
+    await stage.press(*["space"] * runs, "c")
+    await stage.sees("A run-1", "perfect fit")
+    assert isinstance(stage.screen, CompareScreen)
+    return list(stage.screen.query(".of-run Heatmap").results(Heatmap))
+
+
+def source(*records: RunRecord) -> FakeSource:
+    return FakeSource(list(records) or [record(1), record(2, started=1)])
+
+
+@pytest.mark.parametrize("runs", [2, 3, 4])
+def test_two_to_four_runs_are_shown_beside_each_other(runs: int) -> None:
+    async def scenario(stage: Stage) -> None:
+        heatmaps = await opened(stage, runs)
+        assert len(heatmaps) == runs
+        assert len({heatmap.region.x for heatmap in heatmaps}) == runs
+
+    play(scenario, source(*(record(i, started=10 - i) for i in range(1, runs + 1))))
+
+
+def test_the_cursor_moves_in_all_runs() -> None:
+    async def scenario(stage: Stage) -> None:
+        first, second = await opened(stage)
+        await stage.press("left", "left", "down")
+        await stage.until(lambda: first.cursor == second.cursor)
+        assert first.cursor == (1, len(first.epochs) - 3)
+
+    play(scenario, source())
+
+
+def test_of_two_equal_runs_the_difference_is_none() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.sees("B − A", "from -0.01 to 0.01")
+
+    play(scenario, source())
+
+
+def test_linked_by_phase_the_cursors_are_at_the_same_boundary() -> None:
+    runs = source(phased(1, 9, 29), replace(phased(2, 3, 60)))
+
+    async def scenario(stage: Stage) -> None:
+        first, second = await opened(stage)
+        await stage.press("a")
+        at = int(np.abs(first.epochs - 29).argmin())
+        first.cursor = (0, at)
+        nearest = phase_aligned(int(first.epochs[at]), runs.records[0], runs.records[1])
+        expected = int(np.abs(second.epochs - nearest).argmin())
+        await stage.until(lambda: second.cursor[1] == expected)
+        assert expected != at
+
+    play(scenario, runs)
+
+
+def test_the_table_has_the_numbers_of_both_runs() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        line = next(line for line in stage.text.splitlines() if "memorisation onset" in line)
+        assert line.split()[-2:] == ["5", "11"]
+
+    play(scenario, source(phased(1, 5, 29), phased(2, 11, 60)))
+
+
+def test_matrices_of_a_layer_are_compared_too() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("2", "right_square_bracket")
+        await stage.sees("CKA of two checkpoints, block.0")
+
+    play(scenario, source())
+
+
+def test_the_table_is_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("e")
+        await stage.until(lambda: bool(list(tmp_path.iterdir())))
+
+    play(scenario, source())
+    assert "memorisation onset,9,9" in next(tmp_path.glob("*.csv")).read_text()
+
+
+def test_phase_aligned_maps_boundaries_and_ends_to_each_other() -> None:
+    first, second = phased(1, 9, 29), phased(2, 3, 100)
+    mapped = [phase_aligned(epoch, first, second) for epoch in (0, 9, 29, 200)]
+    assert mapped == [0, 3, 100, 200]
+
+
+def test_phase_aligned_there_and_back_is_where_one_was() -> None:
+    first, second = phased(1, 9, 29), phased(2, 12, 60)
+    for epoch in (0, 9, 29, 200):
+        assert phase_aligned(phase_aligned(epoch, first, second), second, first) == epoch
+
+
+def test_phase_aligned_never_goes_back() -> None:
+    first, second = phased(1, 9, 29), phased(2, 40, None)
+    mapped = [phase_aligned(epoch, first, second) for epoch in range(201)]
+    assert mapped == sorted(mapped)
+
+
+def test_runs_without_common_boundaries_are_aligned_by_epoch() -> None:
+    first, second = phased(1, None, 29), phased(2, 40, None)
+    assert [phase_aligned(epoch, first, second) for epoch in (0, 7, 120)] == [0, 7, 120]
+
+
+def test_the_common_scale_of_a_run_and_itself_is_its_own() -> None:
+    dynamics = record().dynamics
+    assert dynamics is not None
+    shown = similarity(dynamics, "cka")
+    assert common_scale([shown, shown]) == shown.scale()

@@ -1,0 +1,86 @@
+"""What the screens compute themselves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from fakes import made, record, until_epoch
+
+from repdyn.records import Curve, Phases
+from repdyn.report.similarity import similarity
+from tui.screens.curves import smoothed
+from tui.screens.info import size
+from tui.screens.layers import best_grid
+from tui.screens.look import Look, nearest, to_reference
+from tui.screens.run import progress
+from tui.screens.view import phase_at
+
+
+@pytest.mark.parametrize("window", [1, 5, 15])
+def test_smoothed_is_the_mean_of_the_known_values_in_the_window(window: int) -> None:
+    rng = np.random.default_rng(0)
+    epochs = np.flatnonzero(rng.uniform(size=60) < 0.7)
+    values = rng.normal(size=len(epochs))
+    values[::7] = math.nan
+    means = smoothed(Curve(epochs, values), window).values
+    for epoch, mean in zip(epochs, means, strict=True):
+        near = values[(abs(epochs - epoch) <= window // 2) & np.isfinite(values)]
+        expected = near.mean() if len(near) else math.nan
+        assert mean == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 11, 25])
+@pytest.mark.parametrize("room", [(79, 19), (118, 36), (298, 96)])
+def test_small_matrices_fit_beside_each_other(count: int, room: tuple[int, int]) -> None:
+    columns, lines = best_grid(count, *room)
+    assert columns * (2 * lines + 1) <= room[0]
+
+
+def test_small_matrices_fit_below_each_other_where_there_is_room() -> None:
+    columns, lines = best_grid(11, 118, 36)
+    assert math.ceil(11 / columns) * (lines + 2) <= 36
+
+
+@pytest.mark.parametrize(
+    ("epoch", "words"),
+    [(8, "before onset"), (9, "memorisation"), (28, "memorisation"), (29, "after perfect fit")],
+)
+def test_the_phase_of_an_epoch(epoch: int, words: str) -> None:
+    assert phase_at(Phases(onset=9, fit=29), epoch) == words
+
+
+def test_no_phase_is_named_where_no_boundary_is_known() -> None:
+    assert phase_at(Phases(), 5) == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 B"), (999, "999 B"), (720_304, "720 kB"), (25_600_000, "25.6 MB")]
+)
+def test_sizes_in_words(count: int, words: str) -> None:
+    assert size(count) == words
+
+
+def test_the_time_left_is_as_the_epochs_so_far() -> None:
+    training = until_epoch(record(started=0), 200)
+    cut = {
+        name: Curve(curve.epochs[:51], curve.values[:51]) for name, curve in training.curves.items()
+    }
+    found = until_epoch(type(training)(training.summary, training.dynamics, cut, Phases(), {}), 50)
+    assert progress(found, now=600_000.0) == "epoch 50/200, about 30 min left"
+
+
+@pytest.mark.parametrize("reference", ["last", "first", "cursor"])
+def test_a_checkpoint_is_like_itself(reference: str) -> None:
+    dynamics = made()[0].dynamics
+    assert dynamics is not None
+    shown = similarity(dynamics, "cka")
+    look = Look(reference=reference, epoch=int(shown.epochs[7]))  # type: ignore[arg-type]
+    itself = {"last": -1, "first": 0, "cursor": 7}[reference]
+    assert to_reference(shown, look)[:, itself] == pytest.approx(1)
+
+
+def test_the_nearest_checkpoint() -> None:
+    epochs = np.array([0, 1, 5, 10])
+    assert [nearest(epochs, epoch) for epoch in (0, 4, 99, None)] == [0, 2, 3, 3]

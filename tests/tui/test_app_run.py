@@ -1,0 +1,319 @@
+"""A run's screen: each view, what the keys do in it, and how it follows a run that trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
+
+from repdyn.records import Curve
+from repdyn.report.similarity import similarity
+from tui.actions import VIEWS
+from tui.screens.look import to_reference
+from tui.screens.run import RunScreen
+from tui.screens.view import View
+
+SHOWN = {
+    "overview": ("CKA to the last checkpoint", "block.1", "onset 9", "noisy fit"),
+    "layer": ("stem   1 of 4", "memorisation onset 9", "1 − CKA to epoch"),
+    "layers": ("stem", "block.0", "block.1", "logits"),
+    "regions": ("probe of stem", "plane 6 of 6", "regions per plane"),
+    "curves": ("train/loss", "test/acc", "fit 29"),
+    "phases": ("perfect fit", "every training label", "synchronisation", "block.0"),
+    "info": ("label_noise", "0.15", "epoch_00000.safetensors", "720 kB"),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_number_key_opens_its_view(view: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("1 Overview")
+        await stage.press(str(VIEWS.index(view) + 1))
+        await stage.sees(*SHOWN[view])
+
+    play(scenario, run="run-0")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (300, 100)])
+def test_all_views_are_drawn_at_any_size(size: tuple[int, int]) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("1 Overview", "epoch 200/200")
+        for view in VIEWS[1:]:
+            await stage.press("tab")
+            await stage.sees(SHOWN[view][0])
+
+    play(scenario, run="run-0", size=size)
+
+
+def test_all_views_are_drawn_without_colours(no_colour: None) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        for view in VIEWS[1:]:
+            await stage.press("tab")
+            await stage.sees(SHOWN[view][0])
+
+    play(scenario, run="run-0")
+
+
+def test_a_click_on_a_tab_opens_its_view() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        at = stage.text.splitlines()[1].index("Phases")
+        await stage.pilot.click(offset=(at, 1))
+        await stage.sees(*SHOWN["phases"])
+
+    play(scenario, run="run-0")
+
+
+def test_the_readout_gives_the_value_under_the_cursor() -> None:
+    found = made()[0].dynamics
+    assert found is not None
+    expected = f"{float(found.cka[1, -4, -1]):.4f}"
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200", "logits")
+        await stage.press("down", "left", "left", "left")
+        await stage.sees(f"block.0  epoch {found.epochs[-4]}", expected)
+
+    play(scenario, run="run-0")
+
+
+def test_the_reference_goes_through_all_four() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("CKA to the last checkpoint")
+        for words in ("the previous checkpoint", "the first checkpoint", "epoch 200"):
+            await stage.press("r")
+            await stage.sees(f"CKA to {words}")
+
+    play(scenario, run="run-0")
+
+
+def test_similarity_to_the_cursor_follows_the_cursor() -> None:
+    found = made()[0].dynamics
+    assert found is not None
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("CKA to the last checkpoint")
+        await stage.press("r", "r", "r", "left")
+        await stage.sees(f"CKA to epoch {found.epochs[-2]}")
+        values = to_reference(similarity(found, "cka"), stage.look)
+        assert values[:, -2] == pytest.approx(1)
+
+    play(scenario, run="run-0")
+
+
+def test_m_switches_to_decision_regions_and_adds_the_output() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("CKA to the last checkpoint")
+        await stage.press("m")
+        await stage.sees("region agreement to the last checkpoint", "output")
+
+    play(scenario, run="run-0")
+
+
+def test_layer_and_epoch_stay_from_view_to_view() -> None:
+    found = made()[0].dynamics
+    assert found is not None
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("logits", "epoch 200/200")
+        await stage.press("down", "down", "left", "2")
+        await stage.sees("block.1   3 of 4")
+        assert stage.look.epoch == found.epochs[-2]
+
+    play(scenario, run="run-0")
+
+
+def test_enter_on_a_small_matrix_shows_it_large() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("3", "right_square_bracket")
+        await stage.sees("block.0")
+        await stage.press("enter")
+        await stage.sees("block.0   2 of 4")
+
+    play(scenario, run="run-0")
+
+
+def test_the_cursor_is_the_same_in_all_small_matrices() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press("3")
+        await stage.sees("block.0")
+        await stage.press("left", "down")
+        cursors = {heatmap.cursor for heatmap in stage.screen.query("Layers Heatmap")}  # type: ignore[attr-defined]
+        assert len(cursors) == 1
+
+    play(scenario, run="run-0")
+
+
+def test_keys_step_through_the_checkpoints() -> None:
+    found = made()[0].dynamics
+    assert found is not None
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("comma", "comma", "full_stop")
+        assert stage.look.epoch == found.epochs[-2]
+
+    play(scenario, run="run-0")
+
+
+def test_play_goes_on_by_itself_and_stops() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("p")
+        await stage.until(lambda: (stage.look.epoch or 0) >= 2)
+        await stage.press("p")
+        stopped = stage.look.epoch
+        await stage.pilot.pause(0.6)
+        assert stage.look.epoch == stopped
+
+    play(scenario, run="run-0")
+
+
+def test_a_kept_epoch_is_compared_with_others() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("4")
+        await stage.sees("plane 6 of 6", "classes here")
+        await stage.press("b", "left")
+        await stage.sees("epoch 200 (kept)", "agree on")
+
+    play(scenario, run="run-0")
+
+
+def test_a_flipped_label_is_told_at_its_anchor() -> None:
+    planes = made()[1]
+    given, true = int(planes.labels[-1, 0]), int(planes.true_labels[-1, 0])
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("4")
+        await stage.sees(f"A {given} (is {true})")
+
+    play(scenario, run="run-0")
+
+
+def test_curves_are_chosen_from_the_list() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("5", "end", "space")
+        await stage.sees("━━━ lr")
+
+    play(scenario, run="run-0")
+
+
+def test_a_run_without_checkpoint_says_so_and_shows_its_curves() -> None:
+    bare = record(status="RUNNING", ended=None)
+    bare = type(bare)(bare.summary, None, bare.curves, bare.phases, {})
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("No checkpoint yet")
+        await stage.press("5")
+        await stage.sees("train/acc")
+
+    play(scenario, FakeSource([bare]), run="run-0")
+
+
+def test_a_run_that_is_not_there_says_so() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("nothing: there is no such run", "escape goes back")
+        await stage.press("escape")
+        await stage.sees("run-0")
+
+    play(scenario, run="nothing")
+
+
+def test_a_new_checkpoint_appears_and_the_cursor_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch.setattr)
+    whole = record()
+    assert whole.dynamics is not None
+    epochs = whole.dynamics.epochs.tolist()
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("running", "left")
+        await stage.press("left", "left", "down")
+        before = stage.look.epoch
+        stage.source.records = [until_epoch(whole, epochs[12])]
+        screen = stage.screen
+        assert isinstance(screen, RunScreen)
+        heatmap = screen.query_one("Overview Heatmap")
+        await stage.until(lambda: len(heatmap.epochs) == 13)  # type: ignore[attr-defined]
+        await stage.pilot.pause()
+        assert (stage.look.epoch, stage.look.layer) == (before, 1)
+        assert heatmap.epochs[heatmap.cursor[1]] == before  # type: ignore[attr-defined]
+
+    play(scenario, FakeSource([until_epoch(whole, epochs[10])]), run="run-0")
+
+
+def test_unchanged_data_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch.setattr)
+    drawn: list[str] = []
+    show = View.show
+
+    def counted(view: View, *args: object) -> None:
+        drawn.append(str(view.id))
+        show(view, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(View, "show", counted)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("running", "logits")
+        await stage.pilot.pause(0.2)
+        before, asked = len(drawn), stage.source.questions
+        await stage.until(lambda: stage.source.questions > asked + 2)
+        assert len(drawn) == before
+
+    play(scenario, FakeSource([until_epoch(record(), 30)]), run="run-0")
+
+
+def test_when_the_store_fails_the_view_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch.setattr)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("running", "logits")
+        stage.source.error = OSError("no route")
+        await stage.sees("no route", "trying again", "logits")
+        stage.source.error = None
+        await stage.until(lambda: "no route" not in stage.text)
+
+    play(scenario, FakeSource([until_epoch(record(), 30)]), run="run-0")
+
+
+def test_export_writes_the_numbers_in_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = made()[0].dynamics
+    assert found is not None
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("e")
+        await stage.until(lambda: len(list(tmp_path.iterdir())) == 3, seconds=20)
+
+    play(scenario, run="run-0")
+    lines = next(tmp_path.glob("*.csv")).read_text().splitlines()
+    assert lines[0] == "layer," + ",".join(map(str, found.epochs))
+    stem = [float(cell) for cell in lines[1].split(",")[1:]]
+    assert stem == pytest.approx(found.cka[0, :, -1].tolist())
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
+
+
+def test_curves_of_two_files_are_named_literally() -> None:
+    odd = record()
+    odd = type(odd)(
+        odd.summary, odd.dynamics, {"[b]x[/b]": Curve(*_two_points())}, odd.phases, odd.scores
+    )
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("5")
+        await stage.sees("[b]x[/b]")
+
+    play(scenario, FakeSource([odd]), run="run-0")
+
+
+def _two_points() -> tuple[object, object]:
+    import numpy as np
+
+    return np.array([0, 200]), np.array([0.0, 1.0])

@@ -1,0 +1,50 @@
+"""The recorded runs, answering as a store does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from importlib.resources import files
+
+from repdyn.errors import UserError
+from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.tracking.bundle import Bundle
+
+RUNS = "runs.zip"
+
+
+class DemoSource:
+    """Runs on digits: ResNet-18 and ViT, SGD and Adam; `make.py` recorded them."""
+
+    @cached_property
+    def _bundle(self) -> Bundle:
+        return Bundle(files("tui.demo").joinpath(RUNS).read_bytes())
+
+    def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
+        """Yield the runs."""
+        if matching:
+            raise UserError("the demo knows no filters of MLflow's; type plain words")
+        yield self._bundle.summaries
+
+    def summary(self, run: str) -> RunSummary:
+        """Return one run as a list shows it."""
+        found = [s for s in self._bundle.summaries if run in ("last", s.name, s.run_id)]
+        if not found:
+            raise UserError(f"{run}: the demo has no such run")
+        return found[0]
+
+    def record(self, run: str) -> RunRecord:
+        """Return one run whole."""
+        return self._bundle.record(self.summary(run).run_id)
+
+    def planes(self, run: str) -> PlaneSet:
+        """Return a run's planes."""
+        return self._bundle.planes(self.summary(run).run_id)
+
+    def label_maps(self, run: str, epoch: int) -> LabelMaps:
+        """Return a checkpoint's decision regions."""
+        return self._bundle.label_maps(self.summary(run).run_id, epoch)
+
+    def sizes(self, run: str) -> dict[str, int]:
+        """Return the sizes of a run's packed files."""
+        return self._bundle.sizes(self.summary(run).run_id)
