@@ -137,7 +137,8 @@ class RunSummary:
     """A run as a list shows it.
 
     Attributes:
-        status: MLflow's RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
+        status: MLflow's RUNNING, SCHEDULED, FINISHED, FAILED or KILLED; or DIED, of a run that is
+            recorded as running but whose process is gone.
         started, ended: milliseconds since 1970, UTC; ended is None while it runs.
         params, tags: as logged, text.
         metrics: the last value of each.

@@ -25,6 +25,7 @@ STATUS_STYLES = {
     "SCHEDULED": "cyan",
     "FINISHED": "green",
     "FAILED": "bold red",
+    "DIED": "bold red",
     "KILLED": "yellow",
 }
 

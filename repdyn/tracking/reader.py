@@ -19,6 +19,7 @@ from repdyn.dynamics.phases import find_phases
 from repdyn.errors import UserError
 from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
 from repdyn.tracking import artifacts
+from repdyn.tracking.heartbeat import is_silent
 from repdyn.tracking.store import (
     artifact_folder,
     connect_existing,
@@ -300,13 +301,18 @@ def _summary(run: Run, experiment: str) -> RunSummary:
         run_id=run.info.run_id,
         name=run.info.run_name or run.info.run_id[:8],
         experiment=experiment,
-        status=run.info.status,
+        status=_status(run.info.status, tags),
         started=int(run.info.start_time or 0),
         ended=None if run.info.end_time is None else int(run.info.end_time),
         params=dict(run.data.params) | _measured_again(tags),
         tags=tags,
         metrics=dict(run.data.metrics),
     )
+
+
+def _status(recorded: str, tags: Mapping[str, str]) -> str:
+    """Return MLflow's status, or DIED for a run that is recorded as running but has gone silent."""
+    return "DIED" if recorded == "RUNNING" and is_silent(tags) else recorded
 
 
 def _measured_again(tags: Mapping[str, str]) -> dict[str, str]:

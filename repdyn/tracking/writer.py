@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from repdyn.config import StoreConfig
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
-from repdyn.tracking import artifacts
+from repdyn.tracking import artifacts, heartbeat
+from repdyn.tracking.heartbeat import Heartbeat
 from repdyn.tracking.outbox import Job, Outbox
 from repdyn.tracking.store import artifact_folder, connect, experiment_name, one_line, tracking_uri
 
@@ -59,6 +60,9 @@ class RunWriter:
         self._metrics: list[Metric] = []
         self._lock = threading.Lock()
         self._sent = time.monotonic()
+        self._heartbeat = (
+            Heartbeat(lambda at: self.set_tag(heartbeat.TAG, str(at))) if ends else None
+        )
 
     @classmethod
     def start(
@@ -79,7 +83,8 @@ class RunWriter:
         client = connect(store)
         with one_line(uri):
             experiment = _experiment_id(client, name)
-            all_tags = resolve_tags() | dict(tags)
+            alive = {heartbeat.TAG: str(heartbeat.now())}
+            all_tags = resolve_tags() | alive | dict(tags)
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
             run = client.create_run(experiment, tags=all_tags, run_name=run_name)
@@ -223,6 +228,8 @@ class RunWriter:
 
     def _end(self, status: str) -> None:
         """Send what waits and close the run, as far as the store still takes it."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         # an earlier error of the outbox is being raised already, by the call that met it
         with suppress(Exception):
             self._outbox.put(self._send_metrics)

@@ -13,7 +13,8 @@ from mlflow.tracking import MlflowClient
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.records import Phases
-from repdyn.tracking import artifacts, reader
+from repdyn.tracking import artifacts, heartbeat, reader
+from repdyn.tracking.heartbeat import Heartbeat
 from repdyn.tracking.outbox import Outbox
 from repdyn.tracking.store import database_file
 from repdyn.tracking.writer import RunWriter
@@ -131,6 +132,35 @@ def test_a_run_that_breaks_off_keeps_what_was_logged(
     assert record.summary.status == status
     assert record.dynamics is not None
     assert record.curves["train/acc"].values.tolist() == [0.2]
+
+
+def test_a_run_whose_process_is_gone_is_shown_as_dead(store: StoreConfig) -> None:
+    writer = start(store)
+    assert reader.find_run(store, writer.run_id).status == "RUNNING"
+    long_ago = heartbeat.now() - int(heartbeat.DEAD_SECONDS * 1000) - 1000
+    writer.set_tag(heartbeat.TAG, str(long_ago))
+    writer.flush()
+    assert reader.find_run(store, writer.run_id).status == "DIED"
+    with writer:
+        pass
+    assert reader.find_run(store, writer.run_id).status == "FINISHED"
+
+
+def test_a_heart_beats_until_it_is_stopped() -> None:
+    beats: list[int] = []
+    heart = Heartbeat(beats.append, seconds=0.01)
+    while len(beats) < 3:
+        threading.Event().wait(0.01)
+    heart.stop()
+    counted = len(beats)
+    threading.Event().wait(0.05)
+    assert len(beats) == counted
+    assert beats == sorted(beats)
+
+
+@pytest.mark.parametrize("tag", ["", "soon", "-1", "1e3"])
+def test_a_heartbeat_that_is_none_is_no_death(tag: str) -> None:
+    assert not heartbeat.is_silent({heartbeat.TAG: tag})
 
 
 def test_what_cannot_be_written_is_said_and_fails_the_run(store: StoreConfig) -> None:

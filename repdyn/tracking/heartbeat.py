@@ -1,0 +1,56 @@
+"""A run that trains says now and then that it lives, so that one whose process died is told apart.
+
+MLflow shows a run as RUNNING until its process says otherwise, which a killed one never does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+TAG = "repdyn.heartbeat"
+"""When the run last said that it lives, in milliseconds since 1970, UTC."""
+
+BEAT_SECONDS = 30.0
+DEAD_SECONDS = 300.0
+"""Silence after which a run counts as dead: ten beats, and clocks of machines that differ."""
+
+
+class Heartbeat:
+    """A thread that calls a function every BEAT_SECONDS until it is stopped.
+
+    Args:
+        beat: called with the time in milliseconds; an exception in it ends the thread.
+        seconds: between beats.
+    """
+
+    def __init__(self, beat: Callable[[int], None], seconds: float = BEAT_SECONDS) -> None:
+        self._beat = beat
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="repdyn-heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; no beat comes after this."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            try:
+                self._beat(now())
+            except Exception:  # whoever logs next meets the same error and tells the user
+                return
+
+
+def now() -> int:
+    """Return milliseconds since 1970, UTC."""
+    return int(time.time() * 1000)
+
+
+def is_silent(tags: Mapping[str, str]) -> bool:
+    """Say whether a run has stopped saying that it lives; one that never did is given the benefit."""
+    last = tags.get(TAG, "")
+    return last.isdecimal() and now() - int(last) > DEAD_SECONDS * 1000
