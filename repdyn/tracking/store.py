@@ -22,9 +22,13 @@ from repdyn.errors import UserError
 EXPERIMENT = "repdyn"
 ANSWER_SECONDS = 5.0
 
-# the first use of a fresh store would print how its tables are made
-for _noisy in ("alembic", "mlflow.store.db.utils"):
-    logging.getLogger(_noisy).setLevel(logging.WARNING)
+# MLflow would print how it makes tables, that git is missing, a bar for each artifact it fetches and
+# where a server shows the run: all over our own output, or over the screen
+for _noisy in ("alembic", "mlflow.store.db.utils", "mlflow.utils.git_utils"):
+    logging.getLogger(_noisy).setLevel(logging.ERROR)
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def connect(options: StoreConfig) -> MlflowClient:

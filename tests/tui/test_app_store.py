@@ -1,0 +1,165 @@
+"""The app on real stores: many runs, a run that another process writes, MLflow's server."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from fakes import Stage
+from mlflow.tracking import MlflowClient
+
+from e2e.test_mlflow_ui import served
+from repdyn.config import StoreConfig
+from repdyn.records import Phases
+from repdyn.tracking import artifacts
+from repdyn.tracking.writer import RunWriter
+from tracking import made
+from tui.app import RepdynApp
+from tui.source import StoreSource
+
+pytestmark = pytest.mark.slow
+
+MANY = 5000
+WRITER = """
+import sys, time
+from repdyn.config import StoreConfig
+from repdyn.tracking.writer import RunWriter
+from tracking import made
+store = StoreConfig(tracking_uri=sys.argv[1])
+with RunWriter.start(store, "elsewhere", {"epochs": "64"}, {"repdyn.schema": "1"}) as writer:
+    for e in range(1, 9):
+        dynamics = made.dynamics(e)
+        writer.log_metrics(int(dynamics.epochs[-1]), {"train/acc": e / 8, "test/acc": 0.5})
+        writer.log_dynamics(dynamics)
+        writer.flush()
+        print(dynamics.epochs[-1], flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("blank")
+    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(blank, tmp_path / "mlflow.db")
+    return StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def play(
+    store: StoreConfig, scenario: Callable[[Stage], Awaitable[None]], run: str | None = None
+) -> None:
+    async def playing() -> None:
+        app = RepdynApp(StoreSource(store), run)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await scenario(Stage(app, pilot, None))  # type: ignore[arg-type]
+
+    asyncio.run(playing())
+
+
+def written(store: StoreConfig, name: str) -> str:
+    params = {"arch": "resnet18", "opt": "sgd", "epochs": "4"}
+    with RunWriter.start(store, name, params, {artifacts.SCHEMA_TAG: "1"}) as writer:
+        writer.log_metrics(4, {"train/acc": 1.0, "test/acc": 0.75})
+        writer.log_dynamics(made.dynamics(4))
+        writer.log_phases(Phases(onset=1, fit=2), {"fit_break_cka": 1.5}, made.LAYERS)
+    return writer.run_id
+
+
+def multiplied(database: Path, run: str, count: int) -> None:
+    """Copy a run within the database; MLflow itself would take minutes."""
+    with sqlite3.connect(database) as tables:
+        for table in ("runs", "params", "tags", "latest_metrics"):
+            cursor = tables.execute(f"select * from {table} where run_uuid = ?", (run,))
+            columns = [column[0] for column in cursor.description]
+            rows = cursor.fetchall()
+            key, name = columns.index("run_uuid"), None
+            if table == "runs":
+                name = columns.index("name")
+            copies = []
+            for i in range(count):
+                for row in map(list, rows):
+                    row[key] = str(uuid.UUID(int=i).hex)
+                    if name is not None:
+                        row[name] = f"copy-{i}"
+                    copies.append(row)
+            marks = ", ".join("?" * len(columns))
+            tables.executemany(f"insert into {table} values ({marks})", copies)
+    tables.close()
+
+
+def test_five_thousand_runs_arrive_while_the_list_is_used(
+    store: StoreConfig, tmp_path: Path
+) -> None:
+    multiplied(tmp_path / "mlflow.db", written(store, "first"), MANY - 1)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.until(lambda: "resnet18" in stage.text, seconds=60)
+        await stage.press("down", "down", "up")
+        assert f"{MANY} runs" not in stage.text, "keys work before all have arrived"
+        await stage.until(lambda: f"{MANY} runs" in stage.text, seconds=240)
+        await stage.press("end")
+        await stage.press("slash", *"copy-4242")
+        await stage.until(lambda: "copy-4242" in stage.text and "copy-4241" not in stage.text)
+
+    play(store, scenario)
+
+
+def test_a_checkpoint_that_another_process_logs_appears(store: StoreConfig) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(store.tracking_uri)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""},
+    ) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        for expected in ("0", "1", "2"):
+            assert writer.stdout.readline().strip() == expected
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+        assert writer.stdout.readline().strip() == "4"
+
+        async def scenario(stage: Stage) -> None:
+            await stage.until(lambda: "running" in stage.text and "epoch 4" in stage.text, 60)
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+            assert writer.stdout.readline().strip() == "8"
+            await stage.until(lambda: "epoch 8/64" in stage.text, 30)
+            for _ in range(3):
+                writer.stdin.write("\n")
+                writer.stdin.flush()
+            writer.stdin.close()
+            await stage.until(lambda: "finished" in stage.text, 30)
+
+        play(store, scenario, "elsewhere")
+
+
+def test_runs_of_a_server_are_listed_and_opened(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with served(tmp_path, "server") as address:
+        store = StoreConfig(tracking_uri=address)
+        written(store, "served")
+
+        async def scenario(stage: Stage) -> None:
+            await stage.until(lambda: "served" in stage.text and "finished" in stage.text, 60)
+            await stage.press("enter")
+            await stage.until(lambda: "logits" in stage.text and "fit 2" in stage.text, 60)
+
+        play(store, scenario)
+    # bars and links of MLflow's would be written over the screen
+    assert capfd.readouterr() == ("", "")
