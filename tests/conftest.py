@@ -1,7 +1,35 @@
-"""For all tests."""
+"""For all tests: no test is timed, and stores to write into."""
 
+import shutil
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
-# machines are noisy: no test is timed
+from repdyn.config import StoreConfig
+
+# machines are noisy
 settings.register_profile("repdyn", deadline=None)
 settings.load_profile("repdyn")
+
+
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a store's tables once; making them takes seconds."""
+    from mlflow.tracking import MlflowClient
+
+    folder = tmp_path_factory.mktemp("blank")
+    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def sqlite_store(
+    blank_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> StoreConfig:
+    """Stand in a folder with an empty store."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    shutil.copy(blank_database, tmp_path / "mlflow.db")
+    return StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")

@@ -22,21 +22,9 @@ from tracking import made
 from tracking.test_artifacts import assert_same
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store's tables once; making them takes seconds."""
-    folder = tmp_path_factory.mktemp("blank")
-    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def store(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
-    monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    shutil.copy(blank, tmp_path / "mlflow.db")
-    return StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+def store(sqlite_store: StoreConfig) -> StoreConfig:
+    return sqlite_store
 
 
 TAGS = {artifacts.SCHEMA_TAG: "1"}

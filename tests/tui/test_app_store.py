@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from fakes import Stage
-from mlflow.tracking import MlflowClient
 
 from e2e.test_mlflow_ui import served
 from repdyn.config import StoreConfig
@@ -44,18 +42,9 @@ with RunWriter.start(store, "elsewhere", {"epochs": "64"}, {"repdyn.schema": "1"
 """
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("blank")
-    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def store(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(blank, tmp_path / "mlflow.db")
-    return StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+def store(sqlite_store: StoreConfig) -> StoreConfig:
+    return sqlite_store
 
 
 def play(

@@ -6,7 +6,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from repdyn.report.figures.palette import GREYS, PETROFF
+from repdyn.report.class_colours import CLASS_COLOURS
+from repdyn.report.figures.palette import class_colours
 from repdyn.report.similarity import Scale
 from tui.widgets import colormap
 from tui.widgets.class_colours import ClassColours
@@ -52,12 +53,10 @@ def test_what_stands_out_from_nan_is_what_was_asked_for() -> None:
 
 
 def test_classes_have_the_colours_of_the_figures() -> None:
-    assert colormap.CLASS_COLOURS == PETROFF
-
-
-def test_classes_beyond_the_tenth_have_the_greys_of_the_figures() -> None:
-    greys = [int(code[1:3], 16) / 255 for code in colormap.SHARED_GREYS]
-    assert greys == pytest.approx(GREYS, abs=0.003)
+    table = colormap.table(colormap.CLASSES) / 255
+    np.testing.assert_allclose(table[:10], class_colours(10, [], []).rgb, atol=1e-6)
+    shared = class_colours(15, [], list(range(10))).rgb[10:]
+    np.testing.assert_allclose(table[10:15], shared, atol=1e-6)
 
 
 def test_up_to_ten_classes_have_a_colour_each() -> None:
@@ -73,7 +72,7 @@ def test_of_more_classes_the_first_named_and_then_the_most_frequent_have_a_colou
 def test_classes_that_find_no_colour_are_grey() -> None:
     colours = ClassColours(20, range(10))
     colours.see([np.full((2, 2), 15, dtype=np.uint8)])
-    assert colours.slots[15] >= len(colormap.CLASS_COLOURS)
+    assert colours.slots[15] >= len(CLASS_COLOURS)
 
 
 def test_a_class_keeps_its_colour_when_other_maps_are_seen() -> None:

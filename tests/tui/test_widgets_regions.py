@@ -10,7 +10,7 @@ from drawn import Stage, characters, pixel, play, screen, text
 from rich.color import Color
 
 from repdyn.records import PlaneSet
-from tui.widgets.colormap import CLASS_COLOURS
+from repdyn.report.class_colours import CLASS_COLOURS
 from tui.widgets.regions import Regions, agreement, anchor_points
 
 NAMES = ("zero", "one", "two")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.color import Color
 from textual.app import App
 
+from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
 from repdyn.report.heatmap import COLOURFUL
 from repdyn.report.similarity import Scale
 from repdyn.report.viridis import viridis
@@ -53,23 +54,6 @@ ANCHORS = {
     ),
 }
 """Evenly spaced colours, as matplotlib has them; between them straight lines are off by 5 of 255."""
-
-CLASS_COLOURS = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-)
-"""The colours of classes in the figures (`repdyn.report.figures.palette`, which loads matplotlib)."""
-
-SHARED_GREYS = ("#d6d6d6", "#f5f5f5", "#e6e6e6", "#dedede", "#ededed")
-"""Pale greys that the classes beyond the tenth share, so that at least their borders are seen."""
 
 AGREEING = ("#303030", "#d0d0d0")
 """Where two label maps agree, on dark and on light backgrounds."""

@@ -15,13 +15,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from repdyn.records import PlaneSet
+from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
 from repdyn.report.wording import plain
 from tui.widgets.bands import Bands, spread
 from tui.widgets.class_colours import LETTERS, ClassColours
 from tui.widgets.colormap import (
-    CLASS_COLOURS,
     CLASSES,
-    SHARED_GREYS,
     colour,
     contrasting,
     is_colourful,

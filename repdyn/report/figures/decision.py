@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from repdyn.errors import UserError
 from repdyn.records import PLANE_KINDS, LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report import axis
-from repdyn.report.figures.palette import GREYS, ClassColours, class_colours
+from repdyn.report.class_colours import SHARED_GREYS
+from repdyn.report.figures.palette import ClassColours, class_colours
 from repdyn.report.figures.style import SMALL, WIDTH, new_figure, styled
 from repdyn.report.reading import measured
 from repdyn.report.similarity import OUTPUT
@@ -169,7 +171,7 @@ def _draw_anchor(
 def _class_legend(figure: Figure, colours: ClassColours, classes: tuple[str, ...]) -> None:
     named = [(plain(classes[index]), colours.rgb[index]) for index in colours.coloured]
     if len(named) < len(classes):
-        named.append(("other classes", np.full(3, max(GREYS))))
+        named.append(("other classes", np.array(to_rgb(max(SHARED_GREYS)))))
     patches = [Patch(facecolor=colour, edgecolor="0.6", linewidth=0.4) for _, colour in named]
     legend = figure.legend(
         patches,

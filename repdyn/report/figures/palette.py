@@ -1,4 +1,4 @@
-"""Colours of classes, told apart by colour-blind readers too."""
+"""Which class has which colour in a figure."""
 
 from __future__ import annotations
 
@@ -9,22 +9,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-PETROFF = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-)
-"""Ten colours that stay apart under colour-vision deficiencies (Petroff 2021, arXiv:2107.02270)."""
-
-GREYS = (0.84, 0.96, 0.90, 0.87, 0.93)
-"""Pale greys that all classes beyond ten share, so that at least their borders are seen."""
+from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
 
 
 @dataclass(frozen=True)
@@ -32,7 +17,7 @@ class ClassColours:
     """Which class has which colour.
 
     Attributes:
-        coloured: the classes that have a colour of their own, in the order of PETROFF.
+        coloured: the classes that have a colour of their own, in the order of CLASS_COLOURS.
         rgb: colour of each class, (K, 3) in [0, 1].
     """
 
@@ -54,11 +39,12 @@ def class_colours(
         first: classes that must be told apart, such as the anchors'.
     """
     coloured: Sequence[int] = range(classes)
-    if classes > len(PETROFF):
+    if classes > len(CLASS_COLOURS):
         counts = sum((np.bincount(m.ravel(), minlength=classes) for m in seen), np.zeros(classes))
         often = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i]]
-        coloured = list(dict.fromkeys([*first, *often]))[: len(PETROFF)]
-    rgb = np.repeat(np.resize(GREYS, classes)[:, None], 3, axis=1)
-    for colour, index in zip(PETROFF, coloured, strict=False):
+        coloured = list(dict.fromkeys([*first, *often]))[: len(CLASS_COLOURS)]
+    greys = np.array([to_rgb(grey) for grey in SHARED_GREYS])
+    rgb = greys[np.arange(classes) % len(greys)]
+    for colour, index in zip(CLASS_COLOURS, coloured, strict=False):
         rgb[index] = to_rgb(colour)
     return ClassColours(tuple(coloured), rgb)
