@@ -79,6 +79,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.sort", "s", "sort(1)", "Sort", "Sort by the next column.", True),
     Action("runs.sort_back", "S", "sort(-1)", "Sort back", "Sort by the column before."),
     Action("runs.reverse", "R", "reverse", "Reverse", "Sort the other way round."),
+    Action("runs.experiment", "x", "experiment", "Experiment", "Choose another experiment's runs."),
     Action("runs.copy", "y", "copy", "Copy id", "Copy the run's id."),
     Action("runs.clear", "escape", "clear", "Clear", "Clear the filter, then the marks."),
     Action("runs.quit", "q", "app.quit", "Quit", "Leave.", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from repdyn.config import StoreConfig
@@ -14,6 +15,12 @@ class Source(Protocol):
 
     All raise UserError for what the user can mend.
     """
+
+    def experiments(self) -> list[str]:
+        """Return the names of the experiments that there are."""
+
+    def of(self, experiment: str) -> Source:
+        """Return the source of another experiment's runs; asks nothing yet."""
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs, newest first, a page at a time; `matching` is a filter of MLflow's."""
@@ -39,6 +46,16 @@ class StoreSource:
 
     def __init__(self, store: StoreConfig) -> None:
         self._store = store
+
+    def experiments(self) -> list[str]:
+        """Return the names of the store's experiments."""
+        from repdyn.tracking import reader
+
+        return reader.list_experiments(self._store)
+
+    def of(self, experiment: str) -> Source:
+        """Return the same store with another experiment."""
+        return StoreSource(replace(self._store, experiment=experiment))
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs a page at a time."""

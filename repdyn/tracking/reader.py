@@ -30,6 +30,7 @@ from repdyn.tracking.store import (
 
 PAGE = 200
 NEWEST_FIRST = ["attributes.start_time DESC"]
+LAST_CHANGED_FIRST = ["last_update_time DESC"]
 PHASE, SCORE = "phase/", "score/"
 LAST = "last"
 
@@ -101,6 +102,17 @@ def pages(
             token = found.token
             if not token:
                 return
+
+
+def list_experiments(options: StoreConfig) -> list[str]:
+    """Return the names of the store's experiments, the last changed first.
+
+    Raises:
+        UserError: there is no such store.
+    """
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        return [found.name for found in client.search_experiments(order_by=LAST_CHANGED_FIRST)]
 
 
 def list_runs(options: StoreConfig, limit: int = 1000) -> list[RunSummary]:

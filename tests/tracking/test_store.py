@@ -228,6 +228,15 @@ def test_an_experiment_that_does_not_exist_names_those_that_do(store: StoreConfi
     assert "--experiment other" in str(raised.value)
 
 
+def test_experiments_are_listed_the_last_changed_first(store: StoreConfig) -> None:
+    for name in ("one", "two"):
+        with RunWriter.start(
+            StoreConfig(tracking_uri=store.tracking_uri, experiment=name), "r", {}, {}
+        ):
+            pass
+    assert reader.list_experiments(store)[:2] == ["two", "one"]
+
+
 def test_the_environment_names_store_and_experiment(
     store: StoreConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

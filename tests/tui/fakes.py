@@ -68,6 +68,7 @@ class FakeSource:
         answers: no question is answered until it is set.
         threads: names of the threads that asked.
         filters: that pages were asked for with.
+        others: the sources of other experiments, by name.
     """
 
     records: list[RunRecord] = field(default_factory=lambda: [record()])
@@ -75,6 +76,7 @@ class FakeSource:
     answers: threading.Event = field(default_factory=threading.Event)
     threads: set[str] = field(default_factory=set)
     filters: list[str] = field(default_factory=list)
+    others: dict[str, FakeSource] = field(default_factory=dict)
     questions: int = 0
     page: int = 200
 
@@ -87,6 +89,13 @@ class FakeSource:
         self.answers.wait()
         if self.error is not None:
             raise self.error
+
+    def experiments(self) -> list[str]:
+        self._asked()
+        return ["repdyn", *self.others]
+
+    def of(self, experiment: str) -> FakeSource:
+        return self.others.get(experiment, self)
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         self._asked()

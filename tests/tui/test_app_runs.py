@@ -150,6 +150,25 @@ def test_enter_opens_the_run() -> None:
     play(scenario)
 
 
+def test_another_experiment_is_chosen_by_name() -> None:
+    other = FakeSource([record(7, name="elsewhere", experiment="[b]other")])
+    source = FakeSource(others={"[b]other": other})
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("run-0")
+        await stage.press("x")
+        await stage.sees("Experiment", "[b]other")
+        await stage.press("down", "enter")
+        await stage.sees("elsewhere", "experiment [b]other")
+        assert "run-0" not in stage.text
+        await stage.press("x")
+        await stage.sees("Experiment")
+        await stage.press("escape")
+        await stage.sees("elsewhere")
+
+    play(scenario, source)
+
+
 def test_one_marked_run_is_not_enough_to_compare() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("older")

@@ -20,6 +20,15 @@ class DemoSource:
     def _bundle(self) -> Bundle:
         return Bundle(files("tui.demo").joinpath(RUNS).read_bytes())
 
+    def experiments(self) -> list[str]:
+        """Return the one experiment."""
+        return sorted({summary.experiment for summary in self._bundle.summaries})
+
+    def of(self, experiment: str) -> DemoSource:
+        """Return the same runs: there is one experiment only."""
+        del experiment
+        return self
+
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs."""
         if matching:

@@ -224,6 +224,22 @@ class RunsScreen(Frame):
 
         self.app.push_screen(CompareScreen(self.source, self.desk, tuple(self._marked)))
 
+    def action_experiment(self) -> None:
+        """Choose another experiment."""
+        self.desk.ask(self, self.source.experiments, self._offer, self._failed)
+
+    def _offer(self, experiments: list[str]) -> None:
+        from tui.screens.choose import ChooseScreen
+
+        self.app.push_screen(ChooseScreen("Experiment", experiments), self._go_to)
+
+    def _go_to(self, experiment: str | None) -> None:
+        """Show an experiment's runs, if one was chosen."""
+        if experiment is not None:
+            self.source = self.source.of(experiment)
+            self._marked.clear()
+            self._start_again()
+
     def action_filter(self) -> None:
         """Type a filter."""
         box = self.query_one("#filter", Input)
@@ -253,9 +269,13 @@ class RunsScreen(Frame):
     def _filter_by(self, matching: str) -> None:
         if matching != self._matching:
             self._matching = matching
-            self._runs = {}
-            self._say_empty("Looking for runs …")
-            self._load()
+            self._start_again()
+
+    def _start_again(self) -> None:
+        """Forget the runs and ask for others."""
+        self._runs = {}
+        self._say_empty("Looking for runs …")
+        self._load()
 
     @on(RunsTable.HeadClicked)
     def _sort_by(self, event: RunsTable.HeadClicked) -> None:
