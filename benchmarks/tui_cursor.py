@@ -82,7 +82,7 @@ def draw(app: App[None], *changed: Widget) -> str:
     compositor = app.screen._compositor
     compositor.update_widgets(set(changed))
     update = compositor.render_update()
-    return "" if update is None else update.render_segments(app.console)  # type: ignore[union-attr]
+    return "" if update is None else update.render_segments(app.console)
 
 
 def timed(action: Callable[[], str], moves: int) -> Timing:

@@ -44,7 +44,7 @@ def summary(**changes: object) -> RunSummary:
         tags={"repdyn.schema": "1"},
         metrics=metrics,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def checkpoints(last: int, count: int) -> NDArray[np.int64]:

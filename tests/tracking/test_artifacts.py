@@ -17,7 +17,7 @@ from tracking import made
 
 
 def assert_same(a: object, b: object) -> None:
-    for field in dataclasses.fields(a):  # type: ignore[arg-type]
+    for field in dataclasses.fields(a):
         np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name), field.name)
 
 

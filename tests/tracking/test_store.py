@@ -112,7 +112,7 @@ def test_a_run_that_goes_on_is_read_up_to_now(store: StoreConfig) -> None:
 def test_a_run_that_breaks_off_keeps_what_was_logged(
     error: type[BaseException], status: str, store: StoreConfig
 ) -> None:
-    with pytest.raises(error), start(store) as writer:  # noqa: PT012
+    with pytest.raises(error), start(store) as writer:  # noqa: PT012 (the block is what is tested)
         writer.log_metrics(0, {"train/acc": 0.2})
         writer.log_dynamics(made.dynamics(2))
         raise error
@@ -156,7 +156,7 @@ def test_what_cannot_be_written_is_said_and_fails_the_run(store: StoreConfig) ->
     folder = Path(MlflowClient(store.tracking_uri).get_run(writer.run_id).info.artifact_uri)
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("a file where the folder should be")
-    with pytest.raises(UserError, match=writer.run_id[:8]), writer:  # noqa: PT012
+    with pytest.raises(UserError, match=writer.run_id[:8]), writer:  # noqa: PT012 (the block is what is tested)
         writer.put("dynamics/x.npy", b"")
         writer.flush()
     assert reader.find_run(store, writer.run_id).status == "FAILED"

@@ -166,7 +166,7 @@ class Stage:
     @property
     def look(self) -> Look:
         """What the run's screen looks at."""
-        look: Look = self.screen._look  # type: ignore[attr-defined]
+        look: Look = self.screen._look
         return look
 
 

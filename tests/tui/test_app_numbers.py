@@ -76,7 +76,7 @@ def test_a_checkpoint_is_like_itself(reference: str) -> None:
     dynamics = made()[0].dynamics
     assert dynamics is not None
     shown = similarity(dynamics, "cka")
-    look = Look(reference=reference, epoch=int(shown.epochs[7]))  # type: ignore[arg-type]
+    look = Look(reference=reference, epoch=int(shown.epochs[7]))
     itself = {"last": -1, "first": 0, "cursor": 7}[reference]
     assert to_reference(shown, look)[:, itself] == pytest.approx(1)
 

@@ -141,7 +141,7 @@ def test_the_cursor_is_the_same_in_all_small_matrices() -> None:
         await stage.press("3")
         await stage.sees("block.0")
         await stage.press("left", "down")
-        cursors = {heatmap.cursor for heatmap in stage.screen.query("Layers Heatmap")}  # type: ignore[attr-defined]
+        cursors = {heatmap.cursor for heatmap in stage.screen.query("Layers Heatmap")}
         assert len(cursors) == 1
 
     play(scenario, run="run-0")
@@ -239,10 +239,10 @@ def test_a_new_checkpoint_appears_and_the_cursor_stays(monkeypatch: pytest.Monke
         screen = stage.screen
         assert isinstance(screen, RunScreen)
         heatmap = screen.query_one("Overview Heatmap")
-        await stage.until(lambda: len(heatmap.epochs) == 13)  # type: ignore[attr-defined]
+        await stage.until(lambda: len(heatmap.epochs) == 13)
         await stage.pilot.pause()
         assert (stage.look.epoch, stage.look.layer) == (before, 1)
-        assert heatmap.epochs[heatmap.cursor[1]] == before  # type: ignore[attr-defined]
+        assert heatmap.epochs[heatmap.cursor[1]] == before
 
     play(scenario, FakeSource([until_epoch(whole, epochs[10])]), run="run-0")
 
@@ -254,7 +254,7 @@ def test_unchanged_data_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> 
 
     def counted(view: View, *args: object) -> None:
         drawn.append(str(view.id))
-        show(view, *args)  # type: ignore[arg-type]
+        show(view, *args)
 
     monkeypatch.setattr(View, "show", counted)
 

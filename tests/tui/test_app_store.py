@@ -53,7 +53,7 @@ def play(
     async def playing() -> None:
         app = RepdynApp(StoreSource(store), run)
         async with app.run_test(size=(120, 40)) as pilot:
-            await scenario(Stage(app, pilot, None))  # type: ignore[arg-type]
+            await scenario(Stage(app, pilot, None))
 
     asyncio.run(playing())
 
