@@ -18,6 +18,7 @@ from cyclopts.config import Dict
 
 from repdyn.config import MeasureConfig, ModelConfig, StoreConfig, TrainConfig, given_settings
 from repdyn.errors import UserError
+from repdyn.settings_file import read_yaml
 
 RUN = Annotated[
     str, Parameter(help="Run id, unique prefix of one, run name, or last.", show_default=False)
@@ -32,7 +33,7 @@ def _settings_file(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     if option is None or not option.tokens:
         return
     path = Path(option.tokens[0].value)
-    _source(_read_yaml(path), str(path), commands)(app, commands, arguments)
+    _source(read_yaml(path), str(path), commands)(app, commands, arguments)
 
 
 def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -59,22 +60,6 @@ def _source(settings: dict[str, Any], name: str, commands: tuple[str, ...]) -> D
     for command in reversed(commands):
         settings = {command: settings}
     return Dict(settings, source=name)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {path}: no YAML: {' '.join(str(error).split())}") from None
-    if settings is None:
-        return {}
-    if not isinstance(settings, dict):
-        raise UserError(f"--config {path}: write settings as `name: value` lines")
-    return {str(name): value for name, value in settings.items() if value is not None}
 
 
 app = App(

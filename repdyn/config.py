@@ -275,13 +275,14 @@ class TrainConfig:
         return {name: _text(value) for name, value in self.settings()}
 
 
-_LISTS = frozenset({"arch_arg", "checkpoints"})
+LISTS = frozenset({"arch_arg", "checkpoints"})
+"""Settings whose value is a list."""
 
 
 def given_settings(params: Mapping[str, str], part: type) -> dict[str, str | list[str]]:
     """Return the settings of one dataclass among MLflow's params, as a YAML file would give them."""
     names = [f.name for f in dataclasses.fields(part) if params.get(f.name, "None") != "None"]
-    return {n: shlex.split(params[n]) if n in _LISTS else params[n] for n in names}
+    return {n: shlex.split(params[n]) if n in LISTS else params[n] for n in names}
 
 
 def from_params(params: Mapping[str, str]) -> TrainConfig:
@@ -290,13 +291,22 @@ def from_params(params: Mapping[str, str]) -> TrainConfig:
     Raises:
         UserError: a value is not what its setting takes. Params of other names are passed over.
     """
-    from cyclopts import App, CycloptsError
-    from cyclopts.config import Dict
-
     given: dict[str, str | list[str]] = {}
     for part in (DataConfig, ModelConfig, OptimConfig, MeasureConfig):
         given |= given_settings(params, part)
-    app = App(config=Dict(given, source="the run's params", use_commands_as_keys=False))
+    return from_settings(given)
+
+
+def from_settings(settings: Mapping[str, str | list[str]]) -> TrainConfig:
+    """Return the configuration with these settings, as a YAML file would give them.
+
+    Raises:
+        UserError: a value is not what its setting takes.
+    """
+    from cyclopts import App, CycloptsError
+    from cyclopts.config import Dict
+
+    app = App(config=Dict(dict(settings), source="settings", use_commands_as_keys=False))
     app.default(_identity)
     try:
         config: TrainConfig = app(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from repdyn import models
-from repdyn.config import TrainConfig, known
+from repdyn.config import Family, TrainConfig, known
 from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, probe_train
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
@@ -27,6 +27,7 @@ class Experiment:
 
     Attributes:
         config: nothing left open.
+        family: of the architecture.
         brought: the settings that defaults filled in, by name.
         epochs, batch_size: of the training.
         checkpoints: epochs to measure and save, increasing.
@@ -35,6 +36,7 @@ class Experiment:
     """
 
     config: TrainConfig
+    family: Family
     brought: dict[str, Any]
     epochs: int
     batch_size: int
@@ -129,7 +131,17 @@ def prepare(config: TrainConfig) -> Experiment:
     )
     triplets = anchors(images, known(measure.planes), config.data.data_seed)
     return Experiment(
-        config, brought, epochs, batch_size, checkpoints, device, images, data, layers, triplets
+        config,
+        family,
+        brought,
+        epochs,
+        batch_size,
+        checkpoints,
+        device,
+        images,
+        data,
+        layers,
+        triplets,
     )
 
 

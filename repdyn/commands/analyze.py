@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import nn
 
-from repdyn.commands.finish import finish
-from repdyn.commands.storing import store_measurement, tags
+from repdyn.commands.finish import finish, sum_up
+from repdyn.commands.storing import run_tags, store_measurement
 from repdyn.config import MeasureConfig, StoreConfig, from_params
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
@@ -50,7 +50,7 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
             store,
             f"{trained.name}-analysis",
             experiment.config.params(),
-            tags(experiment),
+            run_tags(experiment),
             parent_run_id=trained.run_id,
         )
     with writer:
@@ -59,7 +59,8 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
         else:
             _copy_curves(writer, load_curves(store, trained))
         seconds = _measure(console, experiment, writer, store, trained.run_id, epochs)
-        finish(console, writer, store, seconds)
+        record = finish(writer, store, seconds)
+    sum_up(console, record, store)
 
 
 def chosen_epochs(saved: Sequence[int], wanted: int | tuple[int, ...] | None) -> list[int]:

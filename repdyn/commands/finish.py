@@ -11,6 +11,7 @@ from rich.console import Console
 from repdyn.config import StoreConfig
 from repdyn.dynamics.phases import find_phases
 from repdyn.dynamics.scores import compute_scores
+from repdyn.records import RunRecord
 from repdyn.report.figures import png, standard_figures
 from repdyn.report.reading import measured
 from repdyn.report.text import summary
@@ -20,16 +21,16 @@ from repdyn.tracking.store import tracking_uri
 from repdyn.tracking.writer import RunWriter
 
 
-def finish(
-    console: Console, writer: RunWriter, store: StoreConfig, seconds: Mapping[str, float]
-) -> None:
-    """Read back what the run logged, log what follows from it, and sum it up.
+def finish(writer: RunWriter, store: StoreConfig, seconds: Mapping[str, float]) -> RunRecord:
+    """Read back what the run logged, and log what follows from it.
 
     Args:
-        console: to print the summary to.
         writer: of the run.
         store: where the run is.
         seconds: spent, by part of the work.
+
+    Returns:
+        The run, with phases and scores.
     """
     writer.flush()
     run = writer.run_id
@@ -46,9 +47,14 @@ def finish(
     for name, figure in standard_figures(record, planes, maps, planes.classes).items():
         writer.put(artifacts.figure_path(name), png(figure))
     writer.flush()
+    return record
+
+
+def sum_up(console: Console, record: RunRecord, store: StoreConfig) -> None:
+    """Print what to know of a finished run, and how to look at it."""
     console.print()
     console.print(summary(record))
-    _tell_where(console, record.summary.name, run, store)
+    _tell_where(console, record.summary.name, record.summary.run_id, store)
 
 
 def _tell_where(console: Console, name: str, run: str, store: StoreConfig) -> None:

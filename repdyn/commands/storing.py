@@ -27,9 +27,10 @@ def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
     writer.log_rows(measurement.epoch, np.stack(measurement.rows))
 
 
-def tags(experiment: Experiment) -> dict[str, str]:
+def run_tags(experiment: Experiment) -> dict[str, str]:
     """Return the tags by which a run is known as one of repdyn's."""
     return {
         artifacts.SCHEMA_TAG: str(artifacts.SCHEMA_VERSION),
         artifacts.LAYERS_TAG: str(len(experiment.layers)),
+        artifacts.FAMILY_TAG: experiment.family,
     }

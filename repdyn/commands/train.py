@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
 import torch
 from rich.console import Console
 
-from repdyn.commands.finish import finish
+from repdyn.commands.finish import finish, sum_up
 from repdyn.commands.progress import Progress
-from repdyn.commands.storing import store_measurement, store_weights, tags
+from repdyn.commands.storing import run_tags, store_measurement, store_weights
 from repdyn.config import StoreConfig, TrainConfig, known
 from repdyn.experiment import Experiment, prepare
+from repdyn.records import RunRecord
 from repdyn.tracking.writer import RunWriter
 from repdyn.training import train
 
@@ -31,14 +32,44 @@ def run_training(config: TrainConfig, store: StoreConfig, run_name: str | None) 
     console = Console()
     experiment = prepare(config)
     _announce(console, experiment)
+    sum_up(console, train_run(console, experiment, store, run_name), store)
+
+
+def train_run(
+    console: Console,
+    experiment: Experiment,
+    store: StoreConfig,
+    run_name: str | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+    parent_run_id: str | None = None,
+) -> RunRecord:
+    """Train one run and log it.
+
+    Args:
+        console: shows the progress.
+        experiment: what is run.
+        store: where it is logged.
+        run_name: of the run (default: from its settings).
+        tags: set beside repdyn's own.
+        parent_run_id: of the sweep that the run belongs to.
+
+    Raises:
+        UserError: the store refuses.
+        KeyboardInterrupt: as in `run_training`.
+    """
     config = experiment.config
     with _sigterm_as_interrupt():
         writer = RunWriter.start(
-            store, run_name or _name(config), config.params(), tags(experiment)
+            store,
+            run_name or _name(config),
+            config.params(),
+            run_tags(experiment) | dict(tags or {}),
+            parent_run_id=parent_run_id,
         )
         try:
             with writer:
-                _train(console, experiment, writer, store)
+                return _train(console, experiment, writer, store)
         except KeyboardInterrupt:
             console.print(
                 f"\nStopped. Run {writer.run_id[:8]} keeps everything up to its last checkpoint: "
@@ -49,7 +80,9 @@ def run_training(config: TrainConfig, store: StoreConfig, run_name: str | None) 
             raise
 
 
-def _train(console: Console, experiment: Experiment, writer: RunWriter, store: StoreConfig) -> None:
+def _train(
+    console: Console, experiment: Experiment, writer: RunWriter, store: StoreConfig
+) -> RunRecord:
     recorder = experiment.new_recorder()
     config = experiment.config
     _log_inputs(writer, experiment)
@@ -81,7 +114,7 @@ def _train(console: Console, experiment: Experiment, writer: RunWriter, store: S
                 writer.log_dynamics(recorder.dynamics)
                 seconds["writing"] = seconds.get("writing", 0.0) + time.perf_counter() - writing
                 progress.measured(epoch, time.perf_counter() - start)
-    finish(console, writer, store, seconds)
+    return finish(writer, store, seconds)
 
 
 def _name(config: TrainConfig) -> str:

@@ -22,6 +22,12 @@ from repdyn.records import PROBE_SPLITS, Dynamics, LabelMaps, Phases, PlaneSet
 SCHEMA_VERSION = 1
 SCHEMA_TAG = "repdyn.schema"
 LAYERS_TAG = "repdyn.layers"
+FAMILY_TAG = "repdyn.family"
+"""Architecture family: resnet, vit or other."""
+SWEEP_TAG = "repdyn.sweep"
+"""Marks the parent run of a sweep, which trains nothing itself; a digest of its settings."""
+POINT_TAG = "repdyn.point"
+"""Digest of the settings of a sweep's run: by it a finished one is known."""
 LAST_CHECKPOINT_TAG = "repdyn.last_checkpoint"
 MEASURES_TAG = "repdyn.measures"
 """JSON of the settings with which a run was measured again in place: MLflow's params stay."""

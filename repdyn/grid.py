@@ -1,0 +1,184 @@
+"""A grid of runs: settings with one or several values each, and the runs that they span."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from repdyn.config import LISTS, TrainConfig, from_settings
+from repdyn.errors import UserError, nearest
+from repdyn.settings_file import read_yaml
+
+PRESETS = Path(__file__).with_name("presets")
+
+SEED, SEEDS = "seed", "seeds"
+
+PLACES = frozenset({"data_dir", "device", "compile"})
+"""Settings that say where and how a run is computed, not what is computed."""
+
+_WHOLE = LISTS | {"layers", "data_dir"}
+"""Settings in whose values a comma divides no runs."""
+
+Values = tuple[str | list[str], ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of a sweep.
+
+    Attributes:
+        stem: what the sweep is called where nobody names it.
+        settings: the values of each setting that is given, by its name in TrainConfig.
+    """
+
+    stem: str
+    settings: Mapping[str, Values]
+
+    def runs(self) -> list[TrainConfig]:
+        """Return a configuration for each combination of values; seeds change last.
+
+        So that a sweep that is stopped half way has compared everything for its first seeds.
+
+        Raises:
+            UserError: a value is not what its setting takes.
+        """
+        names = sorted(self.settings, key=lambda name: name != SEED)
+        combinations = itertools.product(*(self.settings[name] for name in names))
+        return [from_settings(dict(zip(names, one, strict=True))) for one in combinations]
+
+    @property
+    def name(self) -> str:
+        """The sweep's name: its stem, and a digest of all settings but the seeds.
+
+        The same grid has the same name on every day, also with more seeds than before.
+        """
+        fixed = {name: values for name, values in self.settings.items() if name != SEED}
+        return f"{self.stem}-{digest(fixed)[:6]}"
+
+    def params(self) -> dict[str, str]:
+        """Return the settings as text, values divided by commas."""
+        return {name: ",".join(map(_text, values)) for name, values in self.settings.items()}
+
+
+def make_grid(
+    options: Sequence[str], *, preset: str | None, file: Path | None, seeds: int | None
+) -> Grid:
+    """Put a grid together: a preset or a file, and options that win over it.
+
+    Args:
+        options: of `repdyn train`, with one value or several divided by commas: `--lr 0.1,0.01`.
+        preset: name of one of PRESETS.
+        file: YAML of `name: value` and `name: [value, value]`, and `seeds: n`.
+        seeds: how many, counted from 0.
+
+    Raises:
+        UserError: a setting that there is not, or no such preset or file.
+    """
+    if preset is not None and file is not None:
+        raise UserError("--preset and --config: give one of them")
+    settings: dict[str, Values] = {}
+    if preset is not None:
+        file = _preset(preset)
+    if file is not None:
+        settings = _of_file(file)
+    settings |= _of_options(options)
+    if seeds is not None:
+        settings[SEED] = _seeds(seeds)
+    _check_names(settings)
+    return Grid("sweep" if file is None else file.stem, settings)
+
+
+def digest(value: Any) -> str:
+    """Return hexadecimal digits that stand for a value of JSON's types."""
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def point(config: TrainConfig) -> str:
+    """Return a digest of what a configuration computes, wherever it does."""
+    return digest({name: v for name, v in config.params().items() if name not in PLACES})
+
+
+def _preset(name: str) -> Path:
+    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    if name not in names:
+        raise UserError(f"--preset {name}: there is none of this name; take {', '.join(names)}")
+    return PRESETS / f"{name}.yaml"
+
+
+def _of_file(path: Path) -> dict[str, Values]:
+    given = read_yaml(path)
+    settings: dict[str, Values] = {}
+    if SEEDS in given:
+        settings[SEED] = _seeds(given.pop(SEEDS))
+    for name, value in given.items():
+        several = isinstance(value, list) and name not in LISTS
+        settings[name] = _distinct(map(_item, value) if several else [_item(value)])
+    return settings
+
+
+def _item(value: object) -> str | list[str]:
+    return [str(part) for part in value] if isinstance(value, list) else str(value)
+
+
+def _seeds(count: object) -> Values:
+    if not str(count).isdecimal() or int(str(count)) < 1:
+        raise UserError(f"--seeds {count}: give how many, at least 1")
+    return tuple(str(seed) for seed in range(int(str(count))))
+
+
+def _of_options(options: Sequence[str]) -> dict[str, Values]:
+    settings: dict[str, Values] = {}
+    for option, value in _pairs(options):
+        name = option.replace("-", "_")
+        if name in LISTS:
+            before = settings.get(name, ([],))[0]
+            settings[name] = ([*before, value],)
+        else:
+            settings[name] = _distinct([value] if name in _WHOLE else value.split(","))
+    return settings
+
+
+def _pairs(options: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of `--name value`, `--name=value`, `--flag` and `--no-flag`."""
+    rest = list(options)
+    while rest:
+        option = rest.pop(0)
+        if not option.startswith("--") or len(option) < 4:
+            raise UserError(f"{option}: write settings as --name value, several values as a,b,c")
+        name, equals, value = option[2:].partition("=")
+        if equals:
+            yield name, value
+        elif rest and not rest[0].startswith("--"):
+            yield name, rest.pop(0)
+        elif name.startswith("no-"):
+            yield name.removeprefix("no-"), "false"
+        else:
+            yield name, "true"
+
+
+def _distinct(values: Any) -> Values:
+    kept: list[str | list[str]] = []
+    for value in values:
+        if value not in kept:
+            kept.append(value)
+    return tuple(kept)
+
+
+def _check_names(settings: Mapping[str, Values]) -> None:
+    known = [name for name, _ in TrainConfig().settings()]
+    for name, values in settings.items():
+        option = f"--{name.replace('_', '-')}"
+        if name not in known:
+            near = nearest(name, known).replace("_", "-")
+            raise UserError(f"{option}: repdyn train has no such setting{near}")
+        if not values or "" in values:
+            raise UserError(f"{option}: a value is missing; divide values by commas, a,b,c")
+
+
+def _text(value: str | list[str]) -> str:
+    return " ".join(value) if isinstance(value, list) else value
