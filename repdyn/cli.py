@@ -114,6 +114,90 @@ def analyze(
 
 
 @app.command
+def sweep(
+    *settings: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            show_default=False,
+            help="Settings of repdyn train, as --name value or --name value,value: --lr 0.1,0.01.",
+        ),
+    ],
+    preset: str | None = None,
+    config: Path | None = None,
+    seeds: int | None = None,
+    name: str | None = None,
+    dry_run: bool = False,
+    store: StoreConfig | None = None,
+) -> None:
+    """Train a grid of runs under one parent, and compare them.
+
+    The same command again trains only what is not finished, also with more seeds.
+
+    Args:
+        preset: digits, paper-cifar10 or paper-tiny-imagenet.
+        config: YAML file of the grid, `name: value` or `name: [value, value]`; options win over it.
+        seeds: train each point of the grid with so many seeds, counted from 0.
+        name: of the sweep (default: the preset's or the file's, and a digest of the settings).
+        dry_run: only list the runs, and which of them are finished.
+    """
+    from repdyn.grid import make_grid
+
+    grid = make_grid(settings, preset=preset, file=config, seeds=seeds)
+    from repdyn.commands.sweep import run_sweep
+
+    run_sweep(grid, store or StoreConfig(), name, dry_run=dry_run)
+
+
+@app.command
+def compare(
+    *runs: Annotated[str, Parameter(help="Runs to compare, each as for repdyn show.")],
+    sweep: str | None = None,
+    json: bool = False,
+    csv: bool = False,
+    epoch: int | None = None,
+    store: StoreConfig | None = None,
+) -> None:
+    """Compare runs, and say which of the paper's findings they support.
+
+    Args:
+        sweep: compare the finished runs of this sweep: its name, or its id.
+        json: print all numbers as JSON, for scripts.
+        csv: print a row of numbers for each run.
+        epoch: of the CKA between the layers of two runs (default: the last that both have).
+    """
+    from repdyn.commands.compare import run_comparison
+
+    if json and csv:
+        raise UserError("--json and --csv: give one of them")
+    run_comparison(
+        runs,
+        sweep,
+        store or StoreConfig(),
+        form="json" if json else "csv" if csv else "text",
+        epoch=epoch,
+    )
+
+
+@app.command
+def report(
+    sweep: Annotated[str, Parameter(help="Name of the sweep, or its id.")],
+    /,
+    store: StoreConfig | None = None,
+    *,
+    out: Path | None = None,
+) -> None:
+    """Write the comparison of a sweep's runs as one HTML file, and log it to the sweep.
+
+    Args:
+        out: the file (default: the sweep's name).
+    """
+    from repdyn.commands.report import write_report
+
+    write_report(sweep, store or StoreConfig(), out)
+
+
+@app.command
 def show(run: RUN = "last", /, store: StoreConfig | None = None, *, json: bool = False) -> None:
     """Print a run: its layer × epoch heatmap, phases, key epochs and scores.
 

@@ -131,13 +131,19 @@ _ADAM_LIKE = {
 orthogonalised ones larger ones (Jordan et al. 2024)."""
 
 
+def optimizer_kind(opt: str) -> str | None:
+    """Return sgd or adam for the two and their kin, None for an optimizer the tables do not know."""
+    kinds = {"sgd": _SGD_LIKE, "adam": _ADAM_LIKE}
+    return next((kind for kind, factors in kinds.items() if opt in factors), None)
+
+
 def learning_rate(opt: str, family: Family, data_set: Defaults) -> float | None:
     """Return the default learning rate, or None for an optimizer that the table does not know."""
-    for kind, factors in (("sgd", _SGD_LIKE), ("adam", _ADAM_LIKE)):
-        if opt in factors:
-            base = data_set.lr.get((family, kind), LEARNING_RATES[family, kind])
-            return base * factors[opt]
-    return None
+    kind = optimizer_kind(opt)
+    if kind is None:
+        return None
+    base = data_set.lr.get((family, kind), LEARNING_RATES[family, kind])
+    return base * (_SGD_LIKE | _ADAM_LIKE)[opt]
 
 
 def resolved(config: TrainConfig, family: Family) -> tuple[TrainConfig, dict[str, Any]]:

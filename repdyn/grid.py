@@ -60,6 +60,10 @@ class Grid:
         fixed = {name: values for name, values in self.settings.items() if name != SEED}
         return f"{self.stem}-{digest(fixed)[:6]}"
 
+    def varied(self) -> list[str]:
+        """Return the settings with several values."""
+        return [name for name, values in self.settings.items() if len(values) > 1]
+
     def params(self) -> dict[str, str]:
         """Return the settings as text, values divided by commas."""
         return {name: ",".join(map(_text, values)) for name, values in self.settings.items()}

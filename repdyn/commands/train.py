@@ -21,7 +21,7 @@ from repdyn.tracking.writer import RunWriter
 from repdyn.training import train
 
 
-def run_training(config: TrainConfig, store: StoreConfig, run_name: str | None) -> None:
+def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> None:
     """Run the whole of `repdyn train`.
 
     Raises:
@@ -32,14 +32,14 @@ def run_training(config: TrainConfig, store: StoreConfig, run_name: str | None) 
     console = Console()
     experiment = prepare(config)
     _announce(console, experiment)
-    sum_up(console, train_run(console, experiment, store, run_name), store)
+    sum_up(console, train_run(console, experiment, store, name), store)
 
 
 def train_run(
     console: Console,
     experiment: Experiment,
     store: StoreConfig,
-    run_name: str | None = None,
+    name: str | None = None,
     *,
     tags: Mapping[str, str] | None = None,
     parent_run_id: str | None = None,
@@ -50,7 +50,7 @@ def train_run(
         console: shows the progress.
         experiment: what is run.
         store: where it is logged.
-        run_name: of the run (default: from its settings).
+        name: of the run (default: from its settings).
         tags: set beside repdyn's own.
         parent_run_id: of the sweep that the run belongs to.
 
@@ -62,7 +62,7 @@ def train_run(
     with _sigterm_as_interrupt():
         writer = RunWriter.start(
             store,
-            run_name or _name(config),
+            name or run_name(config),
             config.params(),
             run_tags(experiment) | dict(tags or {}),
             parent_run_id=parent_run_id,
@@ -117,7 +117,8 @@ def _train(
     return finish(writer, store, seconds)
 
 
-def _name(config: TrainConfig) -> str:
+def run_name(config: TrainConfig) -> str:
+    """Return what a run is called where nobody names it."""
     arch = config.model.arch.partition("_patch")[0]
     data = config.data.dataset.rpartition("/")[2]
     return f"{arch}-{config.optim.opt}-{data}-s{config.optim.seed}"

@@ -1,4 +1,4 @@
-"""A run's numbers as JSON, for scripts."""
+"""Numbers as JSON, for scripts."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def as_json(record: RunRecord) -> str:
         "phases": record.phases,
         "scores": record.scores,
     }
-    return json.dumps(_plain(run), allow_nan=False)
+    return json.dumps(plain_json(run), allow_nan=False)
 
 
-def _plain(value: object) -> object:
-    """Return the value as JSON's own types."""
+def plain_json(value: object) -> object:
+    """Return the value as JSON's own types: numbers to DIGITS digits, NaN as None."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain_json(value.tolist())
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_json(item) for key, item in value.items()}
     if isinstance(value, Iterable):
-        return [_plain(item) for item in value]
+        return [plain_json(item) for item in value]
     raise TypeError(f"no JSON for {type(value).__name__}")

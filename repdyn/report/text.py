@@ -8,6 +8,7 @@ from rich.text import Text
 
 from repdyn.dynamics.scores import MEANINGS
 from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
+from repdyn.report.comparison import KIND_WORDS
 from repdyn.report.export import as_json
 from repdyn.report.heatmap import Heatmaps, Panel
 from repdyn.report.reading import last_epoch, value_at
@@ -18,9 +19,6 @@ from repdyn.report.wording import ACCURACIES, accuracy, boundaries, duration, pl
 __all__ = ["as_json", "runs_table", "show", "summary"]
 
 HEATMAPS: dict[str, Kind] = {"CKA": "cka", "decision regions": "regions"}
-
-KINDS = {"cka": "CKA", "regions": "regions"}
-"""Kinds of similarity that scores are taken on, by the end of the score's name."""
 
 
 def show(record: RunRecord) -> RenderableType:
@@ -122,10 +120,10 @@ def _scores(record: RunRecord) -> Table:
     """Return a row for each score, with a column for each kind of similarity it is taken on."""
     rows: dict[str, dict[str, float]] = {}
     for name, value in record.scores.items():
-        kind = next((kind for kind in KINDS if name.endswith(f"_{kind}")), "")
+        kind = next((kind for kind in KIND_WORDS if name.endswith(f"_{kind}")), "")
         rows.setdefault(name.removesuffix(f"_{kind}"), {})[kind] = value
-    kinds = [kind for kind in ("", *KINDS) if any(kind in row for row in rows.values())]
-    table = _table("", *(KINDS.get(kind, "value") for kind in kinds))
+    kinds = [kind for kind in ("", *KIND_WORDS) if any(kind in row for row in rows.values())]
+    table = _table("", *(KIND_WORDS.get(kind, "value") for kind in kinds))
     table.add_column("", style="dim")
     for stem, row in rows.items():
         values = [f"{row[kind]:.3f}" if kind in row else "" for kind in kinds]

@@ -37,6 +37,8 @@ REGIONS = "regions"
 CHECKPOINTS = "checkpoints"
 PHASES = f"{DYNAMICS}/phases.json"
 TIMINGS = f"{DYNAMICS}/timings.json"
+REPORT, COMPARISON = "report.html", "comparison.json"
+"""Of the parent run of a sweep."""
 PLANES = f"{REGIONS}/planes.npz"
 
 _LAYERS, _EPOCHS = f"{DYNAMICS}/layers.json", f"{DYNAMICS}/epochs.npy"

@@ -12,6 +12,7 @@ import numpy as np
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from repdyn.config import StoreConfig
@@ -74,7 +75,7 @@ class RunArtifacts:
 def pages(
     options: StoreConfig, *, matching: str = "", size: int = PAGE
 ) -> Iterator[list[RunSummary]]:
-    """Yield the experiment's runs, newest first, a page at a time.
+    """Yield the experiment's runs, newest first, a page at a time; parents of sweeps are left out.
 
     Args:
         options: which store and experiment.
@@ -98,7 +99,7 @@ def pages(
                 order_by=NEWEST_FIRST,
                 page_token=token,
             )
-            yield [_summary(run, experiment.name) for run in found]
+            yield [_summary(run, experiment.name) for run in found if not _is_sweep(run)]
             token = found.token
             if not token:
                 return
@@ -139,6 +140,40 @@ def find_run(options: StoreConfig, text: str) -> RunSummary:
     with one_line(tracking_uri(options)):
         run = _find(client, options, text)
         return _summary(run, client.get_experiment(run.info.experiment_id).name)
+
+
+def find_sweep(options: StoreConfig, text: str) -> RunSummary:
+    """Return the parent run of a sweep: by id, by name or by a unique prefix of its id.
+
+    Raises:
+        UserError: there is none, or it is no sweep.
+    """
+    summary = find_run(options, text)
+    if artifacts.SWEEP_TAG not in summary.tags:
+        raise UserError(f"--sweep {text}: is a single run; give the name that repdyn sweep printed")
+    return summary
+
+
+def sweep_runs(options: StoreConfig, sweep: RunSummary) -> list[RunSummary]:
+    """Return the runs of a sweep, in the order in which they were started."""
+    client = connect_existing(options)
+    runs: list[RunSummary] = []
+    token = None
+    with one_line(tracking_uri(options)):
+        experiment = client.get_experiment_by_name(sweep.experiment)
+        while experiment is not None:
+            found = client.search_runs(
+                [experiment.experiment_id],
+                f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{sweep.run_id}'",
+                max_results=PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            runs += [_summary(run, experiment.name) for run in found]
+            token = found.token
+            if not token:
+                break
+    return runs
 
 
 def load_run(options: StoreConfig, text: str) -> RunRecord:
@@ -241,6 +276,10 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
     with one_line(tracking_uri(options)):
         run = _find(client, options, text)
         summary = _summary(run, client.get_experiment(run.info.experiment_id).name)
+    if _is_sweep(run):
+        raise UserError(
+            f"{text}: is a sweep, not a run; look at it with repdyn compare --sweep {text}"
+        )
     schema = summary.tags.get(artifacts.SCHEMA_TAG, "0")
     if schema.isdecimal() and int(schema) > artifacts.SCHEMA_VERSION:
         raise UserError(
@@ -275,7 +314,8 @@ def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
         )
 
     if text == LAST:
-        found = search("", 1)
+        newest = search("", 20)  # parents of sweeps may be among the newest
+        found = [run for run in newest if not _is_sweep(run)]
         if not found:
             raise UserError(
                 f"experiment {experiment.name} has no runs yet; start one with repdyn train"
@@ -297,6 +337,10 @@ def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
         more = " and more" if len(found) > 3 else ""
         raise UserError(f"{text}: several runs are meant ({ids}{more}); give one's id")
     return found[0]
+
+
+def _is_sweep(run: Run) -> bool:
+    return artifacts.SWEEP_TAG in run.data.tags
 
 
 def _no_experiment(client: MlflowClient, options: StoreConfig) -> str:

@@ -95,6 +95,20 @@ class RunWriter:
         return writer
 
     @classmethod
+    def reopen(cls, store: StoreConfig, run_id: str) -> RunWriter:
+        """Open a run that has ended so that it runs again, and ends again.
+
+        Raises:
+            UserError: the store does not answer or has no such run.
+        """
+        uri = tracking_uri(store)
+        client = connect(store)
+        with one_line(uri):
+            client.set_tag(run_id, heartbeat.TAG, str(heartbeat.now()))
+            client.update_run(run_id, status="RUNNING")
+            return cls(client, run_id, uri)
+
+    @classmethod
     def resume(cls, store: StoreConfig, run_id: str) -> RunWriter:
         """Open a run that has ended, to add to it; its state stays as it is.
 

@@ -1,0 +1,191 @@
+"""`repdyn compare`: runs against runs, and the paper's findings on them."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from rich.console import Console
+
+from repdyn.commands.cross import cross_cka, different_probes
+from repdyn.config import StoreConfig
+from repdyn.defaults import optimizer_kind
+from repdyn.dynamics.comparison import FREE, Observation, findings
+from repdyn.dynamics.phases import find_phases
+from repdyn.dynamics.scores import compute_scores
+from repdyn.errors import UserError
+from repdyn.grid import PLACES
+from repdyn.records import RunRecord, RunSummary
+from repdyn.report.comparison import Comparison, as_csv, as_json
+from repdyn.report.comparison_text import comparison_text
+from repdyn.report.figures import png
+from repdyn.report.figures.comparison import comparison_figures
+from repdyn.report.page import page
+from repdyn.report.reading import measured
+from repdyn.tracking import artifacts
+from repdyn.tracking.reader import find_sweep, load_run, sweep_runs
+from repdyn.tracking.writer import RunWriter
+
+Form = Literal["text", "json", "csv"]
+
+
+def run_comparison(
+    runs: Sequence[str], sweep: str | None, store: StoreConfig, *, form: Form, epoch: int | None
+) -> None:
+    """Print a comparison of runs, or of the finished runs of a sweep.
+
+    Args:
+        runs: as for `find_run`.
+        sweep: name of a sweep, instead of runs.
+        store: where they are.
+        form: of what is printed.
+        epoch: of the CKA between layers of two runs (None: the last that both have).
+
+    Raises:
+        UserError: fewer than two runs, one without a checkpoint, or no such epoch.
+    """
+    if sweep is not None and runs:
+        raise UserError("--sweep: compares its own runs; leave the others away")
+    if sweep is None and len(runs) < 2:
+        raise UserError("give two runs or more, or a sweep with --sweep; repdyn runs lists them")
+    if sweep is None:
+        records = [load_run(store, run) for run in runs]
+        comparison = compared(" and ".join(run.summary.name for run in records), records, store)
+    else:
+        comparison = of_sweep(find_sweep(store, sweep), store)
+    if form == "json":
+        sys.stdout.write(as_json(comparison) + "\n")
+    elif form == "csv":
+        sys.stdout.write(as_csv(comparison))
+    else:
+        console = Console()
+        console.print(comparison_text(comparison, console.width, epoch))
+
+
+def log_report(comparison: Comparison, writer: RunWriter) -> str:
+    """Log the figures of a comparison and its report to the run of the sweep; returns the report."""
+    figures = {name: png(figure) for name, figure in comparison_figures(comparison).items()}
+    for name, content in figures.items():
+        writer.put(artifacts.figure_path(name), content)
+    html = page(comparison, figures)
+    writer.put(artifacts.REPORT, html.encode())
+    writer.put(artifacts.COMPARISON, as_json(comparison).encode())
+    writer.flush()
+    return html
+
+
+def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
+    """Return the comparison of a sweep's finished runs.
+
+    Raises:
+        UserError: fewer than two are finished.
+    """
+    finished = {
+        run.tags.get(artifacts.POINT_TAG, run.run_id): run
+        for run in sweep_runs(store, sweep)
+        if run.status == "FINISHED"
+    }
+    if len(finished) < 2:
+        raise UserError(f"{sweep.name}: {len(finished)} finished runs; there is nothing to compare")
+    records = [load_run(store, run.run_id) for run in finished.values()]
+    return compared(f"sweep {sweep.name}", records, store)
+
+
+def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Comparison:
+    """Put a comparison together; phases and scores are taken as they are defined now.
+
+    Raises:
+        UserError: a run has no checkpoint.
+    """
+    runs = tuple(_with_scores(record) for record in records)
+    varied = varied_settings([run.summary for run in runs])
+    return Comparison(
+        title=title,
+        runs=runs,
+        findings=findings([observation(run) for run in runs]),
+        varied=varied,
+        cross=tuple(cross_cka(a, b, store) for a, b in _pairs(runs)),
+        notes=notes(runs),
+    )
+
+
+def observation(run: RunRecord) -> Observation:
+    """Return a run as the findings look at it."""
+    params = run.summary.params
+    return Observation(
+        family=run.summary.tags.get(artifacts.FAMILY_TAG, "other"),
+        optimizer=optimizer_kind(params.get("opt", "")) or params.get("opt", ""),
+        settings={name: value for name, value in params.items() if name not in PLACES},
+        scores=run.scores,
+        double_descent=run.phases.test_peak is not None,
+    )
+
+
+def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+    """Return the settings in which runs differ, but seed, places and what follows from others.
+
+    The learning rate, width and arguments of an architecture that its defaults bring are no setting
+    of their own: they count where runs of like architecture and optimizer differ in them.
+    """
+    names = dict.fromkeys(name for run in runs for name in run.params)
+    ignored = PLACES | {"seed"}
+    return tuple(n for n in names if n not in ignored and _varies(n, runs))
+
+
+def _varies(name: str, runs: Sequence[RunSummary]) -> bool:
+    kin = {"lr", "width", "arch_arg"}
+    if name not in kin:
+        return len({run.params.get(name) for run in runs}) > 1
+    by_kind: dict[tuple[str | None, str | None], set[str | None]] = {}
+    for run in runs:
+        kind = (run.params.get("arch"), run.params.get("opt"))
+        by_kind.setdefault(kind, set()).add(run.params.get(name))
+    return any(len(values) > 1 for values in by_kind.values())
+
+
+def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Return what a reader of the findings must know: spikes, runs without a fit, learning rates."""
+    spiky = [run.summary.name for run in runs if run.phases.spikes]
+    unfit = [run.summary.name for run in runs if run.phases.fit is None]
+    rates = {(run.summary.params.get("opt"), run.summary.params.get("lr")) for run in runs}
+    said = []
+    if spiky:
+        said.append(
+            "Training accuracy fell back after perfect fit, which moves all layers at once and "
+            f"raises their synchrony: {', '.join(spiky)}."
+        )
+    if unfit:
+        said.append(f"Perfect fit was not reached, so no break there: {', '.join(unfit)}.")
+    if len({opt for opt, _ in rates}) > 1:
+        said.append(
+            "Optimizers are compared at their own learning rates; another choice of them may give "
+            "another answer (repdyn sweep --lr)."
+        )
+    return tuple(said)
+
+
+def _with_scores(record: RunRecord) -> RunRecord:
+    dynamics = measured(record)
+    phases = find_phases(record.curves, dynamics)
+    return replace(record, phases=phases, scores=compute_scores(dynamics, phases))
+
+
+def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:
+    """Yield the two runs, or of many those that differ in nothing but their optimizer."""
+    if len(runs) == 2:
+        if different_probes(*runs) is None:
+            yield runs[0], runs[1]
+        return
+    for a, b in itertools.combinations(runs, 2):
+        if optimizer_pair(a.summary, b.summary) and different_probes(a, b) is None:
+            yield a, b
+
+
+def optimizer_pair(a: RunSummary, b: RunSummary) -> bool:
+    """Say whether two runs are alike in everything but the optimizer and its learning rate."""
+    free = PLACES | FREE["optimizer"]
+    alike = all(a.params.get(n) == b.params.get(n) for n in {*a.params, *b.params} - free)
+    return alike and a.params.get("opt") != b.params.get("opt")

@@ -1,0 +1,47 @@
+"""CKA between two runs, from the rows that they stored: no forward pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from repdyn.measure.cka import cka_matrix
+from repdyn.records import RunRecord
+from repdyn.report.comparison import CrossCka
+from repdyn.report.reading import measured
+from repdyn.tracking.reader import load_rows
+
+PROBES = ("dataset", "image_size", "data_seed", "probe_images", "cka", "cka_batch")
+"""Settings that fix the probe images and how they are put into rows."""
+
+
+def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
+    """Return the CKA of each layer of a with each of b at the checkpoints that both have.
+
+    Args:
+        a, b: the runs.
+        store: where they are.
+
+    Raises:
+        UserError: their probe images differ, they have no checkpoint in common.
+    """
+    names = (a.summary.name, b.summary.name)
+    both = f"{names[0]} and {names[1]}"
+    different = different_probes(a, b)
+    if different:
+        raise UserError(f"{both}: their probe images differ (--{different}); no CKA between them")
+    common = np.intersect1d(measured(a).epochs, measured(b).epochs)
+    if not len(common):
+        raise UserError(f"{both}: have no checkpoint in common; no CKA between them")
+    ids = (a.summary.run_id, b.summary.run_id)
+    values = [cka_matrix(*(list(load_rows(store, run, int(at))) for run in ids)) for at in common]
+    layers = (measured(a).layers, measured(b).layers)
+    return CrossCka(names, layers, common, np.stack(values).astype(np.float32))
+
+
+def different_probes(a: RunRecord, b: RunRecord) -> str | None:
+    """Return a setting by which the probe images of two runs differ, None if they are the same."""
+    params = (a.summary.params, b.summary.params)
+    differ = (name for name in PROBES if params[0].get(name) != params[1].get(name))
+    return next((name.replace("_", "-") for name in differ), None)

@@ -1,0 +1,233 @@
+"""`repdyn sweep`: train a grid of runs under one parent, then compare them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from repdyn import models
+from repdyn.commands.compare import log_report, of_sweep
+from repdyn.commands.train import run_name, train_run
+from repdyn.config import StoreConfig, TrainConfig
+from repdyn.defaults import resolved
+from repdyn.errors import UserError
+from repdyn.experiment import prepare
+from repdyn.grid import Grid, digest, point
+from repdyn.records import RunRecord, RunSummary
+from repdyn.report.comparison_text import comparison_text
+from repdyn.report.wording import duration, plain
+from repdyn.tracking import artifacts
+from repdyn.tracking.reader import find_sweep, sweep_runs
+from repdyn.tracking.writer import RunWriter
+from repdyn.training import check_optimizer
+
+Todo = Literal["train", "finished", "elsewhere"]
+
+
+@dataclass(frozen=True)
+class Child:
+    """One run of the grid.
+
+    Attributes:
+        name: of the run.
+        config: with its defaults.
+        point: digest by which the run is known.
+        todo: train it, or leave it: it is finished, or another process trains it.
+    """
+
+    name: str
+    config: TrainConfig
+    point: str
+    todo: Todo
+
+
+def run_sweep(grid: Grid, store: StoreConfig, name: str | None, *, dry_run: bool) -> None:
+    """Run the whole of `repdyn sweep`.
+
+    Runs that fail are reported at the end, with exit code 1; the others are trained.
+
+    Raises:
+        UserError: a setting that cannot be met; nothing is trained.
+        KeyboardInterrupt: stopped; the same command goes on from there.
+    """
+    console = Console()
+    configs = [_checked(config) for config in grid.runs()]
+    name = name or grid.name
+    parent = _parent(store, name)
+    runs = [] if parent is None else sweep_runs(store, parent)
+    children = planned(configs, runs, grid.varied())
+    prepare(next((child.config for child in children if child.todo == "train"), configs[0]))
+    console.print(f"sweep {plain(name)}: {_counts(children)}", highlight=False, soft_wrap=True)
+    if dry_run:
+        console.print(_plan(children))
+        return
+    with _open(store, name, grid, parent) as writer:
+        failed = _train_all(console, children, store, writer.run_id)
+        _compare(console, store, name, writer)
+        if failed:
+            _tell_failures(console, failed)
+            sys.exit(1)
+
+
+def planned(
+    configs: Sequence[TrainConfig], runs: Sequence[RunSummary], varied: Sequence[str] = ()
+) -> list[Child]:
+    """Return what is to be done for each configuration, with what was done before.
+
+    Args:
+        configs: with their defaults.
+        runs: of the sweep so far.
+        varied: settings by which the runs differ.
+    """
+    states: dict[str, set[str]] = {}
+    for run in runs:
+        states.setdefault(run.tags.get(artifacts.POINT_TAG, ""), set()).add(run.status)
+
+    def todo(at: str) -> Todo:
+        if "FINISHED" in states.get(at, ()):
+            return "finished"
+        return "elsewhere" if "RUNNING" in states.get(at, ()) else "train"
+
+    names = [_name(config, varied) for config in configs]
+    points = [point(config) for config in configs]
+    return [
+        Child(name, config, at, todo(at))
+        for name, config, at in zip(names, configs, points, strict=True)
+    ]
+
+
+def _name(config: TrainConfig, varied: Sequence[str]) -> str:
+    """Return a run's name, with the settings that vary and that its usual name does not tell."""
+    params = config.params()
+    told = {"arch", "opt", "dataset", "seed"}
+    return "-".join([run_name(config), *(f"{n}{params[n]}" for n in varied if n not in told)])
+
+
+def _checked(config: TrainConfig) -> TrainConfig:
+    """Return a configuration with its defaults; what needs no data is checked."""
+    family = models.family(config.model.arch)
+    check_optimizer(config.optim.opt)
+    return resolved(config, family)[0]
+
+
+def _parent(store: StoreConfig, name: str) -> RunSummary | None:
+    with suppress(UserError):
+        return find_sweep(store, name)
+    return None
+
+
+def _open(store: StoreConfig, name: str, grid: Grid, parent: RunSummary | None) -> RunWriter:
+    """Open the parent run, made if there is none.
+
+    Raises:
+        UserError: there is a sweep of this name with other settings.
+    """
+    fixed = digest({n: values for n, values in grid.settings.items() if n != "seed"})
+    if parent is None:
+        return RunWriter.start(store, name, grid.params(), {artifacts.SWEEP_TAG: fixed})
+    if parent.tags[artifacts.SWEEP_TAG] != fixed:
+        raise UserError(f"--name {name}: this sweep has other settings; give another name")
+    return RunWriter.reopen(store, parent.run_id)
+
+
+def _train_all(
+    console: Console, children: Sequence[Child], store: StoreConfig, parent: str
+) -> dict[str, str]:
+    """Train what is to be trained; returns what went wrong, by run."""
+    failed: dict[str, str] = {}
+    for i, child in enumerate(children):
+        title = f"[{i + 1}/{len(children)}] {child.name}"
+        if child.todo != "train":
+            _say(console, f"{title}: {_STATES[child.todo]}")
+            continue
+        _say(console, title)
+        start = time.monotonic()
+        try:
+            record = train_run(
+                console,
+                prepare(child.config),
+                store,
+                child.name,
+                tags={artifacts.POINT_TAG: child.point},
+                parent_run_id=parent,
+            )
+        except Exception as error:  # the other runs are worth having
+            failed[child.name] = _one_line(error)
+            _say(console, f"  failed: {failed[child.name]}")
+        else:
+            _say(console, f"  {_result(record)} · {duration(time.monotonic() - start)}")
+    return failed
+
+
+def _compare(console: Console, store: StoreConfig, name: str, writer: RunWriter) -> None:
+    """Print the comparison of the finished runs, and log its report to the parent."""
+    try:
+        comparison = of_sweep(find_sweep(store, writer.run_id), store)
+    except UserError as error:
+        _say(console, str(error))
+        return
+    log_report(comparison, writer)
+    console.print()
+    console.print(comparison_text(comparison, console.width))
+    _say(console, f"\nreport: repdyn report {plain(name)} --out report.html")
+
+
+_STATES: Mapping[Todo, str] = {
+    "train": "to train",
+    "finished": "is finished",
+    "elsewhere": "is being trained by another process",
+}
+
+
+def _counts(children: Sequence[Child]) -> str:
+    counts = {state: sum(child.todo == state for child in children) for state in _STATES}
+    said = [f"{n} {_COUNTED[state]}" for state, n in counts.items() if n]
+    return f"{len(children)} runs, " + ", ".join(said)
+
+
+_COUNTED: Mapping[Todo, str] = {
+    "train": "to train",
+    "finished": "finished before",
+    "elsewhere": "being trained by another process",
+}
+
+
+def _plan(children: Sequence[Child]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for head in ("run", "lr", "label noise", "epochs", ""):
+        table.add_column(head)
+    for child in children:
+        optim, data = child.config.optim, child.config.data
+        cells = (child.name, optim.lr, data.label_noise, optim.epochs, _STATES[child.todo])
+        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in cells))
+    return table
+
+
+def _result(record: RunRecord) -> str:
+    phases = " · ".join(f"{name} {epoch}" for name, epoch in record.phases.markers().items())
+    return f"{record.summary.run_id[:8]}: {phases or 'no phase boundary'}"
+
+
+def _tell_failures(console: Console, failed: Mapping[str, str]) -> None:
+    console.print()
+    for name, why in failed.items():
+        _say(console, f"failed: {name}: {why}")
+    _say(console, "the same command trains them again")
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    return text if isinstance(error, UserError) else f"{kind}: {text}"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,174 @@
+"""A comparison of runs, put together for showing: groups, findings, CKA from run to run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from repdyn.dynamics.comparison import Effect, Finding
+from repdyn.records import FloatArray, IntArray, RunRecord
+from repdyn.report.export import plain_json
+from repdyn.report.wording import plain
+
+BOUNDARIES = ("onset", "fit", "test_min", "test_peak")
+"""Rows of a table of runs that are epochs."""
+
+
+KIND_WORDS = {"cka": "CKA", "regions": "regions"}
+"""Kinds of similarity that scores are taken on, by the end of the score's name."""
+
+
+@dataclass(frozen=True)
+class CrossCka:
+    """CKA between two runs on the same probe images.
+
+    Attributes:
+        names: of the two runs.
+        layers: of the one (A) and of the other (B).
+        epochs: common checkpoints, (E,).
+        values: layer by layer at each of them, (E, A, B).
+    """
+
+    names: tuple[str, str]
+    layers: tuple[tuple[str, ...], tuple[str, ...]]
+    epochs: IntArray
+    values: FloatArray
+
+    def same_layers(self) -> FloatArray | None:
+        """Return the CKA of like layers at each epoch, (A, E); None if the runs' layers differ."""
+        if self.layers[0] != self.layers[1]:
+            return None
+        return np.diagonal(self.values, axis1=1, axis2=2).T
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs beside each other.
+
+    Attributes:
+        title: what is compared.
+        runs: finished ones, in the order in which they are shown.
+        findings: the paper's claims on them.
+        varied: settings in which they differ, but the seed.
+        cross: CKA from run to run.
+        notes: what to keep in mind, a sentence each.
+    """
+
+    title: str
+    runs: tuple[RunRecord, ...]
+    findings: tuple[Finding, ...]
+    varied: tuple[str, ...]
+    cross: tuple[CrossCka, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but their seed."""
+
+    label: str
+    runs: tuple[RunRecord, ...]
+
+    def epochs(self, boundary: str) -> list[float]:
+        """Return the epochs of a phase boundary in the runs that have it."""
+        found = (getattr(run.phases, boundary) for run in self.runs)
+        return [float(epoch) for epoch in found if epoch is not None]
+
+    def scores(self, name: str) -> list[float]:
+        """Return a score in the runs that have it."""
+        return [run.scores[name] for run in self.runs if name in run.scores]
+
+
+def groups(comparison: Comparison) -> list[Group]:
+    """Return the runs by what they differ in, in the order of their first runs."""
+    found: dict[str, list[RunRecord]] = {}
+    for run in comparison.runs:
+        found.setdefault(label(run, comparison.varied), []).append(run)
+    return [Group(name, tuple(runs)) for name, runs in found.items()]
+
+
+def label(run: RunRecord, varied: Sequence[str]) -> str:
+    """Return what a run is called among others: the settings in which they differ."""
+    params = {name: plain(value) for name, value in run.summary.params.items()}
+    usual = [params.get("arch", "").partition("_patch")[0], params.get("opt", "")]
+    others = [f"{n} {params.get(n, '')}" for n in varied if n not in ("arch", "opt")]
+    return " ".join([*usual, *others])
+
+
+def score_names(comparison: Comparison) -> list[str]:
+    """Return the names of the scores that any of the runs has, without their kind."""
+    stems = (name.rpartition("_")[0] for run in comparison.runs for name in run.scores)
+    return list(dict.fromkeys(stems))
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Return the mean of values with their smallest and largest, `2.2 (1.9–2.6)`."""
+    if not len(values):
+        return "–"
+    mean, low, high = (f"{v:.{digits}f}" for v in (np.mean(values), min(values), max(values)))
+    return mean if len(values) == 1 else f"{mean} ({low}–{high})"
+
+
+def numbers(effect: Effect) -> str:
+    """Return an effect's estimate with its interval and p, `2.05 [0.45, 3.65], p .06`."""
+    if not np.isfinite(effect.estimate):
+        return "–"
+    ends = "" if not np.isfinite(effect.low) else f" [{effect.low:.2f}, {effect.high:.2f}]"
+    p = "" if not np.isfinite(effect.p) else f", p {effect.p:.3f}".replace("0.", ".")
+    return f"{effect.estimate:+.2f}{ends}{p}"
+
+
+def as_json(comparison: Comparison) -> str:
+    """Return all numbers of a comparison as JSON; NaN is null.
+
+    The keys are `title`, `runs` (summary, phases and scores of each), `findings`, `cross`, `notes`.
+    """
+    runs = [
+        {"summary": run.summary, "phases": run.phases, "scores": run.scores}
+        for run in comparison.runs
+    ]
+    findings = [
+        {
+            "name": finding.name,
+            "claim": finding.claim,
+            "verdict": finding.verdict,
+            "effects": finding.effects,
+        }
+        for finding in comparison.findings
+    ]
+    whole = {
+        "title": comparison.title,
+        "runs": runs,
+        "findings": findings,
+        "cross": comparison.cross,
+        "notes": comparison.notes,
+    }
+    return json.dumps(plain_json(whole), allow_nan=False)
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Return a row a run: what it is, its phase boundaries and its scores."""
+    names = sorted({name for run in comparison.runs for name in run.scores})
+    settings: tuple[str, ...] = ("arch", "opt", "lr", "dataset", "label_noise", "seed")
+    settings += tuple(name for name in comparison.varied if name not in settings)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["run_id", "name", *settings, *BOUNDARIES, *names])
+    for run in comparison.runs:
+        summary = run.summary
+        epochs = [getattr(run.phases, boundary) for boundary in BOUNDARIES]
+        writer.writerow(
+            [
+                summary.run_id,
+                plain(summary.name),
+                *(plain(summary.params.get(name, "")) for name in settings),
+                *("" if epoch is None else epoch for epoch in epochs),
+                *(f"{run.scores[name]:.5g}" if name in run.scores else "" for name in names),
+            ]
+        )
+    return out.getvalue()

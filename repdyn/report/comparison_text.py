@@ -1,0 +1,139 @@
+"""A comparison of runs as text for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Group as Lines
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from repdyn.dynamics.comparison import Effect, Finding
+from repdyn.errors import UserError
+from repdyn.report.comparison import (
+    BOUNDARIES,
+    KIND_WORDS,
+    Comparison,
+    CrossCka,
+    Group,
+    groups,
+    numbers,
+    score_names,
+    spread,
+)
+from repdyn.report.heatmap import Heatmaps, Panel
+from repdyn.report.similarity import cka_scale
+from repdyn.report.wording import PHASES, plain
+
+VERDICT_STYLES = {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
+
+NAMES, COLUMN = 28, 20
+"""Cells of a column of names, and of one of a group's numbers."""
+
+MOST_LAYERS = 24
+"""Layers of a run up to which a table of layer by layer is printed."""
+
+
+def comparison_text(comparison: Comparison, width: int, epoch: int | None = None) -> RenderableType:
+    """Return a comparison for a console: numbers by group, findings, CKA from run to run.
+
+    Args:
+        comparison: to show.
+        width: of the console in cells.
+        epoch: of the CKA between layers (None: the last).
+
+    Raises:
+        UserError: two runs are compared that do not have this epoch.
+    """
+    parts: list[RenderableType] = [Text(plain(comparison.title), "bold")]
+    found = groups(comparison)
+    beside = max(1, (width - NAMES) // COLUMN)
+    for start in range(0, len(found), beside):
+        parts += [Text(), _numbers(comparison, found[start : start + beside])]
+    if any(effect.values for finding in comparison.findings for effect in finding.effects):
+        parts += [Text(), Text("Findings", "bold underline"), *map(_finding, comparison.findings)]
+    parts += [Text(note, "yellow") for note in comparison.notes]
+    if len(comparison.runs) == 2 and comparison.cross:
+        parts += _cross(comparison.cross[0], epoch)
+    return Lines(*parts)
+
+
+def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for group in shown:
+        n = len(group.runs)
+        table.add_column(Text(group.label + (f"\n{n} seeds" if n > 1 else "")), justify="right")
+    for name in BOUNDARIES:
+        found = [group.epochs(name) for group in shown]
+        if any(found):
+            table.add_row(PHASES[name], *(spread(epochs, 0) for epochs in found))
+    for stem in score_names(comparison):
+        for kind, word in KIND_WORDS.items():
+            values = [group.scores(f"{stem}_{kind}") for group in shown]
+            if any(values):
+                table.add_row(f"{stem} {word}", *(spread(v, 2) for v in values))
+    return table
+
+
+def _finding(finding: Finding) -> RenderableType:
+    head = Text.assemble(finding.claim, "  ", (finding.verdict, VERDICT_STYLES[finding.verdict]))
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
+    for _ in range(4):
+        table.add_column()
+    for effect in finding.effects:
+        if effect.values:
+            style = "" if effect.counted else "dim"
+            verdict = effect.verdict if effect.counted else "not counted"
+            cells = (effect.score, effect.contrast, numbers(effect), _count(effect), verdict)
+            table.add_row(*(Text(cell, style) for cell in cells))
+    return Lines(head, table) if table.row_count else Lines(head, Text("  no such runs", "dim"))
+
+
+def _count(effect: Effect) -> str:
+    return f"n {len(effect.values)}"
+
+
+def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
+    a, b = map(plain, cross.names)
+    at = len(cross.epochs) - 1
+    if epoch is not None:
+        if epoch not in cross.epochs:
+            there = ", ".join(map(str, cross.epochs))
+            raise UserError(f"--epoch {epoch}: no checkpoint of both runs; they have {there}")
+        at = int(np.flatnonzero(cross.epochs == epoch)[0])
+    parts: list[RenderableType] = []
+    same = cross.same_layers()
+    scale = cka_scale(cross.values)
+    if same is not None:
+        title = "CKA of each layer with itself in the other run"
+        rows = Heatmaps(
+            tuple(map(plain, cross.layers[0])), cross.epochs, (Panel("", same, scale),), {}
+        )
+        parts += [Text(), Text(title, "bold underline"), rows]
+    if max(map(len, cross.layers)) <= MOST_LAYERS:
+        title = f"CKA between layers at epoch {cross.epochs[at]}: {a} down, {b} across"
+        parts += [Text(), Text(title, "bold underline"), _layers(cross, at)]
+    return parts
+
+
+def _layers(cross: CrossCka, at: int) -> Table:
+    """Return a table of CKA, the columns numbered: names would not fit above them."""
+    down, across = ([plain(name) for name in names] for names in cross.layers)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for j in range(len(across)):
+        table.add_column(str(j), justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, style="dim")
+    for i, row in enumerate(cross.values[at]):
+        best = int(np.nanargmax(row)) if np.isfinite(row).any() else -1
+        cells = [Text(_cka(v), "bold" if j == best else "") for j, v in enumerate(row)]
+        nearest = f"{best} {across[best]}" if best >= 0 else ""
+        table.add_row(Text(f"{i} {down[i]}", "dim"), *cells, Text(f"  nearest {nearest}"))
+    return table
+
+
+def _cka(value: float) -> str:
+    return f"{value:.2f}".replace("0.", ".") if np.isfinite(value) else "–"

@@ -1,0 +1,228 @@
+"""A comparison as one HTML file that needs nothing else: to read offline, in a mail, on a phone."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib.metadata import version
+from platform import python_version
+
+from repdyn.dynamics.comparison import CONFIDENCE, DECISIVE, Effect, Finding
+from repdyn.dynamics.scores import MEANINGS
+from repdyn.report.comparison import (
+    BOUNDARIES,
+    KIND_WORDS,
+    Comparison,
+    Group,
+    groups,
+    numbers,
+    score_names,
+    spread,
+)
+from repdyn.report.wording import PHASES, plain
+
+CAPTIONS = {
+    "scores": "Each run's scores, a dot a run, and the mean of each group, a bar.",
+    "drift": "How fast each layer drifts, for the first run of each group. Lines at memorisation "
+    "onset (dashed) and perfect fit. A break shows as a step down at the fit; layers in synchrony "
+    "move as one.",
+    "cross_cka": "CKA between two runs that differ in their optimizer: each layer with itself over "
+    "the epochs, and every layer with every other at the end.",
+}
+"""What a figure of the comparison shows, by its name."""
+
+PACKAGES = ("repdyn", "torch", "timm", "mlflow", "numpy", "scipy", "scikit-learn", "ruptures")
+
+CLASSES = {"supported": "yes", "not supported": "no", "undecided": "open"}
+
+
+def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
+    """Return the page.
+
+    Args:
+        comparison: to show.
+        figures: PNGs by name; those of CAPTIONS have a caption, others their name.
+    """
+    title = plain(comparison.title)
+    body = [
+        f"<header><p class=kicker>repdyn</p><h1>{escape(title)}</h1>"
+        f"<p>{escape(_what(comparison))}</p></header>",
+        _section("Findings", "".join(map(_finding, comparison.findings)), _rule()),
+        _notes(comparison.notes),
+        _section("Numbers", _numbers(comparison), "Mean over seeds (smallest–largest)."),
+        _section("Figures", "".join(_figure(*item) for item in figures.items())),
+        _section("What the scores mean", _meanings(score_names(comparison))),
+        _section("Settings", _settings(comparison)),
+        _section("Runs", _runs(comparison)),
+        f"<footer>{escape(_versions())}</footer>",
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)} · repdyn</title><style>{STYLE}</style></head>"
+        f"<body><main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+def _what(comparison: Comparison) -> str:
+    params = comparison.runs[0].summary.params
+    seeds = {run.summary.params.get("seed", "") for run in comparison.runs}
+    noise = {run.summary.params.get("label_noise", "") for run in comparison.runs}
+    shares = ", ".join(f"{100 * float(share):g} %" for share in sorted(noise) if share)
+    return (
+        f"{len(comparison.runs)} runs in {len(groups(comparison))} groups, {len(seeds)} seeds, on "
+        f"{plain(params.get('dataset', ''))} ({plain(params.get('train_size', ''))} training "
+        f"images, {shares} label noise)"
+    )
+
+
+def _rule() -> str:
+    return (
+        f"An effect is a mean over pairs of matched runs with its {CONFIDENCE:.0%} interval "
+        "(Student's t) and a one-sided sign test. Supported: the interval lies above 0. Not "
+        f"supported: it lies below 0, or it holds 0 with at least {DECISIVE} pairs. A finding is "
+        "supported if all its counted effects are, not supported if one is not."
+    )
+
+
+def _finding(finding: Finding) -> str:
+    kind = CLASSES[finding.verdict]
+    rows = [_effect(effect) for effect in finding.effects if effect.values]
+    head = ("score", "contrast", "effect", "n", "verdict")
+    table = _table(head, rows) if rows else "<p class=dim>No such runs.</p>"
+    return (
+        f"<article class={kind}><h3>{escape(finding.claim)} "
+        f"<span class=verdict>{finding.verdict}</span></h3>{table}</article>"
+    )
+
+
+def _effect(effect: Effect) -> Sequence[str]:
+    verdict = effect.verdict if effect.counted else "not counted"
+    return (effect.score, effect.contrast, numbers(effect), str(len(effect.values)), verdict)
+
+
+def _notes(notes: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f"<aside><h2>Keep in mind</h2><ul>{items}</ul></aside>" if items else ""
+
+
+def _numbers(comparison: Comparison) -> str:
+    shown = groups(comparison)
+    rows = [
+        (PHASES[name], *(spread(group.epochs(name), 0) for group in shown))
+        for name in BOUNDARIES
+        if any(group.epochs(name) for group in shown)
+    ]
+    for stem in score_names(comparison):
+        rows += [
+            (f"{stem}, {word}", *(spread(group.scores(f"{stem}_{kind}"), 2) for group in shown))
+            for kind, word in KIND_WORDS.items()
+            if any(group.scores(f"{stem}_{kind}") for group in shown)
+        ]
+    return _table(("", *map(_head, shown)), rows)
+
+
+def _head(group: Group) -> str:
+    n = len(group.runs)
+    return group.label if n == 1 else f"{group.label} ({n} seeds)"
+
+
+def _figure(name: str, png: bytes) -> str:
+    caption = escape(CAPTIONS.get(name, plain(name)))
+    data = b64encode(png).decode()
+    return (
+        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _meanings(stems: Iterable[str]) -> str:
+    items = (f"<dt>{escape(s)}</dt><dd>{escape(MEANINGS[s])}</dd>" for s in stems if s in MEANINGS)
+    return f"<dl>{''.join(items)}</dl>"
+
+
+def _settings(comparison: Comparison) -> str:
+    """Return the settings that all runs share, and by group those in which groups differ."""
+    params = [run.summary.params for run in comparison.runs]
+    names = list(dict.fromkeys(name for one in params for name in one))
+    values = {name: list(dict.fromkeys(one.get(name, "") for one in params)) for name in names}
+    shared = [(name, plain(v[0])) for name, v in values.items() if len(v) == 1 and v[0] != "None"]
+    differing = [name for name, v in values.items() if len(v) > 1 and name != "seed"]
+    by_group = [
+        (group.label, *(plain(group.runs[0].summary.params.get(n, "")) for n in differing))
+        for group in groups(comparison)
+    ]
+    return (
+        _table(("group", *differing), by_group)
+        + "<details><summary>Settings of all runs</summary>"
+        + _table(("setting", "value"), shared)
+        + "</details>"
+    )
+
+
+def _runs(comparison: Comparison) -> str:
+    rows = [
+        (plain(run.summary.name), run.summary.run_id, plain(run.summary.params.get("seed", "")))
+        for run in comparison.runs
+    ]
+    return (
+        "<details><summary>Names and ids</summary>"
+        + _table(("run", "id", "seed"), rows)
+        + "</details>"
+    )
+
+
+def _versions() -> str:
+    known = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{known}, Python {python_version()}"
+
+
+def _section(title: str, body: str, lead: str = "") -> str:
+    said = f"<p class=dim>{escape(lead)}</p>" if lead else ""
+    return f"<section><h2>{escape(title)}</h2>{said}{body}</section>"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    lines = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f"<div class=wide><table><thead><tr>{top}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+STYLE = """
+:root { --ground: #fff; --ink: #1b1f24; --dim: #5d6670; --line: #d8dde3; --card: #f6f8fa;
+  --yes: #1a7f37; --no: #b42318; --open: #8a6100; }
+@media (prefers-color-scheme: dark) { :root { --ground: #14171b; --ink: #e4e8ec; --dim: #9aa4ae;
+  --line: #30363d; --card: #1c2127; --yes: #57c274; --no: #ff7b72; --open: #e0ad3d; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
+h3 { font-size: 1rem; margin: 0 0 .5rem; }
+.kicker { color: var(--dim); margin: 0; letter-spacing: .08em; }
+.dim, figcaption, footer { color: var(--dim); font-size: .88rem; }
+article { background: var(--card); border-left: 4px solid var(--dim); border-radius: 4px;
+  padding: .8rem 1rem; margin: 0 0 .8rem; }
+.verdict { font-size: .8rem; font-weight: 600; white-space: nowrap; padding: .1rem .5rem;
+  border: 1px solid; border-radius: 1rem; margin-left: .3rem; }
+.yes { border-left-color: var(--yes); } .yes .verdict { color: var(--yes); }
+.no { border-left-color: var(--no); } .no .verdict { color: var(--no); }
+.open { border-left-color: var(--open); } .open .verdict { color: var(--open); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
+th { color: var(--dim); font-weight: 600; }
+figure { margin: 0 0 1.6rem; }
+img { display: block; width: 100%; background: #fff; border-radius: 4px; }
+figcaption { margin-top: .4rem; }
+dt { font-weight: 600; } dd { margin: 0 0 .5rem; color: var(--dim); }
+summary { cursor: pointer; margin: .8rem 0 .4rem; }
+footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; }
+"""
