@@ -64,7 +64,8 @@ def run_sweep(grid: Grid, store: StoreConfig, name: str | None, *, dry_run: bool
     parent = _parent(store, name)
     runs = [] if parent is None else sweep_runs(store, parent)
     children = planned(configs, runs, grid.varied())
-    prepare(next((child.config for child in children if child.todo == "train"), configs[0]))
+    if parent is None:
+        prepare(configs[0])  # a mistake that all runs share is met before anything is made
     console.print(f"sweep {plain(name)}: {_counts(children)}", highlight=False, soft_wrap=True)
     if dry_run:
         console.print(_plan(children))

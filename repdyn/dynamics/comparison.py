@@ -260,8 +260,9 @@ def _by_double_descent(runs: Sequence[Observation], kind: str) -> Effect:
     score = f"depth_drift_{kind}"
     twice = _values(runs, score, lambda run: run.double_descent)
     once = _values(runs, score, lambda run: not run.double_descent)
-    contrast = f"double descent ({len(twice)} runs) − without ({len(once)})"
+    contrast = f"with double descent ({len(twice)}) − without ({len(once)})"
     if min(len(twice), len(once)) < 2:
+        contrast = f"two runs with ({len(twice)}) and without ({len(once)}) double descent needed"
         return Effect(score, contrast, twice + once, np.nan, np.nan, np.nan, np.nan, "undecided")
     test = stats.ttest_ind(twice, once, equal_var=False)
     ends = test.confidence_interval(CONFIDENCE)

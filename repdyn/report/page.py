@@ -72,10 +72,14 @@ def _what(comparison: Comparison) -> str:
     noise = {run.summary.params.get("label_noise", "") for run in comparison.runs}
     shares = ", ".join(f"{100 * float(share):g} %" for share in sorted(noise) if share)
     return (
-        f"{len(comparison.runs)} runs in {len(groups(comparison))} groups, {len(seeds)} seeds, on "
+        f"{len(comparison.runs)} runs in {len(groups(comparison))} groups, {_seeds(len(seeds))}, on "
         f"{plain(params.get('dataset', ''))} ({plain(params.get('train_size', ''))} training "
         f"images, {shares} label noise)"
     )
+
+
+def _seeds(n: int) -> str:
+    return "1 seed" if n == 1 else f"{n} seeds"
 
 
 def _rule() -> str:
@@ -126,7 +130,7 @@ def _numbers(comparison: Comparison) -> str:
 
 def _head(group: Group) -> str:
     n = len(group.runs)
-    return group.label if n == 1 else f"{group.label} ({n} seeds)"
+    return group.label if n == 1 else f"{group.label} ({_seeds(n)})"
 
 
 def _figure(name: str, png: bytes) -> str:

@@ -1,0 +1,214 @@
+"""A sweep: trained, stopped by nothing, compared, reported; and trained again only where needed."""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from safetensors.torch import load_file
+
+from e2e.conftest import repdyn
+from measure.oracles import cka_unbiased
+from repdyn.cli import main
+from repdyn.commands.cross import cross_cka
+from repdyn.config import StoreConfig, from_params
+from repdyn.data import probe_images
+from repdyn.experiment import prepare
+from repdyn.tracking.reader import find_run, find_sweep, load_run, sweep_runs
+
+GRID = """
+arch: resnet18
+width: 0.0625
+opt: [sgd, adam]
+batch_size: [100, 5000]
+lr: 0.005
+epochs: 8
+checkpoints: 6
+planes: 6
+grid: 5
+fine_planes: 1
+fine_grid: 5
+bn: running
+probe_images: 40
+cka_batch: 20
+probe_train: 100
+layers: stem|logits
+"""
+EPOCHS = [0, 1, 2, 3, 5, 8]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the folder, and what the sweep printed; two of its four runs ask too large batches."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "grid.yaml").write_text(GRID)
+    done = repdyn("sweep", "--config", "grid.yaml", "--name", "mine", cwd=folder, ok=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+@pytest.fixture
+def folder(swept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(swept[0])
+    return swept[0]
+
+
+@pytest.fixture
+def command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Run a command in this process, to import torch once; returns exit code and what it said."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["repdyn", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+@pytest.fixture
+def runs(folder: Path) -> dict[str, str]:
+    """Return the ids of the two finished runs, by optimizer."""
+    store = StoreConfig()
+    found = sweep_runs(store, find_sweep(store, "mine"))
+    return {run.params["opt"]: run.run_id for run in found}
+
+
+def test_a_failed_run_stops_no_other_and_is_told(swept: tuple[Path, str]) -> None:
+    said = swept[1]
+    assert len(re.findall(r"^failed: .*batch-size 5000: there are 1000 training", said, re.M)) == 2
+    assert len(re.findall(r"epoch 8/8", said)) == 2
+    assert "the same command trains them again" in said
+
+
+def test_the_sweep_ends_with_the_comparison(swept: tuple[Path, str]) -> None:
+    said = swept[1]
+    assert "sweep mine" in said.splitlines()
+    assert "CKA of each layer with itself in the other run" in said
+    assert "repdyn report mine" in said
+
+
+def test_children_hang_under_one_parent(folder: Path, runs: dict[str, str]) -> None:
+    client = MlflowClient()
+    found = client.search_runs([client.get_experiment_by_name("repdyn").experiment_id])
+    (parent,) = [run for run in found if "repdyn.sweep" in run.data.tags]
+    assert parent.info.run_name == "mine"
+    assert parent.data.params["opt"] == "sgd,adam"
+    for run in runs.values():
+        assert client.get_run(run).data.tags["mlflow.parentRunId"] == parent.info.run_id
+    paths = {entry.path for entry in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "comparison.json", "figures"} <= paths
+
+
+def test_the_parent_is_no_run(command, runs: dict[str, str]) -> None:
+    assert "mine" not in command("runs")[1]
+    code, said = command("show", "mine")
+    assert code == 2
+    assert "repdyn compare --sweep mine" in said
+    assert find_run(StoreConfig(), "last").run_id in runs.values()
+
+
+def test_finished_runs_are_not_trained_again(command) -> None:
+    again = ("sweep", "--config", "grid.yaml", "--name", "mine", "--dry-run")
+    assert "2 to train, 2 finished before" in command(*again)[1]
+    code, said = command("sweep", "--config", "grid.yaml", "--name", "mine", "--lr", "0.1")
+    assert code == 2
+    assert "other settings" in said
+
+
+def test_cka_between_runs_is_that_of_their_networks(folder: Path, runs: dict[str, str]) -> None:
+    """Oracle: both networks' logits on the probe images, HSIC₁ by loops in float64."""
+    records = [load_run(StoreConfig(), runs[opt]) for opt in ("sgd", "adam")]
+    cross = cross_cka(*records, StoreConfig())
+    assert cross.epochs.tolist() == EPOCHS
+    logits = []
+    for record in records:
+        experiment = prepare(from_params(record.summary.params))
+        model = experiment.new_model().eval()
+        path = f"{record.summary.run_id}/artifacts/checkpoints/epoch_00008.safetensors"
+        (weights,) = folder.glob(f"mlruns/*/{path}")
+        model.load_state_dict(load_file(weights))
+        chosen = probe_images(experiment.images, 40, 0)
+        with torch.no_grad():
+            images = experiment.data.inputs(experiment.images.test_images[chosen])
+            logits.append(model(images).double().numpy())
+    expected = cka_unbiased(*logits, [20, 20])
+    assert cross.values[-1, -1, -1] == pytest.approx(expected, abs=2e-3)
+
+
+def test_json_holds_the_scores_of_the_runs(command, runs: dict[str, str]) -> None:
+    found = json.loads(command("compare", "--sweep", "mine", "--json")[1])["runs"]
+    assert {run["summary"]["run_id"] for run in found} == set(runs.values())
+    for run in found:
+        logged = load_run(StoreConfig(), run["summary"]["run_id"])
+        assert run["scores"] == pytest.approx(dict(logged.scores), rel=1e-4)
+        assert run["phases"]["fit"] == logged.phases.fit
+
+
+def test_csv_has_a_row_a_run(command) -> None:
+    rows = list(csv.DictReader(io.StringIO(command("compare", "--sweep", "mine", "--csv")[1])))
+    assert sorted(row["opt"] for row in rows) == ["adam", "sgd"]
+    assert {row["lr"] for row in rows} == {"0.005"}
+
+
+def test_two_runs_are_compared_and_an_epoch_is_chosen(command, runs: dict[str, str]) -> None:
+    assert "at epoch 3:" in command("compare", *runs.values(), "--epoch", "3")[1]
+    code, said = command("compare", *runs.values(), "--epoch", "4")
+    assert code == 2
+    assert "0, 1, 2, 3, 5, 8" in said
+
+
+def test_the_report_needs_nothing_else(command, folder: Path) -> None:
+    assert command("report", "mine", "--out", "page.html")[0] == 0
+    page = (folder / "page.html").read_text()
+    sources = re.findall(r"""(?:src|href)=["']?([^"'> ]{0,30})""", page)
+    assert sources
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "undecided" in page
+
+
+MISTAKES = [
+    (("compare", "last"), "two runs"),
+    (("compare", "--sweep", "last"), "single run"),
+    (("compare", "--sweep", "mine", "last"), "leave the others away"),
+    (("compare", "--sweep", "mine", "--json", "--csv"), "give one of them"),
+    (("report", "nothing"), "nothing"),
+    (("report", "mine", "--out", "missing/page.html"), "missing/page.html"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES)
+def test_mistakes_are_told(command, arguments: tuple[str, ...], said: str) -> None:
+    code, told = command(*arguments)
+    assert code == 2
+    assert said in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_sweeps_run_is_the_run_that_train_trains(
+    folder: Path, runs: dict[str, str], command
+) -> None:
+    settings = GRID.replace("[sgd, adam]", "sgd").replace("[100, 5000]", "100")
+    (folder / "alone.yaml").write_text(settings)
+    assert command("train", "--config", "alone.yaml", "--experiment", "alone")[0] == 0
+    alone = load_run(StoreConfig(experiment="alone"), "last")
+    beside = load_run(StoreConfig(), runs["sgd"])
+    assert np.array_equal(alone.dynamics.cka, beside.dynamics.cka)
+    for name, curve in alone.curves.items():
+        assert np.array_equal(curve.values, beside.curves[name].values)

@@ -1,0 +1,165 @@
+"""Comparisons as text, page, figures and numbers, of made-up runs."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from repdyn.commands.compare import notes, optimizer_pair, varied_settings
+from repdyn.dynamics.comparison import Observation, findings
+from repdyn.errors import UserError
+from repdyn.records import Phases
+from repdyn.report.comparison import (
+    Comparison,
+    CrossCka,
+    as_csv,
+    as_json,
+    groups,
+    numbers,
+    spread,
+)
+from repdyn.report.comparison_text import comparison_text
+from repdyn.report.figures import png
+from repdyn.report.figures.comparison import comparison_figures
+from repdyn.report.page import page
+from report import synthetic
+from report.test_text import printed
+
+RECORD, _, _ = synthetic.run(count=20)
+FAMILIES = {"resnet18": "resnet", "vit_tiny_patch16_224": "vit"}
+HOSTILE = "<script>alert(1)</script>[red]\x1b[2J"
+
+
+def record(arch: str, opt: str, seed: int, **changes: object):
+    params = dict(RECORD.summary.params) | {
+        "arch": arch,
+        "opt": opt,
+        "seed": str(seed),
+        "lr": {"sgd": "0.1", "adam": "0.001"}[opt],
+    }
+    summary = synthetic.summary(
+        run_id=f"{arch}{opt}{seed}", name=f"{arch[:6]}-{opt}-s{seed}", params=params
+    )
+    value = (arch != "resnet18") * 2 + 0.1 * seed
+    scores = {f"{n}_{k}": value for n in ("fit_break", "synchrony") for k in ("cka", "regions")}
+    return replace(RECORD, summary=replace(summary, **changes), scores=scores)
+
+
+def comparison(*, seeds: int = 2, title: str = "sweep digits") -> Comparison:
+    runs = tuple(
+        record(arch, opt, s) for s in range(seeds) for arch in FAMILIES for opt in ("sgd", "adam")
+    )
+    seen = [
+        Observation(
+            FAMILIES[run.summary.params["arch"]],
+            run.summary.params["opt"],
+            run.summary.params,
+            run.scores,
+            double_descent=True,
+        )
+        for run in runs
+    ]
+    layers = synthetic.RESNET18
+    values = np.random.default_rng(0).random((3, len(layers), len(layers)))
+    cross = CrossCka(("a", "b"), (layers, layers), np.array([0, 1, 200]), values)
+    return Comparison(title, runs, findings(seen), ("arch", "opt"), (cross,), ("Beware.",))
+
+
+def test_groups_are_runs_that_differ_in_their_seed_only() -> None:
+    found = groups(comparison(seeds=3))
+    assert [(group.label, len(group.runs)) for group in found] == [
+        ("resnet18 sgd", 3),
+        ("resnet18 adam", 3),
+        ("vit_tiny sgd", 3),
+        ("vit_tiny adam", 3),
+    ]
+
+
+def test_of_several_runs_the_mean_and_the_ends_are_shown() -> None:
+    assert spread([1.0, 3.0, 2.0], 1) == "2.0 (1.0–3.0)"
+    assert spread([2.0], 2) == "2.00"
+    assert spread([], 2) == "–"
+
+
+def test_an_effect_is_shown_with_its_interval() -> None:
+    (effect, _) = comparison(seeds=2).findings[0].effects
+    assert numbers(effect) == "+2.00 [2.00, 2.00], p .062"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    for seeds in (1, 3):
+        shown = comparison_text(comparison(seeds=seeds), width)
+        assert max(map(len, printed(shown, width).splitlines())) <= width
+
+
+def test_text_tells_verdicts_and_notes() -> None:
+    said = printed(comparison_text(comparison(), 120), 120)
+    assert "Phases are more distinguishable in ViT than in ResNet.  supported" in said
+    assert "Phases are more distinguishable with SGD than with Adam.  undecided" in said
+    assert "Beware." in said
+
+
+def test_layers_of_two_runs_are_compared_at_an_epoch_that_both_have() -> None:
+    two = replace(comparison(), runs=comparison().runs[:2])
+    assert "CKA between layers at epoch 1:" in printed(comparison_text(two, 120, 1))
+    with pytest.raises(UserError, match="0, 1, 200"):
+        comparison_text(two, 120, 7)
+
+
+def test_the_page_shows_the_text_of_others_as_it_is() -> None:
+    hostile = comparison(title=HOSTILE)
+    html = page(hostile, {})
+    assert "<script>" not in html
+    assert "\x1b" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;[red][2J" in html
+
+
+def test_the_page_has_a_card_for_each_finding() -> None:
+    html = page(comparison(), {})
+    assert len(re.findall("<article class=", html)) == len(comparison().findings)
+    assert html.count("<article class=yes>") == 1
+
+
+def test_figures_are_drawn_for_all_that_is_there() -> None:
+    drawn = comparison_figures(comparison())
+    assert set(drawn) == {"scores", "drift", "cross_cka"}
+    assert all(png(figure).startswith(b"\x89PNG") for figure in drawn.values())
+    assert "cross_cka" not in comparison_figures(replace(comparison(), cross=()))
+
+
+def test_json_and_csv_hold_the_numbers() -> None:
+    found = json.loads(as_json(comparison()))
+    assert found["findings"][0]["verdict"] == "supported"
+    assert np.shape(found["cross"][0]["values"]) == (3, 10, 10)
+    rows = list(csv.DictReader(io.StringIO(as_csv(comparison()))))
+    assert [row["seed"] for row in rows] == ["0"] * 4 + ["1"] * 4
+    assert float(rows[-1]["fit_break_cka"]) == pytest.approx(2.1)
+
+
+def test_defaults_that_follow_the_optimizer_do_not_count_as_varied() -> None:
+    summaries = [run.summary for run in comparison().runs]
+    assert varied_settings(summaries) == ("arch", "opt")
+    swept = [*summaries, record("resnet18", "sgd", 0).summary]
+    swept[-1] = replace(swept[-1], params=dict(swept[-1].params) | {"lr": "0.5"})
+    assert varied_settings(swept) == ("arch", "opt", "lr")
+
+
+def test_a_pair_of_optimizers_agrees_in_all_else() -> None:
+    sgd, adam = (record("resnet18", opt, 0).summary for opt in ("sgd", "adam"))
+    assert optimizer_pair(sgd, adam)
+    assert not optimizer_pair(sgd, record("resnet18", "adam", 1).summary)
+    assert not optimizer_pair(sgd, sgd)
+
+
+def test_spikes_and_missing_fits_are_pointed_out() -> None:
+    runs = comparison().runs
+    spiky = replace(runs[0], phases=Phases(fit=3, spikes=(9,)))
+    unfit = replace(runs[1], phases=Phases())
+    said = notes([spiky, unfit])
+    assert any(runs[0].summary.name in note and "fell back" in note for note in said)
+    assert any(runs[1].summary.name in note and "not reached" in note for note in said)

@@ -1,0 +1,102 @@
+"""Grids: which runs settings with several values span."""
+
+from pathlib import Path
+
+import pytest
+
+from repdyn.errors import UserError
+from repdyn.grid import PRESETS, Grid, make_grid, point
+
+
+def grid(*options: str, preset: str | None = None, file: Path | None = None, seeds=None) -> Grid:
+    return make_grid(options, preset=preset, file=file, seeds=seeds)
+
+
+def test_every_combination_of_values_is_one_run() -> None:
+    runs = grid("--arch", "resnet18,resnet34", "--opt", "sgd,adam", "--lr=0.1,0.2", seeds=3).runs()
+    found = {(r.model.arch, r.optim.opt, r.optim.lr, r.optim.seed) for r in runs}
+    assert len(runs) == len(found) == 2 * 2 * 2 * 3
+
+
+def test_seeds_change_last_so_that_half_a_sweep_compares_everything() -> None:
+    runs = grid("--opt", "sgd,adam", seeds=2).runs()
+    assert [(r.optim.seed, r.optim.opt) for r in runs] == [
+        (0, "sgd"),
+        (0, "adam"),
+        (1, "sgd"),
+        (1, "adam"),
+    ]
+
+
+def test_a_repeated_value_is_one_run() -> None:
+    assert len(grid("--opt", "sgd,sgd").runs()) == 1
+
+
+def test_lists_are_not_divided() -> None:
+    (run,) = grid(
+        "--checkpoints", "0,1,10", "--arch-arg", "depth=6", "--arch-arg", "num_heads=4"
+    ).runs()
+    assert run.measure.checkpoints == (0, 1, 10)
+    assert run.model.arch_arg == ("depth=6", "num_heads=4")
+
+
+def test_flags_are_read() -> None:
+    assert grid("--compile").runs()[0].optim.compile
+    assert not grid("--no-compile", "--opt", "sgd").runs()[0].optim.compile
+
+
+def test_a_file_gives_the_grid_and_options_win(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("opt: [sgd, adam]\nlr: 0.1\nseeds: 2\nlabel_noise: [0, 0.15]\n")
+    runs = grid("--lr", "0.2", file=file).runs()
+    assert len(runs) == 8
+    assert {r.optim.lr for r in runs} == {0.2}
+    assert {r.data.label_noise for r in runs} == {0, 0.15}
+
+
+def test_seeds_of_the_option_win_over_the_files() -> None:
+    assert len(grid(preset="digits", seeds=1).runs()) == 4
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
+def test_presets_compare_architectures_and_optimizers(preset: str) -> None:
+    runs = grid(preset=preset).runs()
+    assert {(r.model.arch.partition("_")[0], r.optim.opt) for r in runs} == {
+        ("resnet18", "sgd"),
+        ("resnet18", "adam"),
+        ("vit", "sgd"),
+        ("vit", "adam"),
+    }
+
+
+def test_the_name_stays_with_more_seeds_and_changes_with_a_setting() -> None:
+    name = grid(preset="digits", seeds=2).name
+    assert name.startswith("digits-")
+    assert grid(preset="digits", seeds=5).name == name
+    assert grid("--lr", "0.1", preset="digits", seeds=2).name != name
+
+
+def test_a_point_does_not_depend_on_where_it_is_computed() -> None:
+    (here,) = grid("--device", "cpu", "--data-dir", "a").runs()
+    (there,) = grid("--device", "auto", "--data-dir", "b").runs()
+    (other,) = grid("--lr", "0.3").runs()
+    assert point(here) == point(there) != point(other)
+
+
+MISTAKES = [
+    (["--lrr", "1"], {}, "the nearest are lr"),
+    (["--lr", "x"], {}, "x"),
+    (["--lr", ""], {}, "a value is missing"),
+    (["lr", "1"], {}, "write settings as --name value"),
+    (["--label-noise", "2"], {}, "below 1"),
+    ([], {"seeds": 0}, "at least 1"),
+    ([], {"preset": "nope"}, "digits"),
+    ([], {"preset": "digits", "file": Path("x.yaml")}, "give one of them"),
+    ([], {"file": Path("missing.yaml")}, "missing.yaml"),
+]
+
+
+@pytest.mark.parametrize(("options", "more", "said"), MISTAKES)
+def test_mistakes_are_told(options: list[str], more: dict, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        grid(*options, **more).runs()
