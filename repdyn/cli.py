@@ -128,6 +128,9 @@ def sweep(
     seeds: int | None = None,
     name: str | None = None,
     dry_run: bool = False,
+    ray: Annotated[bool | str, Parameter(negative=(), show_default=False)] = False,
+    cpus_per_run: float = 1,
+    gpus_per_run: float = 0,
     store: StoreConfig | None = None,
 ) -> None:
     """Train a grid of runs under one parent, and compare them.
@@ -140,13 +143,25 @@ def sweep(
         seeds: train each point of the grid with so many seeds, counted from 0.
         name: of the sweep (default: the preset's or the file's, and a digest of the settings).
         dry_run: only list the runs, and which of them are finished.
+        ray: train runs side by side as tasks of Ray, on this machine or the cluster at ADDRESS
+            (pip install 'repdyn[ray]').
+        cpus_per_run: processor cores of a run on Ray.
+        gpus_per_run: GPUs of a run on Ray; 0.25 puts four runs on one.
     """
     from repdyn.grid import make_grid
 
     grid = make_grid(settings, preset=preset, file=config, seeds=seeds)
+    from repdyn.commands.child import Resources
     from repdyn.commands.sweep import run_sweep
 
-    run_sweep(grid, store or StoreConfig(), name, dry_run=dry_run)
+    run_sweep(
+        grid,
+        store or StoreConfig(),
+        name,
+        dry_run=dry_run,
+        ray=("local" if ray is True else ray) or None,
+        resources=Resources(cpus_per_run, gpus_per_run),
+    )
 
 
 @app.command

@@ -90,7 +90,7 @@ def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
     }
     if len(finished) < 2:
         raise UserError(f"{sweep.name}: {len(finished)} finished runs; there is nothing to compare")
-    records = [load_run(store, run.run_id) for run in finished.values()]
+    records = [load_run(store, run.run_id) for run in sorted(finished.values(), key=_order)]
     return compared(f"sweep {sweep.name}", records, store)
 
 
@@ -165,6 +165,13 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
             "another answer (repdyn sweep --lr)."
         )
     return tuple(said)
+
+
+def _order(run: RunSummary) -> tuple[object, ...]:
+    """Return a run's place in a sweep, whenever it was trained: SGD first, seeds together."""
+    params = dict(run.params)
+    seed = params.pop("seed", "")
+    return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), int(seed or 0)
 
 
 def _with_scores(record: RunRecord) -> RunRecord:

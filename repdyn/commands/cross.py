@@ -6,7 +6,7 @@ import numpy as np
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
-from repdyn.measure.cka import cka_matrix
+from repdyn.measure.rows import cka_matrix
 from repdyn.records import RunRecord
 from repdyn.report.comparison import CrossCka
 from repdyn.report.reading import measured

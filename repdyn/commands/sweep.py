@@ -6,22 +6,21 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from repdyn import models
+from repdyn.commands.child import Child, Resources, Todo, one_line, say, train_child
 from repdyn.commands.compare import log_report, of_sweep
-from repdyn.commands.train import run_name, train_run
+from repdyn.commands.train import run_name
 from repdyn.config import StoreConfig, TrainConfig
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
 from repdyn.grid import Grid, digest, point
-from repdyn.records import RunRecord, RunSummary
+from repdyn.records import RunSummary
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.wording import duration, plain
 from repdyn.tracking import artifacts
@@ -29,30 +28,28 @@ from repdyn.tracking.reader import find_sweep, sweep_runs
 from repdyn.tracking.writer import RunWriter
 from repdyn.training import check_optimizer
 
-Todo = Literal["train", "finished", "elsewhere"]
 
-
-@dataclass(frozen=True)
-class Child:
-    """One run of the grid.
-
-    Attributes:
-        name: of the run.
-        config: with its defaults.
-        point: digest by which the run is known.
-        todo: train it, or leave it: it is finished, or another process trains it.
-    """
-
-    name: str
-    config: TrainConfig
-    point: str
-    todo: Todo
-
-
-def run_sweep(grid: Grid, store: StoreConfig, name: str | None, *, dry_run: bool) -> None:
+def run_sweep(
+    grid: Grid,
+    store: StoreConfig,
+    name: str | None,
+    *,
+    dry_run: bool,
+    ray: str | None,
+    resources: Resources,
+) -> None:
     """Run the whole of `repdyn sweep`.
 
     Runs that fail are reported at the end, with exit code 1; the others are trained.
+
+    Args:
+        grid: of the runs.
+        store: where they are logged.
+        name: of the sweep (default: the grid's).
+        dry_run: only list the runs.
+        ray: address of a Ray cluster that trains them, `local` for one of this machine; None to
+            train them one after another in this process.
+        resources: of a run on the cluster.
 
     Raises:
         UserError: a setting that cannot be met; nothing is trained.
@@ -71,7 +68,12 @@ def run_sweep(grid: Grid, store: StoreConfig, name: str | None, *, dry_run: bool
         console.print(_plan(children))
         return
     with _open(store, name, grid, parent) as writer:
-        failed = _train_all(console, children, store, writer.run_id)
+        if ray is None:
+            failed = _train_all(console, children, store, writer.run_id)
+        else:
+            from repdyn.commands.ray_sweep import train_all_by_ray
+
+            failed = train_all_by_ray(console, children, store, writer.run_id, ray, resources)
         _compare(console, store, name, writer)
         if failed:
             _tell_failures(console, failed)
@@ -142,29 +144,22 @@ def _open(store: StoreConfig, name: str, grid: Grid, parent: RunSummary | None) 
 def _train_all(
     console: Console, children: Sequence[Child], store: StoreConfig, parent: str
 ) -> dict[str, str]:
-    """Train what is to be trained; returns what went wrong, by run."""
+    """Train one run after another in this process; returns what went wrong, by run."""
     failed: dict[str, str] = {}
     for i, child in enumerate(children):
         title = f"[{i + 1}/{len(children)}] {child.name}"
         if child.todo != "train":
-            _say(console, f"{title}: {_STATES[child.todo]}")
+            say(console, f"{title}: {_STATES[child.todo]}")
             continue
-        _say(console, title)
+        say(console, title)
         start = time.monotonic()
         try:
-            record = train_run(
-                console,
-                prepare(child.config),
-                store,
-                child.name,
-                tags={artifacts.POINT_TAG: child.point},
-                parent_run_id=parent,
-            )
+            result = train_child(console, child, store, parent)
         except Exception as error:  # the other runs are worth having
-            failed[child.name] = _one_line(error)
-            _say(console, f"  failed: {failed[child.name]}")
+            failed[child.name] = one_line(error)
+            say(console, f"  failed: {failed[child.name]}")
         else:
-            _say(console, f"  {_result(record)} · {duration(time.monotonic() - start)}")
+            say(console, f"  {result} · {duration(time.monotonic() - start)}")
     return failed
 
 
@@ -173,12 +168,12 @@ def _compare(console: Console, store: StoreConfig, name: str, writer: RunWriter)
     try:
         comparison = of_sweep(find_sweep(store, writer.run_id), store)
     except UserError as error:
-        _say(console, str(error))
+        say(console, str(error))
         return
     log_report(comparison, writer)
     console.print()
     console.print(comparison_text(comparison, console.width))
-    _say(console, f"\nreport: repdyn report {plain(name)} --out report.html")
+    say(console, f"\nreport: repdyn report {plain(name)} --out report.html")
 
 
 _STATES: Mapping[Todo, str] = {
@@ -212,23 +207,8 @@ def _plan(children: Sequence[Child]) -> Table:
     return table
 
 
-def _result(record: RunRecord) -> str:
-    phases = " · ".join(f"{name} {epoch}" for name, epoch in record.phases.markers().items())
-    return f"{record.summary.run_id[:8]}: {phases or 'no phase boundary'}"
-
-
 def _tell_failures(console: Console, failed: Mapping[str, str]) -> None:
     console.print()
     for name, why in failed.items():
-        _say(console, f"failed: {name}: {why}")
-    _say(console, "the same command trains them again")
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    kind = type(error).__name__
-    return text if isinstance(error, UserError) else f"{kind}: {text}"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(console, f"failed: {name}: {why}")
+    say(console, "the same command trains them again")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,13 +23,8 @@ from torch import Tensor, nn
 
 from repdyn.config import CkaEstimator
 from repdyn.measure.features import flat, layer_features
+from repdyn.measure.rows import Row
 from repdyn.models import Layer
-
-Row = NDArray[np.float16]
-Rows = Sequence[NDArray[np.floating[Any]]]
-
-_BLOCK = 2**22
-"""Float32 numbers that a product of rows holds beside the stored ones: 16 MiB."""
 
 
 def gram(features: Tensor) -> Tensor:
@@ -145,54 +139,3 @@ def gram_vectors(
             held.clear()
             piece.append(packed(gram(features_of_all), estimator) * share)
     return [torch.cat(piece) for piece in pieces]
-
-
-def inner_products(a: Rows, b: Rows) -> NDArray[np.float64]:
-    """Return ⟨a_i, b_j⟩ / m of rows of length m, (len(a), len(b)) float64.
-
-    Products in float32 over blocks of columns, summed in float64.
-    """
-    m = a[0].size
-    step = max(1, _BLOCK // (len(a) + len(b)))
-    total = np.zeros((len(a), len(b)))
-    for start in range(0, m, step):
-        left = np.stack([row[start : start + step] for row in a]).astype(np.float32)
-        right = np.stack([row[start : start + step] for row in b]).astype(np.float32)
-        total += left @ right.T
-    return total / m
-
-
-def cka_matrix(a: Rows, b: Rows) -> NDArray[np.float64]:
-    """Return the CKA of every row of a with every row of b, (len(a), len(b)).
-
-    The rows may be of one layer at two checkpoints, of two layers, or of two runs, as long as they
-    come from the same probe images. Not clamped: independent features give small negative values.
-    """
-    norms = [np.array([inner_products([r], [r])[0, 0] for r in rows]) for rows in (a, b)]
-    matrix: NDArray[np.float64] = inner_products(a, b) / np.sqrt(np.outer(*norms))
-    return matrix
-
-
-class GrowingCka:
-    """The E×E CKA of one layer, grown by one row at each checkpoint."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self._products = np.zeros((0, 0))
-
-    def append(self, row: Row) -> None:
-        """Add a checkpoint: one matrix-vector product with the rows there are."""
-        self.rows.append(row)
-        new = inner_products(self.rows, [row])[:, 0]
-        e = len(self.rows)
-        grown = np.empty((e, e))
-        grown[:-1, :-1] = self._products
-        grown[-1, :] = grown[:, -1] = new
-        self._products = grown
-
-    @property
-    def matrix(self) -> NDArray[np.float32]:
-        """The CKA of each checkpoint with each, (E, E); NaN where a row is undefined."""
-        norms = np.sqrt(np.diag(self._products))
-        matrix: NDArray[np.float32] = (self._products / np.outer(norms, norms)).astype(np.float32)
-        return matrix

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from repdyn.config import MeasureConfig
-from repdyn.measure.cka import GrowingCka, Row, gram_vectors, stored
+from repdyn.measure.cka import gram_vectors, stored
 from repdyn.measure.features import all_features, flat, pooled, with_precise_bn
 from repdyn.measure.probes import LinearProbe, fit_probe
 from repdyn.measure.regions import (
@@ -23,6 +23,7 @@ from repdyn.measure.regions import (
     label_maps,
     planes_through,
 )
+from repdyn.measure.rows import GrowingCka, Row
 from repdyn.models import Layer
 from repdyn.records import Dynamics, LabelMaps
 

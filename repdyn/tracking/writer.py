@@ -257,6 +257,16 @@ class RunWriter:
                 raise
 
 
+def end_run(store: StoreConfig, run_id: str, status: str) -> None:
+    """Give a run that nobody writes any more its last status.
+
+    Raises:
+        UserError: the store does not answer or has no such run.
+    """
+    with one_line(tracking_uri(store)):
+        connect(store).set_terminated(run_id, status)
+
+
 def _experiment_id(client: MlflowClient, name: str) -> str:
     """Return the experiment's id; made if missing, also if another process makes it just now."""
     found = client.get_experiment_by_name(name)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from measure import oracles
 from measure.networks import FIRST, IDENTITY, LOGITS, Mlp, Residual, Scaled
-from repdyn.measure.cka import GrowingCka, cka_matrix, gram_vectors, minibatches, stored
+from repdyn.measure.cka import gram_vectors, minibatches, stored
+from repdyn.measure.rows import GrowingCka, cka_matrix
 from repdyn.models import Layer
 
 

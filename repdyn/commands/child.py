@@ -1,0 +1,78 @@
+"""One run of a sweep: what is known of it before it is trained, and its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+
+from repdyn.commands.train import train_run
+from repdyn.config import StoreConfig, TrainConfig
+from repdyn.errors import UserError
+from repdyn.experiment import prepare
+from repdyn.tracking import artifacts
+from repdyn.tracking.reader import find_run, sweep_runs
+from repdyn.tracking.writer import end_run
+
+Todo = Literal["train", "finished", "elsewhere"]
+
+
+@dataclass(frozen=True)
+class Child:
+    """One run of the grid.
+
+    Attributes:
+        name: of the run.
+        config: with its defaults.
+        point: digest by which the run is known.
+        todo: train it, or leave it: it is finished, or another process trains it.
+    """
+
+    name: str
+    config: TrainConfig
+    point: str
+    todo: Todo
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run takes of a cluster: processor cores, and GPUs or a share of one."""
+
+    cpus: float = 1
+    gpus: float = 0
+
+
+def train_child(console: Console, child: Child, store: StoreConfig, parent: str) -> str:
+    """Train a run of a sweep; returns in a line what came out.
+
+    A run of the same point that is still recorded as running is one whose process died: the sweep
+    trains a point once at a time.
+
+    Raises:
+        UserError: a setting that cannot be met, or the store refuses.
+    """
+    for run in sweep_runs(store, find_run(store, parent)):
+        if run.tags.get(artifacts.POINT_TAG) == child.point and run.status == "RUNNING":
+            end_run(store, run.run_id, "FAILED")
+    record = train_run(
+        console,
+        prepare(child.config),
+        store,
+        child.name,
+        tags={artifacts.POINT_TAG: child.point},
+        parent_run_id=parent,
+    )
+    phases = " · ".join(f"{name} {epoch}" for name, epoch in record.phases.markers().items())
+    return f"{record.summary.run_id[:8]}: {phases or 'no phase boundary'}"
+
+
+def one_line(error: Exception) -> str:
+    """Return what went wrong, on a line; of what is not the user's mistake with its kind."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line as it is."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
