@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,13 +18,30 @@ PRESETS = Path(__file__).with_name("presets")
 
 SEED, SEEDS = "seed", "seeds"
 
+WHERE, SET = "where", "set"
+"""Keys of a file: settings of only those runs that agree with a rule."""
+
 PLACES = frozenset({"data_dir", "device", "compile"})
 """Settings that say where and how a run is computed, not what is computed."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}
 """Settings in whose values a comma divides no runs."""
 
-Values = tuple[str | list[str], ...]
+Value = str | list[str]
+Values = tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Settings for the runs that have certain values of others.
+
+    Attributes:
+        where: the values that a run must have, by setting.
+        settings: what such a run then has.
+    """
+
+    where: Mapping[str, Value]
+    settings: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -34,10 +51,12 @@ class Grid:
     Attributes:
         stem: what the sweep is called where nobody names it.
         settings: the values of each setting that is given, by its name in TrainConfig.
+        rules: settings of some of the runs; those in `settings` win over them.
     """
 
     stem: str
     settings: Mapping[str, Values]
+    rules: tuple[Rule, ...] = ()
 
     def runs(self) -> list[TrainConfig]:
         """Return a configuration for each combination of values; seeds change last.
@@ -49,7 +68,17 @@ class Grid:
         """
         names = sorted(self.settings, key=lambda name: name != SEED)
         combinations = itertools.product(*(self.settings[name] for name in names))
-        return [from_settings(dict(zip(names, one, strict=True))) for one in combinations]
+        return [
+            from_settings(self._ruled(dict(zip(names, one, strict=True)))) for one in combinations
+        ]
+
+    def _ruled(self, run: dict[str, Value]) -> dict[str, Value]:
+        """Return a run's settings with those that rules give it."""
+        fitting = [r for r in self.rules if r.where.items() <= run.items()]
+        given: dict[str, Value] = {}
+        for rule in fitting:
+            given |= rule.settings
+        return given | run
 
     @property
     def name(self) -> str:
@@ -57,8 +86,14 @@ class Grid:
 
         The same grid has the same name on every day, also with more seeds than before.
         """
+        return f"{self.stem}-{self.digest[:6]}"
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digits that stand for all settings but the seeds."""
         fixed = {name: values for name, values in self.settings.items() if name != SEED}
-        return f"{self.stem}-{digest(fixed)[:6]}"
+        rules = [[dict(rule.where), dict(rule.settings)] for rule in self.rules]
+        return digest([fixed, rules] if rules else fixed)
 
     def varied(self) -> list[str]:
         """Return the settings with several values."""
@@ -77,7 +112,8 @@ def make_grid(
     Args:
         options: of `repdyn train`, with one value or several divided by commas: `--lr 0.1,0.01`.
         preset: name of one of PRESETS.
-        file: YAML of `name: value` and `name: [value, value]`, and `seeds: n`.
+        file: YAML of `name: value` and `name: [value, value]`, `seeds: n`, and under `where` a
+            list of rules such as `{opt: adam, set: {lr: 0.001}}`.
         seeds: how many, counted from 0.
 
     Raises:
@@ -86,15 +122,20 @@ def make_grid(
     if preset is not None and file is not None:
         raise UserError("--preset and --config: give one of them")
     settings: dict[str, Values] = {}
+    rules: tuple[Rule, ...] = ()
     if preset is not None:
         file = _preset(preset)
     if file is not None:
-        settings = _of_file(file)
+        given = read_yaml(file)
+        rules = tuple(map(_rule, _list(given.pop(WHERE, []))))
+        settings = _of_file(given)
     settings |= _of_options(options)
     if seeds is not None:
         settings[SEED] = _seeds(seeds)
-    _check_names(settings)
-    return Grid("sweep" if file is None else file.stem, settings)
+    for names in (settings, *(part for rule in rules for part in (rule.where, rule.settings))):
+        _check_names(names)
+    _check_values(settings)
+    return Grid("sweep" if file is None else file.stem, settings, rules)
 
 
 def digest(value: Any) -> str:
@@ -114,8 +155,18 @@ def _preset(name: str) -> Path:
     return PRESETS / f"{name}.yaml"
 
 
-def _of_file(path: Path) -> dict[str, Values]:
-    given = read_yaml(path)
+def _rule(given: object) -> Rule:
+    if not isinstance(given, dict) or not isinstance(given.get(SET), dict):
+        raise UserError(f"{WHERE}: {given}: write rules as {{opt: adam, set: {{lr: 0.001}}}}")
+    where = {str(name): _item(value) for name, value in given.items() if name != SET}
+    return Rule(where, {str(name): _item(value) for name, value in given[SET].items()})
+
+
+def _list(given: object) -> list[object]:
+    return given if isinstance(given, list) else [given]
+
+
+def _of_file(given: dict[str, Any]) -> dict[str, Values]:
     settings: dict[str, Values] = {}
     if SEEDS in given:
         settings[SEED] = _seeds(given.pop(SEEDS))
@@ -125,7 +176,7 @@ def _of_file(path: Path) -> dict[str, Values]:
     return settings
 
 
-def _item(value: object) -> str | list[str]:
+def _item(value: object) -> Value:
     return [str(part) for part in value] if isinstance(value, list) else str(value)
 
 
@@ -173,15 +224,22 @@ def _distinct(values: Any) -> Values:
     return tuple(kept)
 
 
-def _check_names(settings: Mapping[str, Values]) -> None:
+def _check_names(names: Iterable[str]) -> None:
     known = [name for name, _ in TrainConfig().settings()]
-    for name, values in settings.items():
-        option = f"--{name.replace('_', '-')}"
+    for name in names:
         if name not in known:
             near = nearest(name, known).replace("_", "-")
-            raise UserError(f"{option}: repdyn train has no such setting{near}")
+            raise UserError(f"{_option(name)}: repdyn train has no such setting{near}")
+
+
+def _check_values(settings: Mapping[str, Values]) -> None:
+    for name, values in settings.items():
         if not values or "" in values:
-            raise UserError(f"{option}: a value is missing; divide values by commas, a,b,c")
+            raise UserError(f"{_option(name)}: a value is missing; divide values by commas, a,b,c")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _text(value: str | list[str]) -> str:

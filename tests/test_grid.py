@@ -54,6 +54,36 @@ def test_a_file_gives_the_grid_and_options_win(tmp_path: Path) -> None:
     assert {r.data.label_noise for r in runs} == {0, 0.15}
 
 
+def test_rules_give_settings_to_the_runs_they_fit(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "arch: [resnet18, resnet34]\nopt: [sgd, adam]\n"
+        "where:\n"
+        "  - {opt: adam, set: {lr: 0.001}}\n"
+        "  - {opt: adam, arch: resnet34, set: {lr: 0.002, width: 0.5}}\n"
+    )
+    found = {
+        (r.model.arch, r.optim.opt): (r.optim.lr, r.model.width) for r in grid(file=file).runs()
+    }
+    assert found == {
+        ("resnet18", "sgd"): (None, None),
+        ("resnet34", "sgd"): (None, None),
+        ("resnet18", "adam"): (0.001, None),
+        ("resnet34", "adam"): (0.002, 0.5),
+    }
+    assert {r.optim.lr for r in grid("--lr", "7", file=file).runs()} == {7}
+
+
+@pytest.mark.parametrize(
+    "rule", ["where: adam", "where: [{opt: adam}]", "where: [{opt: adam, set: {lrr: 1}}]"]
+)
+def test_mistaken_rules_are_told(rule: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"opt: [sgd, adam]\n{rule}\n")
+    with pytest.raises(UserError, match=r"where|no such setting"):
+        grid(file=file)
+
+
 def test_seeds_of_the_option_win_over_the_files() -> None:
     assert len(grid(preset="digits", seeds=1).runs()) == 4
 

@@ -19,7 +19,7 @@ from repdyn.config import StoreConfig, TrainConfig
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
-from repdyn.grid import Grid, digest, point
+from repdyn.grid import Grid, point
 from repdyn.records import RunSummary
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.wording import duration, plain
@@ -133,7 +133,7 @@ def _open(store: StoreConfig, name: str, grid: Grid, parent: RunSummary | None) 
     Raises:
         UserError: there is a sweep of this name with other settings.
     """
-    fixed = digest({n: values for n, values in grid.settings.items() if n != "seed"})
+    fixed = grid.digest
     if parent is None:
         return RunWriter.start(store, name, grid.params(), {artifacts.SWEEP_TAG: fixed})
     if parent.tags[artifacts.SWEEP_TAG] != fixed:
