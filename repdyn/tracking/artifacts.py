@@ -239,6 +239,10 @@ def decode_phases(content: bytes) -> Phases:
             for name in ("onset", "fit", "test_min", "test_peak")
         }
         spikes = _ints(said.get("spikes", ()))
+        if joint_intervals and len(joint_intervals) != len(joint):
+            raise ValueError("joint_intervals")
+        if change_intervals and [*map(len, change_intervals)] != [*map(len, points)]:
+            raise ValueError("change_intervals")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(PHASES, error) from None
     return Phases(

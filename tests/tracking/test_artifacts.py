@@ -88,7 +88,13 @@ def test_phases_from_before_there_were_intervals_are_read_without() -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [{"intervals": [1, 2]}, {"intervals": {"fit": [1]}}, {"joint_intervals": [[1, 2, 3]]}],
+    [
+        {"intervals": [1, 2]},
+        {"intervals": {"fit": [1]}},
+        {"joint_intervals": [[1, 2, 3]]},
+        {"joint_intervals": [[1, 2], [3, 4]]},
+        {"change_intervals": [[], [], []]},
+    ],
 )
 def test_damaged_intervals_are_said_to_be(damage: dict[str, object]) -> None:
     said = json.loads(artifacts.encode_phases(WITH_INTERVALS, made.LAYERS)) | damage
