@@ -7,11 +7,14 @@ grid, and L+1 where the network's output comes after its layers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Interval = tuple[int, int]
+"""First and last of a range of epochs, both in it."""
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
@@ -112,6 +115,10 @@ class Phases:
         change_points: for each watched layer, the epochs at which its representation changes.
         spikes: epochs after the fit at which training accuracy has fallen back: all layers move
             together there, whatever they do otherwise.
+        joint: the epochs at which the representations of all layers together change.
+        intervals: the epochs between which a boundary lies, by its field's name.
+        change_intervals: the same of each change point, as they are in change_points.
+        joint_intervals: the same of each in joint.
     """
 
     onset: int | None = None
@@ -120,6 +127,10 @@ class Phases:
     test_peak: int | None = None
     change_points: tuple[tuple[int, ...], ...] = ()
     spikes: tuple[int, ...] = ()
+    joint: tuple[int, ...] = ()
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    change_intervals: tuple[tuple[Interval, ...], ...] = ()
+    joint_intervals: tuple[Interval, ...] = ()
 
     def markers(self) -> dict[str, int]:
         """Return the epochs of the boundaries that exist, by name, without the change points."""

@@ -1,16 +1,19 @@
-"""Phase boundaries, read off the curves and the E×E matrices.
+"""Phase boundaries, read off the curves; those of the representations are in change_points.py.
 
-Boundaries are epochs of the run; each definition stands in the docstring of its function.
+Boundaries are epochs of the run; each definition, and that of the interval of epochs in which the
+boundary lies, stands in the docstring of its function.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repdyn.records import Curve, Dynamics, FloatArray, IntArray, Phases
+from repdyn.records import Curve, Dynamics, FloatArray, Interval, Phases
 
 PERFECT = 0.999
 """Training accuracy that counts as perfect fit: one example of a thousand may be missed."""
@@ -29,12 +32,20 @@ Curves change by ratios of epochs, their jitter does not."""
 LEAST_PEAK = 0.02
 """Smallest rise and fall of the test error that counts as a peak."""
 
-LEAST_GAIN = 0.1
-"""Share of a layer's whole scatter that a change point must explain."""
+JITTERS = 2
+"""Times the jitter of a curve within which two of its values are told apart by nothing."""
 
-LEAST_SCATTER = 1e-4
-"""Mean squared distance from the mean, in units of a representation's norm, below which a layer
-stood still: stored CKA is good to 1e-5."""
+LEAST_JITTERY = 20
+"""Epochs from the start of a curve over which its jitter is taken, at least: up to the boundary,
+since after it the curve may stand at its ceiling."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """An epoch, and the first and last at which the boundary may as well lie."""
+
+    epoch: int
+    interval: Interval
 
 
 def find_phases(curves: Mapping[str, Curve], dynamics: Dynamics | None) -> Phases:
@@ -45,26 +56,57 @@ def find_phases(curves: Mapping[str, Curve], dynamics: Dynamics | None) -> Phase
             a boundary whose curve is missing is None.
         dynamics: for the change points; None leaves them out.
     """
-    test_min, test_peak = test_error_extremes(curves.get("test/acc"))
     train_acc = curves.get("train/acc")
-    return Phases(
-        onset=memorisation_onset(curves.get("train/acc_noisy")),
-        fit=perfect_fit(train_acc),
-        test_min=test_min,
-        test_peak=test_peak,
-        change_points=()
-        if dynamics is None
-        else tuple(change_points(matrix, dynamics.epochs) for matrix in dynamics.cka),
+    test_min, test_peak = test_error_extremes(curves.get("test/acc"))
+    named = {
+        "onset": memorisation_onset(curves.get("train/acc_noisy")),
+        "fit": perfect_fit(train_acc),
+        "test_min": test_min,
+        "test_peak": test_peak,
+    }
+    found = {name: boundary for name, boundary in named.items() if boundary is not None}
+    epochs = {name: boundary.epoch for name, boundary in found.items()}
+    phases = Phases(
+        onset=epochs.get("onset"),
+        fit=epochs.get("fit"),
+        test_min=epochs.get("test_min"),
+        test_peak=epochs.get("test_peak"),
         spikes=loss_spikes(train_acc),
+        intervals={name: boundary.interval for name, boundary in found.items()},
+    )
+    return phases if dynamics is None else _with_change_points(phases, dynamics)
+
+
+def _with_change_points(phases: Phases, dynamics: Dynamics) -> Phases:
+    # ruptures takes a second to import, and only the end of a run needs it
+    from repdyn.dynamics.change_points import change_points, joint_change_points
+
+    layers = [change_points(matrix, dynamics.epochs) for matrix in dynamics.cka]
+    joint = joint_change_points(dynamics.cka, dynamics.epochs)
+    return replace(
+        phases,
+        change_points=tuple(layer.epochs for layer in layers),
+        change_intervals=tuple(layer.intervals for layer in layers),
+        joint=joint.epochs,
+        joint_intervals=joint.intervals,
     )
 
 
-def perfect_fit(train_acc: Curve | None) -> int | None:
-    """Return the first epoch at which training accuracy reaches PERFECT."""
+def perfect_fit(train_acc: Curve | None) -> Boundary | None:
+    """Return the first epoch at which training accuracy reaches PERFECT.
+
+    Its interval begins where accuracy is within JITTERS times its jitter of that, and ends where
+    its running median reaches PERFECT, since a single epoch may reach it by luck.
+    """
     if train_acc is None:
         return None
-    reached = np.flatnonzero(train_acc.values >= PERFECT)
-    return int(train_acc.epochs[reached[0]]) if len(reached) else None
+    at = _first(train_acc.values >= PERFECT)
+    if at is None:
+        return None
+    noise = JITTERS * jitter(train_acc.values[: max(at + 1, LEAST_JITTERY)])
+    early = _first(train_acc.values >= PERFECT - noise)
+    late = _first(running_median(train_acc) >= PERFECT)
+    return _boundary(train_acc, early, at, late)
 
 
 def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
@@ -75,86 +117,77 @@ def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
     fit = perfect_fit(train_acc)
     if train_acc is None or fit is None:
         return ()
-    fallen = (train_acc.values < FALLEN) & (train_acc.epochs > fit)
+    fallen = (train_acc.values < FALLEN) & (train_acc.epochs > fit.epoch)
     starts = fallen & ~np.concatenate([[False], fallen[:-1]])
     return tuple(int(epoch) for epoch in train_acc.epochs[starts])
 
 
-def memorisation_onset(noisy_fit: Curve | None) -> int | None:
-    """Return when the flipped labels begin to be fit.
+def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
+    """Return when the flipped labels begin to be fit; None without label noise.
 
     While what generalises is learned, flipped labels are contradicted, and noisy-fit accuracy (their
     share that is predicted as flipped) falls below chance. The onset is the first epoch after its
-    minimum m at which its running median reaches m + ONSET_SHARE·(1 - m).
+    minimum m at which its running median reaches m + ONSET_SHARE·(1 - m). Its interval is from
+    where the median reaches JITTERS times the curve's jitter less to where it reaches as much
+    more: m is the least of many medians, and tends to be too low by as much as they err.
+
+    Without flipped labels, atypical examples, which too are fit late and only by memorisation,
+    could stand in for them; but which are atypical is known only from what each example was
+    predicted as over the epochs, and runs do not record that.
     """
     if noisy_fit is None or not len(noisy_fit.values):
         return None
     smooth = running_median(noisy_fit)
     start = int(np.nanargmin(smooth))
     threshold = smooth[start] + ONSET_SHARE * (1 - smooth[start])
-    reached = np.flatnonzero(smooth[start:] >= threshold)
-    return int(noisy_fit.epochs[start + reached[0]]) if len(reached) else None
+    after = np.arange(len(smooth)) >= start
+    at = _first(after & (smooth >= threshold))
+    if at is None:
+        return None
+    noise = JITTERS * jitter(noisy_fit.values[: max(at + 1, LEAST_JITTERY)])
+    early = _first(after & (smooth >= threshold - noise))
+    late = _first(after & (smooth >= threshold + noise))
+    return _boundary(noisy_fit, early, at, late)
 
 
-def test_error_extremes(test_acc: Curve | None) -> tuple[int | None, int | None]:
-    """Return the epochs of the test error's minimum and of its later peak.
+def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Boundary | None]:
+    """Return the test error's minimum and its later peak.
 
     Epoch-wise double descent (Nakkiran et al. 2020): the error falls, rises to a peak and falls
     again. The peak is where the smaller of the rise from the lowest error before it and the fall to
     the lowest after it is largest, on the running median; it counts if that exceeds LEAST_PEAK and
-    three times the curve's jitter (its standard deviation without trend: the median
-    absolute second difference · 1.4826 / √6). The minimum is sought before
-    the peak, or everywhere without one, and is the first epoch within twice the jitter of it.
+    three times the curve's jitter. The minimum is sought before the peak, or everywhere without
+    one, and is the first epoch within JITTERS times the jitter of it.
+
+    The interval of each is from the first to the last epoch that close to it, whether or not the
+    error leaves that range in between: of an error that stays flat it is long.
     """
     if test_acc is None or len(test_acc.values) < 3:
         return None, None
     error = 1 - running_median(test_acc)
-    jitter = 1.4826 * float(np.median(np.abs(np.diff(test_acc.values, 2)))) / np.sqrt(6)
+    noise = jitter(test_acc.values)
     rise = error - np.minimum.accumulate(error)
     fall = error - np.minimum.accumulate(error[::-1])[::-1]
     height = np.minimum(rise, fall)
     peak = int(np.argmax(height))
-    if height[peak] < max(LEAST_PEAK, 3 * jitter):
-        return int(test_acc.epochs[_first_low(error, jitter)]), None
-    low = _first_low(error[: peak + 1], jitter)
-    return int(test_acc.epochs[low]), int(test_acc.epochs[peak])
+    if height[peak] < max(LEAST_PEAK, 3 * noise):
+        first, last = _within(-error, JITTERS * noise)
+        return _boundary(test_acc, first, first, last), None
+    first, last = _within(-error[: peak + 1], JITTERS * noise)
+    low = _boundary(test_acc, first, first, last)
+    first, last = _within(height, JITTERS * noise)
+    return low, _boundary(test_acc, first, peak, last)
 
 
-def _first_low(error: NDArray[np.float64], jitter: float) -> int:
-    return int(np.flatnonzero(error <= error.min() + 2 * jitter)[0])
+def jitter(values: FloatArray) -> float:
+    """Return the standard deviation of a curve about its trend.
 
-
-def change_points(similarity: FloatArray, epochs: IntArray) -> tuple[int, ...]:
-    """Return the epochs at which a layer's representation changes, from its E×E matrix.
-
-    The similarities are inner products of unit vectors, one a checkpoint (for CKA: of the centred
-    Grams), so the eigenvectors of the matrix give the checkpoints as points. These are cut into
-    stretches of least scatter about their means (Killick et al. 2012, by `ruptures`); the number of
-    cuts is the one at which each explains at least LEAST_GAIN of the whole scatter. Log-spaced
-    checkpoints weigh stretches by their length in log-epoch. The initial model is left out: leaving
-    it is a change in every run.
-
-    Args:
-        similarity: (E, E).
-        epochs: of the checkpoints, (E,).
-
-    Returns:
-        For each cut the first checkpoint after it.
+    The median absolute second difference, which a steady trend leaves alone and a few jumps hardly
+    move, · 1.4826 / √6; 0 of fewer than three values.
     """
-    trained = epochs >= 1
-    kept = similarity[np.ix_(trained, trained)].astype(np.float64)
-    if len(kept) < 4 or not np.isfinite(kept).all():
-        return ()
-    points = _embedded(kept)
-    scatter = float(((points - points.mean(axis=0)) ** 2).sum())
-    if scatter < LEAST_SCATTER * len(points):
-        return ()
-    # takes seconds to import, and only the end of a run needs it
-    from ruptures import KernelCPD
-
-    detector = KernelCPD(kernel="linear", min_size=2).fit(points)
-    cuts = detector.predict(pen=LEAST_GAIN * scatter)[:-1]
-    return tuple(int(epochs[trained][cut]) for cut in cuts)
+    if len(values) < 3:
+        return 0.0
+    return 1.4826 * float(np.median(np.abs(np.diff(values, 2)))) / math.sqrt(6)
 
 
 def running_median(curve: Curve) -> NDArray[np.float64]:
@@ -165,8 +198,18 @@ def running_median(curve: Curve) -> NDArray[np.float64]:
     return np.array([np.median(curve.values[a:b]) for a, b in zip(first, last, strict=True)])
 
 
-def _embedded(similarity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points (E, k) whose inner products are the similarities; rounding's part is dropped."""
-    values, vectors = np.linalg.eigh((similarity + similarity.T) / 2)
-    kept = values > 1e-6 * values[-1]
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
+def _first(reached: NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(reached)) if reached.any() else None
+
+
+def _within(heights: NDArray[np.float64], reach: float) -> tuple[int, int]:
+    """Return the first and the last index within reach of the greatest height."""
+    near = np.flatnonzero(heights >= heights.max() - reach)
+    return int(near[0]), int(near[-1])
+
+
+def _boundary(curve: Curve, early: int | None, at: int, late: int | None) -> Boundary:
+    """Return a boundary from indices; an end that the curve does not reach is its own."""
+    first = 0 if early is None else early
+    last = len(curve.epochs) - 1 if late is None else late
+    return Boundary(int(curve.epochs[at]), (int(curve.epochs[first]), int(curve.epochs[last])))

@@ -19,6 +19,11 @@ def measured(record: RunRecord) -> Dynamics:
     return record.dynamics
 
 
+def lacks_label_noise(record: RunRecord) -> bool:
+    """Return whether the curves say that no label was flipped."""
+    return "train/acc" in record.curves and "train/acc_noisy" not in record.curves
+
+
 def last_epoch(record: RunRecord) -> int:
     """Return the last epoch of which there is anything, 0 before there is."""
     ends = [int(curve.epochs[-1]) for curve in record.curves.values() if len(curve.epochs)]

@@ -11,10 +11,22 @@ from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
 from repdyn.report.comparison import KIND_WORDS
 from repdyn.report.export import as_json
 from repdyn.report.heatmap import Heatmaps, Panel
-from repdyn.report.reading import last_epoch, value_at
+from repdyn.report.reading import lacks_label_noise, last_epoch, value_at
 from repdyn.report.runs import runs_table, status
 from repdyn.report.similarity import Kind, similarity
-from repdyn.report.wording import ACCURACIES, accuracy, boundaries, duration, plain, settings
+from repdyn.report.wording import (
+    ACCURACIES,
+    NO_ONSET,
+    PHASES,
+    accuracy,
+    boundaries,
+    duration,
+    joint_changes,
+    layer_changes,
+    plain,
+    settings,
+    spanned,
+)
 
 __all__ = ["as_json", "runs_table", "show", "summary"]
 
@@ -47,7 +59,7 @@ def show(record: RunRecord) -> RenderableType:
 
 def summary(record: RunRecord) -> RenderableType:
     """Return what to know at the end of a training: final accuracies, phases, scores."""
-    phases = [f"{name} {epoch}" for name, epoch in boundaries(record.phases).items()]
+    phases = [f"{name} {epoch}" for name, epoch in _boundaries(record).items()]
     final = [
         f"{label} {accuracy(value_at(record.curves.get(name), last_epoch(record)))}"
         for name, label in ACCURACIES.items()
@@ -104,16 +116,29 @@ def _heatmaps(record: RunRecord, dynamics: Dynamics) -> Heatmaps:
     return Heatmaps(tuple(map(plain, names)), dynamics.epochs, tuple(panels), markers)
 
 
-def _key_epochs(record: RunRecord) -> Table:
+def _boundaries(record: RunRecord) -> dict[str, str]:
+    """Return the boundaries that exist with their intervals, by their names in words."""
+    phases = record.phases
+    return {
+        PHASES[name]: spanned(epoch, phases.intervals.get(name))
+        for name, epoch in phases.markers().items()
+    }
+
+
+def _key_epochs(record: RunRecord) -> RenderableType:
     there = {
         label: record.curves[name] for name, label in ACCURACIES.items() if name in record.curves
     }
     table = _table("", "epoch", *there)
+    table.columns[1].justify = "left"  # its intervals would push the epochs apart
     last = last_epoch(record)
+    said = _boundaries(record) | {"last epoch": str(last)}
     for name, epoch in (boundaries(record.phases) | {"last epoch": last}).items():
         values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
-        table.add_row(Text(name), str(epoch), *values)
-    return table
+        table.add_row(Text(name), said[name], *values)
+    if not lacks_label_noise(record):
+        return table
+    return Group(table, Text(f"{PHASES['onset']}: {NO_ONSET}", "dim"))
 
 
 def _scores(record: RunRecord) -> Table:
@@ -134,11 +159,12 @@ def _scores(record: RunRecord) -> Table:
 def _layers(record: RunRecord, dynamics: Dynamics) -> Table:
     table = _table("", *(f"probe, {split}" for split in PROBE_SPLITS))
     table.add_column("change points")
-    found = record.phases.change_points
     for i, name in enumerate(dynamics.layers):
-        points = found[i] if i < len(found) else ()
         accuracies = map(accuracy, dynamics.probe_acc[i, -1])
-        table.add_row(Text(plain(name)), *accuracies, " ".join(map(str, points)))
+        table.add_row(Text(plain(name)), *accuracies, layer_changes(record.phases, i))
+    if record.phases.joint:
+        empty = ("" for _ in PROBE_SPLITS)
+        table.add_row(Text("all jointly", "dim"), *empty, joint_changes(record.phases))
     return table
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Sequence
 
-from repdyn.records import Phases, RunSummary
+from repdyn.records import Interval, Phases, RunSummary
 
 ACCURACIES = {
     "train/acc": "train",
@@ -22,6 +23,9 @@ PHASES = {
     "test_peak": "test error peak",
 }
 """The phase boundaries by name, in words."""
+
+NO_ONSET = "undefined without label noise"
+"""Said instead of the memorisation onset of a run without flipped labels."""
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time in seconds."""
@@ -75,6 +79,31 @@ def settings(summary: RunSummary) -> str:
 def boundaries(phases: Phases) -> dict[str, int]:
     """Return the epochs of the phase boundaries that exist by their names in words."""
     return {PHASES[name]: epoch for name, epoch in phases.markers().items()}
+
+
+def spanned(epoch: int, interval: Interval | None) -> str:
+    """Return an epoch with the interval it lies in, `37 (35–39)`; alone where it is certain."""
+    if interval is None or interval == (epoch, epoch):
+        return str(epoch)
+    return f"{epoch} ({interval[0]}–{interval[1]})"
+
+
+def layer_changes(phases: Phases, layer: int) -> str:
+    """Return the change points of a layer with their intervals, or a dash."""
+    points = phases.change_points[layer] if layer < len(phases.change_points) else ()
+    intervals = phases.change_intervals[layer] if phases.change_intervals and points else ()
+    return _changes(points, intervals)
+
+
+def joint_changes(phases: Phases) -> str:
+    """Return the change points of all layers jointly with their intervals, or a dash."""
+    return _changes(phases.joint, phases.joint_intervals)
+
+
+def _changes(points: Sequence[int], intervals: Sequence[Interval]) -> str:
+    # runs from before there were intervals have points only
+    known: Sequence[Interval | None] = intervals or [None] * len(points)
+    return " ".join(map(spanned, points, known)) or "–"
 
 
 def accuracy(value: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from zipfile import BadZipFile
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repdyn.errors import UserError
-from repdyn.records import PROBE_SPLITS, Dynamics, LabelMaps, Phases, PlaneSet
+from repdyn.records import PROBE_SPLITS, Dynamics, Interval, LabelMaps, Phases, PlaneSet
 
 SCHEMA_VERSION = 1
 SCHEMA_TAG = "repdyn.schema"
@@ -226,15 +226,43 @@ def decode_phases(content: bytes) -> Phases:
     """
     try:
         said = json.loads(content)
-        points = tuple(tuple(int(e) for e in epochs) for epochs in said["change_points"])
-        spikes = tuple(int(epoch) for epoch in said.get("spikes", ()))
+        points = tuple(_ints(epochs) for epochs in said["change_points"])
+        joint = _ints(said.get("joint", ()))
+        # files from before there were intervals have none
+        intervals = {str(name): _pair(ends) for name, ends in said.get("intervals", {}).items()}
+        change_intervals = tuple(
+            tuple(map(_pair, layer)) for layer in said.get("change_intervals", ())
+        )
+        joint_intervals = tuple(map(_pair, said.get("joint_intervals", ())))
         boundaries = {
             name: None if said[name] is None else int(said[name])
             for name in ("onset", "fit", "test_min", "test_peak")
         }
+        spikes = _ints(said.get("spikes", ()))
+        if joint_intervals and len(joint_intervals) != len(joint):
+            raise ValueError("joint_intervals")
+        if change_intervals and [*map(len, change_intervals)] != [*map(len, points)]:
+            raise ValueError("change_intervals")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(PHASES, error) from None
-    return Phases(**boundaries, change_points=points, spikes=spikes)
+    return Phases(
+        **boundaries,
+        change_points=points,
+        spikes=spikes,
+        joint=joint,
+        intervals=intervals,
+        change_intervals=change_intervals,
+        joint_intervals=joint_intervals,
+    )
+
+
+def _ints(values: Iterable[int]) -> tuple[int, ...]:
+    return tuple(map(int, values))
+
+
+def _pair(ends: Iterable[int]) -> Interval:
+    first, last = map(int, ends)
+    return first, last
 
 
 def _layers(content: bytes) -> tuple[str, ...]:

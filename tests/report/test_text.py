@@ -84,6 +84,37 @@ def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
     assert MEANINGS["fit_break"][:20] in said
 
 
+def test_boundaries_and_change_points_have_their_intervals() -> None:
+    points = ((), (12, 31), *((),) * (len(RECORD.dynamics.layers) - 2))
+    phases = replace(
+        RECORD.phases,
+        intervals={"fit": (synthetic.FIT - 2, synthetic.FIT + 3), "onset": (synthetic.ONSET,) * 2},
+        change_points=points,
+        change_intervals=((), ((11, 12), (26, 36)), *points[2:]),
+        joint=(30,),
+        joint_intervals=((20, 40),),
+    )
+    record = replace(RECORD, phases=phases)
+    fit = f"{synthetic.FIT} ({synthetic.FIT - 2}–{synthetic.FIT + 3})"
+    assert f"perfect fit {fit}" in printed(summary(record))
+    said = printed(show(record))
+    assert fit in said
+    assert f"memorisation onset  {synthetic.ONSET}  " in said
+    assert "12 (11–12) 31 (26–36)" in said
+    jointly = next(line for line in said.splitlines() if line.startswith("all jointly"))
+    assert jointly.rstrip().endswith("30 (20–40)")
+    told = json.loads(as_json(record))["phases"]
+    assert told["joint_intervals"] == [[20, 40]]
+    assert told["intervals"]["fit"] == [synthetic.FIT - 2, synthetic.FIT + 3]
+
+
+def test_an_onset_without_label_noise_is_said_to_be_undefined() -> None:
+    clean, _, _ = synthetic.run(noise=False)
+    words = "memorisation onset: undefined without label noise"
+    assert words in printed(show(clean))
+    assert words not in printed(show(RECORD))
+
+
 def test_a_spike_after_the_fit_is_pointed_out() -> None:
     spiked = replace(RECORD, phases=replace(RECORD.phases, spikes=(67,)))
     for say in (show, summary):

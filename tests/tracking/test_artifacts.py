@@ -64,11 +64,42 @@ def test_label_maps_planes_and_rows_come_back() -> None:
     np.testing.assert_array_equal(artifacts.decode_rows("x", artifacts.encode_rows(rows)), rows)
 
 
-@pytest.mark.parametrize(
-    "phases", [Phases(), Phases(onset=3, fit=9, change_points=((), (2, 5), (7,)), spikes=(12,))]
+PHASES = Phases(onset=3, fit=9, change_points=((), (2, 5), (7,)), spikes=(12,))
+WITH_INTERVALS = dataclasses.replace(
+    PHASES,
+    joint=(5,),
+    intervals={"onset": (2, 3), "fit": (9, 11)},
+    change_intervals=((), ((1, 2), (3, 6)), ((5, 7),)),
+    joint_intervals=((2, 7),),
 )
+
+
+@pytest.mark.parametrize("phases", [Phases(), PHASES, WITH_INTERVALS])
 def test_phases_come_back(phases: Phases) -> None:
     assert artifacts.decode_phases(artifacts.encode_phases(phases, made.LAYERS)) == phases
+
+
+def test_phases_from_before_there_were_intervals_are_read_without() -> None:
+    said = json.loads(artifacts.encode_phases(WITH_INTERVALS, made.LAYERS))
+    for name in ("joint", "intervals", "change_intervals", "joint_intervals"):
+        del said[name]
+    assert artifacts.decode_phases(json.dumps(said).encode()) == PHASES
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"intervals": [1, 2]},
+        {"intervals": {"fit": [1]}},
+        {"joint_intervals": [[1, 2, 3]]},
+        {"joint_intervals": [[1, 2], [3, 4]]},
+        {"change_intervals": [[], [], []]},
+    ],
+)
+def test_damaged_intervals_are_said_to_be(damage: dict[str, object]) -> None:
+    said = json.loads(artifacts.encode_phases(WITH_INTERVALS, made.LAYERS)) | damage
+    with pytest.raises(UserError, match=r"phases\.json: damaged"):
+        artifacts.decode_phases(json.dumps(said).encode())
 
 
 def test_metrics_are_those_of_the_last_checkpoint() -> None:

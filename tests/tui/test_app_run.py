@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,38 @@ def test_all_views_are_drawn_without_colours(no_colour: None) -> None:
             await stage.sees(SHOWN[view][0])
 
     play(scenario, run="run-0")
+
+
+def test_phases_have_their_intervals() -> None:
+    whole = record()
+    layers = len(whole.phases.change_points)
+    points = ((), (12,), *((),) * (layers - 2))
+    phases = replace(
+        whole.phases,
+        intervals={"fit": (27, 33)},
+        change_points=points,
+        change_intervals=((), ((9, 15),), *((),) * (layers - 2)),
+        joint=(30,),
+        joint_intervals=((20, 40),),
+    )
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press(str(VIEWS.index("phases") + 1))
+        await stage.sees("29 (27–33)", "12 (9–15)", "all jointly", "30 (20–40)")
+
+    play(scenario, FakeSource([replace(whole, phases=phases)]), run="run-0")
+
+
+def test_an_onset_without_label_noise_is_said_to_be_undefined() -> None:
+    whole = record()
+    curves = {name: curve for name, curve in whole.curves.items() if name != "train/acc_noisy"}
+    clean = replace(whole, curves=curves, phases=replace(whole.phases, onset=None))
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press(str(VIEWS.index("phases") + 1))
+        await stage.sees("memorisation onset   –", "undefined without label noise")
+
+    play(scenario, FakeSource([clean]), run="run-0")
 
 
 def test_a_click_on_a_tab_opens_its_view() -> None:

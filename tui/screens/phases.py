@@ -16,8 +16,17 @@ from textual.widgets import Static
 
 from repdyn.dynamics.scores import MEANINGS
 from repdyn.records import PROBE_SPLITS, RunRecord
-from repdyn.report.reading import last_epoch, value_at
-from repdyn.report.wording import ACCURACIES, PHASES, accuracy, plain
+from repdyn.report.reading import lacks_label_noise, last_epoch, value_at
+from repdyn.report.wording import (
+    ACCURACIES,
+    NO_ONSET,
+    PHASES,
+    accuracy,
+    joint_changes,
+    layer_changes,
+    plain,
+    spanned,
+)
 from tui.screens.look import Look
 from tui.screens.view import Table, View, empty
 
@@ -74,16 +83,18 @@ def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
     names = {} if narrow else ACCURACIES
     there = {label: record.curves[n] for n, label in names.items() if n in record.curves}
     table = new_table("", "epoch", *there)
+    table.columns[1].justify = "left"  # its intervals would push the epochs apart
     table.add_column("", style="dim")
-    epochs = {PHASES[name]: epoch for name, epoch in record.phases.markers().items()}
-    meanings = {PHASES[name]: meaning for name, meaning in BOUNDARIES.items()}
-    for name, meaning in meanings.items():
+    epochs = record.phases.markers()
+    for name, meaning in BOUNDARIES.items():
         epoch = epochs.get(name)
         if epoch is None:
-            table.add_row(name, "–", *("" for _ in there), Text(meaning))
+            why = NO_ONSET if name == "onset" and lacks_label_noise(record) else meaning
+            table.add_row(PHASES[name], "–", *("" for _ in there), Text(why))
         else:
             values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
-            table.add_row(name, str(epoch), *values, Text(meaning))
+            said = spanned(epoch, record.phases.intervals.get(name))
+            table.add_row(PHASES[name], said, *values, Text(meaning))
     last = last_epoch(record)
     values = [accuracy(value_at(curve, last)) for curve in there.values()]
     table.add_row("last epoch", str(last), *values, "")
@@ -118,11 +129,13 @@ def _layers(record: RunRecord) -> RenderableType:
     assert record.dynamics is not None  # noqa: S101 - as the caller has seen
     table = new_table("", *(f"probe, {split}" for split in PROBE_SPLITS))
     table.add_column("changes at epochs")
-    points = record.phases.change_points
     for layer, name in enumerate(record.dynamics.layers):
         accuracies = record.dynamics.probe_acc[layer, -1].tolist()
-        changes = " ".join(map(str, points[layer])) if layer < len(points) else ""
-        table.add_row(Text(plain(name)), *map(accuracy, accuracies), changes or "–")
+        changes = layer_changes(record.phases, layer)
+        table.add_row(Text(plain(name)), *map(accuracy, accuracies), changes)
+    if record.phases.joint:
+        unprobed = ("" for _ in PROBE_SPLITS)
+        table.add_row(Text("all jointly", "dim"), *unprobed, joint_changes(record.phases))
     return table
 
 

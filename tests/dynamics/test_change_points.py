@@ -1,0 +1,201 @@
+"""Change points of matrices of which the truth is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynamics.runs import EPOCHS, Speed, broken, constant, dynamics, pulsed, similarity
+from repdyn.dynamics.change_points import (
+    LEAST_GAIN,
+    ChangePoints,
+    change_points,
+    joint_change_points,
+    log_epoch_weights,
+)
+
+LOG_SPACED = np.unique(np.rint(np.geomspace(1, 400, 60)).astype(np.int64))
+SCHEDULES = {
+    "log-spaced": LOG_SPACED,
+    "dense early": np.union1d(LOG_SPACED, np.arange(1, 40)),
+    "dense late": np.union1d(LOG_SPACED, np.arange(150, 300)),
+    "every epoch": np.arange(1, 401),
+}
+
+
+def staged(*borders: int, alike: float = 0.4) -> np.ndarray:
+    """Return the matrix of a layer that jumps at the borders and stands still between."""
+    stage = np.digitize(EPOCHS, borders)
+    return np.where(stage[:, None] == stage[None], 1.0, alike)
+
+
+def neighbours(epoch: int) -> tuple[int, int]:
+    """Return the checkpoints before and after a change at an epoch."""
+    after = int(np.searchsorted(EPOCHS, epoch))
+    return int(EPOCHS[after - 1]), int(EPOCHS[after])
+
+
+def jumps(*borders: int) -> ChangePoints:
+    """Return sharp changes at the epochs."""
+    between = tuple(neighbours(border) for border in borders)
+    return ChangePoints(tuple(after for _, after in between), between)
+
+
+def factors(found: ChangePoints) -> list[float]:
+    """Return by what factor of epochs each interval reaches."""
+    return [high / low for low, high in found.intervals]
+
+
+def noisy_jump(at: int, seed: int, scale: float = 0.1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    points = np.where(EPOCHS[:, None] < at, [1.0, 0.0], [0.0, 1.0])
+    points = points + rng.normal(scale=scale, size=points.shape)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return np.asarray(points @ points.T)
+
+
+@pytest.mark.parametrize("borders", [(40,), (8, 80), (5, 20, 100)])
+def test_jumps_between_stages_lie_between_neighbouring_checkpoints(
+    borders: tuple[int, ...],
+) -> None:
+    assert change_points(staged(*borders, alike=0.2), EPOCHS) == jumps(*borders)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_jump_under_noise_is_still_found(seed: int) -> None:
+    assert change_points(noisy_jump(40, seed), EPOCHS) == jumps(40)
+
+
+@pytest.mark.parametrize("speed", [constant(0.5), constant(0.1), pulsed(0.0)])
+def test_a_drift_without_a_break_is_cut_nowhere_in_particular(speed: Speed) -> None:
+    found = change_points(similarity(speed), EPOCHS)
+    assert min(factors(found)) > 1.4 > max(factors(jumps(40)))
+
+
+def test_a_break_within_a_drift_has_a_narrower_interval_than_the_drift() -> None:
+    def leaping(tau: np.ndarray) -> np.ndarray:
+        return np.where(np.abs(tau - np.log(60)) < 0.05, 20.0, 0.1)
+
+    found = change_points(similarity(leaping), EPOCHS)
+    ((low, high),) = found.intervals
+    assert low <= 60 <= high
+    assert high / low < 1.4
+
+
+@pytest.mark.parametrize("speed", [constant(0.1), constant(0.5), broken(np.log(60), 0.1, 1.0)])
+@pytest.mark.parametrize("schedule", ["dense early", "dense late", "every epoch"])
+def test_cuts_do_not_depend_on_where_checkpoints_are_dense(schedule: str, speed: Speed) -> None:
+    expected, found = (
+        change_points(similarity(speed, SCHEDULES[name]), SCHEDULES[name]).epochs
+        for name in ("log-spaced", schedule)
+    )
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(np.log(found), np.log(expected), atol=0.2)
+
+
+def test_weights_are_the_log_epochs_nearest_to_a_checkpoint() -> None:
+    weights = log_epoch_weights(np.array([1, 2, 8]))
+    np.testing.assert_allclose(weights, np.log([2, 8, 4]) / 2)
+
+
+def best_cuts(points: np.ndarray, weights: np.ndarray) -> tuple[int, ...]:
+    """Return the cuts by a plain loop over all last stretches, each of two points at least."""
+
+    def scatter(a: int, b: int) -> float:
+        mean = np.average(points[a:b], axis=0, weights=weights[a:b])
+        return float(weights[a:b] @ ((points[a:b] - mean) ** 2).sum(axis=1))
+
+    n = len(points)
+    price = LEAST_GAIN * scatter(0, n)
+    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
+    for end in range(2, n + 1):
+        best[end] = min(
+            (best[start][0] + price + scatter(start, end), (*best[start][1], start))
+            for start in range(end - 1)
+            if start in best
+        )
+    return best[n][1][1:]
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_cuts_are_the_best_of_all(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(size=(30, 3)) * rng.exponential(size=(30, 1)) ** 2
+    points = np.cumsum(steps, axis=0)
+    epochs = np.cumsum(rng.integers(1, 9, size=30))
+    expected = best_cuts(points, log_epoch_weights(epochs))
+    found = change_points(points @ points.T, epochs)
+    assert found.epochs == tuple(int(epochs[cut]) for cut in expected)
+    assert all(
+        low < epoch <= high
+        for epoch, (low, high) in zip(found.epochs, found.intervals, strict=True)
+    )
+
+
+@pytest.mark.parametrize("scatter", [0.0, 1e-5])
+def test_a_layer_that_stands_still_has_none(scatter: float) -> None:
+    matrix = np.full((len(EPOCHS), len(EPOCHS)), 1 - scatter)
+    np.fill_diagonal(matrix, 1)
+    assert change_points(matrix, EPOCHS) == ChangePoints()
+
+
+def test_leaving_the_initial_model_is_no_change_point() -> None:
+    assert change_points(staged(1, alike=0.1), EPOCHS) == ChangePoints()
+
+
+def test_a_matrix_with_nan_or_three_checkpoints_has_none() -> None:
+    assert change_points(np.full((len(EPOCHS),) * 2, np.nan), EPOCHS) == ChangePoints()
+    assert change_points(np.eye(3), np.array([0, 1, 2])) == ChangePoints()
+
+
+def test_synchronous_layers_change_jointly_when_each_does() -> None:
+    layers = np.stack([staged(40, alike=alike) for alike in (0.1, 0.5, 0.9)])
+    assert joint_change_points(layers, EPOCHS) == jumps(40)
+
+
+def test_staggered_layers_change_jointly_at_each_of_their_times() -> None:
+    layers = np.stack([staged(8), staged(80)])
+    assert joint_change_points(layers, EPOCHS).epochs == jumps(8, 80).epochs
+
+
+def test_layers_that_move_much_do_not_decide_alone() -> None:
+    layers = np.stack([staged(8, alike=0.0), staged(80, alike=0.99), staged(80, alike=0.99)])
+    assert joint_change_points(layers, EPOCHS).epochs == jumps(8, 80).epochs
+    assert change_points(layers.mean(axis=0), EPOCHS).epochs == jumps(8).epochs
+
+
+def test_a_joint_change_is_as_uncertain_as_its_layers_disagree() -> None:
+    near = np.stack([staged(at) for at in (32, 40, 50)])
+    ((low, high),) = joint_change_points(near, EPOCHS).intervals
+    assert low <= neighbours(32)[0]
+    assert high >= neighbours(50)[1]
+
+
+def test_still_layers_and_ones_with_nan_do_not_count() -> None:
+    holed = staged(8)
+    holed[3, 4] = np.nan
+    layers = np.stack([np.ones_like(holed), holed, staged(40)])
+    assert joint_change_points(layers, EPOCHS) == jumps(40)
+    assert joint_change_points(layers[:2], EPOCHS) == ChangePoints()
+
+
+SPEEDS = [broken(np.log(20), 1.0, 0.1), constant(0.3), pulsed(0.4), broken(np.log(90), 0.05, 0.6)]
+
+
+@given(order=st.permutations(range(len(SPEEDS))))
+@settings(max_examples=10, deadline=None)
+def test_the_order_of_layers_does_not_matter(order: list[int]) -> None:
+    layers = dynamics(SPEEDS).cka[1:]
+    expected = joint_change_points(layers, EPOCHS).epochs
+    assert joint_change_points(layers[order], EPOCHS).epochs == expected
+
+
+@given(factor=st.integers(2, 50))
+@settings(max_examples=10, deadline=None)
+def test_epochs_that_are_all_multiplied_multiply_what_is_found(factor: int) -> None:
+    layers = dynamics(SPEEDS).cka
+    found = joint_change_points(layers, EPOCHS)
+    scaled = joint_change_points(layers, EPOCHS * factor)
+    assert scaled.epochs == tuple(epoch * factor for epoch in found.epochs)
+    assert scaled.intervals == tuple((a * factor, b * factor) for a, b in found.intervals)
