@@ -18,6 +18,7 @@ from repdyn.dynamics.comparison import (
     interval,
     sign_test,
     verdict_of,
+    welch,
 )
 
 SCORES = ("fit_break", "synchrony", "break_spread", "fit_break_least_rank", "depth_drift")
@@ -139,6 +140,21 @@ def test_depth_is_compared_between_runs_with_and_without_double_descent() -> Non
 def test_the_interval_is_scipys(values: list[float]) -> None:
     ends = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert interval(values) == pytest.approx((np.mean(values), ends.low, ends.high))
+
+
+VALUES = st.lists(st.floats(-5, 5), min_size=2, max_size=8).filter(lambda v: np.std(v) > 1e-3)
+
+
+@given(VALUES, VALUES)
+def test_welchs_interval_is_scipys(a: list[float], b: list[float]) -> None:
+    test = stats.ttest_ind(a, b, equal_var=False)
+    ends = test.confidence_interval(0.95)
+    greater = stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue
+    assert welch(a, b) == pytest.approx((np.mean(a) - np.mean(b), ends.low, ends.high, greater))
+
+
+def test_values_that_are_all_alike_leave_no_doubt() -> None:
+    assert welch([2, 2], [1, 1]) == (1, 1, 1, 0)
 
 
 def test_the_sign_test_counts_heads() -> None:
