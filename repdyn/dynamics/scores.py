@@ -57,7 +57,8 @@ def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[str, float]:
 
 
 def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str, float]:
-    finite = matrices[np.isfinite(matrices).all(axis=(1, 2))]
+    trained = epochs >= 1  # before, the output of a last layer that starts at zero is undefined
+    finite = matrices[np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))]
     drifts = drift(finite, epochs) if len(finite) else None
     if drifts is None:
         return {}

@@ -98,15 +98,16 @@ def test_layers_with_nan_or_without_a_fit_have_no_break() -> None:
     assert np.isnan(layer_fit_breaks(run, Phases(), "regions")).all()
 
 
-def test_a_layer_that_is_undefined_before_training_only_has_its_break() -> None:
+def test_a_layer_that_is_undefined_before_training_only_counts() -> None:
     """So is a network's output whose last layer starts at zero."""
     run = dynamics([broken(AT, 1.0, 0.1)])
     blank = run.cka.copy()
     blank[1, 0], blank[1, :, 0] = np.nan, np.nan
+    undefined = replace(run, cka=blank)
     np.testing.assert_array_equal(
-        layer_fit_breaks(replace(run, cka=blank), PHASES, "cka"),
-        layer_fit_breaks(run, PHASES, "cka"),
+        layer_fit_breaks(undefined, PHASES, "cka"), layer_fit_breaks(run, PHASES, "cka")
     )
+    assert compute_scores(undefined, PHASES) == compute_scores(run, PHASES)
 
 
 def test_layers_that_move_together_are_in_synchrony() -> None:
