@@ -11,12 +11,15 @@ layers, since all of them fall off from the diagonal.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from repdyn.dynamics.drift import LAG, Drift, drift, interpolated
 from repdyn.records import Dynamics, FloatArray, IntArray, Phases
+
+Kind = Literal["cka", "regions"]
 
 REACH = float(np.log(2.5))
 """How far the windows before and after a break reach, in log-epoch."""
@@ -27,6 +30,7 @@ LEAST_POINTS = 10
 MEANINGS: Mapping[str, str] = {
     "fit_break": "log₂ of how many times slower layers drift just after perfect fit than before",
     "fit_break_rank": "share of the run's other epochs at which drift slows down less",
+    "fit_break_least_rank": "the same of the layer where it is least; near 1: all layers break",
     "synchrony": "correlation of the layers' drift rates, trends removed; 1: they move together",
     "synchrony_outside_fit": "the same away from perfect fit, whose break all layers share",
     "amplitude_cv": "spread over layers of the change from onset to fit; 0: all change alike",
@@ -39,8 +43,11 @@ MEANINGS: Mapping[str, str] = {
 def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[str, float]:
     """Return the scores that are defined for this run, by name."""
     scores: dict[str, float] = {}
-    for kind, matrices in (("cka", dynamics.cka), ("regions", dynamics.regions)):
+    for kind in get_args(Kind):
+        matrices = dynamics.cka if kind == "cka" else dynamics.regions
         found = _scores(matrices[1:], dynamics.epochs, phases)
+        ranks = layer_fit_breaks(dynamics, phases, kind)[1]
+        found["fit_break_least_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
         scores |= {
             f"{name}_{kind}": float(found[name])
             for name in MEANINGS
@@ -50,7 +57,8 @@ def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[str, float]:
 
 
 def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str, float]:
-    finite = matrices[np.isfinite(matrices).all(axis=(1, 2))]
+    trained = epochs >= 1  # before, the output of a last layer that starts at zero is undefined
+    finite = matrices[np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))]
     drifts = drift(finite, epochs) if len(finite) else None
     if drifts is None:
         return {}
@@ -99,13 +107,46 @@ def fit_break(drifts: Drift, fit: float) -> tuple[float, float]:
         it than ln 2.5, whose windows do not hold it, at which the slowdown is smaller. NaN where
         the run ends too soon after the fit, or has no such other epochs.
     """
-    mean = slowdown(drifts).mean(axis=0)
-    tau = drifts.tau
-    known = np.isfinite(mean)
-    if not known.any() or not tau[known][0] - 1e-9 <= fit <= tau[known][-1] + 1e-9:
+    return _break(slowdown(drifts).mean(axis=0), drifts.tau, fit)
+
+
+def layer_fit_breaks(
+    dynamics: Dynamics, phases: Phases, kind: Kind
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the break at perfect fit of each layer after the first, and its rank.
+
+    Break and rank are as in fit_break, of one layer's slowdown instead of the mean's: a transition
+    across all layers has a high rank in each of them, while a mean may be carried by a few.
+
+    Returns:
+        Breaks (L-1,) and ranks (L-1,); NaN for all layers without a perfect fit, and for a layer
+        that has NaN before it or within the window after it.
+    """
+    matrices = (dynamics.cka if kind == "cka" else dynamics.regions)[1:]
+    found = np.full((2, len(matrices)), np.nan)
+    drifts = drift(matrices, dynamics.epochs)
+    if drifts is not None and phases.fit is not None and phases.fit >= 1:
+        at = float(np.log(phases.fit))
+        for layer, slowdowns in enumerate(slowdown(drifts)):
+            found[:, layer] = _break(slowdowns, drifts.tau, at)
+    return found[0], found[1]
+
+
+def _break(
+    slowdowns: NDArray[np.float64], tau: NDArray[np.float64], at: float
+) -> tuple[float, float]:
+    """Return a slowdown and its rank among those farther away than its windows reach.
+
+    Args:
+        slowdowns: at each log-epoch, (T,), NaN where unknown.
+        tau: log-epochs, (T,).
+        at: log-epoch of the break.
+    """
+    known = np.isfinite(slowdowns)
+    if not known.any() or not tau[known][0] - 1e-9 <= at <= tau[known][-1] + 1e-9:
         return float("nan"), float("nan")
-    value = float(np.interp(fit, tau[known], mean[known]))
-    others = mean[known & (np.abs(tau - fit) > REACH)]
+    value = float(np.interp(at, tau[known], slowdowns[known]))
+    others = slowdowns[known & (np.abs(tau - at) > REACH)]
     rank = float(np.mean(others < value)) if len(others) else float("nan")
     return value, rank
 

@@ -8,7 +8,7 @@ import pytest
 
 from dynamics.runs import EPOCHS, broken, constant, dynamics, pulsed
 from repdyn.dynamics.drift import FLOOR, LAG
-from repdyn.dynamics.scores import MEANINGS, compute_scores
+from repdyn.dynamics.scores import MEANINGS, compute_scores, layer_fit_breaks
 from repdyn.records import Phases
 
 FIT = 60
@@ -33,9 +33,26 @@ def test_a_sharp_break_is_as_large_as_its_speeds_say() -> None:
 
 @pytest.mark.parametrize("speed", [0.05, 0.5, 3.0])
 def test_a_smooth_drift_has_no_break_however_far_it_goes(speed: float) -> None:
-    """Within-minus-between similarity of phases grows with the drift and calls this distinct."""
     found = scores([constant(speed), constant(speed / 2)])
     assert abs(found["fit_break_cka"]) < 0.05
+
+
+def within_minus_between(matrix: np.ndarray, reach: float) -> float:
+    """Return how much more alike the checkpoints on one side of the fit are than across it."""
+    tau = np.log(np.maximum(EPOCHS, 1))
+    window = (np.abs(tau - AT) <= reach) & (EPOCHS >= 1)
+    after = tau[window] >= AT
+    same = after[:, None] == after[None]
+    inside = matrix[np.ix_(window, window)]
+    return float(inside[same].mean() - inside[~same].mean())
+
+
+def test_a_smooth_drift_fools_within_minus_between_and_not_the_break() -> None:
+    steady = dynamics([constant(0.3)])
+    fooled = [within_minus_between(steady.cka[1], reach) for reach in (0.5, 1.0, 1.5)]
+    assert fooled == sorted(fooled)
+    assert fooled[-1] > 2 * fooled[0] > 0
+    assert abs(compute_scores(steady, PHASES)["fit_break_cka"]) < 0.05
 
 
 def test_a_slowing_drift_ranks_its_fit_among_other_epochs() -> None:
@@ -51,6 +68,46 @@ def test_a_break_under_noise_is_still_the_largest() -> None:
     found = scores([broken(AT, 1.0, 0.1)] * 3, noise=0.004)
     assert found["fit_break_cka"] == pytest.approx(log_rate(1.0) - log_rate(0.1), rel=0.2)
     assert found["fit_break_rank_cka"] > 0.95
+
+
+def test_every_layers_break_is_as_large_as_its_own_speeds_say() -> None:
+    run = dynamics([broken(AT, 1.0, 0.05), broken(AT, 0.5, 0.1), broken(math.log(20), 1, 0.3)])
+    breaks, ranks = layer_fit_breaks(run, PHASES, "cka")
+    expected = [log_rate(1.0) - log_rate(0.05), log_rate(0.5) - log_rate(0.1), 0.0]
+    np.testing.assert_allclose(breaks, expected, rtol=0.1, atol=0.05)
+    np.testing.assert_array_equal(ranks[:2], 1.0)
+    assert ranks[2] < 0.9
+
+
+def test_one_layer_without_a_break_is_seen_behind_the_mean_of_many_with() -> None:
+    together, one_not = (
+        scores([broken(AT, 1.0, 0.05)] * 5 + [last])
+        for last in (broken(AT, 0.4, 0.05), broken(math.log(20), 1.0, 0.2))
+    )
+    assert together["fit_break_rank_cka"] == one_not["fit_break_rank_cka"] == 1.0
+    assert together["fit_break_least_rank_cka"] == 1.0
+    assert one_not["fit_break_least_rank_cka"] < 0.9
+
+
+def test_layers_with_nan_or_without_a_fit_have_no_break() -> None:
+    run = dynamics([broken(AT, 1.0, 0.1), constant(0.2)])
+    holed = run.cka.copy()
+    holed[2, 4, 5] = np.nan
+    breaks, ranks = layer_fit_breaks(replace(run, cka=holed), PHASES, "cka")
+    np.testing.assert_array_equal(np.isnan([breaks, ranks]), [[False, True]] * 2)
+    assert np.isnan(layer_fit_breaks(run, Phases(), "regions")).all()
+
+
+def test_a_layer_that_is_undefined_before_training_only_counts() -> None:
+    """So is a network's output whose last layer starts at zero."""
+    run = dynamics([broken(AT, 1.0, 0.1)])
+    blank = run.cka.copy()
+    blank[1, 0], blank[1, :, 0] = np.nan, np.nan
+    undefined = replace(run, cka=blank)
+    np.testing.assert_array_equal(
+        layer_fit_breaks(undefined, PHASES, "cka"), layer_fit_breaks(run, PHASES, "cka")
+    )
+    assert compute_scores(undefined, PHASES) == compute_scores(run, PHASES)
 
 
 def test_layers_that_move_together_are_in_synchrony() -> None:
