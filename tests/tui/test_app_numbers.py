@@ -15,7 +15,7 @@ from tui.screens.info import size
 from tui.screens.layers import best_grid
 from tui.screens.look import Look, nearest, to_reference
 from tui.screens.run import progress
-from tui.screens.view import phase_at
+from tui.widgets.phase_bands import phase_at
 
 
 @pytest.mark.parametrize("window", [1, 5, 15])
@@ -45,7 +45,7 @@ def test_small_matrices_fit_below_each_other_where_there_is_room() -> None:
 
 @pytest.mark.parametrize(
     ("epoch", "words"),
-    [(8, "before onset"), (9, "memorisation"), (28, "memorisation"), (29, "after perfect fit")],
+    [(8, "before onset"), (9, "memorisation"), (28, "memorisation"), (29, "after fit")],
 )
 def test_the_phase_of_an_epoch(epoch: int, words: str) -> None:
     assert phase_at(Phases(onset=9, fit=29), epoch) == words

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.style import Style
+from textual.widget import Widget
 
+from repdyn.records import Phases
 from tui.widgets.bands import Bands, by_epoch, even, spread
 from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.phase_bands import phase_bands
 from tui.widgets.value_axis import number, tick_label, value_axis
 
 EPOCHS = st.lists(st.integers(0, 500), min_size=1, max_size=80, unique=True).map(
@@ -114,10 +118,34 @@ def test_ticks_label_round_epochs_on_their_columns() -> None:
 
 def test_the_cursor_hides_the_ticks_that_it_would_touch() -> None:
     axis = EpochAxis.of_line(np.arange(201), 80)
-    from rich.style import Style
-
-    line = "".join(s.text for s in axis.tick_segments(101, Style(), Style()))
+    segments = axis.tick_segments(101, Style(), (), Widget(), Style())
+    line = "".join(s.text for s in segments)
     assert line.split() == ["0", "1", "10", "101"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "bands"),
+    [
+        (Phases(), []),
+        (Phases(onset=8), [("before onset", 0), ("memorisation", 8)]),
+        (Phases(fit=37), [("before fit", 0), ("after fit", 37)]),
+        (
+            Phases(onset=8, fit=37),
+            [("before onset", 0), ("memorisation", 8), ("after fit", 37)],
+        ),
+        (Phases(onset=40, fit=37), [("before fit", 0), ("after fit", 37)]),
+    ],
+)
+def test_known_boundaries_divide_a_run_into_phases(
+    phases: Phases, bands: list[tuple[str, int]]
+) -> None:
+    assert [(band.name, band.first) for band in phase_bands(phases)] == bands
+
+
+def test_bands_start_at_the_columns_of_their_epochs() -> None:
+    axis = EpochAxis.of_line(np.arange(201), 80)
+    starts = axis.starts(phase_bands(Phases(onset=8, fit=37)))
+    assert starts == [0, axis.column(8), axis.column(37)]
 
 
 def test_the_values_run_from_the_least_to_the_greatest() -> None:

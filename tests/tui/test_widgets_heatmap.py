@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from drawn import Stage, characters, pixel, play, screen, text
 
+from repdyn.records import Phases
 from tui.widgets import colormap
 from tui.widgets.heatmap import Heatmap
+from tui.widgets.phase_bands import GLYPHS, phase_bands
 
 EPOCHS = (0, 1, 3, 7)
 ROWS = ("stem", "middle", "logits")
@@ -393,3 +395,48 @@ def test_sixteen_colours_are_too_few_for_a_colour_map(monkeypatch: pytest.Monkey
         assert set(text(stage.widget, 17)[10:]) <= set(" ░▒▓█")
 
     play(heatmap(), scenario, (60, 19))
+
+
+BANDED = {
+    "rows": ["stem"],
+    "columns": list(range(0, 100, 5)),
+    "bands": phase_bands(Phases(onset=20, fit=60)),
+}
+
+
+def test_the_axis_has_the_colour_of_each_phase() -> None:
+    async def scenario(stage: Stage) -> None:
+        line = characters(stage.widget, stage.widget.size.height - 1)
+        behind = [c.background for c in line[10:] if c.background is not None and not c.reverse]
+        assert len(dict.fromkeys(behind)) == 3
+        assert behind == sorted(behind, key=behind.index)
+
+    play(heatmap(np.ones((1, 20)), **BANDED), scenario, (60, 5))
+
+
+@pytest.mark.usefixtures("no_colour")
+def test_without_colours_phases_have_glyphs() -> None:
+    async def scenario(stage: Stage) -> None:
+        line = text(stage.widget, stage.widget.size.height - 1)
+        assert [glyph for glyph in dict.fromkeys(line) if glyph in GLYPHS] == list(GLYPHS)
+
+    play(heatmap(np.ones((1, 20)), **BANDED), scenario, (60, 5))
+
+
+@pytest.mark.usefixtures("no_colour")
+def test_a_square_heatmap_has_the_phases_of_its_rows_beside_them() -> None:
+    async def scenario(stage: Stage) -> None:
+        edge = [text(stage.widget, y)[5:6] for y in range(stage.widget.size.height - 1)]
+        found = [glyph for glyph in dict.fromkeys(edge) if glyph in GLYPHS]
+        assert found == list(GLYPHS)[::-1]
+
+    epochs = BANDED["columns"]
+    shown = heatmap(
+        np.ones((20, 20)),
+        rows=[*map(str, epochs)],
+        columns=epochs,
+        square=True,
+        bands=BANDED["bands"],
+    )
+    shown.label_width = 6
+    play(shown, scenario, (60, 21))

@@ -24,9 +24,10 @@ from repdyn.report.wording import plain
 from tui import actions
 from tui.live import Desk
 from tui.screens.look import Look
-from tui.screens.view import Table, View, empty, markers, phase_at, read_out, readout
+from tui.screens.view import Table, View, empty, markers, read_out, readout, titled
 from tui.source import Source
 from tui.widgets.curves import Curves
+from tui.widgets.phase_bands import phase_at, phase_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +66,7 @@ class CurvesView(View):
     def compose(self) -> ComposeResult:
         """Yield the list of metrics and the curves."""
         yield empty()
+        yield Static("", classes="what")
         with Horizontal(classes="body"):
             yield Metrics(id="metrics")
             curves = Curves()
@@ -107,7 +109,10 @@ class CurvesView(View):
         if self.record is None:
             return
         series = {n: smoothed(self.record.curves[n], self._window) for n in self._chosen()}
-        self.query_one(Curves).set_data(series, markers=markers(self.record.phases))
+        phases, curves = self.record.phases, self.query_one(Curves)
+        curves.set_data(series, markers=markers(phases), bands=phase_bands(phases))
+        title = titled("Metrics over epochs", phases, curves, self.size.width)
+        self.query_one(".what", Static).update(title)
 
     @on(SelectionList.SelectedChanged)
     def _choice_changed(self) -> None:

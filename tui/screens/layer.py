@@ -24,6 +24,7 @@ from tui.screens.view import Table, View, empty, markers, read_out, readout
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
+from tui.widgets.phase_bands import legend, phase_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,6 +81,7 @@ class Layer(View):
                 markers=markers(record.phases),
                 row_markers=markers(record.phases),
                 square=True,
+                bands=phase_bands(record.phases),
             )
         place = f"{plain(shown.names[layer])}   {layer + 1} of {len(shown.names)}"
         title = Text.assemble((place, "bold"), f"\n{KINDS[look.kind]} of two checkpoints")
@@ -89,6 +91,8 @@ class Layer(View):
 
     def _facts(self, record: RunRecord, layer: int) -> Text:
         text = Text("\n")
+        for band in phase_bands(record.phases):
+            text.append_text(legend([band], self.query_one(Heatmap))).append("\n")
         for name, epoch in boundaries(record.phases).items():
             text.append(f"{name} ", "dim").append(f"{epoch}\n")
         if layer < len(record.phases.change_points):

@@ -20,9 +20,10 @@ from repdyn.report.wording import plain
 from tui import actions
 from tui.screens.layer import matrices
 from tui.screens.look import KINDS, Look, nearest, number
-from tui.screens.view import Table, View, empty, read_out, readout
+from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.heatmap import Heatmap
+from tui.widgets.phase_bands import phase_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +73,7 @@ class Layers(View):
         panels = list(self.query(Panel))
         grid = self.query_one(Grid)
         title = f"{KINDS[look.kind]} of two checkpoints"
-        self.query_one(".what", Static).update(Text(title, "bold"))
+        self._title(title, record)
         if len(panels) < len(shown.names):
             grid.mount(*(Panel() for _ in shown.names[len(panels) :]))
             self.call_after_refresh(self._redraw)
@@ -83,6 +84,14 @@ class Layers(View):
         for layer, panel in enumerate(panels[: len(shown.names)]):
             self._fill(panel, shown, layer, look)
         self._place(look, shown)
+
+    def _title(self, title: str, record: RunRecord) -> None:
+        """Say what is shown; the bands are explained once there is a matrix with their styles."""
+        panels = self.query(Heatmap)
+        text = Text(title, "bold")
+        if panels:
+            text = titled(title, record.phases, panels.first(), beside_bar(self.size.width))
+        self.query_one(".what", Static).update(text)
 
     def _redraw(self) -> None:
         if self.record is not None:
@@ -110,6 +119,7 @@ class Layers(View):
                 high=scale.high,
                 logarithmic=scale.logarithmic,
                 square=True,
+                bands=phase_bands(self.record.phases) if self.record is not None else (),
             )
 
     def point(self, look: Look) -> None:

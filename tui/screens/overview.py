@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -22,12 +21,13 @@ from repdyn.report.wording import ACCURACIES, accuracy, plain
 from tui import actions
 from tui.live import Desk
 from tui.screens.look import KINDS, REFERENCES, Look, nearest, number, reference_words, to_reference
-from tui.screens.view import Table, View, empty, markers, phase_at, read_out, readout
+from tui.screens.view import Table, View, beside_bar, empty, markers, read_out, readout, titled
 from tui.source import Source
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import SERIES_COLOURS
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import CellMessage, Heatmap
+from tui.widgets.phase_bands import phase_at, phase_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,9 +99,11 @@ class Overview(View):
                 logarithmic=scale.logarithmic,
                 markers={} if self._low() else markers(record.phases),
                 change_points=record.phases.change_points,
+                bands=phase_bands(record.phases),
             )
         title = f"{KINDS[look.kind]} to {reference_words(shown, look)}"
-        self.query_one(".what", Static).update(Text(title, "bold"))
+        title_text = titled(title, record.phases, heatmap, beside_bar(self.size.width))
+        self.query_one(".what", Static).update(title_text)
 
     def _draw_curves(self, record: RunRecord, shown: Similarity, width: int) -> None:
         curves = self.query_one(Curves)
@@ -114,6 +116,7 @@ class Overview(View):
             high=None if self._losses else 1.0,
             colours=dict(zip([*ACCURACIES.values()], SERIES_COLOURS, strict=False)),
             markers=markers(record.phases),
+            bands=phase_bands(record.phases),
         )
 
     def _series(self, record: RunRecord) -> dict[str, Curve]:

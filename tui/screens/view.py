@@ -18,9 +18,16 @@ from repdyn.report.wording import plain
 from tui.live import Desk
 from tui.screens.look import MARKERS, Look
 from tui.source import Source
+from tui.widgets.phase_bands import legend, phase_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+GAP = 3
+"""Columns between a title and what is beside it."""
+
+LEAST_BAR, MOST_BAR = 20, 44
+"""Columns of a colour bar beside a title, as app.tcss has them."""
 
 WAITING = (
     "No checkpoint yet.\n\nThe first is measured before training starts; it appears here by itself."
@@ -152,16 +159,25 @@ def markers(phases: Phases) -> dict[str, int]:
     return {MARKERS[name]: epoch for name, epoch in phases.markers().items()}
 
 
-def phase_at(phases: Phases, epoch: int) -> str:
-    """Return which phase an epoch is in, in words; nothing if no boundary is known."""
-    onset, fit = phases.onset, phases.fit
-    if fit is not None and epoch >= fit:
-        return "after perfect fit"
-    if onset is not None and epoch >= onset:
-        return "memorisation"
-    if onset is not None or fit is not None:
-        return "before onset" if onset is not None else "before perfect fit"
-    return ""
+def beside_bar(width: int) -> int:
+    """Return the columns of a title that has a colour bar beside it."""
+    return width - min(max(width // 3, LEAST_BAR), MOST_BAR) - GAP
+
+
+def titled(title: str, phases: Phases, widget: Widget, room: int) -> Text:
+    """Return a title, with what the bands on the axis mean behind it where there is room.
+
+    Args:
+        title: what is shown.
+        phases: of the run.
+        widget: that has the bands.
+        room: columns.
+    """
+    text = Text(title, "bold", no_wrap=True)
+    explained = legend(phase_bands(phases), widget)
+    if explained and text.cell_len + GAP + explained.cell_len <= room:
+        text = Text.assemble(text, " " * GAP, explained, no_wrap=True)
+    return text
 
 
 def read_out(parts: Mapping[str, str]) -> Text:

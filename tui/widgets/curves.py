@@ -28,10 +28,11 @@ from textual.widget import Widget
 from repdyn.records import Curve, IntArray
 from repdyn.report.reading import value_at
 from repdyn.report.wording import plain
-from tui.widgets import braille
+from tui.widgets import braille, phase_bands
 from tui.widgets.bands import by_epoch
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful
 from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.phase_bands import Band
 from tui.widgets.pixels import runs
 from tui.widgets.value_axis import ValueAxis, number, tick_label, value_axis
 
@@ -64,6 +65,7 @@ class Series:
     low: float | None
     high: float | None
     markers: Mapping[str, int] = field(default_factory=dict)
+    bands: tuple[Band, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,17 +115,19 @@ class Curves(Widget, can_focus=True):
         "curves--marker",
         "curves--cursor",
         "curves--line",
+        *phase_bands.CLASSES,
     }
 
-    DEFAULT_CSS = """
-    Curves {
+    DEFAULT_CSS = f"""
+    Curves {{
         width: 1fr;
         height: 1fr;
-        & > .curves--label { color: $text-muted; }
-        & > .curves--marker { color: $text-accent; text-style: bold; }
-        & > .curves--cursor { color: $foreground; text-style: bold reverse; }
-        & > .curves--line { color: $foreground 60%; }
-    }
+        & > .curves--label {{ color: $text-muted; }}
+        & > .curves--marker {{ color: $text-accent; text-style: bold; }}
+        & > .curves--cursor {{ color: $foreground; text-style: bold reverse; }}
+        & > .curves--line {{ color: $foreground 60%; }}
+        {phase_bands.CSS}
+    }}
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -176,6 +180,7 @@ class Curves(Widget, can_focus=True):
         high: float | None = None,
         colours: Mapping[str, str] | None = None,
         markers: Mapping[str, int] | None = None,
+        bands: Sequence[Band] = (),
     ) -> None:
         """Show curves; the cursor stays at its epoch.
 
@@ -187,6 +192,7 @@ class Curves(Widget, can_focus=True):
             low, high: limits of the vertical axis; the least and the greatest value if None.
             colours: of the curves, by name; those without one take the next of SERIES_COLOURS.
             markers: epochs to mark, by name.
+            bands: phases to tint the axis by.
         """
         named = {plain(name): curve for name, curve in series.items()}
         given = {plain(name): colour for name, colour in (colours or {}).items()}
@@ -204,6 +210,7 @@ class Curves(Widget, can_focus=True):
                 low=low,
                 high=high,
                 markers={plain(name): epoch for name, epoch in (markers or {}).items()},
+                bands=tuple(bands),
             )
         self._redraw()
 
@@ -289,7 +296,7 @@ class Curves(Widget, can_focus=True):
         gap = Segment(" " * picture.left, label)
         if y == picture.bottom:
             lit = self.get_component_rich_style("curves--cursor")
-            return [gap, *picture.axis.tick_segments(self.cursor, label, lit)]
+            return [gap, *picture.axis.tick_segments(self.cursor, lit, series.bands, self, label)]
         if y == picture.bottom + 1 and series.markers:
             marker = self.get_component_rich_style("curves--marker")
             return [gap, Segment(picture.axis.markers(series.markers), marker)]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rich.segment import Segment
 from rich.style import Style
+from textual.widget import Widget
 
 from repdyn.records import IntArray
 from repdyn.report import axis
 from repdyn.report.heatmap import marker_row, tick_row
 from tui.widgets.bands import Bands, by_epoch
+from tui.widgets.phase_bands import Band, banded
 
 MARKER = "▲"
 
@@ -89,16 +91,33 @@ class EpochAxis:
         columns = {f"{name} {epoch}": self.column(epoch) for name, epoch in markers.items()}
         return marker_row(columns, self.room, MARKER)
 
-    def tick_segments(self, cursor: int | None, plain: Style, lit: Style) -> list[Segment]:
-        """Return the tick line, with the epoch of the cursor, if any, over it."""
-        if cursor is None:
-            return [Segment(self.ticks().ljust(self.room), plain)]
-        label = f" {cursor} "
-        start = self._start(label, cursor)
+    def starts(self, bands: Sequence[Band]) -> list[int]:
+        """Return the columns at which bands start, the first at the left end."""
+        return [0, *(self.column(band.first) for band in bands[1:])]
+
+    def tick_segments(
+        self, cursor: int | None, lit: Style, bands: Sequence[Band], widget: Widget, plain: Style
+    ) -> list[Segment]:
+        """Return the tick line, with the epoch of the cursor, if any, over it.
+
+        Args:
+            cursor: its epoch.
+            lit: style of that epoch.
+            bands: behind the ticks.
+            widget: that has the bands' styles.
+            plain: style of ticks without bands.
+        """
+        label = "" if cursor is None else f" {cursor} "[: self.room]
+        start = 0 if cursor is None else self._start(label, cursor)
         stop = start + len(label)
         line = self.ticks(range(start, stop)).ljust(self.room)
-        parts = ((line[:start], plain), (label, lit), (line[stop:], plain))
-        return [Segment(text, style) for text, style in parts if text]
+        behind = [Segment(line, plain)]
+        if bands:
+            behind = banded(line, self.starts(bands), bands, widget)
+        if not label:
+            return behind
+        left, _, right = Segment.divide(behind, [start, stop, self.room])
+        return [*left, Segment(label, lit), *right]
 
     def _start(self, label: str, epoch: int) -> int:
         centred = self.column(epoch) - (len(label) - 1) // 2

@@ -25,9 +25,10 @@ from textual.widget import Widget
 from repdyn.records import FloatArray, IntArray
 from repdyn.report.similarity import FINEST, Scale
 from repdyn.report.wording import plain
-from tui.widgets import pixels
+from tui.widgets import phase_bands, pixels
 from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful
 from tui.widgets.heatmap_layout import Layout, Matrix, arrange
+from tui.widgets.phase_bands import Band
 
 PAGE = 10
 """Cells that the page keys move by."""
@@ -72,16 +73,18 @@ class Heatmap(Widget, can_focus=True):
         "heatmap--label",
         "heatmap--marker",
         "heatmap--cursor",
+        *phase_bands.CLASSES,
     }
 
-    DEFAULT_CSS = """
-    Heatmap {
+    DEFAULT_CSS = f"""
+    Heatmap {{
         width: 1fr;
         height: 1fr;
-        & > .heatmap--label { color: $text-muted; }
-        & > .heatmap--marker { color: $text-accent; text-style: bold; }
-        & > .heatmap--cursor { color: $foreground; text-style: bold reverse; }
-    }
+        & > .heatmap--label {{ color: $text-muted; }}
+        & > .heatmap--marker {{ color: $text-accent; text-style: bold; }}
+        & > .heatmap--cursor {{ color: $foreground; text-style: bold reverse; }}
+        {phase_bands.CSS}
+    }}
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -165,6 +168,7 @@ class Heatmap(Widget, can_focus=True):
         row_markers: Mapping[str, int] | None = None,
         change_points: Sequence[Sequence[int]] = (),
         square: bool = False,
+        bands: Sequence[Band] = (),
     ) -> None:
         """Show a matrix; the cursor stays at its row and epoch, at first it is at the last epoch.
 
@@ -180,6 +184,7 @@ class Heatmap(Widget, can_focus=True):
             row_markers: epochs to mark at the left, by name; only if square.
             change_points: epochs of each row, for a dot at the start of their cells.
             square: the rows are the epochs of the columns too, the first at the bottom.
+            bands: phases to tint the axis by, also that of square rows.
 
         Raises:
             ValueError: names, epochs and values do not fit together.
@@ -198,6 +203,7 @@ class Heatmap(Widget, can_focus=True):
                 row_markers=_plain_names(row_markers or {}),
                 change_points=tuple(map(tuple, change_points)),
                 square=square,
+                bands=tuple(bands),
             )
             with self.prevent(self.CursorMoved):
                 self.cursor = _followed(before, self._matrix, at)
@@ -335,7 +341,7 @@ class Heatmap(Widget, can_focus=True):
         if y == layout.lines:
             lit = self.get_component_rich_style("heatmap--cursor")
             at = int(matrix.epochs[self.cursor[1]])
-            return [gap, *layout.axis.tick_segments(at, label, lit)]
+            return [gap, *layout.axis.tick_segments(at, lit, matrix.bands, self, label)]
         if y == layout.lines + 1 and matrix.markers:
             marker = self.get_component_rich_style("heatmap--marker")
             return [gap, Segment(layout.axis.markers(matrix.markers), marker)]
@@ -348,8 +354,17 @@ class Heatmap(Widget, can_focus=True):
             style, text = self.get_component_rich_style("heatmap--cursor"), matrix.rows[row]
         room = layout.gutter - 1
         text = text[:room].rjust(room) if matrix.square else set_cell_size(text, room)
+        return [Segment(text, style), self._edge(layout, y)]
+
+    def _edge(self, layout: Layout, y: int) -> Segment:
+        """Return what stands between a label and its cells: a marker, the band of a phase."""
         marker = self.get_component_rich_style("heatmap--marker")
-        return [Segment(text, style), Segment("▸" if y in layout.marked else " ", marker)]
+        pointer = "▸" if y in layout.marked else " "
+        if y >= len(layout.banded):
+            return Segment(pointer, marker)
+        band = layout.banded[y]
+        shown = phase_bands.filled(pointer, band, self)
+        return Segment(shown, marker + phase_bands.style_of(band, self))
 
     def _cells(self, layout: Layout, y: int) -> list[Segment]:
         if self._pixels is None:

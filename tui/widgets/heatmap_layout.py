@@ -10,6 +10,7 @@ logits  ▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from repdyn.report import axis
 from repdyn.report.similarity import Scale
 from tui.widgets.bands import Bands, by_epoch, even
 from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.phase_bands import Band
 
 WIDEST_GUTTER = 3
 """The labels take at most this part of the width, as its divisor."""
@@ -37,6 +39,7 @@ class Matrix:
     row_markers: Mapping[str, int] = field(default_factory=dict)
     change_points: tuple[tuple[int, ...], ...] = ()
     square: bool = False
+    bands: tuple[Band, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Layout:
         axis: of the columns.
         labels: by line.
         marked: lines that a row marker points to.
+        banded: the band of each line, if the rows are epochs and have bands.
     """
 
     gutter: int
@@ -62,6 +66,7 @@ class Layout:
     axis: EpochAxis
     labels: Mapping[int, str]
     marked: frozenset[int]
+    banded: tuple[Band, ...] = ()
 
     def row_lines(self, row: int) -> range:
         """Return the lines on which a row is seen."""
@@ -100,10 +105,12 @@ def arrange(matrix: Matrix, width: int, height: int, gutter: int, pixels_per_lin
         cells = by_epoch(matrix.epochs, lines * pixels_per_line)
         columns, rows = cells.magnified(2 // pixels_per_line), cells.flipped()
         labels, marked = _epoch_labels(matrix, rows, pixels_per_line)
+        banded = _line_bands(matrix, rows, pixels_per_line)
     else:
         columns = by_epoch(matrix.epochs, room)
         rows = even(len(matrix.rows), lines * pixels_per_line)
         labels, marked = _row_labels(matrix.rows, rows, pixels_per_line), frozenset()
+        banded = ()
     return Layout(
         gutter=gutter,
         lines=-(-rows.room // pixels_per_line),
@@ -113,6 +120,7 @@ def arrange(matrix: Matrix, width: int, height: int, gutter: int, pixels_per_lin
         axis=EpochAxis.of_cells(matrix.epochs, columns),
         labels=labels,
         marked=marked,
+        banded=banded,
     )
 
 
@@ -130,6 +138,17 @@ def _row_labels(names: Sequence[str], rows: Bands, pixels_per_line: int) -> dict
     for row, name in enumerate(names):
         labels.setdefault(rows.middle(row) // pixels_per_line, name)
     return labels
+
+
+def _line_bands(matrix: Matrix, rows: Bands, pixels_per_line: int) -> tuple[Band, ...]:
+    """Return the band of each line, the last epoch on top."""
+    if not matrix.bands:
+        return ()
+    starts = EpochAxis.of_cells(matrix.epochs, rows.flipped()).starts(matrix.bands)
+    heights = [
+        rows.room - 1 - line * pixels_per_line for line in range(-(-rows.room // pixels_per_line))
+    ]
+    return tuple(matrix.bands[bisect_right(starts, height) - 1] for height in heights)
 
 
 def _epoch_labels(
