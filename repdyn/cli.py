@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,10 +76,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in settings.items() if value is not None}
 
 
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("repdyn")
+
+
 app = App(
     name="repdyn",
     help="See how representations form while a network trains, layer by layer.",
-    version=version("repdyn"),
+    version=_version,
     help_format="plaintext",
     default_parameter=Parameter(negative_iterable=()),
 )

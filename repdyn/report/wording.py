@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from typing import TYPE_CHECKING
 
-from repdyn.records import Phases, RunSummary
+if TYPE_CHECKING:
+    from repdyn.records import Phases, RunSummary
 
 ACCURACIES = {
     "train/acc": "train",
