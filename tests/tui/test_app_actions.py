@@ -56,7 +56,7 @@ NOT_AT_FIRST = {*HEAVY, "numpy", "repdyn.records", "tui.screens.run", "tui.scree
 
 def test_the_first_frame_imports_no_arrays_and_no_other_screens() -> None:
     found = subprocess.run(
-        [sys.executable, "-c", FIRST_FRAME], capture_output=True, text=True, check=True
+        [sys.executable, "-c", FIRST_FRAME], capture_output=True, text=True, check=True, timeout=30
     )
     loaded = set(found.stdout.split())
     assert "tui.screens.runs" in loaded
