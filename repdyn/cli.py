@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,10 +61,16 @@ def _source(settings: dict[str, Any], name: str, commands: tuple[str, ...]) -> D
     return Dict(settings, source=name)
 
 
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("repdyn")
+
+
 app = App(
     name="repdyn",
     help="See how representations form while a network trains, layer by layer.",
-    version=version("repdyn"),
+    version=_version,
     help_format="plaintext",
     default_parameter=Parameter(negative_iterable=()),
 )

@@ -18,6 +18,9 @@ from repdyn.errors import UserError
 VIEWS = ("overview", "layer", "layers", "regions", "curves", "phases", "info")
 """The views of a run, in the order of their number keys."""
 
+COMPARED = ("overview", "layer", "regions", "curves")
+"""The views of runs beside each other."""
+
 
 @dataclass(frozen=True)
 class Action:
@@ -133,8 +136,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("curves.smooth", "o", "smooth", "Smooth", "Smooth the curves more, or not.", True),
     Action("curves.back", "left,h", "move(-1)", "Left", "Move the cursor an epoch back."),
     Action("curves.on", "right,l", "move(1)", "Right", "Move the cursor an epoch on."),
-    Action("compare.overview", "1", "square(False)", "Overview", _VIEW_HELP["overview"]),
-    Action("compare.layer", "2", "square(True)", "Layer", _VIEW_HELP["layer"], True),
+    *(
+        Action(f"compare.{v}", str(i), f"view('{v}')", v.capitalize(), _VIEW_HELP[v])
+        for i, v in enumerate(COMPARED, start=1)
+    ),
+    Action("compare.next_view", "tab", "step_view(1)", "Next view", "Go to the next view."),
+    Action(
+        "compare.previous_view",
+        "shift+tab",
+        "step_view(-1)",
+        "View before",
+        "Go to the one before.",
+    ),
     Action(
         "compare.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "The layer before."
     ),
@@ -151,7 +164,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("compare.stretch", "z", "stretch", "Contrast", "Stretch the colours."),
     Action("compare.cmap", "v", "colours", "Colours", "Take the next colour map."),
-    Action("compare.export", "e", "export", "Export", "Save the numbers in view as CSV.", True),
+    Action("compare.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
     Action("compare.back", "escape,q", "back", "Back", "Back to the runs.", True),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.markup import escape
 from textual import on
@@ -14,13 +14,15 @@ from textual.screen import Screen
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
-from repdyn.records import RunSummary
 from repdyn.report.wording import plain, settings
 from tui import actions
 from tui.demo.source import DemoSource
 from tui.live import Answered, Desk
 from tui.screens.runs import RunsScreen
 from tui.source import Source, StoreSource
+
+if TYPE_CHECKING:
+    from repdyn.records import RunSummary
 
 
 class RepdynApp(App[None]):
@@ -41,12 +43,15 @@ class RepdynApp(App[None]):
         self._first_run = run
         self._desk = Desk(self)
 
+    def get_default_screen(self) -> RunsScreen:
+        """Return the list of runs, the screen below all others."""
+        return RunsScreen(self._source, self._desk)
+
     def on_mount(self) -> None:
-        """Show the runs, and the run that was asked for over them."""
+        """Open the run that was asked for, once the list has been seen."""
         self._change_keys()
-        self.push_screen(RunsScreen(self._source, self._desk))
         if self._first_run is not None:
-            self._open(self._first_run)
+            self.call_after_refresh(self._open, self._first_run)
 
     def _open(self, run: str) -> None:
         from tui.screens.run import RunScreen

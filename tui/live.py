@@ -37,8 +37,8 @@ class Answered(Message):
         self._hand_over = hand_over
 
     def deliver(self) -> None:
-        """Hand the answer over, unless who asked has left the screen meanwhile."""
-        if self._asker.is_attached:
+        """Hand the answer over, unless who asked has left the screen meanwhile, or the app ends."""
+        if self._asker.is_attached and self._asker.app.is_running:
             self._hand_over()
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from repdyn.config import StoreConfig
-from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
+
+if TYPE_CHECKING:
+    from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
 
 
 class Source(Protocol):

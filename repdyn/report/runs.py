@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from repdyn.records import RunSummary
 from repdyn.report.wording import accuracy, arch, duration, noise, plain
+
+if TYPE_CHECKING:
+    from repdyn.records import RunSummary
 
 FLEXIBLE = ("name", "arch", "opt", "data")
 """Columns that are cut where the console is narrow."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from repdyn.records import Interval, Phases, RunSummary
+if TYPE_CHECKING:
+    from repdyn.records import Interval, Phases, RunSummary
 
 ACCURACIES = {
     "train/acc": "train",

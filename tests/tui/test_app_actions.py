@@ -35,6 +35,34 @@ def test_the_screens_import_nothing_heavy() -> None:
     assert not set(HEAVY) & set(found.stdout.split())
 
 
+FIRST_FRAME = """
+import os, sys
+from tui.app import RepdynApp
+from tui.demo.source import DemoSource
+show = RepdynApp._display
+
+def first(app, screen, update):
+    show(app, screen, update)
+    if any("Looking for runs" in strip.text for strip in screen._compositor.render_strips()):
+        print(*sys.modules, flush=True)
+        os._exit(0)
+
+RepdynApp._display = first
+RepdynApp(DemoSource(), "last").run(headless=True)
+"""
+
+NOT_AT_FIRST = {*HEAVY, "numpy", "repdyn.records", "tui.screens.run", "tui.screens.compare"}
+
+
+def test_the_first_frame_imports_no_arrays_and_no_other_screens() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", FIRST_FRAME], capture_output=True, text=True, check=True, timeout=30
+    )
+    loaded = set(found.stdout.split())
+    assert "tui.screens.runs" in loaded
+    assert not NOT_AT_FIRST & loaded
+
+
 def test_names_of_actions_are_unique() -> None:
     assert max(Counter(action.name for action in ACTIONS).values()) == 1
 

@@ -11,7 +11,8 @@ from fakes import FakeSource, Stage, play, record
 
 from repdyn.records import Phases, RunRecord
 from repdyn.report.similarity import similarity
-from tui.screens.compare import CompareScreen, common_scale, phase_aligned
+from tui.screens.compare import CompareScreen
+from tui.screens.comparing.linked import common_scale, phase_aligned
 from tui.widgets.heatmap import Heatmap
 
 
@@ -103,7 +104,7 @@ def test_the_table_is_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         await stage.until(lambda: bool(list(tmp_path.iterdir())))
 
     play(scenario, source())
-    assert "memorisation onset,9,9" in next(tmp_path.glob("*.csv")).read_text()
+    assert "memorisation onset,9,9" in next(tmp_path.glob("*-scores.csv")).read_text()
 
 
 def test_phase_aligned_maps_boundaries_and_ends_to_each_other() -> None:

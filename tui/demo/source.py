@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from repdyn.errors import UserError
-from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
-from repdyn.tracking.bundle import Bundle
+
+if TYPE_CHECKING:
+    from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
+    from repdyn.tracking.bundle import Bundle
 
 RUNS = "runs.zip"
 
@@ -18,6 +21,8 @@ class DemoSource:
 
     @cached_property
     def _bundle(self) -> Bundle:
+        from repdyn.tracking.bundle import Bundle
+
         return Bundle(files("tui.demo").joinpath(RUNS).read_bytes())
 
     def experiments(self) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -54,6 +56,10 @@ class Frame(Screen[None]):
         """Say something in passing."""
         self.app.notify(line, markup=False)
 
+    def tell_saved(self, paths: list[str]) -> None:
+        """Say what has been saved."""
+        self.tell("saved " + ", ".join(paths) if paths else "there is nothing to save in this view")
+
     def action_copy(self) -> None:
         """Copy the id of the run in question."""
         run_id = self.run_in_question()
@@ -64,3 +70,13 @@ class Frame(Screen[None]):
     def run_in_question(self) -> str | None:
         """Return the id of the run that is meant, if there is one."""
         return None
+
+
+def tabs(views: Sequence[str], front: str) -> Text:
+    """Return the names of a screen's views with their number keys; a click goes there."""
+    text = Text(no_wrap=True)
+    for number, view in enumerate(views, start=1):
+        text.append(f" {number} {view.capitalize()} ", "bold reverse" if view == front else "")
+        text.apply_meta({"@click": f"screen.view('{view}')"}, -len(view) - 4)
+        text.append(" ")
+    return text

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -17,11 +14,18 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.records import PLANE_KINDS, Curve, Dynamics, LabelMaps, PlaneSet, RunRecord
-from repdyn.report.similarity import OUTPUT
-from repdyn.report.wording import plain
+from repdyn.records import Curve, Dynamics, PlaneSet, RunRecord
 from tui import actions
 from tui.live import Desk
+from tui.screens.label_maps import (
+    Map,
+    Shelf,
+    class_names,
+    first_plane,
+    label_map,
+    layer_name,
+    plane_words,
+)
 from tui.screens.look import Look, nearest
 from tui.screens.view import Table, View, empty, markers, read_out, readout
 from tui.source import Source
@@ -32,13 +36,6 @@ from tui.widgets.regions import Regions, agreement, anchor_points
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KEPT = 200
-"""Checkpoints whose label maps are kept."""
-
-FROM = {"test": "test images", "train": "training images", "noisy": "a flipped label among them"}
-
-Map = NDArray[np.uint8]
-
 
 class RegionsView(View, can_focus=True):
     """A plane's regions at an epoch, alone or beside those of another epoch."""
@@ -47,9 +44,7 @@ class RegionsView(View, can_focus=True):
 
     def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
-        self._planes: PlaneSet | None = None
-        self._maps: OrderedDict[int, LabelMaps] = OrderedDict()
-        self._asking = False
+        self._shelf = Shelf(source, desk)
         self._plane = -1
         self._pinned: int | None = None
 
@@ -73,7 +68,7 @@ class RegionsView(View, can_focus=True):
     def draw(self, record: RunRecord, look: Look) -> None:
         """Draw the plane at the epoch that is looked at, once its maps are there."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
-        self.query_one(Regions).display = bool(self._maps)
+        self.query_one(Regions).display = self._shelf.planes is not None
         self.set_class(self._pinned is not None, "-pinned")
         self.query_one(Regions).styles.width = (
             "1fr"
@@ -105,37 +100,34 @@ class RegionsView(View, can_focus=True):
         curves = self.query_one(Curves)
         with curves.prevent(Curves.CursorMoved):
             curves.cursor = epoch
-        wanted = [e for e in (epoch, self._pinned) if e is not None and e not in self._maps]
-        if self._planes is not None and not wanted:
-            self._draw_maps(dynamics, self._planes, epoch)
-        elif not self._asking:
-            self._asking = True
-            question = partial(_fetch, self.source, record.summary.run_id, self._planes, wanted)
-            self.desk.ask(self, question, self._got, self._failed)
+        wanted = [e for e in (epoch, self._pinned) if e is not None]
+        planes = self._shelf.planes
+        if planes is not None and self._shelf.has(wanted):
+            self._draw_maps(dynamics, planes, epoch)
+        else:
+            self._shelf.fetch(self, record.summary.run_id, wanted, self._got, self._failed)
 
-    def _got(self, answer: tuple[PlaneSet, list[LabelMaps]]) -> None:
-        self._asking = False
-        self._planes, maps = answer
-        if self._plane < 0:
-            self._plane = _first_plane(self._planes)
-        for at in maps:
-            self._maps[at.epoch] = at
-        while len(self._maps) > KEPT:
-            self._maps.popitem(last=False)
+    def _got(self) -> None:
         if self.record is not None and self.dynamics is not None:
             self.query_one(Regions).display = True
             self._place(self.record, self.dynamics, self.look)
 
     def _failed(self, line: str) -> None:
-        self._asking = False
         self.query_one(".what", Static).update(Text(line))
 
+    def _map(self, epoch: int, layer: int) -> Map | None:
+        """Return the label map of the plane in view, if it has been read."""
+        at, planes = self._shelf.get(epoch), self._shelf.planes
+        return None if at is None or planes is None else label_map(at, planes, self._plane, layer)
+
     def _draw_maps(self, dynamics: Dynamics, planes: PlaneSet, epoch: int) -> None:
-        layer, plane = self._layer(dynamics), self._plane
-        shown = _map(self._maps[epoch], planes, plane, layer)
-        names = planes.classes or tuple(map(str, range(dynamics.areas.shape[-1])))
-        pinned = self._pinned
-        kept = None if pinned is None else _map(self._maps[pinned], planes, plane, layer)
+        if self._plane < 0:
+            self._plane = first_plane(planes)
+        layer, plane, pinned = self._layer(dynamics), self._plane, self._pinned
+        shown = self._map(epoch, layer)
+        assert shown is not None  # noqa: S101 - as _place has seen
+        names = class_names(planes, dynamics.areas.shape[-1])
+        kept = None if pinned is None else self._map(pinned, layer)
         first, title, second = shown, f"epoch {epoch}", None
         if kept is not None:
             first, title, second = kept, f"epoch {pinned} (kept)", shown
@@ -153,10 +145,9 @@ class RegionsView(View, can_focus=True):
         self._read(dynamics, epoch, layer, shown, kept)
 
     def _describe(self, dynamics: Dynamics, planes: PlaneSet, layer: int) -> None:
-        where = FROM[PLANE_KINDS[int(planes.kinds[self._plane])]]
         text = Text.assemble(
-            (f"{_name(dynamics, layer)}", "bold"),
-            f"  plane {self._plane + 1} of {len(planes.kinds)}, {where}",
+            (layer_name(dynamics.layers, layer), "bold"),
+            f"  {plane_words(planes, self._plane)}",
             no_wrap=True,
             overflow="ellipsis",
         )
@@ -168,9 +159,9 @@ class RegionsView(View, can_focus=True):
         column = nearest(dynamics.epochs, epoch)
         classes, counts = np.unique(shown, return_counts=True)
         largest = int(classes[counts.argmax()])
-        names = self._planes.classes if self._planes is not None else ()
+        names = self._shelf.planes.classes if self._shelf.planes is not None else ()
         parts = {
-            "": _name(dynamics, layer),
+            "": layer_name(dynamics.layers, layer),
             "epoch": str(epoch),
             "regions per plane, mean": f"{dynamics.fragmentation[layer, column]:.1f}",
             "classes here": str(len(classes)),
@@ -189,8 +180,8 @@ class RegionsView(View, can_focus=True):
 
     def action_plane(self, steps: int) -> None:
         """Go to another plane; those drawn finely come first in the set."""
-        if self._planes is not None and self.record is not None:
-            self._plane = (self._plane + steps) % len(self._planes.kinds)
+        if self._shelf.planes is not None and self.record is not None:
+            self._plane = (self._plane + steps) % len(self._shelf.planes.kinds)
             self.show(self.record, self.look)
 
     def action_pin(self) -> None:
@@ -224,53 +215,45 @@ class RegionsView(View, can_focus=True):
         self.pointed(look, **changes)
 
     def table(self) -> Table | None:
-        """Return the label map in view, the highest row of the plane first."""
-        if self.dynamics is None or self._planes is None:
+        """Return the label maps in view, a line for each row of a map, the highest first."""
+        dynamics = self.dynamics
+        if dynamics is None:
             return None
-        epochs = self.dynamics.epochs
-        at = self._maps.get(int(epochs[nearest(epochs, self.look.epoch)]))
-        if at is None:
-            return None
-        shown = _map(at, self._planes, self._plane, self._layer(self.dynamics))
-        return Table([str(i) for i in range(shown.shape[1])], shown[::-1].tolist())
+        layer = self._layer(dynamics)
+        epoch = int(dynamics.epochs[nearest(dynamics.epochs, self.look.epoch)])
+        maps = {e: self._map(e, layer) for e in (self._pinned, epoch) if e is not None}
+        lines = [
+            (layer_name(dynamics.layers, layer), epoch, self._plane + 1, row, *classes)
+            for epoch, shown in maps.items()
+            if shown is not None
+            for row, classes in reversed(list(enumerate(shown.tolist())))
+        ]
+        columns = map(str, range(len(lines[0]) - 4)) if lines else ()
+        return Table(("layer", "epoch", "plane", "row", *columns), lines) if lines else None
+
+    def tables(self) -> dict[str, Table]:
+        """Return the label maps, and the regions per plane of each layer at all checkpoints."""
+        dynamics = self.dynamics
+        if dynamics is None:
+            return {}
+        names = [layer_name(dynamics.layers, i) for i in range(len(dynamics.layers) + 1)]
+        means = dynamics.fragmentation.T.tolist()
+        rows = [(e, *line) for e, line in zip(dynamics.epochs.tolist(), means, strict=True)]
+        return super().tables() | {"-fragmentation": Table(("epoch", *names), rows)}
 
     def figure(self) -> Callable[[], Figure] | None:
-        """Return what draws the plane over the epochs."""
-        record, planes, plane = self.record, self._planes, self._plane
-        if record is None or record.dynamics is None or planes is None or not self._maps:
+        """Return what draws the plane over the epochs; it reads the maps that it needs."""
+        record, planes, plane = self.record, self._shelf.planes, self._plane
+        if record is None or record.dynamics is None or planes is None:
             return None
         layer = min(self._layer(record.dynamics), len(record.dynamics.layers) - 1)
-        maps = [self._maps[epoch] for epoch in sorted(self._maps)]
-        names = planes.classes or tuple(map(str, range(record.dynamics.areas.shape[-1])))
+        epochs, phases, run = record.dynamics.epochs.tolist(), record.phases, record.summary.run_id
+        names = class_names(planes, record.dynamics.areas.shape[-1])
 
         def drawn() -> Figure:
-            from repdyn.report import figures
+            from repdyn.report.figures import decision
 
-            return figures.decision_regions(record, planes, maps, names, plane, [layer])
+            maps = [self.source.label_maps(run, e) for e in decision.epochs_drawn(epochs, phases)]
+            return decision.decision_regions(record, planes, maps, names, plane, [layer])
 
         return drawn
-
-
-def _fetch(
-    source: Source, run: str, planes: PlaneSet | None, epochs: list[int]
-) -> tuple[PlaneSet, list[LabelMaps]]:
-    planes = planes if planes is not None else source.planes(run)
-    return planes, [source.label_maps(run, epoch) for epoch in epochs]
-
-
-def _first_plane(planes: PlaneSet) -> int:
-    """Return a finely drawn plane, through an example with a flipped label if there is one."""
-    fine = planes.fine.tolist() or [0]
-    noisy = PLANE_KINDS.index("noisy")
-    return int(next((p for p in fine if planes.kinds[p] == noisy), fine[0]))
-
-
-def _map(at: LabelMaps, planes: PlaneSet, plane: int, layer: int) -> Map:
-    """Return a layer's label map on a plane, the fine one if there is one."""
-    fine = np.flatnonzero(planes.fine == plane)
-    shown: Map = at.fine[layer, fine[0]] if len(fine) else at.maps[layer, plane]
-    return shown
-
-
-def _name(dynamics: Dynamics, layer: int) -> str:
-    return OUTPUT if layer == len(dynamics.layers) else f"probe of {plain(dynamics.layers[layer])}"

@@ -24,7 +24,7 @@ from tui import actions
 from tui.actions import VIEWS
 from tui.live import POLL_SECONDS, Desk
 from tui.screens.curves import CurvesView
-from tui.screens.frame import Frame
+from tui.screens.frame import Frame, tabs
 from tui.screens.info import Info
 from tui.screens.layer import Layer
 from tui.screens.layers import Layers
@@ -79,7 +79,7 @@ class RunScreen(Frame):
         """Ask for the run."""
         self.query_one("#header", Static).update(Text(plain(self._run), "bold"))
         self.query_one("#opening", Static).update(Text("Opening the run …", justify="center"))
-        self._draw_tabs()
+        self.query_one("#tabs", Static).update(tabs(VIEWS, self._view))
         self._ask()
         self.set_interval(POLL_SECONDS, self._poll)
         self.set_interval(1.0, self._draw_header)
@@ -132,15 +132,6 @@ class RunScreen(Frame):
             line.append(f"  {settings(run)}", "dim")
         self.query_one("#header", Static).update(line)
 
-    def _draw_tabs(self) -> None:
-        tabs = Text(no_wrap=True)
-        for number, view in enumerate(VIEWS, start=1):
-            style = "bold reverse" if view == self._view else ""
-            tabs.append(f" {number} {view.capitalize()} ", style)
-            tabs.apply_meta({"@click": f"screen.view('{view}')"}, -len(view) - 4)
-            tabs.append(" ")
-        self.query_one("#tabs", Static).update(tabs)
-
     def _show(self) -> None:
         """Draw the view in front, if what it shows has changed."""
         if self._record is None:
@@ -190,7 +181,7 @@ class RunScreen(Frame):
     def action_view(self, name: str) -> None:
         """Go to a view."""
         self._view = name
-        self._draw_tabs()
+        self.query_one("#tabs", Static).update(tabs(VIEWS, self._view))
         self._show()
 
     def action_step_view(self, steps: int) -> None:
@@ -250,11 +241,8 @@ class RunScreen(Frame):
             return
         view = self._mounted(self._view)
         stem = f"repdyn-{plain(self._run)[:8]}-{self._view}-{self._look.kind}"
-        job = partial(save, stem, view.table(), view.figure())
-        self.desk.ask(self, job, self._saved, self.tell)
-
-    def _saved(self, paths: list[str]) -> None:
-        self.tell("saved " + ", ".join(paths) if paths else "there is nothing to save in this view")
+        job = partial(save, stem, view.tables(), view.figure())
+        self.desk.ask(self, job, self.tell_saved, self.tell)
 
     def action_back(self) -> None:
         """Go back to the runs."""

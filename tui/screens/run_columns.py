@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from repdyn.records import RunSummary
 from repdyn.report.wording import accuracy, arch, duration, noise, plain
+
+if TYPE_CHECKING:
+    from repdyn.records import RunSummary
 
 Key = tuple[int, float, str]
 """What rows are sorted by: rows without a value come last, then numbers, then text."""

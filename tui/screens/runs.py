@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from repdyn.records import RunSummary
 from repdyn.report.wording import plain
 from tui import actions
 from tui.live import IDLE_SECONDS, POLL_SECONDS, Desk
@@ -21,6 +20,9 @@ from tui.screens.frame import Frame
 from tui.screens.run_columns import COLUMNS, NEWEST, matches
 from tui.screens.runs_table import RunsTable
 from tui.source import Source
+
+if TYPE_CHECKING:
+    from repdyn.records import RunSummary
 
 MOST_COMPARED = 4
 
@@ -59,7 +61,7 @@ class RunsScreen(Frame):
         self.query_one("#filter").display = False
         self.query_one(RunsTable).focus()
         self._say_empty("Looking for runs …")
-        self._load()
+        self.call_after_refresh(self._load)  # what it imports would hold up the first frame
         self.set_interval(POLL_SECONDS, self._poll)
 
     def on_screen_resume(self) -> None:

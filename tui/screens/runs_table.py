@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -17,9 +17,11 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from repdyn.records import RunSummary
 from repdyn.report.runs import STATUS_STYLES
 from tui.screens.run_columns import COLUMNS, NEWEST
+
+if TYPE_CHECKING:
+    from repdyn.records import RunSummary
 
 GAP = 2
 """Columns between columns."""

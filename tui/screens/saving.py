@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def save(stem: str, table: Table | None, figure: Callable[[], Figure] | None) -> list[str]:
-    """Write STEM.csv, STEM.png and STEM.svg, those that there are; runs in a thread.
+def save(stem: str, tables: Mapping[str, Table], figure: Callable[[], Figure] | None) -> list[str]:
+    """Write STEM.png, STEM.svg and a CSV file for each table; runs in a thread.
+
+    Args:
+        stem: how the files' names begin.
+        tables: by what comes after it.
+        figure: draws the figure, if there is one.
 
     Returns:
         The paths written.
@@ -25,12 +30,12 @@ def save(stem: str, table: Table | None, figure: Callable[[], Figure] | None) ->
     """
     written: list[str] = []
     try:
-        if table is not None:
-            with Path(f"{stem}.csv").open("w", newline="", encoding="utf-8") as file:
+        for ending, table in tables.items():
+            written.append(f"{stem}{ending}.csv")
+            with Path(written[-1]).open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(table.head)
                 writer.writerows(table.rows)
-            written.append(f"{stem}.csv")
         if figure is not None:
             drawn = figure()
             for suffix in ("png", "svg"):

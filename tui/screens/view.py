@@ -130,6 +130,11 @@ class View(Vertical):
         """Return the numbers in view; None if there are none."""
         return None
 
+    def tables(self) -> dict[str, Table]:
+        """Return the numbers in view, by what their files' names end with."""
+        table = self.table()
+        return {} if table is None else {"": table}
+
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the view for a file, in a thread; None if nothing does."""
         return None

@@ -132,19 +132,39 @@ class Regions(Widget):
                 picture shows its class.
             other_title: above it.
         """
+        maps = [(title, label_map)] + ([] if other is None else [(other_title, other)])
+        self.set_maps(
+            maps, classes=classes, anchors=anchors, first=first, difference=other is not None
+        )
+
+    def set_maps(
+        self,
+        maps: Sequence[tuple[str, LabelMap]],
+        *,
+        classes: Sequence[str],
+        anchors: Sequence[tuple[float, float]] = (),
+        first: Sequence[int] = (),
+        difference: bool = False,
+    ) -> None:
+        """Show label maps on the same grid beside each other.
+
+        Args:
+            maps: titles and label maps, (g, g) each.
+            classes: names, (K,).
+            anchors, first: as in `set_data`.
+            difference: whether to show where two maps differ too.
+        """
         self._names = tuple(map(plain, classes))
         if not self._colours.are_for(len(classes), first):
             self._colours = ClassColours(len(classes), first)
-        self._colours.see([label_map] if other is None else [label_map, other])
+        self._colours.see([labels for _, labels in maps])
         self._anchors = tuple(anchors)
-        self._panels = (Panel(plain(title), label_map.astype(np.int16)),)
-        if other is not None:
-            differing = np.where(label_map == other, LABEL_AGREE, other.astype(np.int16))
-            share = f"agree on {100 * agreement(label_map, other):.0f} %"
-            self._panels += (
-                Panel(plain(other_title), other.astype(np.int16)),
-                Panel(share, differing.astype(np.int16)),
-            )
+        self._panels = tuple(Panel(plain(t), labels.astype(np.int16)) for t, labels in maps)
+        if difference:
+            (_, one), (_, other) = maps
+            differing = np.where(one == other, LABEL_AGREE, other.astype(np.int16))
+            share = f"agree on {100 * agreement(one, other):.0f} %"
+            self._panels += (Panel(share, differing.astype(np.int16)),)
         self._redraw()
 
     def on_resize(self) -> None:

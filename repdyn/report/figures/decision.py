@@ -80,7 +80,8 @@ def decision_regions(
         raise UserError(
             f"run {record.summary.run_id}: has no label maps yet; wait for a checkpoint"
         )
-    chosen = _columns(maps, record.phases)
+    taken = epochs_drawn([at.epoch for at in maps], record.phases)
+    chosen = [at for at in maps if at.epoch in taken]
     rows = [*layers, len(names)]
     drawn = [[_map(at, planes, plane, row) for at in chosen] for row in rows]
     labels = [int(label) for label in (*planes.labels[plane], *planes.true_labels[plane])]
@@ -102,24 +103,24 @@ def decision_regions(
     column = halves[1].subgridspec(3, 1)
     for i in range(3):
         _draw_anchor(figure.add_subplot(column[i]), planes, plane, i, classes)
-    _class_legend(figure, colours, classes)
+    class_legend(figure, colours, classes)
     return figure
 
 
-def _columns(maps: Sequence[LabelMaps], phases: Phases) -> list[LabelMaps]:
-    """Return up to COLUMNS of the maps: the first, the last, those nearest to onset and fit.
+def epochs_drawn(epochs: Sequence[int], phases: Phases) -> list[int]:
+    """Return up to COLUMNS of the checkpoints' epochs, increasing.
 
-    The other columns go, one after the other, to the checkpoint farthest on the log-epoch axis from
+    These are the first, the last and those nearest to onset and fit. The other columns go, one after the other, to the checkpoint farthest on the log-epoch axis from
     all that were taken.
     """
-    place = axis.position([at.epoch for at in maps])
+    place = axis.position(epochs)
     wanted = [epoch for epoch in (phases.onset, phases.fit) if epoch is not None]
     near = [int(np.abs(place - axis.position(epoch)).argmin()) for epoch in wanted]
-    taken = list(dict.fromkeys([0, len(maps) - 1, *near]))
-    while len(taken) < min(COLUMNS, len(maps)):
+    taken = list(dict.fromkeys([0, len(epochs) - 1, *near]))
+    while len(taken) < min(COLUMNS, len(epochs)):
         distance = np.abs(place[:, None] - place[taken]).min(axis=1)
         taken.append(int(distance.argmax()))
-    return [maps[i] for i in sorted(taken)]
+    return [epochs[i] for i in sorted(taken)]
 
 
 def _map(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> NDArray[np.uint8]:
@@ -168,7 +169,8 @@ def _draw_anchor(
     axes.set_title(title, parse_math=False, fontsize=SMALL)
 
 
-def _class_legend(figure: Figure, colours: ClassColours, classes: tuple[str, ...]) -> None:
+def class_legend(figure: Figure, colours: ClassColours, classes: tuple[str, ...]) -> None:
+    """Explain the colours of classes below the figure."""
     named = [(plain(classes[index]), colours.rgb[index]) for index in colours.coloured]
     if len(named) < len(classes):
         named.append(("other classes", np.array(to_rgb(max(SHARED_GREYS)))))

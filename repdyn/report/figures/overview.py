@@ -63,13 +63,13 @@ def overview(record: RunRecord, kind: Kind) -> Figure:
     for axes, values in ((before, shown.to_previous()), (final, shown.to_last())):
         axes.pcolormesh(
             borders,
-            _row_borders(shown.names),
+            row_borders(shown.names),
             values,
             cmap=SIMILARITY,
             norm=colours,
             rasterized=True,
         )
-        _name_rows(axes, shown.names)
+        name_rows(axes, shown.names)
         marked = _mark_change_points(axes, record.phases)
     before.set_title("similarity to the previous checkpoint", loc="left")
     final.set_title("similarity to the last checkpoint", loc="left")
@@ -83,11 +83,12 @@ def overview(record: RunRecord, kind: Kind) -> Figure:
     return figure
 
 
-def _row_borders(names: tuple[str, ...]) -> list[float]:
+def row_borders(names: tuple[str, ...]) -> list[float]:
+    """Return the borders of the layers' rows, (L+1,)."""
     return [row - 0.5 for row in range(len(names) + 1)]
 
 
-def _name_rows(axes: Axes, names: tuple[str, ...]) -> None:
+def name_rows(axes: Axes, names: tuple[str, ...]) -> None:
     """Name the layers, the first on top."""
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), labels=names, parse_math=False)

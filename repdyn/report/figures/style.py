@@ -117,11 +117,16 @@ def new_figure(
     record: RunRecord, what: str, height: float, layout: Layout = "constrained"
 ) -> Figure:
     """Return an empty figure of the page's width, headed by what it shows of which run."""
-    figure = Figure(figsize=(WIDTH, height), layout=layout)
     run = " · ".join(
         part for part in (plain(record.summary.name), settings(record.summary)) if part
     )
-    figure.suptitle(f"{what}\n{run}", x=0.01, ha="left", parse_math=False, linespacing=1.35)
+    return titled_figure(f"{what}\n{run}", height, layout)
+
+
+def titled_figure(title: str, height: float, layout: Layout = "constrained") -> Figure:
+    """Return an empty figure of the page's width."""
+    figure = Figure(figsize=(WIDTH, height), layout=layout)
+    figure.suptitle(title, x=0.01, ha="left", parse_math=False, linespacing=1.35)
     return figure
 
 

@@ -1,0 +1,129 @@
+"""Runs beside each other: heatmaps on one scale, label maps, one metric of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from repdyn.records import Curve, FloatArray, Phases
+from repdyn.report import axis
+from repdyn.report.figures.decision import class_legend
+from repdyn.report.figures.overview import name_rows, row_borders
+from repdyn.report.figures.palette import class_colours
+from repdyn.report.figures.style import (
+    SIMILARITY,
+    WIDTH,
+    epoch_axis,
+    norm,
+    phase_lines,
+    scale_bar,
+    styled,
+    titled_figure,
+)
+from repdyn.report.similarity import Scale
+from repdyn.report.wording import PHASES, plain
+
+RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+"""Colours of two to four runs (Okabe and Ito 2008)."""
+
+MATRIX_LINES = ("onset", "fit")
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A run's heatmap.
+
+    Attributes:
+        head: what it is headed by.
+        epochs: of the columns, (E,).
+        rows: names of the layers (R); nothing where the rows are the epochs too.
+        values: (R, E), or (E, E) between checkpoints.
+        phases: of the run.
+    """
+
+    head: str
+    epochs: Sequence[int]
+    rows: tuple[str, ...]
+    values: FloatArray
+    phases: Phases
+
+
+@styled
+def heatmaps(title: str, runs: Sequence[Heatmap], scale: Scale) -> Figure:
+    """Draw a heatmap for each run: layers over checkpoints, or checkpoints against checkpoints.
+
+    Args:
+        title: what is shown.
+        runs: at least one; all with layers or all without.
+        scale: of all of them.
+    """
+    side = WIDTH / (len(runs) + 0.5)
+    rows = max(len(run.rows) for run in runs)
+    height = max(1.4, 0.135 * rows) if rows else side
+    figure = titled_figure(title, height + 1.0)
+    panels = figure.subplots(1, len(runs), squeeze=False)[0]
+    for axes, run in zip(panels, runs, strict=True):
+        _draw_heatmap(axes, run, scale)
+    values = np.concatenate([run.values.ravel() for run in runs])
+    scale_bar(figure, list(panels), scale, values, length=height)
+    return figure
+
+
+def _draw_heatmap(axes: Axes, run: Heatmap, scale: Scale) -> None:
+    borders = axis.edges(np.asarray(run.epochs))
+    down = row_borders(run.rows) if run.rows else borders
+    axes.pcolormesh(borders, down, run.values, cmap=SIMILARITY, norm=norm(scale), rasterized=True)
+    axes.set_title(run.head, parse_math=False, loc="left")
+    axes.set_xlabel("epoch")
+    epoch_axis(axes, "x", borders[0], borders[-1])
+    if run.rows:
+        name_rows(axes, run.rows)
+        phase_lines(axes, run.phases, PHASES, on_colour=True)
+    else:
+        axes.set_box_aspect(1)
+        axes.set_ylabel("epoch")
+        epoch_axis(axes, "y", borders[0], borders[-1])
+        phase_lines(axes, run.phases, MATRIX_LINES, both=True, on_colour=True)
+
+
+@styled
+def label_maps(
+    title: str, maps: Mapping[str, NDArray[np.uint8]], classes: tuple[str, ...]
+) -> Figure:
+    """Draw label maps of the same plane beside each other.
+
+    Args:
+        title: what is shown.
+        maps: class of each point, (g, g), by what a map is headed by; the first row at the bottom.
+        classes: names.
+    """
+    side = WIDTH / max(2, len(maps))
+    figure = titled_figure(title, side + 1.1)
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    colours = class_colours(len(classes), maps.values(), ())
+    for axes, (head, labels) in zip(panels, maps.items(), strict=True):
+        axes.imshow(colours.rgb[labels], origin="lower", interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(head, parse_math=False, loc="left")
+    class_legend(figure, colours, classes)
+    return figure
+
+
+@styled
+def metric_curves(metric: str, curves: Mapping[str, Curve]) -> Figure:
+    """Draw a metric of runs over their epochs, by the runs' names."""
+    figure = titled_figure(plain(metric), 2.8)
+    axes = figure.subplots()
+    for colour, (name, curve) in zip(RUN_COLOURS, curves.items(), strict=False):
+        axes.plot(curve.epochs, curve.values, color=colour, label=name)
+    ends = [int(curve.epochs[-1]) for curve in curves.values() if len(curve.epochs)]
+    epoch_axis(axes, "x", -0.12, max([1, *ends]))
+    axes.set(xlabel="epoch", ylabel=plain(metric))
+    for text in axes.legend().get_texts():
+        text.set_parse_math(False)
+    return figure

@@ -1,0 +1,303 @@
+"""The runs' heatmaps with one cursor, and of two the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.cells import cell_len
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+from repdyn.records import FloatArray
+from repdyn.report.similarity import Scale, Similarity
+from repdyn.report.wording import plain, settings
+from tui.screens.comparing.linked import LETTERS, Linked, common_scale, row_of
+from tui.screens.comparing.view import CompareView
+from tui.screens.look import KINDS, Look, nearest, number, to_reference
+from tui.screens.view import Table, markers, read_out, readout
+from tui.widgets.colorbar import Colorbar
+from tui.widgets.colormap import DIVERGING
+from tui.widgets.heatmap import Heatmap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDEST_LABELS = 12
+
+REFERENCE_WORDS = {
+    "last": "the last checkpoint",
+    "previous": "the checkpoint before",
+    "first": "the initial model",
+    "cursor": "the epoch of the cursor",
+}
+
+
+class Panel(Vertical):
+    """A run's settings over its heatmap."""
+
+    def compose(self) -> ComposeResult:
+        """Yield head and heatmap."""
+        yield Static("", classes="name")
+        yield Heatmap()
+
+    @property
+    def heatmap(self) -> Heatmap:
+        """The heatmap."""
+        return self.query_one(Heatmap)
+
+    def head(self, text: Text) -> None:
+        """Write above the heatmap."""
+        text.no_wrap = True
+        self.query_one(".name", Static).update(text)
+
+
+class Overviews(CompareView):
+    """Layers over checkpoints."""
+
+    def compose(self) -> ComposeResult:
+        """Yield a panel for each run, and one for the difference."""
+        with Horizontal(classes="bar"):
+            yield Static("", classes="what")
+            yield Colorbar()
+        with Horizontal(classes="panels"):
+            for _ in self.runs.records:
+                yield Panel(classes="of-run")
+            yield Panel(id="difference")
+        yield readout()
+
+    def focused_first(self) -> Widget:
+        """Return the first run's heatmap."""
+        return self.query(Heatmap).first()
+
+    # --- what differs between layers over checkpoints and a layer's matrices
+
+    def values(self, runs: Linked, shown: Similarity, run: int) -> FloatArray:
+        """Return the values of a run's heatmap."""
+        epoch = runs.epoch_in(self.look.epoch, run)
+        return to_reference(shown, replace(self.look, epoch=epoch))
+
+    def rows(self, shown: Similarity) -> tuple[str, ...]:
+        """Return what the rows are called."""
+        return shown.names
+
+    def at_columns(self, values: FloatArray, columns: list[int]) -> FloatArray:
+        """Return the values at some of the checkpoints."""
+        return values[:, columns]
+
+    def row(self, runs: Linked, shown: Similarity, run: int) -> int:  # noqa: ARG002
+        """Return the row of the cursor."""
+        return row_of(shown, self.look)
+
+    def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> Look:
+        """Return what is looked at when the cursor has moved in a run's heatmap."""
+        epoch = runs.translated(event.epoch, run, 0)
+        return replace(self.look, epoch=epoch, layer=event.row)
+
+    def title(self, runs: Linked) -> str:  # noqa: ARG002
+        """Return what is shown."""
+        return f"{KINDS[self.look.kind]} to {REFERENCE_WORDS[self.look.reference]}"
+
+    square = False
+
+    # --- drawing
+
+    def draw(self, runs: Linked, look: Look) -> None:
+        """Draw all heatmaps on one scale."""
+        similar = runs.similar(look.kind)
+        known = [shown for shown in similar if shown is not None]
+        scale = common_scale(known) if known else None
+        for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
+            self._fill(panel, runs, run, shown, scale)
+        self._draw_difference(runs, similar)
+        link = "cursors linked by phase" if runs.by_phase else "cursors linked by epoch"
+        what = Text.assemble((self.title(runs), "bold"), (f"   {link}", "dim"))
+        self.query_one(".what", Static).update(what)
+        self._link(runs, None)
+
+    def _panels(self) -> list[Panel]:
+        return list(self.query(".of-run").results(Panel))
+
+    def _fill(
+        self, panel: Panel, runs: Linked, run: int, shown: Similarity | None, scale: Scale | None
+    ) -> None:
+        record = runs.records[run]
+        letter = (f"{LETTERS[run]} ", "bold")
+        if shown is None or scale is None:
+            panel.head(Text.assemble(letter, "no checkpoint yet"))
+            return
+        panel.head(Text.assemble(letter, settings(record.summary)))
+        heatmap, epochs = panel.heatmap, shown.epochs.tolist()
+        heatmap.cmap, heatmap.stretch = self.look.cmap, self.look.stretch
+        heatmap.label_width = 6 if self.square else _gutter(shown)
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.set_data(
+                self.values(runs, shown, run),
+                rows=self.rows(shown),
+                columns=epochs,
+                low=scale.low,
+                high=scale.high,
+                logarithmic=scale.logarithmic,
+                markers=markers(record.phases),
+                change_points=() if self.square else record.phases.change_points,
+                square=self.square,
+            )
+
+    def _draw_difference(self, runs: Linked, similar: list[Similarity | None]) -> None:
+        panel = self.query_one("#difference", Panel)
+        panel.display = False
+        if len(similar) != 2:
+            return
+        first, second = similar
+        if first is None or second is None or not (self.square or first.names == second.names):
+            return
+        panel.display = True
+        values = self._difference(runs, first, second)
+        reach = max(0.01, float(np.nanquantile(np.abs(values), 0.98, method="higher")))
+        panel.head(Text.assemble(("B − A", "bold"), f"   from {-reach:.2g} to {reach:.2g}"))
+        heatmap, epochs = panel.heatmap, first.epochs.tolist()
+        heatmap.cmap, heatmap.label_width = DIVERGING, self._panels()[0].heatmap.label_width
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.set_data(
+                values,
+                rows=self.rows(first),
+                columns=epochs,
+                low=-reach,
+                high=reach,
+                markers=markers(runs.records[0].phases),
+                square=self.square,
+            )
+
+    def _difference(self, runs: Linked, first: Similarity, second: Similarity) -> FloatArray:
+        """Return B - A at A's checkpoints; B's are those nearest to them as they are linked."""
+        there = [nearest(second.epochs, runs.translated(int(e), 0, 1)) for e in first.epochs]
+        values = self.at_columns(self.values(runs, second, 1), there)
+        return np.asarray(values - self.values(runs, first, 0))
+
+    # --- the cursor
+
+    @on(Heatmap.CursorMoved)
+    def _moved(self, event: Heatmap.CursorMoved) -> None:
+        heatmaps = [panel.heatmap for panel in self._panels()]
+        run = heatmaps.index(event.heatmap) if event.heatmap in heatmaps else 0
+        look = self.moved(self.runs, event, run)
+        self.pointed(look, epoch=look.epoch, other=look.other, layer=look.layer)
+        if look.reference == "cursor" and not self.square:
+            self.draw(self.runs, look)
+        self._link(self.runs, event.heatmap)
+
+    def _link(self, runs: Linked, moved: Heatmap | None) -> None:
+        """Move the other cursors to where the moved one is, and read all out."""
+        parts: dict[str, str] = {}
+        similar = runs.similar(self.look.kind)
+        for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
+            if shown is None:
+                continue
+            column = nearest(shown.epochs, runs.epoch_in(self.look.epoch, run))
+            row = self.row(runs, shown, run)
+            _put(panel.heatmap, moved, (row, column))
+            value = float(self.values(runs, shown, run)[row, column])
+            where = f"{LETTERS[run]} {self.rows(shown)[row]}, {shown.epochs[column]}"
+            parts[where] = number(value)
+            if run == 0 and len(similar) == 2:
+                _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
+        self.query_one(".readout", Static).update(read_out(parts))
+
+    @on(Heatmap.ScaleChanged)
+    def _scale(self, event: Heatmap.ScaleChanged) -> None:
+        if event.cmap != DIVERGING:
+            bar = self.query_one(Colorbar)
+            bar.scale, bar.cmap = event.scale, event.cmap
+
+    # --- for a file
+
+    def table(self) -> Table | None:
+        """Return the values of all heatmaps, a line for each cell."""
+        lines: list[tuple[object, ...]] = []
+        for run, shown in enumerate(self.runs.similar(self.look.kind)):
+            if shown is not None:
+                values = self.values(self.runs, shown, run).tolist()
+                for row, line in zip(self.rows(shown), values, strict=True):
+                    cells = zip(shown.epochs.tolist(), line, strict=True)
+                    lines += [(self.runs.heads[run], row, epoch, value) for epoch, value in cells]
+        return Table(("run", "epoch i" if self.square else "layer", "epoch", "value"), lines)
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the runs' heatmaps beside each other."""
+        runs = self.runs
+        known = [
+            (run, shown)
+            for run, shown in enumerate(runs.similar(self.look.kind))
+            if shown is not None
+        ]
+        if not known:
+            return None
+        scale = common_scale([shown for _, shown in known])
+        values = {run: self.values(runs, shown, run) for run, shown in known}
+        title, square = self.title(runs), self.square
+
+        def drawn() -> Figure:
+            from repdyn.report.figures import side_by_side
+
+            drawings = [
+                side_by_side.Heatmap(
+                    head=runs.heads[run],
+                    epochs=shown.epochs.tolist(),
+                    rows=() if square else shown.names,
+                    values=values[run],
+                    phases=runs.records[run].phases,
+                )
+                for run, shown in known
+            ]
+            return side_by_side.heatmaps(title, drawings, scale)
+
+        return drawn
+
+
+class Matrices(Overviews):
+    """Checkpoints against checkpoints of a layer."""
+
+    square = True
+
+    def values(self, runs: Linked, shown: Similarity, run: int) -> FloatArray:  # noqa: ARG002
+        """Return the layer's matrix."""
+        return np.asarray(shown.matrices[row_of(shown, self.look)])
+
+    def rows(self, shown: Similarity) -> tuple[str, ...]:
+        """Return the epochs."""
+        return tuple(map(str, shown.epochs.tolist()))
+
+    def at_columns(self, values: FloatArray, columns: list[int]) -> FloatArray:
+        """Return the values between some of the checkpoints."""
+        return values[np.ix_(columns, columns)]
+
+    def row(self, runs: Linked, shown: Similarity, run: int) -> int:
+        """Return the row of the second epoch."""
+        return nearest(shown.epochs, runs.epoch_in(self.look.other, run))
+
+    def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> Look:
+        """Return the look with both epochs of the cursor."""
+        other = runs.translated(int(event.heatmap.epochs[event.row]), run, 0)
+        return replace(self.look, epoch=runs.translated(event.epoch, run, 0), other=other)
+
+    def title(self, runs: Linked) -> str:
+        """Return which layer's matrices are shown."""
+        known = (shown for shown in runs.similar(self.look.kind) if shown is not None)
+        layer = next((shown.names[row_of(shown, self.look)] for shown in known), "")
+        return f"{KINDS[self.look.kind]} of two checkpoints, {plain(layer)}"
+
+
+def _gutter(shown: Similarity) -> int:
+    return min(WIDEST_LABELS, 1 + max(cell_len(plain(name)) for name in shown.names))
+
+
+def _put(heatmap: Heatmap, moved: Heatmap | None, cell: tuple[int, int]) -> None:
+    if heatmap is not moved:
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.cursor = cell

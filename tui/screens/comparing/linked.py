@@ -1,0 +1,95 @@
+"""Runs beside each other, and which epoch of one belongs to which epoch of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from repdyn.records import Curve, RunRecord
+from repdyn.report import axis
+from repdyn.report.reading import last_epoch
+from repdyn.report.similarity import Kind, Scale, Similarity, cka_scale, regions_scale, similarity
+from repdyn.report.wording import plain
+from tui.screens.look import Look
+
+LETTERS = "ABCD"
+"""What the runs are called."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Two to four runs.
+
+    Attributes:
+        records: of the runs; a Look's epochs are those of the first.
+        by_phase: whether epochs are linked by phase, as `phase_aligned`, or are the same.
+    """
+
+    records: tuple[RunRecord, ...]
+    by_phase: bool = False
+
+    @property
+    def heads(self) -> list[str]:
+        """The runs' letters and names."""
+        named = zip(LETTERS, self.records, strict=False)
+        return [f"{letter} {plain(record.summary.name)}" for letter, record in named]
+
+    def translated(self, epoch: int, origin: int, target: int) -> int:
+        """Return the epoch of a run that belongs to another's."""
+        if not self.by_phase or origin == target:
+            return epoch
+        return phase_aligned(epoch, self.records[origin], self.records[target])
+
+    def epoch_in(self, epoch: int | None, run: int) -> int | None:
+        """Return the epoch of a run that belongs to one of the first; None, the last, for None."""
+        return None if epoch is None else self.translated(epoch, 0, run)
+
+    def similar(self, kind: Kind) -> list[Similarity | None]:
+        """Return one kind of similarity of each run; None before its first checkpoint."""
+        found = [record.dynamics for record in self.records]
+        return [None if dynamics is None else similarity(dynamics, kind) for dynamics in found]
+
+    def on_first(self, curve: Curve, run: int) -> Curve:
+        """Return a run's curve over the epochs of the first run that its own belong to."""
+        epochs = np.array([self.translated(int(e), run, 0) for e in curve.epochs], dtype=np.int64)
+        last = np.append(epochs[1:] != epochs[:-1], True)[: len(epochs)]
+        return Curve(epochs[last], curve.values[last])
+
+
+def row_of(shown: Similarity, look: Look) -> int:
+    """Return the layer that is looked at; of a run with fewer, its last."""
+    return min(look.layer, len(shown.names) - 1)
+
+
+def common_scale(similar: list[Similarity]) -> Scale:
+    """Return one scale for all matrices of runs, of one kind of similarity."""
+    values = [
+        shown.matrices[:, ~np.eye(len(shown.epochs), dtype=bool)].ravel() for shown in similar
+    ]
+    scale = cka_scale if similar[0].kind == "cka" else regions_scale
+    return scale(np.concatenate(values))
+
+
+def phase_aligned(epoch: int, origin: RunRecord, target: RunRecord) -> int:
+    """Return the epoch that is in a run where another's is between the same phase boundaries.
+
+    On the log-epoch axis, linear between start, onset, fit and end, those that both runs have.
+    """
+    names = [n for n in ("onset", "fit") if _both(origin, target, n)]
+    ends = [(0, 0), *((_at(origin, n), _at(target, n)) for n in names)]
+    ends.append((last_epoch(origin), last_epoch(target)))
+    knots = [ends[0]]
+    for pair in ends[1:]:
+        if pair[0] > knots[-1][0] and pair[1] > knots[-1][1]:
+            knots.append(pair)
+    here, there = (axis.position([pair[i] for pair in knots]) for i in (0, 1))
+    return round(float(np.expm1(np.interp(axis.position(epoch), here, there))))
+
+
+def _both(origin: RunRecord, target: RunRecord, name: str) -> bool:
+    return name in origin.phases.markers() and name in target.phases.markers()
+
+
+def _at(record: RunRecord, name: str) -> int:
+    return record.phases.markers()[name]

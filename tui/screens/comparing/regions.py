@@ -1,0 +1,302 @@
+"""The runs' decision regions on the same plane, and where two of them agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import Static
+
+from repdyn.records import Curve, Dynamics, PlaneSet
+from tui import actions
+from tui.live import Desk
+from tui.screens.comparing.linked import Linked
+from tui.screens.comparing.view import CompareView
+from tui.screens.label_maps import (
+    Map,
+    Shelf,
+    class_names,
+    first_plane,
+    label_map,
+    layer_name,
+    plane_words,
+)
+from tui.screens.look import Look, nearest
+from tui.screens.view import Table, markers, read_out, readout
+from tui.source import Source
+from tui.widgets.anchors import Anchors
+from tui.widgets.curves import Curves
+from tui.widgets.regions import Regions, agreement, anchor_points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHARE = "agree on"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What of a run is in view.
+
+    Attributes:
+        run: which of the runs.
+        dynamics: of the run.
+        layer: index; the output comes after the layers.
+        epoch: of the checkpoint.
+    """
+
+    run: int
+    dynamics: Dynamics
+    layer: int
+    epoch: int
+
+    @property
+    def name(self) -> str:
+        """Whose regions they are."""
+        return layer_name(self.dynamics.layers, self.layer)
+
+
+class RegionsOfRuns(CompareView, can_focus=True):
+    """A plane, a layer and an epoch of each run; the keys are those of a run's regions."""
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("regions")
+
+    def __init__(self, source: Source, desk: Desk, runs: Linked, *, id: str) -> None:  # noqa: A002
+        super().__init__(source, desk, runs, id=id)
+        self._shelves: dict[str, Shelf] = {}
+        self._plane = -1
+
+    def compose(self) -> ComposeResult:
+        """Yield the maps, and below them the anchors and fragmentation."""
+        yield Static("", classes="what")
+        yield Regions()
+        with Horizontal(classes="side"):
+            yield Anchors()
+            curves = Curves()
+            curves.can_focus = False
+            yield curves
+        yield readout()
+
+    def focused_first(self) -> Widget:
+        """Return the view itself: it has keys of its own."""
+        return self
+
+    # --- what there is
+
+    def _places(self, runs: Linked) -> list[Place]:
+        """Return what is in view of the runs that have a checkpoint."""
+        return [
+            Place(run, known, min(self.look.layer, len(known.layers)), int(known.epochs[at]))
+            for run, record in enumerate(runs.records)
+            if (known := record.dynamics) is not None
+            for at in [nearest(known.epochs, runs.epoch_in(self.look.epoch, run))]
+        ]
+
+    def _shelf(self, runs: Linked, run: int) -> Shelf:
+        run_id = runs.records[run].summary.run_id
+        return self._shelves.setdefault(run_id, Shelf(self.source, self.desk))
+
+    def _planes(self, runs: Linked, places: list[Place]) -> list[PlaneSet]:
+        found = [self._shelf(runs, place.run).planes for place in places]
+        return [planes for planes in found if planes is not None]
+
+    def _maps(self, runs: Linked, places: list[Place]) -> list[Map]:
+        """Return the label maps in view, once all of them are there."""
+        maps = []
+        for place in places:
+            shelf = self._shelf(runs, place.run)
+            at = shelf.get(place.epoch)
+            if at is not None and shelf.planes is not None:
+                maps.append(label_map(at, shelf.planes, self._plane, place.layer))
+        return maps
+
+    # --- drawing
+
+    def draw(self, runs: Linked, look: Look) -> None:  # noqa: ARG002
+        """Draw the plane of each run once the maps of all are there."""
+        places = self._places(runs)
+        self._draw_fragmentation(runs, places)
+        missing = [p for p in places if not self._shelf(runs, p.run).has([p.epoch])]
+        for place in missing:
+            run_id = runs.records[place.run].summary.run_id
+            self._shelf(runs, place.run).fetch(self, run_id, [place.epoch], self._got, self._say)
+        if not places:
+            self._say("no checkpoint yet")
+        elif not missing:
+            self._draw_maps(runs, places)
+
+    def _got(self) -> None:
+        self.draw(self.runs, self.look)
+
+    def _say(self, line: str) -> None:
+        self.query_one(".what", Static).update(Text(line))
+
+    def _draw_fragmentation(self, runs: Linked, places: list[Place]) -> None:
+        series = {
+            runs.heads[place.run]: runs.on_first(_fragmentation(place), place.run)
+            for place in places
+        }
+        curves = self.query_one(Curves)
+        with curves.prevent(Curves.CursorMoved):
+            curves.set_data(series, low=0.0, markers=markers(runs.records[0].phases))
+            if places:
+                curves.cursor = runs.translated(places[0].epoch, places[0].run, 0)
+
+    def _draw_maps(self, runs: Linked, places: list[Place]) -> None:
+        sets = self._planes(runs, places)
+        planes, count = sets[0], min(len(found.kinds) for found in sets)
+        self._plane = (first_plane(planes) if self._plane < 0 else self._plane) % count
+        same = all(same_plane(planes, other, self._plane) for other in sets[1:])
+        maps = self._maps(runs, places)
+        side = max(len(shown) for shown in maps)
+        maps = [_enlarged(shown, side) for shown in maps]
+        names = max(
+            (class_names(s, p.dynamics.areas.shape[-1]) for s, p in zip(sets, places, strict=True)),
+            key=len,
+        )
+        heads = [f"{runs.heads[p.run][0]} {p.name}, epoch {p.epoch}" for p in places]
+        self.query_one(Regions).set_maps(
+            list(zip(heads, maps, strict=True)),
+            classes=names,
+            anchors=anchor_points(planes, self._plane, side) if same else (),
+            first=planes.labels[self._plane].tolist(),
+            difference=same and len(maps) == 2,
+        )
+        anchors = self.query_one(Anchors)
+        anchors.display = same
+        anchors.set_data(planes, self._plane, names)
+        self._describe(planes, same=same)
+        self._read(runs, places, maps, same=same)
+
+    def _describe(self, planes: PlaneSet, *, same: bool) -> None:
+        text = Text(f"decision regions, {plane_words(planes, self._plane)}", no_wrap=True)
+        if not same:
+            text.append("; the runs have other planes: their data or data seed differ", "dim")
+        self.query_one(".what", Static).update(text)
+
+    def _read(self, runs: Linked, places: list[Place], maps: list[Map], *, same: bool) -> None:
+        parts = {}
+        if same and len(maps) == 2:
+            parts[SHARE] = f"{100 * agreement(*maps):.0f} % of the plane"
+        for place in places:
+            column = nearest(place.dynamics.epochs, place.epoch)
+            mean = f"{place.dynamics.fragmentation[place.layer, column]:.1f}"
+            parts[f"{runs.heads[place.run][0]}, regions per plane"] = mean
+        self.query_one(".readout", Static).update(read_out(parts))
+
+    # --- acting
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell whether an action can be done: other epochs are not shown beside other runs."""
+        del parameters
+        return action != "pin"
+
+    def action_plane(self, steps: int) -> None:
+        """Go to another plane."""
+        if self._plane >= 0:
+            self._plane += steps
+            self._got()
+
+    def action_epoch(self, steps: int) -> None:
+        """Go to another checkpoint of the first run that has any."""
+        places = self._places(self.runs)
+        if places:
+            epochs = places[0].dynamics.epochs
+            at = max(0, min(nearest(epochs, places[0].epoch) + steps, len(epochs) - 1))
+            self._go_to(places[0], int(epochs[at]))
+
+    def action_end_epoch(self, index: int) -> None:
+        """Go to the first or the last checkpoint."""
+        places = self._places(self.runs)
+        if places:
+            self._go_to(places[0], int(places[0].dynamics.epochs[index]))
+
+    def _go_to(self, place: Place, epoch: int) -> None:
+        self._go(epoch=self.runs.translated(epoch, place.run, 0))
+
+    def action_layer(self, steps: int) -> None:
+        """Go to another layer, or the output."""
+        places = self._places(self.runs)
+        if places:
+            count = max(len(place.dynamics.layers) for place in places) + 1
+            self._go(layer=(min(self.look.layer, count - 1) + steps) % count)
+
+    def _go(self, **changes: int) -> None:
+        self.pointed(replace(self.look, **changes), **changes)  # type: ignore[arg-type]
+        self._got()
+
+    # --- for a file
+
+    def table(self) -> Table | None:
+        """Return the label maps in view, a line for each row of a map, the highest first."""
+        places = self._places(self.runs)
+        maps = self._maps(self.runs, places)
+        if not maps or len(maps) < len(places):
+            return None
+        lines = [
+            (self.runs.heads[place.run], place.name, place.epoch, self._plane + 1, row, *classes)
+            for place, shown in zip(places, maps, strict=True)
+            for row, classes in reversed(list(enumerate(shown.tolist())))
+        ]
+        columns = map(str, range(max(len(shown) for shown in maps)))
+        return Table(("run", "layer", "epoch", "plane", "row", *columns), lines)
+
+    def fragmentation(self) -> Table | None:
+        """Return the regions per plane of each run at all of its checkpoints."""
+        lines = [
+            (self.runs.heads[place.run], place.name, epoch, value)
+            for place in self._places(self.runs)
+            for epoch, value in _pairs(_fragmentation(place))
+        ]
+        return Table(("run", "layer", "epoch", "regions per plane"), lines)
+
+    def tables(self) -> dict[str, Table]:
+        """Return the maps, and the fragmentation over the epochs."""
+        found = {"": self.table(), "-fragmentation": self.fragmentation()}
+        return {name: table for name, table in found.items() if table is not None}
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the maps in view."""
+        places = self._places(self.runs)
+        maps, sets = self._maps(self.runs, places), self._planes(self.runs, places)
+        if not maps or len(maps) < len(places):
+            return None
+        heads = [f"{self.runs.heads[p.run]}\n{p.name}, epoch {p.epoch}" for p in places]
+        names = class_names(sets[0], places[0].dynamics.areas.shape[-1])
+        title = f"Decision regions, {plane_words(sets[0], self._plane)}"
+
+        def drawn() -> Figure:
+            from repdyn.report.figures.side_by_side import label_maps
+
+            return label_maps(title, dict(zip(heads, maps, strict=True)), names)
+
+        return drawn
+
+
+def same_plane(first: PlaneSet, second: PlaneSet, plane: int) -> bool:
+    """Tell whether a plane of two runs goes through the same images."""
+    return np.array_equal(first.anchors[plane], second.anchors[plane]) and np.allclose(
+        first.extent[plane], second.extent[plane]
+    )
+
+
+def _fragmentation(place: Place) -> Curve:
+    return Curve(place.dynamics.epochs, place.dynamics.fragmentation[place.layer])
+
+
+def _pairs(curve: Curve) -> list[tuple[int, float]]:
+    return list(zip(curve.epochs.tolist(), curve.values.tolist(), strict=True))
+
+
+def _enlarged(shown: Map, side: int) -> Map:
+    """Return a map on a finer grid, so that maps of runs with other settings fit each other."""
+    nearest_point = np.rint(np.linspace(0, len(shown) - 1, side)).astype(int)
+    enlarged: Map = shown[np.ix_(nearest_point, nearest_point)]
+    return enlarged

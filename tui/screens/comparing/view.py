@@ -1,0 +1,73 @@
+"""What the views of Compare have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from tui.live import Desk
+from tui.screens.comparing.linked import Linked
+from tui.screens.look import Look
+from tui.screens.view import Table, View
+from tui.source import Source
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class CompareView(Vertical):
+    """One way to look at runs beside each other.
+
+    `show` is called when the runs or what is looked at have changed. A view that moves the cursor
+    itself posts View.Pointed.
+    """
+
+    def __init__(self, source: Source, desk: Desk, runs: Linked, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.source = source
+        self.desk = desk
+        self.runs = runs
+        self.look = Look()
+
+    def show(self, runs: Linked, look: Look) -> None:
+        """Draw runs; before the view has a size, when it has got one."""
+        self.runs, self.look = runs, look
+        if self.size.width:
+            self.draw(runs, look)
+
+    def on_mount(self) -> None:
+        """Take the keys: a view is made when it is first looked at."""
+        self.focused_first().focus()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self.draw(self.runs, self.look)
+
+    def draw(self, runs: Linked, look: Look) -> None:
+        """Draw runs."""
+        raise NotImplementedError
+
+    def pointed(self, look: Look, **changes: Any) -> None:
+        """Tell that the cursor was moved."""
+        self.look = look
+        self.post_message(View.Pointed(**changes))
+
+    def focused_first(self) -> Widget:
+        """Return the widget that gets the keys."""
+        raise NotImplementedError
+
+    def table(self) -> Table | None:
+        """Return the numbers in view; None if there are none."""
+        raise NotImplementedError
+
+    def tables(self) -> dict[str, Table]:
+        """Return the numbers in view, by what their files' names end with."""
+        table = self.table()
+        return {} if table is None else {"": table}
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return what draws the view for a file, in a thread; None if there is nothing to draw."""
+        raise NotImplementedError
