@@ -21,7 +21,7 @@ from repdyn import models
 from repdyn.config import DataConfig, MeasureConfig, ModelConfig, OptimConfig, TrainConfig, known
 from repdyn.defaults import resolved
 from repdyn.measure.recorder import ProbeData, Recorder
-from repdyn.training import TrainingData, pick_device, train
+from repdyn.training import Trainer, TrainingData, pick_device
 
 TRAINING_IMAGES, EPOCHS, CHECKPOINTS = 50_000, 200, 60
 TEST_IMAGES = 10_000
@@ -47,7 +47,7 @@ def main() -> None:
     epoch_s, checkpoint_s, parts = [], [], []
     optim = OptimConfig(lr=known(config.optim.lr))
     batch = known(config.optim.batch_size)
-    for step in train(model, data, optim, epochs=arguments.repeat, batch_size=batch):
+    for step in Trainer(model, data, optim, epochs=arguments.repeat, batch_size=batch):
         if step.epoch:
             epoch_s.append(step.seconds)
         start = time.perf_counter()

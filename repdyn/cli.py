@@ -84,14 +84,21 @@ def train(
     *,
     config: Path | None = None,
     run_name: str | None = None,
+    resume: str | None = None,
 ) -> None:
     """Train a model, measure it at its checkpoints, and log all of it to MLflow.
 
     Args:
         config: YAML file of settings, written as `name: value`; options win over it.
         run_name: name of the run (default: from architecture, optimizer, data and seed).
+        resume: go on with this run, which was stopped, with its own settings.
     """
     del config  # read by _settings_file
+    if resume is not None:
+        from repdyn.commands.resume import run_resume
+
+        run_resume(resume, settings or TrainConfig(), store or StoreConfig())
+        return
     from repdyn.commands.train import run_training
 
     run_training(settings or TrainConfig(), store or StoreConfig(), run_name)
@@ -286,8 +293,8 @@ def main() -> None:
     except (UserError, CycloptsError) as error:
         print(f"repdyn: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 (rich is not loaded yet)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        sys.exit(143 if type(stop).__name__ == "Terminated" else 130)
 
 
 if __name__ == "__main__":

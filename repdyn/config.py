@@ -153,12 +153,16 @@ class OptimConfig:
     compile: bool = False
     """Compile the training step's model with torch.compile."""
 
+    save_every: int | None = None
+    """Save the state for --resume every so many epochs (default: once a minute)."""
+
     def __post_init__(self) -> None:
         _check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
         _check(self, "momentum", lambda x: 0 <= x < 1, "at least 0 and below 1")
         _check(self, "weight_decay", lambda x: 0 <= x < math.inf, "at least 0")
         _check(self, "batch_size", lambda n: n >= 2, "at least 2")
         _check(self, "epochs", lambda n: n >= 1, "at least 1")
+        _check(self, "save_every", lambda n: n >= 1, "at least 1")
         _check(self, "seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
 
 

@@ -7,10 +7,10 @@ time. Nothing is read back from the device within an epoch.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import timm.optim
 import torch
@@ -158,19 +158,12 @@ def augmented(images: Tensor, kind: Augment, generator: torch.Generator) -> Tens
     return torch.where(mirror[:, None, None, None], images.flip(3), images)
 
 
-def train(
-    model: nn.Module,
-    data: TrainingData,
-    config: OptimConfig,
-    *,
-    epochs: int,
-    batch_size: int,
-    augment: Augment = "none",
-) -> Iterator[Epoch]:
-    """Train the model in place, one epoch for each item drawn.
+class Trainer:
+    """Trains a model in place, one epoch for each item drawn.
 
-    The first item is epoch 0, the initial model; between items the caller may measure and save the
-    model as long as its weights, statistics and the random state stay as they are.
+    The first item is epoch 0, the initial model; between items, and in `after_step`, the caller may
+    measure the model and save the state as long as weights, statistics and the random state stay as
+    they are.
 
     Args:
         model: on the data's device.
@@ -179,46 +172,128 @@ def train(
         epochs: to train.
         batch_size: images a step; a last batch of one image is left out.
         augment: random change of the training images.
-
-    Yields:
-        What each epoch showed.
     """
-    device = data.images.device
-    order = torch.Generator().manual_seed(config.seed)
-    chance = torch.Generator(device).manual_seed(config.seed + 1)
-    optimizer = make_optimizer(model, config)
-    steps = -(-len(data.images) // batch_size)
-    scheduler = (
-        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
-        if config.schedule == "cosine"
-        else None
-    )
-    forward = cast("nn.Module", torch.compile(model)) if config.compile else model
-    cast_to = _autocast(device, config)
 
-    yield _initial(model, data, optimizer.param_groups[0]["lr"])
-    for epoch in range(1, epochs + 1):
-        start = time.perf_counter()
-        lr = optimizer.param_groups[0]["lr"]
-        tally = _Tally(device)
-        model.train()
-        for batch in torch.randperm(len(data.images), generator=order).to(device).split(batch_size):
-            if len(batch) == 1:
-                continue
-            labels = data.labels[batch]
-            inputs = data.inputs(augmented(data.images[batch], augment, chance))
-            with cast_to():
-                logits = forward(inputs)
-                loss = F.cross_entropy(logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if scheduler is not None:
-                scheduler.step()
-            tally.add(logits.detach(), labels, data.noisy[batch], loss.detach())
-        trained = tally.result()
-        tested = evaluate(model, data, data.test_images, data.test_labels)
-        yield Epoch(epoch, *trained, *tested, lr, time.perf_counter() - start)
+    def __init__(
+        self,
+        model: nn.Module,
+        data: TrainingData,
+        config: OptimConfig,
+        *,
+        epochs: int,
+        batch_size: int,
+        augment: Augment = "none",
+    ) -> None:
+        self.after_step: Callable[[], None] = _nothing
+        self._model, self._data, self._augment = model, data, augment
+        self._epochs, self._batch_size = epochs, batch_size
+        device = data.images.device
+        self._order = torch.Generator().manual_seed(config.seed)
+        self._chance = torch.Generator(device).manual_seed(config.seed + 1)
+        self._optimizer = make_optimizer(model, config)
+        steps = -(-len(data.images) // batch_size)
+        self._scheduler = (
+            torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, epochs * steps)
+            if config.schedule == "cosine"
+            else None
+        )
+        self._forward = cast("nn.Module", torch.compile(model)) if config.compile else model
+        self._cast = _autocast(device, config)
+        self._epoch = 0
+        self._begin_epoch()
+
+    def __iter__(self) -> Iterator[Epoch]:
+        """Yield what each epoch showed, from the first that is not done on."""
+        if self._epoch == 0:
+            self._next_epoch()
+            yield _initial(self._model, self._data, self._lr)
+        while self._epoch <= self._epochs:
+            yield self._train_epoch()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the rest of the training depends on, of tensors and plain values."""
+        device = self._data.images.device
+        return {
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": None if self._scheduler is None else self._scheduler.state_dict(),
+            "order": self._shuffle,
+            "chance": self._chance.get_state(),
+            "random": torch.get_rng_state(),
+            "device_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "epoch": self._epoch,
+            "step": self._step,
+            "lr": self._lr,
+            "tally": self._tally.sums,
+            "seconds": self._seconds,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where another trainer of the same model, data and settings was.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: it is the state of something else.
+        """
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(state["scheduler"])
+        self._order.set_state(state["order"].cpu())
+        self._chance.set_state(state["chance"].cpu())
+        torch.set_rng_state(state["random"].cpu())
+        device = self._data.images.device
+        if device.type == "cuda" and state["device_random"] is not None:
+            torch.cuda.set_rng_state(state["device_random"].cpu(), device)
+        self._epoch = state["epoch"]
+        self._begin_epoch()
+        self._step, self._lr, self._seconds = state["step"], state["lr"], state["seconds"]
+        self._tally.sums = state["tally"].to(device)
+
+    def _begin_epoch(self) -> None:
+        self._shuffle = self._order.get_state()
+        self._step = 0
+        self._lr = float(self._optimizer.param_groups[0]["lr"])
+        self._tally = _Tally(self._data.images.device)
+        self._seconds = 0.0
+
+    def _next_epoch(self) -> None:
+        self._epoch += 1
+        self._begin_epoch()
+
+    def _train_epoch(self) -> Epoch:
+        """Train the steps of the epoch that are not done."""
+        data, size = self._data, self._batch_size
+        start = time.perf_counter() - self._seconds
+        self._model.train()
+        order = torch.randperm(len(data.images), generator=self._order).to(data.images.device)
+        for batch in order.split(size)[self._step :]:
+            if len(batch) > 1:
+                self._train_step(batch)
+            self._step += 1
+            self._seconds = time.perf_counter() - start
+            self.after_step()
+        trained = self._tally.result()
+        tested = evaluate(self._model, data, data.test_images, data.test_labels)
+        done = Epoch(self._epoch, *trained, *tested, self._lr, time.perf_counter() - start)
+        self._next_epoch()
+        return done
+
+    def _train_step(self, batch: Tensor) -> None:
+        data, labels = self._data, self._data.labels[batch]
+        inputs = data.inputs(augmented(data.images[batch], self._augment, self._chance))
+        with self._cast():
+            logits = self._forward(inputs)
+            loss = F.cross_entropy(logits, labels)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        if self._scheduler is not None:
+            self._scheduler.step()
+        self._tally.add(logits.detach(), labels, data.noisy[batch], loss.detach())
+
+
+def _nothing() -> None:
+    pass
 
 
 def evaluate(
@@ -265,17 +340,17 @@ class _Tally:
     """Sums of losses and hits, kept on the device until they are asked for."""
 
     def __init__(self, device: torch.device) -> None:
-        self._sums = torch.zeros(5, dtype=torch.float64, device=device)
+        self.sums = torch.zeros(5, dtype=torch.float64, device=device)
 
     def add(self, logits: Tensor, labels: Tensor, noisy: Tensor, loss: Tensor) -> None:
         hit = logits.argmax(dim=1) == labels
         n = torch.as_tensor(float(len(labels)), device=labels.device)
         parts = [loss.float() * n, n, (hit & ~noisy).sum(), (hit & noisy).sum(), noisy.sum()]
-        self._sums += torch.stack([part.to(self._sums.dtype) for part in parts])
+        self.sums += torch.stack([part.to(self.sums.dtype) for part in parts])
 
     def result(self) -> tuple[float, float, float, float]:
         """Return mean loss, accuracy, accuracy on clean and on noisy examples."""
-        loss, n, hit_clean, hit_noisy, noisy = self._sums.tolist()
+        loss, n, hit_clean, hit_noisy, noisy = self.sums.tolist()
         clean = n - noisy
         return (
             loss / n,

@@ -1,6 +1,7 @@
 """The training loop against what torch itself does, and its random state."""
 
 import copy
+import io
 
 import numpy as np
 import pytest
@@ -13,13 +14,13 @@ from repdyn.config import OptimConfig
 from repdyn.errors import UserError
 from repdyn.training import (
     Epoch,
+    Trainer,
     TrainingData,
     augmented,
     check_optimizer,
     evaluate,
     make_optimizer,
     pick_device,
-    train,
 )
 
 
@@ -47,14 +48,14 @@ def model(seed: int = 0) -> nn.Module:
 def run(net: nn.Module, epochs: int = 3, set_: TrainingData | None = None, **how) -> list[Epoch]:
     augment = how.pop("augment", "none")
     config = OptimConfig(**({"lr": 0.05} | how))
-    loop = train(net, set_ or data(), config, epochs=epochs, batch_size=16, augment=augment)
+    loop = Trainer(net, set_ or data(), config, epochs=epochs, batch_size=16, augment=augment)
     return list(loop)
 
 
 def test_epoch_zero_is_the_initial_model() -> None:
     net, set_ = model(), data()
     before = evaluate(net, set_, set_.test_images, set_.test_labels)
-    first = next(iter(train(net, set_, OptimConfig(lr=0.1), epochs=1, batch_size=16)))
+    first = next(iter(Trainer(net, set_, OptimConfig(lr=0.1), epochs=1, batch_size=16)))
     assert (first.epoch, first.test_loss, first.test_acc) == (0, *before)
 
 
@@ -167,3 +168,64 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         pytest.skip("this machine has one")
     with pytest.raises(UserError, match=r"--device cuda.*cpu"):
         pick_device("cuda")
+
+
+class StopError(Exception):
+    pass
+
+
+def trainer(net: nn.Module, config: OptimConfig) -> Trainer:
+    return Trainer(net, data(), config, epochs=4, batch_size=16, augment="crop-flip")
+
+
+@pytest.mark.parametrize("settings", [{"opt": "sgd"}, {"opt": "adamw", "schedule": "cosine"}])
+@pytest.mark.parametrize("steps", [1, 4, 6, 13])
+def test_training_goes_on_from_any_step_as_if_never_stopped(
+    settings: dict[str, str], steps: int
+) -> None:
+    config = OptimConfig(lr=0.05, **settings)
+    whole_net = model()
+    whole = list(trainer(whole_net, config))
+
+    net = model()
+    first, done = trainer(net, config), 0
+
+    def stop() -> None:
+        nonlocal done
+        done += 1
+        if done == steps:
+            raise StopError
+
+    first.after_step = stop
+    with pytest.raises(StopError):
+        list(first)
+    kept = io.BytesIO()
+    torch.save(first.state(), kept)
+
+    kept.seek(0)
+    again = model(seed=9)
+    second = trainer(again, config)
+    second.load_state(torch.load(kept, weights_only=True))
+    rest = list(second)
+    assert [e.metrics() for e in rest] == [e.metrics() for e in whole[-len(rest) :]]
+    assert rest[-1].epoch == 4
+    for ours, theirs in zip(again.parameters(), whole_net.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_state_taken_between_epochs_is_that_of_the_next() -> None:
+    config = OptimConfig(lr=0.05)
+    loop = trainer(model(), config)
+    epochs = iter(loop)
+    assert [next(epochs).epoch for _ in range(3)] == [0, 1, 2]
+    again = trainer(model(1), config)
+    again.load_state(copy.deepcopy(loop.state()))
+    assert next(iter(again)).metrics() == next(epochs).metrics()
+
+
+def test_the_state_of_another_model_is_refused() -> None:
+    state = trainer(model(), OptimConfig(lr=0.05)).state()
+    with pytest.raises(RuntimeError):
+        Trainer(nn.Linear(2, 2), data(), OptimConfig(lr=0.05), epochs=1, batch_size=16).load_state(
+            state
+        )

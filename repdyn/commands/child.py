@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.console import Console
 
+from repdyn.commands.resume import load_stopped, resume
 from repdyn.commands.train import train_run
-from repdyn.config import StoreConfig, TrainConfig
+from repdyn.config import StoreConfig, TrainConfig, from_params
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
+from repdyn.records import RunRecord
 from repdyn.tracking import artifacts
 from repdyn.tracking.reader import find_run, sweep_runs
 from repdyn.tracking.writer import end_run
@@ -44,18 +46,28 @@ class Resources:
 
 
 def train_child(console: Console, child: Child, store: StoreConfig, parent: str) -> str:
-    """Train a run of a sweep; returns in a line what came out.
-
-    A run of the same point that is still recorded as running is one whose process died: the sweep
-    trains a point once at a time.
+    """Train a run of a sweep, or go on with it; returns in a line what came out.
 
     Raises:
         UserError: a setting that cannot be met, or the store refuses.
     """
+    record = _trained(console, child, store, parent)
+    phases = " · ".join(f"{name} {epoch}" for name, epoch in record.phases.markers().items())
+    return f"{record.summary.run_id[:8]}: {phases or 'no phase boundary'}"
+
+
+def _trained(console: Console, child: Child, store: StoreConfig, parent: str) -> RunRecord:
     for run in sweep_runs(store, find_run(store, parent)):
-        if run.tags.get(artifacts.POINT_TAG) == child.point and run.status == "RUNNING":
+        if run.tags.get(artifacts.POINT_TAG) != child.point or run.status == "FINISHED":
+            continue
+        if run.status in ("RUNNING", "DIED"):
+            # its process died: a sweep trains a point once at a time
             end_run(store, run.run_id, "FAILED")
-    record = train_run(
+            run = replace(run, status="FAILED")
+        stopped = load_stopped(run, store)
+        if stopped is not None:
+            return resume(console, run, from_params(run.params), stopped, store)
+    return train_run(
         console,
         prepare(child.config),
         store,
@@ -63,8 +75,6 @@ def train_child(console: Console, child: Child, store: StoreConfig, parent: str)
         tags={artifacts.POINT_TAG: child.point},
         parent_run_id=parent,
     )
-    phases = " · ".join(f"{name} {epoch}" for name, epoch in record.phases.markers().items())
-    return f"{record.summary.run_id[:8]}: {phases or 'no phase boundary'}"
 
 
 def one_line(error: Exception) -> str:

@@ -49,6 +49,10 @@ class Progress:
     ) -> None:
         self._bars.stop()
 
+    def start_at(self, checkpoints: int) -> None:
+        """Take in the checkpoints of a training that goes on."""
+        self._bars.update(self._checkpoints, completed=checkpoints)
+
     def epoch(self, epoch: Epoch) -> None:
         """Take in a finished epoch."""
         self._bars.update(self._epochs, completed=epoch.epoch, state=_accuracies(epoch))

@@ -2,23 +2,65 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
+from torch import nn
 
 from repdyn.commands.finish import finish, sum_up
 from repdyn.commands.progress import Progress
+from repdyn.commands.saving import Saver, encode_state
 from repdyn.commands.storing import run_tags, store_measurement, store_weights
 from repdyn.config import StoreConfig, TrainConfig, known
+from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
-from repdyn.records import RunRecord
+from repdyn.measure.recorder import Recorder
+from repdyn.measure.rows import Row
+from repdyn.records import Dynamics, RunRecord
+from repdyn.tracking import artifacts
 from repdyn.tracking.writer import RunWriter
-from repdyn.training import train
+from repdyn.training import Epoch, Trainer
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Where a training was stopped.
+
+    Attributes:
+        state: what was saved.
+        dynamics: what had been measured by then.
+        checkpoints: rows and label maps of its epochs.
+    """
+
+    state: dict[str, Any]
+    dynamics: Dynamics
+    checkpoints: Sequence[tuple[Sequence[Row], NDArray[np.uint8]]]
+
+    @property
+    def epoch(self) -> int:
+        """The first epoch that is not done."""
+        return int(self.state["trainer"]["epoch"])
+
+    def load(self, trainer: Trainer, recorder: Recorder) -> None:
+        """Set a trainer and a recorder to where they were.
+
+        Raises:
+            UserError: they are not those of the run.
+        """
+        try:
+            trainer.load_state(self.state["trainer"])
+            recorder.load_state(self.state["recorder"], self.dynamics, self.checkpoints)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"{artifacts.LAST_STATE}: is not the state of this run ({reason}); train it anew"
+            ) from error
 
 
 def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> None:
@@ -59,38 +101,55 @@ def train_run(
         KeyboardInterrupt: as in `run_training`.
     """
     config = experiment.config
-    with _sigterm_as_interrupt():
-        writer = RunWriter.start(
-            store,
-            name or run_name(config),
-            config.params(),
-            run_tags(experiment) | dict(tags or {}),
-            parent_run_id=parent_run_id,
+    writer = RunWriter.start(
+        store,
+        name or run_name(config),
+        config.params(),
+        run_tags(experiment) | dict(tags or {}),
+        parent_run_id=parent_run_id,
+    )
+    return go_on(console, experiment, writer, store)
+
+
+def go_on(
+    console: Console,
+    experiment: Experiment,
+    writer: RunWriter,
+    store: StoreConfig,
+    stopped: Stopped | None = None,
+) -> RunRecord:
+    """Train a run to its end, from the start or from where it was stopped.
+
+    Raises:
+        UserError: the store refuses, or the state is not that of this run.
+        KeyboardInterrupt: stopped; the run ends as KILLED, readable up to its last checkpoint.
+    """
+    try:
+        with writer:
+            return _train(console, experiment, writer, store, stopped)
+    except KeyboardInterrupt:
+        run = writer.run_id[:8]
+        console.print(
+            f"\nStopped. Run {run} keeps everything up to its last checkpoint: repdyn show {run}"
+            f"\nGo on with it: repdyn train --resume {run}",
+            highlight=False,
+            soft_wrap=True,
         )
-        try:
-            with writer:
-                return _train(console, experiment, writer, store)
-        except KeyboardInterrupt:
-            console.print(
-                f"\nStopped. Run {writer.run_id[:8]} keeps everything up to its last checkpoint: "
-                f"repdyn show {writer.run_id[:8]}",
-                highlight=False,
-                soft_wrap=True,
-            )
-            raise
+        raise
 
 
 def _train(
-    console: Console, experiment: Experiment, writer: RunWriter, store: StoreConfig
+    console: Console,
+    experiment: Experiment,
+    writer: RunWriter,
+    store: StoreConfig,
+    stopped: Stopped | None,
 ) -> RunRecord:
-    recorder = experiment.new_recorder()
     config = experiment.config
-    _log_inputs(writer, experiment)
-    writer.log_planes(experiment.plane_set(recorder))
+    recorder = experiment.new_recorder()
     torch.manual_seed(config.optim.seed)
     model = experiment.new_model()
-    seconds: dict[str, float] = {}
-    epochs = train(
+    trainer = Trainer(
         model,
         experiment.data,
         config.optim,
@@ -98,23 +157,49 @@ def _train(
         batch_size=experiment.batch_size,
         augment=config.data.augment,
     )
-    with Progress(console, experiment.epochs, len(experiment.checkpoints)) as progress:
-        for epoch in epochs:
+    seconds: dict[str, float] = {}
+    if stopped is None:
+        _log_inputs(writer, experiment)
+        writer.log_planes(experiment.plane_set(recorder))
+    else:
+        stopped.load(trainer, recorder)
+        seconds |= stopped.state["seconds"]
+    done = [e for e in experiment.checkpoints if stopped is not None and e < stopped.epoch]
+    saver = Saver(
+        lambda: writer.log_state(encode_state(trainer, recorder, seconds)), config.optim.save_every
+    )
+    trainer.after_step = saver.after_step
+    with saver, Progress(console, experiment.epochs, len(experiment.checkpoints)) as progress:
+        progress.start_at(len(done))
+        for epoch in trainer:
             writer.log_metrics(epoch.epoch, epoch.metrics())
             seconds["training"] = seconds.get("training", 0.0) + epoch.seconds
             progress.epoch(epoch)
             if epoch.epoch in experiment.checkpoints:
-                start = time.perf_counter()
-                measurement = recorder.measure(model, epoch.epoch)
-                for part, spent in measurement.seconds.items():
-                    seconds[part] = seconds.get(part, 0.0) + spent
-                writing = time.perf_counter()
-                store_weights(writer, model, epoch.epoch)
-                store_measurement(writer, measurement)
-                writer.log_dynamics(recorder.dynamics)
-                seconds["writing"] = seconds.get("writing", 0.0) + time.perf_counter() - writing
-                progress.measured(epoch, time.perf_counter() - start)
+                _measure(writer, recorder, model, epoch, progress, seconds)
+            saver.after_epoch(epoch.epoch)
     return finish(writer, store, seconds)
+
+
+def _measure(
+    writer: RunWriter,
+    recorder: Recorder,
+    model: nn.Module,
+    epoch: Epoch,
+    progress: Progress,
+    seconds: dict[str, float],
+) -> None:
+    """Measure and store a checkpoint; adds the seconds spent, by part."""
+    start = time.perf_counter()
+    measurement = recorder.measure(model, epoch.epoch)
+    for part, spent in measurement.seconds.items():
+        seconds[part] = seconds.get(part, 0.0) + spent
+    writing = time.perf_counter()
+    store_weights(writer, model, epoch.epoch)
+    store_measurement(writer, measurement)
+    writer.log_dynamics(recorder.dynamics)
+    seconds["writing"] = seconds.get("writing", 0.0) + time.perf_counter() - writing
+    progress.measured(epoch, time.perf_counter() - start)
 
 
 def run_name(config: TrainConfig) -> str:
@@ -155,17 +240,3 @@ def _announce(console: Console, experiment: Experiment) -> None:
     console.print(
         f"defaults: {brought}", highlight=False, markup=False, soft_wrap=True, style="dim"
     )
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM stop the run as Ctrl-C does."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

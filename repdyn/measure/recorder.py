@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -138,6 +138,35 @@ class Recorder:
         with clock("matrices"):
             self._grow(epoch, rows, accuracy, maps)
         return Measurement(epoch, rows, LabelMaps(epoch, maps, fine), clock.seconds)
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Return what the next measurement depends on beside the stored checkpoints: the probes."""
+        return {
+            name: {"weight": torch.from_numpy(probe.weight), "bias": torch.from_numpy(probe.bias)}
+            for name, probe in self._probes.items()
+        }
+
+    def load_state(
+        self,
+        state: Mapping[str, Mapping[str, Tensor]],
+        dynamics: Dynamics,
+        checkpoints: Iterable[tuple[Sequence[Row], NDArray[np.uint8]]],
+    ) -> None:
+        """Take in what another recorder of the same layers, data and settings had measured.
+
+        Args:
+            state: of that recorder.
+            dynamics: what it had measured.
+            checkpoints: rows and label maps of each of its epochs.
+        """
+        accuracies = dynamics.probe_acc.swapaxes(0, 1).astype(np.float64)
+        epochs = dynamics.epochs.tolist()
+        for epoch, accuracy, (rows, maps) in zip(epochs, accuracies, checkpoints, strict=True):
+            self._grow(epoch, list(rows), accuracy, maps)
+        self._probes = {
+            name: LinearProbe(probe["weight"].cpu().numpy(), probe["bias"].cpu().numpy())
+            for name, probe in state.items()
+        }
 
     @property
     def dynamics(self) -> Dynamics:

@@ -5,12 +5,17 @@ MLflow shows a run as RUNNING until its process says otherwise, which a killed o
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 TAG = "repdyn.heartbeat"
 """When the run last said that it lives, in milliseconds since 1970, UTC."""
+
+HOST_TAG, PID_TAG = "repdyn.host", "repdyn.pid"
+"""Which process of which machine trains the run."""
 
 BEAT_SECONDS = 30.0
 DEAD_SECONDS = 300.0
@@ -50,7 +55,28 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
+def signature() -> dict[str, str]:
+    """Return the tags by which this process says that it trains a run."""
+    return {TAG: str(now()), HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
+
+
 def is_silent(tags: Mapping[str, str]) -> bool:
-    """Say whether a run has stopped saying that it lives; one that never did is given the benefit."""
+    """Say whether a run has stopped saying that it lives; one that never did is given the benefit.
+
+    Of a process of this machine it is known at once.
+    """
+    if tags.get(HOST_TAG) == socket.gethostname() and tags.get(PID_TAG, "").isdecimal():
+        if not _runs(int(tags[PID_TAG])):
+            return True
     last = tags.get(TAG, "")
     return last.isdecimal() and now() - int(last) > DEAD_SECONDS * 1000
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -256,6 +256,18 @@ def load_weights(options: StoreConfig, text: str, epoch: int) -> bytes:
     return _needed(found, artifacts.checkpoint_path(epoch))
 
 
+def load_state(options: StoreConfig, text: str) -> bytes | None:
+    """Read the state that a stopped training goes on from, as it is stored; None without one.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    try:
+        return _open(options, text)[1].read(artifacts.LAST_STATE)
+    except FileNotFoundError:
+        return None
+
+
 def artifact_sizes(options: StoreConfig, text: str) -> dict[str, int]:
     """Return the sizes in bytes of a run's artifacts, by path."""
     _, found = _open(options, text)

@@ -83,8 +83,7 @@ class RunWriter:
         client = connect(store)
         with one_line(uri):
             experiment = _experiment_id(client, name)
-            alive = {heartbeat.TAG: str(heartbeat.now())}
-            all_tags = resolve_tags() | alive | dict(tags)
+            all_tags = resolve_tags() | heartbeat.signature() | dict(tags)
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
             run = client.create_run(experiment, tags=all_tags, run_name=run_name)
@@ -104,7 +103,8 @@ class RunWriter:
         uri = tracking_uri(store)
         client = connect(store)
         with one_line(uri):
-            client.set_tag(run_id, heartbeat.TAG, str(heartbeat.now()))
+            for name, value in heartbeat.signature().items():
+                client.set_tag(run_id, name, value)
             client.update_run(run_id, status="RUNNING")
             return cls(client, run_id, uri)
 
@@ -203,6 +203,11 @@ class RunWriter:
         values = {f"phase/{name}": float(epoch) for name, epoch in phases.markers().items()}
         values |= {f"score/{name}": value for name, value in scores.items() if np.isfinite(value)}
         self.log_metrics(0, values)
+
+    def log_state(self, content: bytes) -> None:
+        """Store the state to go on from, after all that was logged before it."""
+        self._put(self._send_metrics)
+        self.put(artifacts.LAST_STATE, content)
 
     def put(self, path: str, content: bytes) -> None:
         """Store an artifact, whole or not at all, replacing one of that path."""

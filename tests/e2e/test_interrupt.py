@@ -13,10 +13,11 @@ from e2e.conftest import clean_environment
 
 
 @pytest.mark.parametrize(
-    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    ("sent", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
 )
 def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
-    sent: signal.Signals, trained, tmp_path: Path
+    sent: signal.Signals, code: int, trained, tmp_path: Path
 ) -> None:
     (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
     process = subprocess.Popen(
@@ -46,7 +47,7 @@ def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
     time.sleep(0.5)
     process.send_signal(sent)
     out, error = process.communicate(timeout=60)
-    assert process.returncode == 130, error
+    assert process.returncode == code, error
     assert "Traceback" not in error
     assert "repdyn show" in out
     record = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -120,6 +121,17 @@ def test_a_run_that_breaks_off_keeps_what_was_logged(
     assert record.summary.status == status
     assert record.dynamics is not None
     assert record.curves["train/acc"].values.tolist() == [0.2]
+
+
+def test_of_a_process_of_this_machine_it_is_known_at_once_that_it_is_gone(
+    store: StoreConfig,
+) -> None:
+    writer = start(store)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    writer.set_tag(heartbeat.PID_TAG, str(gone.pid))
+    writer.flush()
+    assert reader.find_run(store, writer.run_id).status == "DIED"
 
 
 def test_a_run_whose_process_is_gone_is_shown_as_dead(store: StoreConfig) -> None:

@@ -1,0 +1,117 @@
+"""`repdyn train --resume`: go on with a run that was stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from rich.console import Console
+
+from repdyn.commands.finish import sum_up
+from repdyn.commands.saving import decode_state
+from repdyn.commands.train import Stopped, go_on
+from repdyn.config import StoreConfig, TrainConfig, from_params
+from repdyn.errors import UserError
+from repdyn.experiment import prepare
+from repdyn.grid import PLACES
+from repdyn.measure.rows import Row
+from repdyn.records import Dynamics, RunRecord, RunSummary
+from repdyn.report.wording import plain
+from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG
+from repdyn.tracking.reader import find_run, load_label_maps, load_rows, load_run, load_state
+from repdyn.tracking.writer import RunWriter
+
+
+def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
+    """Run the whole of `repdyn train --resume`.
+
+    Args:
+        text: which run, as for `find_run`.
+        given: settings beside --resume; only those of PLACES may be others than the defaults.
+        store: where the run is.
+
+    Raises:
+        UserError: there is no such run, it is being trained, has no saved state, or other settings
+            were given.
+        KeyboardInterrupt: stopped again.
+    """
+    console = Console()
+    run = find_run(store, text)
+    if run.status == "FINISHED":
+        console.print(f"{plain(run.name)} is finished; there is nothing to do", highlight=False)
+        return
+    config = _with_places(from_params(run.params), given)
+    stopped = load_stopped(run, store)
+    if stopped is None:
+        raise UserError(
+            f"{run.name} ({run.run_id[:8]}): was stopped before its state was saved; train it anew"
+        )
+    record = resume(console, run, config, stopped, store)
+    sum_up(console, record, store)
+
+
+def resume(
+    console: Console, run: RunSummary, config: TrainConfig, stopped: Stopped, store: StoreConfig
+) -> RunRecord:
+    """Train a stopped run to its end.
+
+    Raises:
+        UserError: the state is not that of this run, or the store refuses.
+        KeyboardInterrupt: stopped again.
+    """
+    experiment = prepare(config)
+    console.print(
+        f"{plain(run.name)} ({run.run_id[:8]}) goes on in epoch {stopped.epoch} of "
+        f"{experiment.epochs}",
+        highlight=False,
+        markup=False,
+    )
+    return go_on(console, experiment, RunWriter.reopen(store, run.run_id), store, stopped)
+
+
+def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:
+    """Return where a run was stopped; None if its state was never saved.
+
+    Raises:
+        UserError: it is being trained, or what it stored is damaged.
+    """
+    if run.status == "RUNNING":
+        host, pid = (plain(run.tags.get(tag, "?")) for tag in (HOST_TAG, PID_TAG))
+        raise UserError(f"{run.name}: is being trained on {host} by process {pid}")
+    content = load_state(store, run.run_id)
+    if content is None:
+        return None
+    state = decode_state(content)
+    dynamics = load_run(store, run.run_id).dynamics
+    if dynamics is None:
+        raise UserError(f"{run.name}: has a saved state but no checkpoint; train it anew")
+    dynamics = _before(dynamics, int(state["trainer"]["epoch"]))
+    return Stopped(state, dynamics, [_checkpoint(store, run, int(e)) for e in dynamics.epochs])
+
+
+def _checkpoint(
+    store: StoreConfig, run: RunSummary, epoch: int
+) -> tuple[list[Row], np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    maps = load_label_maps(store, run.run_id, epoch).maps
+    return list(load_rows(store, run.run_id, epoch)), maps
+
+
+def _before(dynamics: Dynamics, epoch: int) -> Dynamics:
+    """Return what was measured before an epoch: what follows is measured again."""
+    kept = dynamics.epochs < epoch
+    return replace(dynamics, epochs=dynamics.epochs[kept], probe_acc=dynamics.probe_acc[:, kept])
+
+
+def _with_places(config: TrainConfig, given: TrainConfig) -> TrainConfig:
+    """Return a run's settings with the given ones that do not change what is computed."""
+    default = dict(TrainConfig().settings())
+    changed = {name: value for name, value in given.settings() if value != default[name]}
+    others = sorted(changed.keys() - PLACES)
+    if others:
+        raise UserError(
+            f"--{others[0].replace('_', '-')}: a run goes on with its own settings; "
+            "leave this away, or train a new run"
+        )
+    data = {name: changed[name] for name in changed.keys() & {"data_dir"}}
+    optim = {name: changed[name] for name in changed.keys() - {"data_dir"}}
+    return replace(config, data=replace(config.data, **data), optim=replace(config.optim, **optim))

@@ -1,0 +1,208 @@
+"""Runs that are stopped and go on end as if they had never been stopped, to the last bit."""
+
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from e2e.conftest import clean_environment, repdyn
+from repdyn.cli import main
+from repdyn.commands.saving import decode_state
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from repdyn.tracking.reader import find_run, load_run
+
+SETTINGS = """
+arch: resnet18
+width: 0.0625
+opt: adam
+augment: crop-flip
+epochs: 8
+lr: 0.005
+checkpoints: 0,1,2,4,6,8
+planes: 6
+grid: 5
+fine_planes: 1
+fine_grid: 7
+probe_images: 100
+probe_train: 100
+train_size: 400
+layers: stem|layer[24].1|logits
+"""
+
+
+def train(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    (folder / "run.yaml").write_text(SETTINGS)
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "repdyn.cli", "train", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=clean_environment(),
+    )
+
+
+def store(folder: Path) -> StoreConfig:
+    return StoreConfig(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+
+
+def artifacts(folder: Path) -> dict[str, str]:
+    """Return a digest of all that the run stored, but times and the state, which hold times."""
+    run = find_run(store(folder), "last").run_id
+    (root,) = folder.glob(f"mlruns/*/{run}/artifacts")
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name not in ("timings.json", "last.pt") and path.suffix != ".png"
+    }
+
+
+def same(folder: Path, whole: Path) -> None:
+    """Check that two folders' last runs have the same weights, measures and curves."""
+    assert artifacts(folder) == artifacts(whole)
+    ours, theirs = (load_run(store(one), "last") for one in (folder, whole))
+    assert ours.summary.status == "FINISHED"
+    assert ours.curves.keys() == theirs.curves.keys()
+    for name, curve in ours.curves.items():
+        assert np.array_equal(curve.epochs, theirs.curves[name].epochs), name
+        assert np.array_equal(curve.values, theirs.curves[name].values), name
+    assert ours.scores == theirs.scores
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a run that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "run.yaml").write_text(SETTINGS)
+    repdyn("train", "--config", "run.yaml", cwd=folder)
+    return folder
+
+
+def stopped_after(line: str, sent: signal.Signals, folder: Path, *settings: str) -> str:
+    """Start a run, send a signal when it has printed a line; returns what it said."""
+    process = train(folder, "--config", "run.yaml", *settings)
+    assert process.stdout is not None
+    said = ""
+    for printed in process.stdout:
+        said += printed
+        if printed.startswith(line):
+            break
+    process.send_signal(sent)
+    out, error = process.communicate(timeout=60)
+    return said + out + error
+
+
+def test_a_run_that_ctrl_c_stopped_goes_on(whole: Path, tmp_path: Path) -> None:
+    said = stopped_after("epoch 2/8", signal.SIGINT, tmp_path)
+    assert "repdyn train --resume" in said
+    assert find_run(store(tmp_path), "last").status == "KILLED"
+    done = repdyn("train", "--resume", "last", cwd=tmp_path)
+    assert "goes on in epoch" in done.stdout
+    same(tmp_path, whole)
+    again = repdyn("train", "--resume", "last", cwd=tmp_path)
+    assert "nothing to do" in again.stdout
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_at_any_moment_goes_on(whole: Path, tmp_path: Path) -> None:
+    """Killed and resumed again and again, at random moments, until it is finished."""
+    rng = random.Random(0)
+    kills, arguments = 0, ["--config", "run.yaml", "--save-every", "1"]
+    while kills < 60:
+        process = train(tmp_path, *arguments)
+        try:
+            # imports take the first seconds; later the whole run lasts some more
+            process.wait(timeout=rng.uniform(5, 12) if kills < 20 else 120)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        out, error = process.communicate(timeout=60)
+        if process.returncode == 0:
+            break
+        assert process.returncode in (-signal.SIGKILL, 2), out + error
+        try:
+            find_run(store(tmp_path), "last")
+        except UserError:
+            continue
+        if "was stopped before its state" in error:
+            arguments = ["--config", "run.yaml", "--save-every", "1"]
+        else:
+            arguments = ["--resume", "last"]
+    assert process.returncode == 0, error
+    same(tmp_path, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
+def test_sigusr1_saves_and_goes_on(whole: Path, tmp_path: Path) -> None:
+    said = stopped_after("epoch 2/8", signal.SIGUSR1, tmp_path, "--save-every", "1000")
+    assert "epoch 8/8" in said
+    run = find_run(store(tmp_path), "last").run_id
+    (state,) = tmp_path.glob(f"mlruns/*/{run}/artifacts/checkpoints/last.pt")
+    assert 2 <= decode_state(state.read_bytes())["trainer"]["epoch"] < 8
+    same(tmp_path, whole)
+
+
+@pytest.fixture
+def command(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(whole)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["repdyn", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+def test_mistakes_are_told(command: Callable[..., tuple[int, str]], whole: Path) -> None:
+    from mlflow import MlflowClient
+
+    code, said = command("train", "--resume", "nothing")
+    assert (code, len(said.splitlines())) == (2, 1)
+    client, run = MlflowClient(), find_run(store(whole), "last")
+    state = next(whole.glob(f"mlruns/*/{run.run_id}/artifacts/checkpoints")) / "last.pt"
+    try:
+        client.set_terminated(run.run_id, "KILLED")
+        state.unlink(missing_ok=True)
+        assert "before its state was saved" in command("train", "--resume", "last")[1]
+        state.write_bytes(b"no state")
+        assert "is damaged" in command("train", "--resume", "last")[1]
+        client.update_run(run.run_id, status="RUNNING")
+        client.set_tag(run.run_id, "repdyn.host", "elsewhere")
+        code, said = command("train", "--resume", "last")
+        assert code == 2
+        assert "is being trained on elsewhere by process" in said
+    finally:
+        client.set_terminated(run.run_id, "FINISHED")
+
+
+def test_a_run_goes_on_with_its_own_settings(
+    command: Callable[..., tuple[int, str]], whole: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    client, run = MlflowClient(), find_run(store(whole), "last")
+    client.set_terminated(run.run_id, "KILLED")
+    try:
+        code, said = command("train", "--resume", "last", "--device", "cpu", "--lr", "0.5")
+        assert code == 2
+        assert "--lr: a run goes on with its own settings" in said
+    finally:
+        client.set_terminated(run.run_id, "FINISHED")
