@@ -65,9 +65,10 @@ def is_silent(tags: Mapping[str, str]) -> bool:
 
     Of a process of this machine it is known at once.
     """
-    if tags.get(HOST_TAG) == socket.gethostname() and tags.get(PID_TAG, "").isdecimal():
-        if not _runs(int(tags[PID_TAG])):
-            return True
+    here = tags.get(HOST_TAG) == socket.gethostname()
+    pid = tags.get(PID_TAG, "")
+    if here and pid.isdecimal() and not _runs(int(pid)):
+        return True
     last = tags.get(TAG, "")
     return last.isdecimal() and now() - int(last) > DEAD_SECONDS * 1000
 
