@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from repdyn.config import (
     DataConfig,
+    Family,
     MeasureConfig,
     ModelConfig,
     OptimConfig,
@@ -102,7 +103,21 @@ def test_resolved_configurations_leave_nothing_open_but_sizes_of_the_data(data_s
     assert {name for name, value in filled.settings() if value is None} <= {
         "train_size",
         "image_size",
+        "save_every",
     }
+
+
+@pytest.mark.parametrize(
+    ("family", "opt", "power"), [("resnet", "sgd", 1), ("vit", "adam", 1), ("vit", "sgd", 0)]
+)
+def test_the_step_shrinks_with_the_width_where_the_table_says_so(
+    family: Family, opt: str, power: int
+) -> None:
+    digits = DATA_SETS["digits"]
+    usual = learning_rate(opt, family, digits)
+    assert usual is not None
+    twice = learning_rate(opt, family, digits, 2 * digits.width[family])
+    assert twice == pytest.approx(usual / 2**power, rel=1e-3)
 
 
 def test_a_smaller_step_for_lion_than_for_adam() -> None:

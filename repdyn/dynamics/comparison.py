@@ -99,14 +99,22 @@ class Finding:
         return "supported" if verdicts == {"supported"} else "undecided"
 
 
-Side = tuple[str, str]
+Factor = Literal["family", "optimizer", "double_descent"]
+Level = str | bool
+Side = tuple[str, Level]
 """How a side of a contrast is called, and the value by which its runs are known."""
 
-VIT, RESNET, SGD, ADAM = ("ViT", "vit"), ("ResNet", "resnet"), ("SGD", "sgd"), ("Adam", "adam")
+VIT, RESNET = ("ViT", "vit"), ("ResNet", "resnet")
+SGD, ADAM = ("SGD", "sgd"), ("Adam", "adam")
+TWICE, ONCE = ("double descent", True), ("single", False)
 
-FREE: Mapping[str, frozenset[str]] = {
+FREE: Mapping[Factor, frozenset[str]] = {
     "family": frozenset({"arch", "width", "arch_arg", "lr", "layers"}),
     "optimizer": frozenset({"opt", "lr", "momentum"}),
+    # what decides whether the error descends twice; the architecture must be the same
+    "double_descent": frozenset(
+        {"opt", "lr", "momentum", "width", "label_noise", "train_size", "epochs", "seed"}
+    ),
 }
 """Settings in which the two runs of a pair may differ, by what is compared."""
 
@@ -144,16 +152,16 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
         Finding(
             "depth and double descent",
             "Deeper layers evolve more where the test error descends twice.",
-            tuple(_by_double_descent(runs, kind) for kind in KINDS),
+            _effects(runs, "double_descent", TWICE, ONCE, "depth_drift"),
         ),
     )
 
 
 def differences(
-    runs: Sequence[Observation], factor: Literal["family", "optimizer"], a: str, b: str, score: str
+    runs: Sequence[Observation], factor: Factor, a: Level, b: Level, score: str
 ) -> tuple[float, ...]:
     """Return a score's mean over the runs of a less that over the runs of b, for each match."""
-    cells: dict[tuple[tuple[str, str], ...], dict[str, list[float]]] = {}
+    cells: dict[tuple[tuple[str, str], ...], dict[Level, list[float]]] = {}
     for run in runs:
         level = getattr(run, factor)
         if level not in (a, b) or not np.isfinite(run.scores.get(score, np.nan)):
@@ -190,23 +198,6 @@ def sign_test(values: Sequence[float]) -> float:
     return float(stats.binomtest(positive, len(signed), alternative="greater").pvalue)
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float, float]:
-    """Return the difference of two means, its 95 % interval and a one-sided p (Welch 1947).
-
-    Args:
-        a, b: at least two values each, of unlike variance.
-    """
-    estimate = float(np.mean(a) - np.mean(b))
-    parts = np.array([np.var(a, ddof=1) / len(a), np.var(b, ddof=1) / len(b)])
-    if not parts.any():
-        return estimate, estimate, estimate, float(estimate <= 0)
-    freedom = parts.sum() ** 2 / (parts**2 / [len(a) - 1, len(b) - 1]).sum()
-    error = np.sqrt(parts.sum())
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error
-    p = stats.t.sf(estimate / error, freedom)
-    return estimate, float(estimate - reach), float(estimate + reach), float(p)
-
-
 def verdict_of(low: float, high: float, n: int, *, null: float = 0.0) -> Verdict:
     """Return the verdict on an effect by its interval and the number of pairs; see the module."""
     if not np.isfinite(low):
@@ -218,7 +209,7 @@ def verdict_of(low: float, high: float, n: int, *, null: float = 0.0) -> Verdict
 
 def _effects(
     runs: Sequence[Observation],
-    factor: Literal["family", "optimizer"],
+    factor: Factor,
     more: Side,
     less: Side,
     stem: str,
@@ -269,28 +260,6 @@ def _all_break(
         p=float(test.pvalue),
         verdict=verdict_of(float(ends.low), float(ends.high), len(values), null=CHANCE),
         counted=counted,
-    )
-
-
-def _by_double_descent(runs: Sequence[Observation], kind: str) -> Effect:
-    """Return how much more of the drift is deep in runs whose test error descends twice (Welch)."""
-    score = f"depth_drift_{kind}"
-    twice = _values(runs, score, lambda run: run.double_descent)
-    once = _values(runs, score, lambda run: not run.double_descent)
-    contrast = f"with double descent ({len(twice)}) − without ({len(once)})"
-    if min(len(twice), len(once)) < 2:
-        contrast = f"two runs with ({len(twice)}) and without ({len(once)}) double descent needed"
-        return Effect(score, contrast, twice + once, np.nan, np.nan, np.nan, np.nan, "undecided")
-    estimate, low, high, p = welch(twice, once)
-    return Effect(
-        score=score,
-        contrast=contrast,
-        values=twice + once,
-        estimate=estimate,
-        low=low,
-        high=high,
-        p=p,
-        verdict=verdict_of(low, high, min(len(twice), len(once))),
     )
 
 

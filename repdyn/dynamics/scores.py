@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from repdyn.dynamics.drift import LAG, Drift, drift, interpolated
+from repdyn.dynamics.drift import FLOOR, LAG, Drift, drift, interpolated
 from repdyn.records import Dynamics, FloatArray, IntArray, Phases
 
 Kind = Literal["cka", "regions"]
@@ -35,7 +35,7 @@ MEANINGS: Mapping[str, str] = {
     "synchrony_outside_fit": "the same away from perfect fit, whose break all layers share",
     "amplitude_cv": "spread over layers of the change from onset to fit; 0: all change alike",
     "break_spread": "spread over layers of the epoch of the largest slowdown, in decades",
-    "depth_drift": "rank correlation of depth and mean drift; 1: deeper layers evolve more",
+    "depth_drift": "log₂ of how many times faster the last layer drifts than the first, by a line",
 }
 """What each score says, by its name without `_cka` or `_regions`."""
 
@@ -199,12 +199,15 @@ def break_spread(drifts: Drift) -> float:
 
 
 def depth_drift(drifts: Drift) -> float:
-    """Return Spearman's rank correlation of a layer's depth and its mean drift rate."""
-    mean = drifts.rate.mean(axis=1)
-    if len(mean) < 3 or np.ptp(mean) == 0:
+    """Return the slope over relative depth of log₂ of the layers' mean drift rates.
+
+    Depth runs from 0, the first layer that counts, to 1, the last; the slope is that of the line of
+    least squares. A rank correlation is 1 in nearly every run, however much faster the deep move.
+    """
+    mean = np.log2(np.maximum(drifts.rate.mean(axis=1), 0) + FLOOR)
+    if len(mean) < 3:
         return float("nan")
-    ranks = np.argsort(np.argsort(mean))
-    return float(np.corrcoef(np.arange(len(mean)), ranks)[0, 1])
+    return float(np.polynomial.polynomial.polyfit(np.linspace(0, 1, len(mean)), mean, 1)[1])
 
 
 def _detrended(tau: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dynamics.runs import EPOCHS, broken, constant, dynamics, pulsed
 from repdyn.dynamics.drift import FLOOR, LAG
@@ -152,11 +153,12 @@ def test_amplitude_is_the_change_between_onset_and_fit() -> None:
     assert found["amplitude_cv_cka"] == pytest.approx(np.std(change) / np.mean(change), rel=0.02)
 
 
-def test_depth_drift_is_the_order_of_the_layers() -> None:
-    rising = scores([constant(s) for s in (0.1, 0.2, 0.3, 0.4)])
-    falling = scores([constant(s) for s in (0.4, 0.3, 0.2, 0.1)])
-    assert rising["depth_drift_cka"] == pytest.approx(1)
-    assert falling["depth_drift_cka"] == pytest.approx(-1)
+@pytest.mark.parametrize("speeds", [(0.1, 0.2, 0.4, 0.8), (0.8, 0.4, 0.2, 0.1)])
+def test_depth_drift_is_the_slope_of_the_log_rates(speeds: tuple[float, ...]) -> None:
+    rates = [math.log2(1 - math.exp(-speed * math.log(1.5))) for speed in speeds]
+    slope = stats.linregress(np.linspace(0, 1, len(speeds)), rates).slope
+    found = scores([constant(speed) for speed in speeds])
+    assert found["depth_drift_cka"] == pytest.approx(slope, rel=0.02)
 
 
 def test_the_first_layer_does_not_count() -> None:

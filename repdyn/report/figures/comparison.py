@@ -36,7 +36,7 @@ SCORES = {
     "synchrony_outside_fit": "synchrony away from the fit\n(correlation)",
     "break_spread": "spread of the breaks\nover layers (decades)",
     "amplitude_cv": "spread of the change from\nonset to fit over layers",
-    "depth_drift": "depth and drift\n(rank correlation)",
+    "depth_drift": "drift of the last layer over\nthe first (log₂)",
 }
 """The scores that are drawn, and what stands above them."""
 
