@@ -69,6 +69,7 @@ class Effect:
         estimate, low, high: mean or share, and its 95 % interval; NaN where undefined.
         p: one-sided, of the sign test or its like.
         counted: it takes part in the finding's verdict.
+        share: the estimate is a share of runs and no difference.
     """
 
     score: str
@@ -80,6 +81,7 @@ class Effect:
     p: float
     verdict: Verdict
     counted: bool = True
+    share: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,8 @@ def _all_break(
     score = f"fit_break_least_rank_{kind}"
     values = _values(runs, score, lambda run: run.family == family[1])
     if not values:
-        return Effect(score, family[0], (), np.nan, np.nan, np.nan, np.nan, "undecided", counted)
+        nothing = (np.nan,) * 4
+        return Effect(score, family[0], (), *nothing, "undecided", counted, share=True)
     hits = sum(value >= ALL_BREAK for value in values)
     test = stats.binomtest(hits, len(values), CHANCE, alternative="greater")
     ends = stats.binomtest(hits, len(values)).proportion_ci(CONFIDENCE)
@@ -260,6 +263,7 @@ def _all_break(
         p=float(test.pvalue),
         verdict=verdict_of(float(ends.low), float(ends.high), len(values), null=CHANCE),
         counted=counted,
+        share=True,
     )
 
 

@@ -115,12 +115,15 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def numbers(effect: Effect) -> str:
-    """Return an effect's estimate with its interval and p, `2.05 [0.45, 3.65], p .06`."""
+    """Return an effect's estimate with its interval and p, `+2.05 [0.45, 3.65], p .062`."""
     if not np.isfinite(effect.estimate):
         return "–"
-    ends = "" if not np.isfinite(effect.low) else f" [{effect.low:.2f}, {effect.high:.2f}]"
-    p = "" if not np.isfinite(effect.p) else f", p {effect.p:.3f}".replace("0.", ".")
-    return f"{effect.estimate:+.2f}{ends}{p}"
+    said = f"{effect.estimate:.2f}" if effect.share else f"{effect.estimate:+.2f}"
+    if np.isfinite(effect.low):
+        said += f" [{effect.low:.2f}, {effect.high:.2f}]"
+    if np.isfinite(effect.p):
+        said += ", p < .001" if effect.p < 0.001 else f", p {effect.p:.3f}".replace("0.", ".")
+    return said
 
 
 def as_json(comparison: Comparison) -> str:
