@@ -104,13 +104,11 @@ def test_regions_of_two_runs_on_the_same_plane_agree_where_they_are_equal() -> N
     async def scenario(stage: Stage) -> None:
         await opened(stage)
         await stage.press("3")
-        await stage.sees("A probe of stem, epoch 200", "B probe of stem", "agree on 100 %")
+        await stage.sees("A epoch 200, stem", "B epoch 200, stem", "agree on 100 %")
         await stage.press("left", "down")
-        await stage.sees(
-            f"A probe of block.0, epoch {before}", f"B probe of block.0, epoch {before}"
-        )
+        await stage.sees(f"A epoch {before}, block.0", f"B epoch {before}, block.0")
         await stage.press("home")
-        await stage.sees("A probe of block.0, epoch 0", "B probe of block.0, epoch 0")
+        await stage.sees("A epoch 0, block.0", "B epoch 0, block.0")
 
     play(scenario, source())
 
@@ -125,7 +123,7 @@ def test_runs_with_other_planes_are_said_to_have_them(monkeypatch: pytest.Monkey
     async def scenario(stage: Stage) -> None:
         await opened(stage)
         await stage.press("3")
-        await stage.sees("A probe of stem", "the runs have other planes")
+        await stage.sees("A epoch 200, stem", "the runs have other planes")
         assert "agree on" not in stage.text
 
     play(scenario, source())
@@ -135,7 +133,7 @@ def test_the_regions_of_four_runs_have_one_legend() -> None:
     async def scenario(stage: Stage) -> None:
         await opened(stage, 4)
         await stage.press("3")
-        await stage.sees(*(f"{letter} probe of stem" for letter in "ABCD"))
+        await stage.sees(*(f"{letter} epoch 200, stem" for letter in "ABCD"))
         assert len(stage.screen.query(Regions)) == 1
 
     play(scenario, source(*(record(i, started=10 - i) for i in range(1, 5))), size=(200, 60))
