@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeSource, Stage, play, record
+from fakes import FakeSource, Stage, made, play, record
 
-from repdyn.records import Phases, RunRecord
+from repdyn.records import Curve, Phases, PlaneSet, RunRecord
+from repdyn.report.reading import value_at
 from repdyn.report.similarity import similarity
+from tui.actions import COMPARED
 from tui.screens.compare import CompareScreen
-from tui.screens.comparing.linked import common_scale, phase_aligned
+from tui.screens.comparing.linked import Linked, common_scale, phase_aligned
 from tui.widgets.heatmap import Heatmap
+from tui.widgets.regions import Regions
 
 
 def phased(number: int, onset: int | None, fit: int | None) -> RunRecord:
@@ -93,6 +96,111 @@ def test_matrices_of_a_layer_are_compared_too() -> None:
         await stage.sees("CKA of two checkpoints, block.0")
 
     play(scenario, source())
+
+
+def test_regions_of_two_runs_on_the_same_plane_agree_where_they_are_equal() -> None:
+    before = int(made()[2][-2].epoch)
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("3")
+        await stage.sees("A epoch 200, stem", "B epoch 200, stem", "agree on 100 %")
+        await stage.press("left", "down")
+        await stage.sees(f"A epoch {before}, block.0", f"B epoch {before}, block.0")
+        await stage.press("home")
+        await stage.sees("A epoch 0, block.0", "B epoch 0, block.0")
+
+    play(scenario, source())
+
+
+def test_runs_with_other_planes_are_said_to_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def planes(self: FakeSource, run: str) -> PlaneSet:
+        shift = int(self.record(run).summary.name == "run-2")
+        return replace(made()[1], anchors=made()[1].anchors + np.uint8(shift))
+
+    monkeypatch.setattr(FakeSource, "planes", planes)
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("3")
+        await stage.sees("A epoch 200, stem", "the runs have other planes")
+        assert "agree on" not in stage.text
+
+    play(scenario, source())
+
+
+def test_the_regions_of_four_runs_have_one_legend() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, 4)
+        await stage.press("3")
+        await stage.sees(*(f"{letter} epoch 200, stem" for letter in "ABCD"))
+        assert len(stage.screen.query(Regions)) == 1
+
+    play(scenario, source(*(record(i, started=10 - i) for i in range(1, 5))), size=(200, 60))
+
+
+def test_curves_show_the_chosen_metric_of_all_runs() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("tab", "tab", "tab")
+        await stage.sees("A run-1", "B run-2", "test/acc")
+        await stage.press("home", "left", "left")
+        first = next(iter(record(1).curves))
+        value = f"{value_at(record(1).curves[first], 199):.4g}"
+        await stage.sees(f"{first}  A, epoch 199 {value}  B, epoch 199 {value}")
+
+    play(scenario, source())
+
+
+def test_linked_by_phase_curves_are_drawn_over_the_first_runs_epochs() -> None:
+    runs = Linked((phased(1, 9, 29), phased(2, 3, 100)), by_phase=True)
+    epochs = np.array([0, 3, 100, 200])
+    moved = runs.on_first(Curve(epochs, np.arange(4.0)), 1)
+    assert moved.epochs.tolist() == [0, 9, 29, 200]
+    assert moved.values.tolist() == [0, 1, 2, 3]
+
+
+def test_epochs_that_fall_together_leave_the_last_value() -> None:
+    runs = Linked((phased(1, 2, 29), phased(2, 100, 150)), by_phase=True)
+    moved = runs.on_first(Curve(np.arange(201), np.arange(201.0)), 1)
+    assert (np.diff(moved.epochs) > 0).all()
+    assert moved.values[-1] == 200
+
+
+@pytest.mark.parametrize("view", COMPARED)
+def test_every_view_is_exported(view: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press(str(COMPARED.index(view) + 1))
+        await stage.sees(*["agree on"] * (view == "regions"))
+        await stage.press("e")
+        await stage.until(lambda: bool(list(tmp_path.glob("*.svg"))), seconds=30)
+
+    play(scenario, source())
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
+    rows = next(tmp_path.glob(f"*-{view}.csv")).read_text().splitlines()
+    assert {row.split(",")[0] for row in rows} == {"run", "A run-1", "B run-2"}
+
+
+def test_fragmentation_is_exported_at_all_checkpoints(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("3")
+        await stage.sees("agree on")
+        await stage.press("e")
+        await stage.until(lambda: bool(list(tmp_path.glob("*.svg"))), seconds=30)
+
+    play(scenario, source())
+    dynamics = made()[0].dynamics
+    assert dynamics is not None
+    text = next(tmp_path.glob("*-fragmentation.csv")).read_text()
+    assert len(text.splitlines()) == 1 + 2 * len(dynamics.epochs)
 
 
 def test_the_table_is_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

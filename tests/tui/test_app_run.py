@@ -332,6 +332,29 @@ def test_export_writes_the_numbers_in_view(monkeypatch: pytest.MonkeyPatch, tmp_
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
 
 
+def test_export_of_regions_holds_the_map_in_view_and_fragmentation_at_all_checkpoints(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = made()[0].dynamics
+    assert found is not None
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("4")
+        await stage.sees("regions per plane, mean")
+        await stage.press("b", "home", "e")
+        await stage.until(lambda: bool(list(tmp_path.glob("*.svg"))), seconds=20)
+
+    play(scenario, run="run-0")
+    maps = next(tmp_path.glob("*-cka.csv")).read_text().splitlines()
+    assert {line.split(",")[1] for line in maps} == {"epoch", "0", "200"}
+    lines = next(tmp_path.glob("*-fragmentation.csv")).read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", *map(str, found.epochs)]
+    last = [float(cell) for cell in lines[-1].split(",")[1:]]
+    assert last == pytest.approx(found.fragmentation[:, -1].tolist())
+
+
 def test_curves_of_two_files_are_named_literally() -> None:
     odd = record()
     odd = type(odd)(

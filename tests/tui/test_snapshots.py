@@ -6,6 +6,8 @@ After an intended change: pytest tests/tui/test_snapshots.py --snapshot-update, 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
 from zlib import crc32
 
 import pytest
@@ -13,7 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.pilot import Pilot
 
-from tui.actions import VIEWS
+from tui.actions import COMPARED, VIEWS
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
 
@@ -29,6 +31,18 @@ class Screens(SingleFileSnapshotExtension):
 
     def serialize(self, data: object, **_: object) -> str:
         return str(data)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A clock that stands still two hours after the demo's last run, in UTC."""
+    last = max(run.started for page in DemoSource().pages() for run in page)
+    monkeypatch.setattr(time, "time", lambda: last / 1000 + 7200)
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture
@@ -85,16 +99,39 @@ WORDS = {
     "regions": "plane 3 of 3",
     "curves": "loss",
     "phases": "fit break",
+    "info": " ago",
 }
+SHAPES = [pytest.param(size, id="{}x{}".format(*size)) for size in SIZES]
+THEMES = ["textual-dark", "textual-light"]
 
 
-@pytest.mark.parametrize("view", WORDS)  # Info tells how long ago the run was
+@pytest.mark.parametrize("view", WORDS)
 def test_views(view: str, screens: SnapshotAssertion) -> None:
     assert look_at((str(VIEWS.index(view) + 1),), (120, 40), WORDS[view]) == screens
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "{}x{}".format(*size))
-@pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_runs_by_size_and_theme(
+    size: tuple[int, int], theme: str, screens: SnapshotAssertion
+) -> None:
+    assert look_at(("space", "down"), size, "1 marked", theme, run=None) == screens
+
+
+def test_runs_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
+    assert look_at(("space", "down"), (120, 40), "1 marked", run=None) == screens
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_info_by_size_and_theme(
+    size: tuple[int, int], theme: str, screens: SnapshotAssertion
+) -> None:
+    assert look_at(("7",), size, " ago", theme) == screens
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("theme", THEMES)
 def test_overview_by_size_and_theme(
     size: tuple[int, int], theme: str, screens: SnapshotAssertion
 ) -> None:
@@ -105,6 +142,27 @@ def test_overview_without_colours(no_colour: None, screens: SnapshotAssertion) -
     assert look_at((), (120, 40), "onset 8") == screens
 
 
+TWO = ("space", "down", "down", "space", "c")
+
+COMPARED_WORDS = {"regions": "agree on", "curves": "test/acc"}
+
+
 def test_comparison(screens: SnapshotAssertion) -> None:
-    keys = ("space", "down", "down", "space", "c")
-    assert look_at(keys, (150, 45), "fit break", run=None) == screens
+    assert look_at(TWO, (150, 45), "fit break", run=None) == screens
+
+
+@pytest.mark.parametrize("view", COMPARED_WORDS)
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_comparison_by_size_and_theme(
+    view: str, size: tuple[int, int], theme: str, screens: SnapshotAssertion
+) -> None:
+    keys = (*TWO, str(COMPARED.index(view) + 1))
+    assert look_at(keys, size, COMPARED_WORDS[view], theme, run=None) == screens
+
+
+@pytest.mark.parametrize("view", COMPARED)
+def test_comparison_without_colours(view: str, no_colour: None, screens: SnapshotAssertion) -> None:
+    words = COMPARED_WORDS.get(view, "perfect fit")
+    keys = (*TWO, str(COMPARED.index(view) + 1))
+    assert look_at(keys, (120, 40), words, run=None) == screens

@@ -40,10 +40,13 @@ KINDS_OF_VIEWS: dict[str, type[CompareView]] = {
     "curves": CurvesOfRuns,
 }
 
-WITH_TABLE = ("overview", "layer")
-"""The views below which the table is shown."""
+HEATMAPS = ("overview", "layer")
+"""The views of heatmaps; below them the table is shown."""
 
-TAKES_RUNS = ("kind", "reference", "view", "step_view", "layer", "align", "stretch", "colours")
+OF_HEATMAPS = ("kind", "reference", "stretch", "colours")
+"""The actions that nothing but a heatmap shows."""
+
+OF_RUNS = ("view", "step_view", "layer", "align", "export")
 
 
 class CompareScreen(Frame):
@@ -133,7 +136,7 @@ class CompareScreen(Frame):
         return view
 
     def _tabulate(self, runs: Linked) -> None:
-        self.query_one("#compared").display = self._view in WITH_TABLE
+        self.query_one("#compared").display = self._view in HEATMAPS
         found = compared(runs)
         table = new_table(*found.head)
         for row in found.rows:
@@ -154,6 +157,7 @@ class CompareScreen(Frame):
         """Go to a view."""
         self._view = name
         self._draw()
+        self.refresh_bindings()
 
     def action_step_view(self, steps: int) -> None:
         """Go to the next view, or the one before."""
@@ -191,15 +195,14 @@ class CompareScreen(Frame):
 
     def action_export(self) -> None:
         """Save the view, and the table if it is shown."""
-        if self._there():
-            runs = self._runs()
-            view = self._mounted(runs)
-            tables = view.tables()
-            if self._view in WITH_TABLE:
-                tables["-scores"] = compared(runs)
-            stem = "-".join(["repdyn-compare", *(run[:8] for run in self._ids), self._view])
-            job = partial(save, stem, tables, view.figure())
-            self.desk.ask(self, job, self.tell_saved, self.tell)
+        runs = self._runs()
+        view = self._mounted(runs)
+        tables = view.tables()
+        if self._view in HEATMAPS:
+            tables["-scores"] = compared(runs)
+        stem = "-".join(["repdyn-compare", *(run[:8] for run in self._ids), self._view])
+        job = partial(save, stem, tables, view.figure())
+        self.desk.ask(self, job, self.tell_saved, self.tell)
 
     def action_back(self) -> None:
         """Go back to the runs."""
@@ -208,4 +211,6 @@ class CompareScreen(Frame):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell whether an action can be done: none on runs that are not there yet."""
         del parameters
-        return action == "back" or self._there() or not action.startswith(TAKES_RUNS)
+        if action in OF_HEATMAPS:
+            return self._there() and self._view in HEATMAPS
+        return self._there() or action not in OF_RUNS

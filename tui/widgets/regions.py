@@ -211,7 +211,8 @@ class Regions(Widget):
     def _titles(self, picture: Picture) -> list[Segment]:
         style = self.get_component_rich_style("regions--title")
         return [
-            Segment(set_cell_size(panel.title, picture.side + GAP), style) for panel in self._panels
+            Segment(set_cell_size(panel.title, picture.side) + " " * GAP, style)
+            for panel in self._panels
         ]
 
     def _map_line(self, picture: Picture, panel: Panel, line: int) -> Strip:

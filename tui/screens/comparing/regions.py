@@ -15,9 +15,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.records import Curve, Dynamics, PlaneSet
+from repdyn.report.similarity import OUTPUT
+from repdyn.report.wording import plain
 from tui import actions
 from tui.live import Desk
-from tui.screens.comparing.linked import Linked
+from tui.screens.comparing.linked import LETTERS, Linked
 from tui.screens.comparing.view import CompareView
 from tui.screens.label_maps import (
     Map,
@@ -25,7 +27,6 @@ from tui.screens.label_maps import (
     class_names,
     first_plane,
     label_map,
-    layer_name,
     plane_words,
 )
 from tui.screens.look import Look, nearest
@@ -59,8 +60,8 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Whose regions they are."""
-        return layer_name(self.dynamics.layers, self.layer)
+        """The layer's name."""
+        return (*map(plain, self.dynamics.layers), OUTPUT)[self.layer]
 
 
 class RegionsOfRuns(CompareView, can_focus=True):
@@ -161,7 +162,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             (class_names(s, p.dynamics.areas.shape[-1]) for s, p in zip(sets, places, strict=True)),
             key=len,
         )
-        heads = [f"{runs.heads[p.run][0]} {p.name}, epoch {p.epoch}" for p in places]
+        heads = [f"{LETTERS[p.run]} epoch {p.epoch}, {p.name}" for p in places]
         self.query_one(Regions).set_maps(
             list(zip(heads, maps, strict=True)),
             classes=names,
@@ -173,22 +174,25 @@ class RegionsOfRuns(CompareView, can_focus=True):
         anchors.display = same
         anchors.set_data(planes, self._plane, names)
         self._describe(planes, same=same)
-        self._read(runs, places, maps, same=same)
+        self._read(places, maps, same=same)
 
     def _describe(self, planes: PlaneSet, *, same: bool) -> None:
-        text = Text(f"decision regions, {plane_words(planes, self._plane)}", no_wrap=True)
+        text = Text(
+            f"regions of the layers' probes, {plane_words(planes, self._plane)}", no_wrap=True
+        )
         if not same:
             text.append("; the runs have other planes: their data or data seed differ", "dim")
         self.query_one(".what", Static).update(text)
 
-    def _read(self, runs: Linked, places: list[Place], maps: list[Map], *, same: bool) -> None:
+    def _read(self, places: list[Place], maps: list[Map], *, same: bool) -> None:
         parts = {}
         if same and len(maps) == 2:
             parts[SHARE] = f"{100 * agreement(*maps):.0f} % of the plane"
         for place in places:
             column = nearest(place.dynamics.epochs, place.epoch)
             mean = f"{place.dynamics.fragmentation[place.layer, column]:.1f}"
-            parts[f"{runs.heads[place.run][0]}, regions per plane"] = mean
+            what = "regions per plane, " if place is places[0] else ""
+            parts[f"{what}{LETTERS[place.run]}"] = mean
         self.query_one(".readout", Static).update(read_out(parts))
 
     # --- acting
