@@ -31,6 +31,7 @@ from tui.screens.view import Table, View, empty, markers, read_out, readout
 from tui.source import Source
 from tui.widgets.anchors import Anchors
 from tui.widgets.curves import Curves
+from tui.widgets.phase_bands import phase_bands
 from tui.widgets.regions import Regions, agreement, anchor_points
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class RegionsView(View, can_focus=True):
             "regions per plane": Curve(dynamics.epochs, dynamics.fragmentation[layer]),
         }
         curves = self.query_one(Curves)
-        curves.set_data(mean, low=0.0, markers=markers(record.phases))
+        phases = record.phases
+        curves.set_data(mean, low=0.0, markers=markers(phases), bands=phase_bands(phases))
         self._place(record, dynamics, look)
 
     def point(self, look: Look) -> None:
