@@ -1,5 +1,6 @@
-"""For all tests: no test is timed, and stores to write into."""
+"""For all tests: no test is timed; what they measure is printed; stores to write into."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,20 @@ from hypothesis import settings
 
 from repdyn.config import StoreConfig
 
+# tests side by side: threads of one would only wait for those of another
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # machines are noisy
 settings.register_profile("repdyn", deadline=None)
 settings.load_profile("repdyn")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured without asserting it."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from repdyn.records import RunSummary
 
 
+READING_SECONDS = 15.0
+"""How long a mistake in a file stays on the screen."""
+
+
 class RepdynApp(App[None]):
     """How representations form, in the terminal.
 
@@ -66,7 +70,7 @@ class RepdynApp(App[None]):
         try:
             self.set_keymap(actions.read_keymap(actions.keys_file()))
         except UserError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error", timeout=READING_SECONDS, markup=False)
 
     @on(Answered)
     def _answered(self, event: Answered) -> None:

@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 
 import repdyn as api
-from e2e.conftest import clean_environment
+from e2e.conftest import SETTINGS, clean_environment
 
 
-@pytest.mark.parametrize(
-    ("sent", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
-    sent: signal.Signals, code: int, trained, tmp_path: Path
+    sent: signal.Signals, code: int, tmp_path: Path
 ) -> None:
-    (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
+    (tmp_path / "run.yaml").write_text(SETTINGS)
     process = subprocess.Popen(
         [
             sys.executable,

@@ -18,6 +18,8 @@ from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.tracking.reader import find_run, load_run
 
+pytestmark = pytest.mark.xdist_group("resume")  # one process has its run
+
 SETTINGS = """
 arch: resnet18
 width: 0.0625
@@ -85,8 +87,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def stopped_after(line: str, sent: signal.Signals, folder: Path, *settings: str) -> str:
-    """Start a run, send a signal when it has printed a line; returns what it said."""
+def stopped_after(line: str, sent: signal.Signals, folder: Path, *settings: str) -> tuple[int, str]:
+    """Start a run, send a signal when it has printed a line; returns exit code and what it said."""
     process = train(folder, "--config", "run.yaml", *settings)
     assert process.stdout is not None
     said = ""
@@ -96,11 +98,12 @@ def stopped_after(line: str, sent: signal.Signals, folder: Path, *settings: str)
             break
     process.send_signal(sent)
     out, error = process.communicate(timeout=60)
-    return said + out + error
+    return process.returncode, said + out + error
 
 
 def test_a_run_that_ctrl_c_stopped_goes_on(whole: Path, tmp_path: Path) -> None:
-    said = stopped_after("epoch 2/8", signal.SIGINT, tmp_path)
+    code, said = stopped_after("epoch 2/8", signal.SIGINT, tmp_path)
+    assert code == 130, said
     assert "repdyn train --resume" in said
     assert find_run(store(tmp_path), "last").status == "KILLED"
     done = repdyn("train", "--resume", "last", cwd=tmp_path)
@@ -142,8 +145,8 @@ def test_a_run_that_was_killed_at_any_moment_goes_on(whole: Path, tmp_path: Path
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
 def test_sigusr1_saves_and_goes_on(whole: Path, tmp_path: Path) -> None:
-    said = stopped_after("epoch 2/8", signal.SIGUSR1, tmp_path, "--save-every", "1000")
-    assert "epoch 8/8" in said
+    code, said = stopped_after("epoch 2/8", signal.SIGUSR1, tmp_path, "--save-every", "1000")
+    assert code == 0, said
     run = find_run(store(tmp_path), "last").run_id
     (state,) = tmp_path.glob(f"mlruns/*/{run}/artifacts/checkpoints/last.pt")
     assert 2 <= decode_state(state.read_bytes())["trainer"]["epoch"] < 8

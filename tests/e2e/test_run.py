@@ -12,6 +12,8 @@ from safetensors.numpy import load as load_tensors
 import repdyn as api
 from e2e.conftest import repdyn
 
+pytestmark = pytest.mark.xdist_group("trained")  # one process has its run
+
 EPOCHS = [0, 1, 2, 4, 7, 12]
 LAYERS = ["stem", "layer2.1", "layer4.1", "logits"]
 

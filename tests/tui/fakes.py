@@ -143,7 +143,7 @@ class Stage:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
-    async def until(self, seen: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, seen: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until something holds; fails if it never does."""
         end = time.monotonic() + seconds
         while not seen():

@@ -1,0 +1,52 @@
+"""What the digits show of the paper's findings, on runs shorter than README.md's."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from e2e.conftest import clean_environment
+from repdyn.config import StoreConfig
+from repdyn.tracking.reader import find_sweep, load_run, sweep_runs
+
+GRID = """
+arch: [resnet18, vit_tiny_patch16_224]
+opt: [sgd, adam]
+epochs: 120
+planes: 6
+fine_planes: 1
+fine_grid: 12
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.xdist_group("ray")
+def test_layers_of_a_vit_slow_down_more_at_the_fit_than_those_of_a_resnet(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    pytest.importorskip("ray", reason="comes with repdyn[ray]")
+    (tmp_path / "grid.yaml").write_text(GRID)
+    command = ["sweep", "--config", "grid.yaml", "--name", "digits", "--ray"]
+    subprocess.run(
+        [sys.executable, "-m", "repdyn.cli", *command],
+        cwd=tmp_path,
+        env=clean_environment(),
+        check=True,
+    )
+    store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    breaks = {}
+    for run in sweep_runs(store, find_sweep(store, "digits")):
+        record = load_run(store, run.run_id)
+        family = run.tags["repdyn.family"]
+        breaks[family, run.params["opt"]] = [
+            record.scores[f"fit_break_{kind}"] for kind in ("cka", "regions")
+        ]
+    for (family, opt), (cka, regions) in sorted(breaks.items()):
+        record_property(f"fit break, {family} by {opt}", f"CKA {cka:.2f}, regions {regions:.2f}")
+    assert np.isfinite([*breaks.values()]).all()
+    for opt in ("sgd", "adam"):
+        assert np.greater(breaks["vit", opt], breaks["resnet", opt]).all()
