@@ -14,7 +14,6 @@ from repdyn.report.comparison import (
     BOUNDARIES,
     KIND_WORDS,
     Comparison,
-    Group,
     groups,
     numbers,
     score_names,
@@ -95,7 +94,7 @@ def _finding(finding: Finding) -> str:
     kind = CLASSES[finding.verdict]
     rows = [_effect(effect) for effect in finding.effects if effect.values]
     head = ("score", "contrast", "effect", "n", "verdict")
-    table = _table(head, rows) if rows else "<p class=dim>No such runs.</p>"
+    table = _table(head, rows) if rows else "<p class=dim>No two runs can be matched for it.</p>"
     return (
         f"<article class={kind}><h3>{escape(finding.claim)} "
         f"<span class=verdict>{finding.verdict}</span></h3>{table}</article>"
@@ -125,12 +124,9 @@ def _numbers(comparison: Comparison) -> str:
             for kind, word in KIND_WORDS.items()
             if any(group.scores(f"{stem}_{kind}") for group in shown)
         ]
-    return _table(("", *map(_head, shown)), rows)
-
-
-def _head(group: Group) -> str:
-    n = len(group.runs)
-    return group.label if n == 1 else f"{group.label} ({_seeds(n)})"
+    even = len({len(group.runs) for group in shown}) == 1
+    heads = (g.label if even else f"{g.label} ({_seeds(len(g.runs))})" for g in shown)
+    return _table(("", *heads), rows)
 
 
 def _figure(name: str, png: bytes) -> str:
@@ -223,6 +219,11 @@ table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabu
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th { color: var(--dim); font-weight: 600; }
+@media (max-width: 40rem) { article thead { display: none; }
+  article tr { display: flex; flex-wrap: wrap; column-gap: .8rem; padding: .3rem 0;
+    border-bottom: 1px solid var(--line); }
+  article td { border: 0; padding: 0; white-space: normal; }
+  article td:nth-child(4)::before { content: "n "; } }
 figure { margin: 0 0 1.6rem; }
 img { display: block; width: 100%; background: #fff; border-radius: 4px; }
 figcaption { margin-top: .4rem; }
