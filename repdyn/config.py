@@ -32,6 +32,7 @@ Augment = Literal["none", "flip", "crop-flip"]
 Schedule = Literal["constant", "cosine"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["fp32", "bf16"]
+OnNan = Literal["stop", "continue"]
 BatchNormStatistics = Literal["precise", "running"]
 CkaEstimator = Literal["unbiased", "biased"]
 Probe = Literal["logistic", "ridge"]
@@ -152,6 +153,9 @@ class OptimConfig:
 
     compile: bool = False
     """Compile the training step's model with torch.compile."""
+
+    on_nan: OnNan = "stop"
+    """When the loss is NaN or infinite: stop the run, or continue."""
 
     save_every: int | None = None
     """Save the state for --resume every so many epochs (default: once a minute)."""

@@ -23,6 +23,9 @@ PROBE_SPLITS = ("test", "clean", "noisy")
 """What a probe's accuracy is taken on: the test images, and the probe's training examples whose
 label is true (clean) or was flipped (noisy, towards the flipped label; NaN where there are none)."""
 
+OUTPUT = "output"
+"""Stands for the network's output where a layer's name stands otherwise."""
+
 PLANE_KINDS = ("test", "train", "noisy")
 """Where a plane's three anchor images come from: test images, training images, or training images
 of which at least one carries a flipped label."""

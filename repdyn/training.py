@@ -6,6 +6,7 @@ time. Nothing is read back from the device within an epoch.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -56,7 +57,8 @@ class Epoch:
 
     Training loss and accuracies are means over the epoch's steps, as the images were seen; those
     of epoch 0, the initial model, are an evaluation. Accuracy on noisy examples counts the flipped
-    label as right, and is NaN where there are none.
+    label as right, and is NaN where there are none. `bad_step` is the first step whose loss was not
+    finite, counted from 1; None if all were.
     """
 
     epoch: int
@@ -68,9 +70,15 @@ class Epoch:
     test_acc: float
     lr: float
     seconds: float
+    bad_step: int | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether the losses are."""
+        return math.isfinite(self.train_loss) and math.isfinite(self.test_loss)
 
     def metrics(self) -> dict[str, float]:
-        """Return MLflow's metrics."""
+        """Return MLflow's metrics; those that are undefined are left out."""
         named = {
             "train/loss": self.train_loss,
             "train/acc": self.train_acc,
@@ -274,7 +282,8 @@ class Trainer:
             self.after_step()
         trained = self._tally.result()
         tested = evaluate(self._model, data, data.test_images, data.test_labels)
-        done = Epoch(self._epoch, *trained, *tested, self._lr, time.perf_counter() - start)
+        seconds, bad_step = time.perf_counter() - start, self._tally.bad_step()
+        done = Epoch(self._epoch, *trained, *tested, self._lr, seconds, bad_step)
         self._next_epoch()
         return done
 
@@ -340,17 +349,19 @@ class _Tally:
     """Sums of losses and hits, kept on the device until they are asked for."""
 
     def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(5, dtype=torch.float64, device=device)
+        self.sums = torch.zeros(6, dtype=torch.float64, device=device)
 
     def add(self, logits: Tensor, labels: Tensor, noisy: Tensor, loss: Tensor) -> None:
         hit = logits.argmax(dim=1) == labels
         n = torch.as_tensor(float(len(labels)), device=labels.device)
         parts = [loss.float() * n, n, (hit & ~noisy).sum(), (hit & noisy).sum(), noisy.sum()]
-        self.sums += torch.stack([part.to(self.sums.dtype) for part in parts])
+        self.sums[:5] += torch.stack([part.to(self.sums.dtype) for part in parts])
+        # a sum that is not finite stays so: this counts the steps before the first bad one
+        self.sums[5] += self.sums[0].isfinite()
 
     def result(self) -> tuple[float, float, float, float]:
         """Return mean loss, accuracy, accuracy on clean and on noisy examples."""
-        loss, n, hit_clean, hit_noisy, noisy = self.sums.tolist()
+        loss, n, hit_clean, hit_noisy, noisy, _ = self.sums.tolist()
         clean = n - noisy
         return (
             loss / n,
@@ -358,3 +369,8 @@ class _Tally:
             hit_clean / clean if clean else float("nan"),
             hit_noisy / noisy if noisy else float("nan"),
         )
+
+    def bad_step(self) -> int | None:
+        """Return the first step whose loss was not finite, from 1; None if there was none."""
+        loss, *_, good = self.sums.tolist()
+        return None if math.isfinite(loss) else int(good) + 1

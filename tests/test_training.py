@@ -229,3 +229,11 @@ def test_the_state_of_another_model_is_refused() -> None:
         Trainer(nn.Linear(2, 2), data(), OptimConfig(lr=0.05), epochs=1, batch_size=16).load_state(
             state
         )
+
+
+def test_the_first_step_whose_loss_is_not_finite_is_told() -> None:
+    fine, broken, still_broken = run(model(), epochs=2, lr=1e38)
+    assert (fine.finite, fine.bad_step) == (True, None)
+    # the first step's loss is that of the initial model
+    assert (broken.finite, broken.bad_step) == (False, 2)
+    assert (still_broken.finite, still_broken.bad_step) == (False, 1)

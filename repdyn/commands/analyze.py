@@ -17,6 +17,7 @@ from safetensors.torch import load as load_tensors
 from torch import nn
 
 from repdyn.commands.finish import finish, sum_up
+from repdyn.commands.progress import tell_undefined
 from repdyn.commands.storing import run_tags, store_measurement
 from repdyn.config import MeasureConfig, StoreConfig, from_params
 from repdyn.errors import UserError
@@ -115,6 +116,8 @@ def _measure(
         writer.log_metrics(epoch, artifacts.layer_metrics(recorder.dynamics))
         for part, spent in measurement.seconds.items():
             seconds[part] = seconds.get(part, 0.0) + spent
+        if measurement.undefined:
+            tell_undefined(console, epoch, measurement.undefined)
         if not console.is_terminal:
             spent = time.perf_counter() - start
             console.print(f"epoch {epoch} measured in {spent:.1f} s", highlight=False)

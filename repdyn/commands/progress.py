@@ -22,6 +22,7 @@ class Progress:
 
     def __init__(self, console: Console, epochs: int, checkpoints: int) -> None:
         self._console = console
+        self._undefined: tuple[str, ...] = ()
         self._total = epochs
         self._bars = Bars(
             TextColumn("{task.description:9}"),
@@ -67,6 +68,23 @@ class Progress:
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def undefined(self, epoch: int, layers: tuple[str, ...]) -> None:
+        """Name the layers whose similarity is undefined, where they are others than before."""
+        if layers and layers != self._undefined:
+            tell_undefined(self._console, epoch, layers)
+        self._undefined = layers
+
+
+def tell_undefined(console: Console, epoch: int, layers: tuple[str, ...]) -> None:
+    """Say which layers have no similarity at a checkpoint."""
+    console.print(
+        f"epoch {epoch}: constant or non-finite features, so no similarity: {', '.join(layers)}",
+        style="yellow",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _accuracies(epoch: Epoch) -> str:

@@ -22,7 +22,7 @@ Handler = Callable[[int, FrameType | None], None]
 SAVE_SECONDS = 60.0
 """Work that may be lost where --save-every says nothing."""
 
-FORMAT = 1
+FORMAT = 2
 """Of the state that is saved."""
 
 

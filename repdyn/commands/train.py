@@ -175,6 +175,8 @@ def _train(
             writer.log_metrics(epoch.epoch, epoch.metrics())
             seconds["training"] = seconds.get("training", 0.0) + epoch.seconds
             progress.epoch(epoch)
+            if not epoch.finite and config.optim.on_nan == "stop":
+                raise UserError(_not_finite(epoch, recorder.epochs))
             if epoch.epoch in experiment.checkpoints:
                 _measure(writer, recorder, model, epoch, progress, seconds)
             saver.after_epoch(epoch.epoch)
@@ -200,6 +202,18 @@ def _measure(
     writer.log_dynamics(recorder.dynamics)
     seconds["writing"] = seconds.get("writing", 0.0) + time.perf_counter() - writing
     progress.measured(epoch, time.perf_counter() - start)
+    progress.undefined(epoch.epoch, measurement.undefined)
+
+
+def _not_finite(epoch: Epoch, measured: Sequence[int]) -> str:
+    at = "" if epoch.bad_step is None else f", step {epoch.bad_step}"
+    last = (
+        f"the last good checkpoint is epoch {measured[-1]}" if measured else "nothing is measured"
+    )
+    return (
+        f"epoch {epoch.epoch}{at}: the loss is not finite; {last}; "
+        "lower --lr, or train on with --on-nan continue"
+    )
 
 
 def run_name(config: TrainConfig) -> str:

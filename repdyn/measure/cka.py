@@ -26,15 +26,19 @@ from repdyn.measure.features import flat, layer_features
 from repdyn.measure.rows import Row
 from repdyn.models import Layer
 
+_ROUNDING = 4 * torch.finfo(torch.float32).eps
+
 
 def gram(features: Tensor) -> Tensor:
     """Return the Gram matrix (b, b) float64 of features (b, p) centred over the images.
 
     Centring first, in the features' float32, keeps a large common offset from swallowing the
-    differences; the Gram's own centring then removes what rounding left of it.
+    differences; the Gram's own centring then removes what rounding left of it. Features that differ
+    by no more than the rounding of their mean are constant: their Gram matrix is 0.
     """
     centred = features - features.mean(dim=0)
-    return (centred @ centred.T).double()
+    varies = centred.norm() > _ROUNDING * features.norm()
+    return (centred @ centred.T).double() * varies
 
 
 def u_centred(k: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from repdyn.measure.regions import (
 )
 from repdyn.measure.rows import GrowingCka, Row
 from repdyn.models import Layer
-from repdyn.records import Dynamics, LabelMaps
+from repdyn.records import OUTPUT, Dynamics, LabelMaps
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,15 @@ class Measurement:
     Attributes:
         rows: the layers' packed centred Grams, L rows of length m, float16.
         label_maps: decision regions.
+        undefined: layers, and perhaps `output`, whose features or classes are constant over the
+            probe images or not finite: no similarity is defined.
         seconds: time spent, by part.
     """
 
     epoch: int
     rows: list[Row]
     label_maps: LabelMaps
+    undefined: tuple[str, ...]
     seconds: dict[str, float]
 
 
@@ -101,7 +104,8 @@ class Recorder:
         self._maps: list[NDArray[np.uint8]] = []
         self._regions = np.zeros((len(self.layers) + 1, 0, 0))
         self._probe_acc: list[NDArray[np.float64]] = []
-        self._fragmentation: list[list[float]] = []
+        self._broken: list[NDArray[np.bool_]] = []
+        self._fragmentation: list[NDArray[np.float64]] = []
         self._areas: list[NDArray[np.float64]] = []
 
     def measure(self, model: nn.Module, epoch: int) -> Measurement:
@@ -131,13 +135,22 @@ class Recorder:
             )
             rows = [stored(vector) for vector in vectors]
         with clock("probes"):
-            accuracy = self._fit_probes(model)
+            accuracy, broken = self._fit_probes(model)
         with clock("regions"):
             maps = self._label_maps(model, range(len(self.planes)), settings.grid)
             fine = self._label_maps(model, self._data.fine, settings.fine_grid)
         with clock("matrices"):
-            self._grow(epoch, rows, accuracy, maps)
-        return Measurement(epoch, rows, LabelMaps(epoch, maps, fine), clock.seconds)
+            self._grow(epoch, rows, accuracy, maps, broken)
+        constant = [bool(np.isnan(row[0])) for row in rows]
+        flags = broken | np.array([*constant, False])
+        names = (*(layer.name for layer in self.layers), OUTPUT)
+        undefined = tuple(name for name, flag in zip(names, flags, strict=True) if flag)
+        return Measurement(epoch, rows, LabelMaps(epoch, maps, fine), undefined, clock.seconds)
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """What has been measured so far."""
+        return tuple(self._epochs)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return what the next measurement depends on beside the stored checkpoints: the probes."""
@@ -160,9 +173,10 @@ class Recorder:
             checkpoints: rows and label maps of each of its epochs.
         """
         accuracies = dynamics.probe_acc.swapaxes(0, 1).astype(np.float64)
-        epochs = dynamics.epochs.tolist()
-        for epoch, accuracy, (rows, maps) in zip(epochs, accuracies, checkpoints, strict=True):
-            self._grow(epoch, list(rows), accuracy, maps)
+        broken = np.isnan(dynamics.fragmentation).T
+        each = zip(dynamics.epochs.tolist(), accuracies, broken, checkpoints, strict=True)
+        for epoch, accuracy, flags, (rows, maps) in each:
+            self._grow(epoch, list(rows), accuracy, maps, flags)
         self._probes = {
             name: LinearProbe(probe["weight"].cpu().numpy(), probe["bias"].cpu().numpy())
             for name, probe in state.items()
@@ -183,16 +197,26 @@ class Recorder:
             areas=np.array(self._areas, dtype=np.float32).reshape(e, -1, k).swapaxes(0, 1),
         )
 
-    def _fit_probes(self, model: nn.Module) -> NDArray[np.float64]:
-        """Fit each layer's probe; returns accuracies (L, 3) on test, clean and noisy examples."""
+    def _fit_probes(self, model: nn.Module) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Fit each layer's probe.
+
+        Returns:
+            Accuracies (L, 3) on test, clean and noisy examples, NaN of features that are not
+            finite; and which of the layers and, last, the output have such, (L+1,).
+        """
         data, settings = self._data, self._settings
         train, _ = all_features(
             model, self.layers, data.train_images, reduce=self._reduce, chunk=self._chunk
         )
-        test, _ = all_features(
+        test, output = all_features(
             model, self.layers, data.images, reduce=self._reduce, chunk=self._chunk
         )
         accuracy = np.full((len(self.layers), 3), np.nan)
+        finite = [
+            bool(a.isfinite().all() and b.isfinite().all())
+            for a, b in zip(train, test, strict=True)
+        ]
+        broken = ~np.array([*finite, bool(output.isfinite().all())])
         for i, layer in enumerate(self.layers):
             x = train[i].cpu().numpy()
             probe = fit_probe(
@@ -204,12 +228,14 @@ class Recorder:
                 start=self._probes.get(layer.name),
             )
             self._probes[layer.name] = probe
+            if broken[i]:
+                continue
             hits = probe.predict(x) == data.given_labels
             accuracy[i, 0] = np.mean(probe.predict(test[i].cpu().numpy()) == data.labels)
             for column, chosen in ((1, ~data.noisy), (2, data.noisy)):
                 if chosen.any():
                     accuracy[i, column] = np.mean(hits[chosen])
-        return accuracy
+        return accuracy, broken
 
     def _label_maps(self, model: nn.Module, planes: Sequence[int], side: int) -> NDArray[np.uint8]:
         if not planes:
@@ -230,7 +256,9 @@ class Recorder:
         rows: list[Row],
         accuracy: NDArray[np.float64],
         maps: NDArray[np.uint8],
+        broken: NDArray[np.bool_],
     ) -> None:
+        """Take in a checkpoint; of layers that are broken all is undefined but their row."""
         self._epochs.append(epoch)
         self._maps.append(maps)
         for growing, row in zip(self._cka, rows, strict=True):
@@ -239,11 +267,16 @@ class Recorder:
         grown = np.empty((len(self.layers) + 1, e, e))
         grown[:, :-1, :-1] = self._regions
         new = np.stack([agreement(maps, before) for before in self._maps], axis=1)
+        self._broken.append(broken)
+        new[np.stack(self._broken, axis=1) | broken[:, None]] = np.nan
         grown[:, -1, :] = grown[:, :, -1] = new
         self._regions = grown
         self._probe_acc.append(accuracy)
-        self._fragmentation.append([fragmentation(m) for m in maps])
-        self._areas.append(np.stack([class_areas(m, self._data.classes) for m in maps]))
+        regions = np.array([fragmentation(m) for m in maps])
+        areas = np.stack([class_areas(m, self._data.classes) for m in maps])
+        regions[broken], areas[broken] = np.nan, np.nan
+        self._fragmentation.append(regions)
+        self._areas.append(areas)
 
 
 class _Clock:

@@ -89,7 +89,11 @@ def _finding(finding: Finding) -> RenderableType:
             verdict = effect.verdict if effect.counted else "not counted"
             cells = (effect.score, effect.contrast, numbers(effect), _count(effect), verdict)
             table.add_row(*(Text(cell, style) for cell in cells))
-    return Lines(head, table) if table.row_count else Lines(head, Text("  no two runs can be matched for it", "dim"))
+    return (
+        Lines(head, table)
+        if table.row_count
+        else Lines(head, Text("  no two runs can be matched for it", "dim"))
+    )
 
 
 def _count(effect: Effect) -> str:

@@ -8,12 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repdyn.records import Dynamics, FloatArray, IntArray
+from repdyn.records import OUTPUT, Dynamics, FloatArray, IntArray
 
 Kind = Literal["cka", "regions"]
-
-OUTPUT = "output"
-"""How the network's own decision regions are called beside those of its layers' probes."""
 
 LOWER, UPPER = 0.01, 0.9
 """Quantiles of the values between different checkpoints that a scale spans."""

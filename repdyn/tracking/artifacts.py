@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repdyn.errors import UserError
-from repdyn.records import PROBE_SPLITS, Dynamics, Interval, LabelMaps, Phases, PlaneSet
+from repdyn.records import OUTPUT, PROBE_SPLITS, Dynamics, Interval, LabelMaps, Phases, PlaneSet
 
 SCHEMA_VERSION = 1
 SCHEMA_TAG = "repdyn.schema"
@@ -54,9 +54,6 @@ _EPOCH_AXES: Mapping[str, tuple[int, ...]] = {
     "areas": (1,),
 }
 LAYER_METRICS = ("probe_acc", "fragmentation", "cka_prev", "regions_prev")
-OUTPUT = "output"
-"""Stands for the network's output where a layer's name stands otherwise."""
-
 Read = Callable[[str], bytes]
 
 

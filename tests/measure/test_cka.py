@@ -141,6 +141,18 @@ def test_a_row_without_variance_is_stored_as_nan() -> None:
     assert np.isnan(stored(torch.full((10,), float("inf"), dtype=torch.float64))).all()
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6, 1e-20])
+def test_constant_features_have_no_similarity(value: float) -> None:
+    (vector,) = gram_vectors(Scaled(scale=1.0), [IDENTITY], torch.full((30, 7), value))
+    assert np.isnan(stored(vector)).all()
+
+
+def test_features_on_a_large_offset_are_not_constant() -> None:
+    x = torch.randn(30, 7, generator=torch.Generator().manual_seed(0)) + 1e3
+    (vector,) = gram_vectors(Scaled(scale=1.0), [IDENTITY], x)
+    assert cka_matrix([stored(vector)], rows_of(x - 1e3))[0, 0] == pytest.approx(1, abs=1e-4)
+
+
 def test_an_in_place_relu_after_the_layer_does_not_change_what_is_measured() -> None:
     torch.manual_seed(0)
     model, x = Mlp(), torch.randn(30, 6)

@@ -89,8 +89,8 @@ def test_precise_bn_makes_lagging_statistics_harmless() -> None:
     model, data = Residual(), probe_data()
     lagging = Residual()
     lagging.load_state_dict(model.state_dict())
-    lagging.bn1.running_mean.add_(5)
-    lagging.bn1.running_var.mul_(50)
+    lagging.bn1.running_mean.add_(0.5)
+    lagging.bn1.running_var.mul_(5)
     rows = {}
     for bn in ("precise", "running"):
         recorder = Recorder([LOGITS], data, MeasureConfig(grid=2, fine_planes=0, bn=bn))
@@ -121,6 +121,41 @@ def test_every_setting_of_the_measures_changes_what_is_measured(settings: dict) 
     plain, other = recorded()[0].dynamics, recorded(**settings)[0].dynamics
     field = "cka" if "cka" in settings else "regions"
     assert not np.array_equal(getattr(plain, field), getattr(other, field))
+
+
+class Breaking(Mlp):
+    """Its first layer is constant or not finite where that is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(16)
+        self.bad: float | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.bad is not None:
+            with torch.no_grad():
+                self.first.weight.zero_()
+                self.first.bias.fill_(self.bad)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(("bad", "defined"), [(0.1, True), (float("nan"), False)])
+def test_a_layer_that_breaks_is_named_and_has_no_similarity(bad: float, defined: bool) -> None:
+    torch.manual_seed(0)
+    layers = [Layer("first", "first"), LOGITS]
+    recorder = Recorder(layers, probe_data(), MeasureConfig(grid=2, fine_planes=0))
+    model = Breaking()
+    assert recorder.measure(model, 0).undefined == ()
+    model.bad = bad
+    named = recorder.measure(model, 1).undefined
+    assert named == (("first", "logits") if defined else ("first", "logits", "output"))
+    dynamics = recorder.dynamics
+    assert np.isnan(dynamics.cka[:, 1]).all()
+    assert np.isnan(dynamics.cka[:, :, 1]).all()
+    assert (dynamics.cka[:, 0, 0] == 1).all()
+    for array in (dynamics.regions[:, 1], dynamics.output_regions[1], dynamics.probe_acc[:, 1, :2]):
+        assert np.isfinite(array).all() == defined
+    assert np.isfinite(dynamics.fragmentation[:, 1]).all() == defined
+    assert np.isfinite(dynamics.areas[:, 0]).all()
 
 
 def test_an_epoch_that_does_not_come_after_the_last_is_refused() -> None:

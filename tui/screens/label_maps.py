@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.widget import Widget
 
-from repdyn.records import PLANE_KINDS, LabelMaps, PlaneSet
-from repdyn.report.similarity import OUTPUT
+from repdyn.records import OUTPUT, PLANE_KINDS, LabelMaps, PlaneSet
 from repdyn.report.wording import plain
 from tui.live import Desk
 from tui.source import Source

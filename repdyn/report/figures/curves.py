@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repdyn.records import PROBE_SPLITS, Curve, Dynamics, FloatArray, RunRecord
+from repdyn.records import OUTPUT, PROBE_SPLITS, Curve, Dynamics, FloatArray, RunRecord
 from repdyn.report.figures.style import (
     CURVE_COLOURS,
     OUTPUT_COLOUR,
@@ -22,7 +22,6 @@ from repdyn.report.figures.style import (
     styled,
 )
 from repdyn.report.reading import last_epoch, measured
-from repdyn.report.similarity import OUTPUT
 from repdyn.report.wording import ACCURACIES, PHASES
 
 LOSSES = {"train/loss": "train", "test/loss": "test"}

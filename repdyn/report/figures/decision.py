@@ -14,13 +14,12 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from repdyn.errors import UserError
-from repdyn.records import PLANE_KINDS, LabelMaps, Phases, PlaneSet, RunRecord
+from repdyn.records import OUTPUT, PLANE_KINDS, LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report import axis
 from repdyn.report.class_colours import SHARED_GREYS
 from repdyn.report.figures.palette import ClassColours, class_colours
 from repdyn.report.figures.style import SMALL, WIDTH, new_figure, styled
 from repdyn.report.reading import measured
-from repdyn.report.similarity import OUTPUT
 from repdyn.report.wording import plain
 
 COLUMNS = 6

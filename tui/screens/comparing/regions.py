@@ -14,8 +14,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.records import Curve, Dynamics, PlaneSet
-from repdyn.report.similarity import OUTPUT
+from repdyn.records import OUTPUT, Curve, Dynamics, PlaneSet
 from repdyn.report.wording import plain
 from tui import actions
 from tui.live import Desk

@@ -1,0 +1,30 @@
+"""Training whose loss is not finite any more: stopped, or on to the end."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import repdyn as api
+from e2e.conftest import SETTINGS, repdyn
+
+
+@pytest.mark.parametrize("chosen", ["stop", pytest.param("continue", marks=pytest.mark.slow)])
+def test_a_loss_that_is_not_finite(chosen: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(SETTINGS)
+    settings = ["--lr", "1e30", "--epochs", "3", "--on-nan", chosen]
+    done = repdyn("train", "--config", "run.yaml", *settings, cwd=tmp_path, ok=False)
+    assert "Traceback" not in done.stderr
+    record = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    if chosen == "stop":
+        assert done.returncode == 2
+        assert "epoch 1, step 2: the loss is not finite" in done.stderr
+        assert "the last good checkpoint is epoch 0" in done.stderr
+        assert record.summary.status == "FAILED"
+        assert record.dynamics.epochs.tolist() == [0]
+    else:
+        assert done.returncode == 0, done.stderr
+        assert "epoch 1: constant or non-finite features" in done.stdout
+        assert record.dynamics.epochs.tolist() == [0, 1, 2, 3]
+        assert np.isfinite(record.dynamics.cka[:, 0, 0]).all()
+        assert np.isnan(record.dynamics.cka[:, 1:, 1:]).all()
