@@ -98,8 +98,17 @@ def _checkpoint(
 
 def _before(dynamics: Dynamics, epoch: int) -> Dynamics:
     """Return what was measured before an epoch: what follows is measured again."""
-    kept = dynamics.epochs < epoch
-    return replace(dynamics, epochs=dynamics.epochs[kept], probe_acc=dynamics.probe_acc[:, kept])
+    e = int((dynamics.epochs < epoch).sum())
+    return replace(
+        dynamics,
+        epochs=dynamics.epochs[:e],
+        cka=dynamics.cka[:, :e, :e],
+        regions=dynamics.regions[:, :e, :e],
+        output_regions=dynamics.output_regions[:e, :e],
+        probe_acc=dynamics.probe_acc[:, :e],
+        fragmentation=dynamics.fragmentation[:, :e],
+        areas=dynamics.areas[:, :e],
+    )
 
 
 def _with_places(config: TrainConfig, given: TrainConfig) -> TrainConfig:

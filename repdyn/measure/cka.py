@@ -38,7 +38,8 @@ def gram(features: Tensor) -> Tensor:
     """
     centred = features - features.mean(dim=0)
     varies = centred.norm() > _ROUNDING * features.norm()
-    return (centred @ centred.T).double() * varies
+    k: Tensor = (centred @ centred.T).double() * varies
+    return k
 
 
 def u_centred(k: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import threading
 import time
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from repdyn.config import StoreConfig
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.tracking import artifacts, heartbeat
+from repdyn.tracking.files import write_whole
 from repdyn.tracking.heartbeat import Heartbeat
 from repdyn.tracking.outbox import Job, Outbox
 from repdyn.tracking.store import artifact_folder, connect, experiment_name, one_line, tracking_uri
@@ -243,7 +243,7 @@ class RunWriter:
                 local.write_bytes(content)
                 self._client.log_artifact(self.run_id, str(local), str(path.parent))
         else:
-            _write_whole(self._folder / path, content)
+            write_whole(self._folder / path, content)
 
     def _end(self, status: str) -> None:
         """Send what waits and close the run, as far as the store still takes it."""
@@ -285,20 +285,6 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         raise MlflowException(f"experiment {name} is deleted; restore it or take --experiment")
     return str(found.experiment_id)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _batches(items: Sequence[T], size: int) -> list[list[T]]:

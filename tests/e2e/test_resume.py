@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -151,6 +152,31 @@ def test_sigusr1_saves_and_goes_on(whole: Path, tmp_path: Path) -> None:
     (state,) = tmp_path.glob(f"mlruns/*/{run}/artifacts/checkpoints/last.pt")
     assert 2 <= decode_state(state.read_bytes())["trainer"]["epoch"] < 8
     same(tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_a_run_whose_disk_was_full_goes_on(whole: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "mlruns"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        (tmp_path / "run.yaml").write_text(SETTINGS)
+        settings = ("--config", "run.yaml", "--save-every", "1")
+        failed = repdyn("train", *settings, cwd=tmp_path, ok=False)
+        assert failed.returncode == 2, failed.stdout
+        (line,) = failed.stderr.splitlines()
+        assert re.search(r"/mlruns/.*: the disk is full, [\d,]+ bytes are missing", line)
+        assert find_run(store(tmp_path), "last").status == "FAILED"
+        assert load_run(store(tmp_path), "last").dynamics is not None
+        subprocess.run(["mount", "-o", "remount,size=32m", disk], check=True)
+        repdyn("train", "--resume", "last", cwd=tmp_path)
+        same(tmp_path, whole)
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.fixture

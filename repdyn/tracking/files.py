@@ -1,0 +1,49 @@
+"""Files that are whole or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from repdyn.errors import UserError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one.
+
+    Raises:
+        UserError: the disk is full; the old file is still there.
+        OSError: it cannot be written for another reason.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(handle)
+            Path(beside).chmod(0o644)
+            Path(beside).replace(path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        missing = len(content) - _free(path.parent)
+        raise UserError(
+            f"{path}: the disk is full, {max(missing, 1):,} bytes are missing; make room, "
+            "then go on with repdyn train --resume"
+        ) from error
+
+
+def _free(folder: Path) -> int:
+    """Return the bytes that may still be written into a folder or the nearest one above it."""
+    there = next(one for one in (folder, *folder.parents) if one.is_dir())
+    return shutil.disk_usage(there).free
