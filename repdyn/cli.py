@@ -15,7 +15,14 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
-from repdyn.config import MeasureConfig, ModelConfig, StoreConfig, TrainConfig, given_settings
+from repdyn.config import (
+    DataConfig,
+    MeasureConfig,
+    ModelConfig,
+    StoreConfig,
+    TrainConfig,
+    given_settings,
+)
 from repdyn.errors import UserError
 from repdyn.settings_file import read_yaml
 
@@ -284,6 +291,20 @@ def layers(
     from repdyn.commands.layers import list_layers
 
     list_layers(model or ModelConfig(), dataset, image_size, layers)
+
+
+@app.command
+def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data_dir) -> None:
+    """Look at what repdyn needs: packages, devices, store, data sets, disk, terminal.
+
+    Exit code 1 if something is wrong.
+
+    Args:
+        data_dir: where data sets are looked for.
+    """
+    from repdyn.commands.doctor import run_doctor
+
+    run_doctor(store or StoreConfig(), data_dir)
 
 
 def main() -> None:

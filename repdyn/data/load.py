@@ -12,7 +12,7 @@ from repdyn.data.digits import digits
 from repdyn.data.folder import folder
 from repdyn.data.images import ImageData, Source
 from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noise
-from repdyn.data.vision import VISION_SETS, vision
+from repdyn.data.vision import VISION_SETS, files_of, vision
 from repdyn.errors import UserError, nearest
 
 MOST_CLASSES = 256
@@ -80,6 +80,11 @@ def image_shape(config: DataConfig) -> tuple[int, int]:
         return 3, config.image_size or FOLDER_SIDE
     _check_name(config.dataset)
     return SHAPES[name]
+
+
+def place(name: str, data_dir: Path) -> str | None:
+    """Return where a data set of SHAPES is on this machine, None if it would be downloaded."""
+    return "scikit-learn" if name == "digits" else files_of(name, data_dir.expanduser())
 
 
 def _source(config: DataConfig) -> Source:

@@ -78,6 +78,17 @@ def vision(name: str, data_dir: Path) -> Source:
         ) from None
 
 
+def files_of(name: str, data_dir: Path) -> str | None:
+    """Return where a data set's files are on this machine, None if they are not."""
+    known = VISION_SETS[name]
+    folder = data_dir / known.folder
+    if all((folder / file).exists() for file in known.files):
+        return str(folder)
+    if name == "fashion-mnist" and DEBIAN_FASHION_MNIST.is_dir():
+        return str(DEBIAN_FASHION_MNIST)
+    return None
+
+
 class _MissingError(Exception):
     """torchvision finds no files."""
 

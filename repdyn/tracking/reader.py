@@ -292,13 +292,19 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
         raise UserError(
             f"{text}: is a sweep, not a run; look at it with repdyn compare --sweep {text}"
         )
-    schema = summary.tags.get(artifacts.SCHEMA_TAG, "0")
-    if schema.isdecimal() and int(schema) > artifacts.SCHEMA_VERSION:
+    if is_newer(summary.tags):
         raise UserError(
-            f"run {summary.run_id[:8]}: written by a newer repdyn (schema {schema}, this one reads "
-            f"up to {artifacts.SCHEMA_VERSION}); upgrade repdyn"
+            f"run {summary.run_id[:8]}: written by a newer repdyn (schema "
+            f"{summary.tags[artifacts.SCHEMA_TAG]}, this one reads up to "
+            f"{artifacts.SCHEMA_VERSION}); upgrade repdyn"
         )
     return summary, RunArtifacts(client, run)
+
+
+def is_newer(tags: Mapping[str, str]) -> bool:
+    """Say whether a run's artifacts are of a schema that this repdyn does not know."""
+    schema = tags.get(artifacts.SCHEMA_TAG, "0")
+    return schema.isdecimal() and int(schema) > artifacts.SCHEMA_VERSION
 
 
 def _needed(found: RunArtifacts, path: str) -> bytes:
