@@ -17,7 +17,7 @@ from repdyn.report.reading import measured
 from repdyn.report.text import summary
 from repdyn.tracking import artifacts
 from repdyn.tracking.reader import load_label_maps, load_planes, load_run
-from repdyn.tracking.store import tracking_uri
+from repdyn.tracking.store import is_remote, tracking_uri
 from repdyn.tracking.writer import RunWriter
 
 
@@ -61,12 +61,11 @@ def _tell_where(console: Console, name: str, run: str, store: StoreConfig) -> No
     """Say where the run is, and the two commands to look at it."""
     uri = tracking_uri(store)
     of_store = "" if store.tracking_uri is None else f" --tracking-uri {uri}"
-    remote = uri.startswith(("http://", "https://"))
     of_ui = "" if store.tracking_uri is None else f" --backend-store-uri {uri}"
     lines = [
         f"run {name} ({run[:8]}) is in {uri}; look at it with",
         f"  repdyn show {run[:8]}{of_store}",
-        f"  {uri}" if remote else f"  mlflow ui{of_ui}",
+        f"  {uri}" if is_remote(store) else f"  mlflow ui{of_ui}",
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

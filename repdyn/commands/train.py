@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from rich.console import Console
 from torch import nn
 
 from repdyn.commands.finish import finish, sum_up
+from repdyn.commands.footprint import check_room
 from repdyn.commands.progress import Progress
 from repdyn.commands.saving import Saver, encode_state
 from repdyn.commands.storing import run_tags, store_measurement, store_weights
@@ -24,8 +26,12 @@ from repdyn.measure.recorder import Recorder
 from repdyn.measure.rows import Row
 from repdyn.records import Dynamics, RunRecord
 from repdyn.tracking import artifacts
+from repdyn.tracking.store import is_remote
 from repdyn.tracking.writer import RunWriter
 from repdyn.training import Epoch, Trainer
+
+ARTIFACTS = Path("mlruns")
+"""Where MLflow puts artifacts that no server keeps."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +103,11 @@ def train_run(
         parent_run_id: of the sweep that the run belongs to.
 
     Raises:
-        UserError: the store refuses.
+        UserError: the store refuses, or the disk or the memory is too small.
         KeyboardInterrupt: as in `run_training`.
     """
     config = experiment.config
+    check_room(console, experiment, None if is_remote(store) else ARTIFACTS)
     writer = RunWriter.start(
         store,
         name or run_name(config),

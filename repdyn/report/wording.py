@@ -32,6 +32,9 @@ NO_ONSET = "undefined without label noise"
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time in seconds."""
 
+BYTES = ("B", "kB", "MB", "GB", "TB")
+"""Units of sizes, each a thousand of the one before."""
+
 
 def plain(text: str) -> str:
     """Return the text on one line, without characters that steer a terminal or the reading order."""
@@ -117,3 +120,13 @@ def duration(seconds: float) -> str:
     """Return a time span in its largest whole unit, `4 min`."""
     size, unit = next(((n, unit) for n, unit in UNITS if seconds >= n), UNITS[-1])
     return f"{max(0, int(seconds // size))} {unit}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes with three digits, `721 kB`."""
+    amount = float(count)
+    for unit in BYTES:
+        if amount < 1000 or unit == BYTES[-1]:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    raise AssertionError

@@ -69,6 +69,11 @@ def experiment_name(options: StoreConfig) -> str:
     return options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
 
 
+def is_remote(options: StoreConfig) -> bool:
+    """Say whether a server keeps the store."""
+    return urlsplit(tracking_uri(options)).scheme in ("http", "https")
+
+
 def database_file(uri: str) -> Path | None:
     """Return the file of a SQLite store, None for others."""
     scheme, slashes, path = uri.partition("://")

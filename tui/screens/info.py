@@ -15,13 +15,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.records import RunRecord, RunSummary
-from repdyn.report.wording import duration, plain
+from repdyn.report.wording import duration, plain, size
 from tui.live import Desk
 from tui.screens.look import Look
 from tui.screens.view import Table, View, empty
 from tui.source import Source
-
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class Info(View):
@@ -103,13 +101,3 @@ def _pairs(title: str, pairs: Mapping[str, str], *, right: bool = False) -> Rend
     for name, value in pairs.items():
         table.add_row(Text(plain(name)), Text(plain(value)))
     return Group(Text(title, "bold"), table, Text())
-
-
-def size(count: int) -> str:
-    """Return a number of bytes with three digits, `721 kB`."""
-    amount = float(count)
-    for unit in UNITS:
-        if amount < 1000 or unit == UNITS[-1]:
-            return f"{amount:.3g} {unit}"
-        amount /= 1000
-    raise AssertionError

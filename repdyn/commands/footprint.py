@@ -1,0 +1,176 @@
+"""What a training will take of disk and memory, told before it starts."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from repdyn.config import known
+from repdyn.errors import UserError
+from repdyn.experiment import Experiment
+from repdyn.measure.cka import minibatches
+from repdyn.measure.features import flat, layer_features
+from repdyn.report.wording import size
+from repdyn.training import EVALUATION_CHUNK
+
+FLOAT, HALF = 4, 2
+"""Bytes of a number."""
+
+LAYERS_AT_WORK = 3
+"""Of which a pass holds activations, or their gradients, beside those that are kept: a layer's
+input, its output, and one in between."""
+
+OVERHEAD = 250_000_000
+"""Bytes of memory that MLflow, figures and torch's own workspace take, whatever is trained."""
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that a training takes at most, beside the data and what is loaded already.
+
+    Attributes:
+        weights: of all checkpoints, on disk.
+        state: to go on from, on disk, twice while it is replaced.
+        rows: packed Grams of all checkpoints, on disk and in memory.
+        maps: label maps of all checkpoints before they are packed, on disk and in memory.
+        numbers: weights, gradients and the optimizer's, on the device.
+        passing: activations of a training step, of an evaluation or of a minibatch of CKA, whichever
+            is most, on the device.
+    """
+
+    weights: int
+    state: int
+    rows: int
+    maps: int
+    numbers: int
+    passing: int
+
+    @property
+    def disk(self) -> int:
+        """On disk."""
+        return self.weights + self.state + self.rows + self.maps
+
+    @property
+    def kept(self) -> int:
+        """In memory, whatever the device."""
+        return self.rows + self.maps + OVERHEAD
+
+    @property
+    def device(self) -> int:
+        """On the device, beside what is kept."""
+        return self.numbers + self.passing
+
+
+def footprint(experiment: Experiment) -> Footprint:
+    """Estimate what a training takes, from its settings and one pass of two images."""
+    config, layers = experiment.config, experiment.layers
+    measure, checkpoints = config.measure, len(experiment.checkpoints)
+    model = experiment.new_model()
+    images = experiment.data.inputs(experiment.data.images[:2])
+    parameters = sum(p.numel() * p.element_size() for p in model.parameters())
+    tensors = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    moments = parameters * (1 if config.optim.opt == "sgd" else 2)
+    (features, _) = next(layer_features(model, layers, images, reduce=flat))
+    batches = minibatches(known(measure.probe_images), measure.cka, measure.cka_batch)
+    widths = [x.shape[1] * FLOAT for x in features]
+    passing = (
+        experiment.batch_size * (activations(model, images) + LAYERS_AT_WORK * max(widths)),
+        EVALUATION_CHUNK * LAYERS_AT_WORK * max(widths),
+        2 * max(batches) * sum(widths),  # held once in parts and once whole
+    )
+    row = sum(b * (b - 1) // 2 if measure.cka == "unbiased" else b * (b + 1) // 2 for b in batches)
+    planes = known(measure.planes)
+    coarse, fine = planes * measure.grid**2, measure.fine_planes * measure.fine_grid**2
+    return Footprint(
+        weights=checkpoints * tensors,
+        state=2 * (tensors + moments),
+        rows=checkpoints * len(layers) * row * HALF,
+        maps=checkpoints * (len(layers) + 1) * (coarse + fine),
+        numbers=2 * parameters + moments,
+        passing=max(passing),
+    )
+
+
+def check_room(console: Console, experiment: Experiment, folder: Path | None) -> None:
+    """Say what a training will take, and refuse it where there is less.
+
+    Args:
+        console: to say it on.
+        experiment: to be trained.
+        folder: on whose disk its artifacts will be; None if a server keeps them.
+
+    Raises:
+        UserError: the disk or the memory is too small.
+    """
+    taken = footprint(experiment)
+    console.print(
+        f"takes at most {size(taken.disk)} of disk (checkpoints {size(taken.weights)}, state "
+        f"{size(taken.state)}, rows {size(taken.rows)}, label maps {size(taken.maps)}) and about "
+        f"{size(taken.device + taken.kept)} of memory",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+        style="dim",
+    )
+    if folder is not None:
+        there = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+        free = shutil.disk_usage(there).free
+        if taken.disk > free:
+            raise UserError(
+                f"{there}: has {size(free)} free and the run may take {size(taken.disk)}; make "
+                "room, or take fewer --checkpoints"
+            )
+    on_gpu = experiment.device.type == "cuda"
+    needed, free = taken.kept + (0 if on_gpu else taken.device), available_memory()
+    if needed > free:
+        raise UserError(_too_much("memory", needed, free))
+    if on_gpu:
+        free = torch.cuda.mem_get_info(experiment.device)[0]
+        if taken.device > free:
+            raise UserError(_too_much(f"memory of {experiment.device}", taken.device, free))
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that can be had: of the machine, or of the job's control group."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        most = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no such group, or one without a limit
+        return free
+    return min(free, most - used)
+
+
+def _too_much(what: str, needed: int, free: int) -> str:
+    return (
+        f"{what}: {size(free)} are free and the training needs about {size(needed)}; "
+        "take a smaller --batch-size, --width, --probe-images or --cka-batch"
+    )
+
+
+def activations(model: nn.Module, images: Tensor) -> int:
+    """Return the bytes an image that a training step keeps for its gradients."""
+    weights = {p.data_ptr() for p in model.parameters()}
+    seen: dict[int, int] = {}
+
+    def note(kept: Tensor) -> Tensor:
+        if kept.data_ptr() not in weights:
+            seen[kept.data_ptr()] = kept.numel() * kept.element_size()
+        return kept
+
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, _same):
+        loss = model.train()(images).sum()
+    del loss  # with it the graph, which held what was seen
+    return sum(seen.values()) // len(images)
+
+
+def _same(kept: Tensor) -> Tensor:
+    return kept
