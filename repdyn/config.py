@@ -154,6 +154,9 @@ class OptimConfig:
     compile: bool = False
     """Compile the training step's model with torch.compile."""
 
+    keep_checkpoints: Literal["all", "phases", "last"] | int = "all"
+    """Whose weights to keep: all; in the end those at the phases' boundaries; the last; the last N."""
+
     on_nan: OnNan = "stop"
     """When the loss is NaN or infinite: stop the run, or continue."""
 
@@ -166,6 +169,7 @@ class OptimConfig:
         _check(self, "weight_decay", lambda x: 0 <= x < math.inf, "at least 0")
         _check(self, "batch_size", lambda n: n >= 2, "at least 2")
         _check(self, "epochs", lambda n: n >= 1, "at least 1")
+        _check(self, "keep_checkpoints", lambda n: isinstance(n, str) or n >= 1, "at least 1")
         _check(self, "save_every", lambda n: n >= 1, "at least 1")
         _check(self, "seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
 

@@ -21,7 +21,7 @@ SEED, SEEDS = "seed", "seeds"
 WHERE, SET = "where", "set"
 """Keys of a file: settings of only those runs that agree with a rule."""
 
-PLACES = frozenset({"data_dir", "device", "compile", "on_nan", "save_every"})
+PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every"})
 """Settings that say where and how a run is computed, not what is computed."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}

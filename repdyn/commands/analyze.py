@@ -41,9 +41,13 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
     trained = _run_with_weights(summary, store)
     if in_place and summary.status == "RUNNING":
         raise UserError(f"{summary.name}: is still running; leave --in-place away")
-    config = replace(from_params(summary.params), measure=measures)
+    config = from_params(summary.params)
+    # weights of the run's own checkpoints may be gone (--keep-checkpoints)
+    own = measures.checkpoints == config.measure.checkpoints
+    config = replace(config, measure=measures)
     experiment = prepare(config)
-    epochs = chosen_epochs(saved_epochs(store, trained.run_id), measures.checkpoints)
+    saved = saved_epochs(store, trained.run_id)
+    epochs = chosen_epochs(saved, None if own else measures.checkpoints)
     if in_place:
         writer = RunWriter.resume(store, summary.run_id)
     else:

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from repdyn.commands.keeping import most_kept
 from repdyn.config import known
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment
@@ -37,7 +38,7 @@ class Footprint:
     """Bytes that a training takes at most, beside the data and what is loaded already.
 
     Attributes:
-        weights: of all checkpoints, on disk.
+        weights: of the checkpoints that are kept, on disk.
         state: to go on from, on disk, twice while it is replaced.
         rows: packed Grams of all checkpoints, on disk and in memory.
         maps: label maps of all checkpoints before they are packed, on disk and in memory.
@@ -90,7 +91,7 @@ def footprint(experiment: Experiment) -> Footprint:
     planes = known(measure.planes)
     coarse, fine = planes * measure.grid**2, measure.fine_planes * measure.fine_grid**2
     return Footprint(
-        weights=checkpoints * tensors,
+        weights=most_kept(checkpoints, config.optim.keep_checkpoints) * tensors,
         state=2 * (tensors + moments),
         rows=checkpoints * len(layers) * row * HALF,
         maps=checkpoints * (len(layers) + 1) * (coarse + fine),
@@ -126,7 +127,7 @@ def check_room(console: Console, experiment: Experiment, folder: Path | None) ->
         if taken.disk > free:
             raise UserError(
                 f"{there}: has {size(free)} free and the run may take {size(taken.disk)}; make "
-                "room, or take fewer --checkpoints"
+                "room, or keep fewer: --keep-checkpoints last"
             )
     on_gpu = experiment.device.type == "cuda"
     needed, free = taken.kept + (0 if on_gpu else taken.device), available_memory()

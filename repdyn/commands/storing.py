@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from safetensors.torch import save as save_tensors
 from torch import nn
@@ -19,6 +21,12 @@ def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> None:
         for name, tensor in model.state_dict().items()
     }
     writer.put(artifacts.checkpoint_path(epoch), save_tensors(weights))
+
+
+def drop_weights(writer: RunWriter, epochs: Iterable[int]) -> None:
+    """Remove the weights of these epochs."""
+    for epoch in epochs:
+        writer.remove(artifacts.checkpoint_path(epoch))
 
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:

@@ -16,9 +16,10 @@ from torch import nn
 
 from repdyn.commands.finish import finish, sum_up
 from repdyn.commands.footprint import check_room
+from repdyn.commands.keeping import between_boundaries, outdated
 from repdyn.commands.progress import Progress
 from repdyn.commands.saving import Saver, encode_state
-from repdyn.commands.storing import run_tags, store_measurement, store_weights
+from repdyn.commands.storing import drop_weights, run_tags, store_measurement, store_weights
 from repdyn.config import StoreConfig, TrainConfig, known
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
@@ -186,8 +187,12 @@ def _train(
                 raise UserError(_not_finite(epoch, recorder.epochs))
             if epoch.epoch in experiment.checkpoints:
                 _measure(writer, recorder, model, epoch, progress, seconds)
+                drop_weights(writer, outdated(recorder.epochs, config.optim.keep_checkpoints)[-1:])
             saver.after_epoch(epoch.epoch)
-    return finish(writer, store, seconds)
+    record = finish(writer, store, seconds)
+    if config.optim.keep_checkpoints == "phases":
+        drop_weights(writer, between_boundaries(recorder.epochs, record.phases))
+    return record
 
 
 def _measure(

@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
@@ -213,6 +214,10 @@ class RunWriter:
         """Store an artifact, whole or not at all, replacing one of that path."""
         self._put(partial(self._store, PurePosixPath(path), content))
 
+    def remove(self, path: str) -> None:
+        """Remove an artifact; none of that path is no mistake."""
+        self._put(partial(self._remove, PurePosixPath(path)))
+
     def flush(self) -> None:
         """Wait until everything is sent.
 
@@ -244,6 +249,13 @@ class RunWriter:
                 self._client.log_artifact(self.run_id, str(local), str(path.parent))
         else:
             write_whole(self._folder / path, content)
+
+    def _remove(self, path: PurePosixPath) -> None:
+        if self._folder is None:
+            artifact_uri = self._client.get_run(self.run_id).info.artifact_uri
+            get_artifact_repository(artifact_uri, self._uri).delete_artifacts(str(path))
+        else:
+            (self._folder / path).unlink(missing_ok=True)
 
     def _end(self, status: str) -> None:
         """Send what waits and close the run, as far as the store still takes it."""

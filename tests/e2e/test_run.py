@@ -10,7 +10,9 @@ from PIL import Image
 from safetensors.numpy import load as load_tensors
 
 import repdyn as api
-from e2e.conftest import repdyn
+from e2e.conftest import SETTINGS, repdyn
+from repdyn.config import StoreConfig
+from repdyn.tracking.reader import saved_epochs
 
 pytestmark = pytest.mark.xdist_group("trained")  # one process has its run
 
@@ -197,3 +199,21 @@ def test_the_same_seed_gives_the_same_numbers(store: Path, tmp_path: Path) -> No
     np.testing.assert_array_equal(
         first.curves["train/loss"].values, again.curves["train/loss"].values
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("keep", "kept"), [("2", {5, 12}), ("phases", {0, 12})])
+def test_weights_that_nobody_keeps_go(keep: str, kept: set[int], tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(SETTINGS)
+    settings = ["--config", "run.yaml", "--checkpoints", "0,3,5,12", "--keep-checkpoints", keep]
+    repdyn("train", *settings, cwd=tmp_path)
+    store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    saved = set(saved_epochs(store, "last"))
+    if keep == "phases":
+        phases = api.load_run(tracking_uri=store.tracking_uri).phases
+        around = {*phases.markers().values(), *phases.joint}
+        assert len(saved) <= 2 + len(around)
+    assert kept <= saved
+    assert len(saved) == 2 or keep == "phases"
+    repdyn("analyze", "last", cwd=tmp_path)
+    assert api.load_run(tracking_uri=store.tracking_uri).dynamics.epochs.tolist() == sorted(saved)

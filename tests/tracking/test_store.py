@@ -75,6 +75,15 @@ def test_a_run_comes_back_whole(store: StoreConfig) -> None:
     assert reader.artifact_sizes(store, run_id)[artifacts.checkpoint_path(4)] == 7
 
 
+def test_an_artifact_is_removed_and_a_missing_one_is_no_mistake(store: StoreConfig) -> None:
+    with start(store) as writer:
+        for epoch in (1, 2):
+            writer.put(artifacts.checkpoint_path(epoch), b"weights")
+        writer.remove(artifacts.checkpoint_path(1))
+        writer.remove(artifacts.checkpoint_path(0))
+    assert reader.saved_epochs(store, writer.run_id) == [2]
+
+
 def test_mlflows_client_sees_metrics_by_epoch_and_the_data_set(store: StoreConfig) -> None:
     run_id = written(store)
     client = MlflowClient(store.tracking_uri)

@@ -1,0 +1,30 @@
+"""Whose weights a run keeps (--keep-checkpoints)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from repdyn.records import Phases
+
+Keep = Literal["all", "phases", "last"] | int
+
+
+def most_kept(checkpoints: int, keep: Keep) -> int:
+    """Return how many checkpoints' weights lie on the disk at once."""
+    last = 1 if keep == "last" else keep
+    # an old one goes when the new one is there
+    return min(checkpoints, last + 1) if isinstance(last, int) else checkpoints
+
+
+def outdated(saved: Sequence[int], keep: Keep) -> list[int]:
+    """Return the epochs, of those saved so far, whose weights may go."""
+    last = 1 if keep == "last" else keep
+    return list(saved[:-last]) if isinstance(last, int) else []
+
+
+def between_boundaries(saved: Sequence[int], phases: Phases) -> list[int]:
+    """Return the epochs that are neither first nor last nor the nearest to a phase's boundary."""
+    boundaries = [*phases.markers().values(), *phases.joint]
+    kept = {min(saved, key=lambda epoch: abs(epoch - at)) for at in boundaries}
+    return [epoch for epoch in saved[1:-1] if epoch not in kept]
