@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 
 from rich.console import Console
+from rich.text import Text
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.report.text import as_json, runs_table, show
+from repdyn.report.wording import going_on, plain
 from repdyn.tracking.reader import list_runs, load_run
+
+MOST_TOLD = 3
+"""Stopped runs that the list says how to go on with."""
 
 
 def show_run(run: str, store: StoreConfig, *, as_json_text: bool) -> None:
@@ -34,4 +39,7 @@ def list_all(store: StoreConfig, limit: int) -> None:
     if limit < 1:
         raise UserError(f"--limit {limit}: must be at least 1")
     console = Console()
-    console.print(runs_table(list_runs(store, limit=limit), console.width))
+    runs = list_runs(store, limit=limit)
+    console.print(runs_table(runs, console.width))
+    for run in [run for run in runs if going_on(run)][:MOST_TOLD]:
+        console.print(Text(f"{plain(run.name)}: {going_on(run)}", "dim"), soft_wrap=True)

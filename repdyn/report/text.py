@@ -21,6 +21,7 @@ from repdyn.report.wording import (
     accuracy,
     boundaries,
     duration,
+    going_on,
     joint_changes,
     layer_changes,
     plain,
@@ -97,7 +98,10 @@ def _header(record: RunRecord) -> RenderableType:
         counts.append(f"{len(record.dynamics.layers)} layers")
     if run.ended is not None:
         counts.append(duration((run.ended - run.started) / 1000))
-    return Group(title, Text(settings(run)), Text(" · ".join(counts), "dim"))
+    lines = [title, Text(settings(run)), Text(" · ".join(counts), "dim")]
+    if going_on(run):
+        lines.append(Text(going_on(run), "yellow"))
+    return Group(*lines)
 
 
 def _section(title: str, body: RenderableType) -> RenderableType:

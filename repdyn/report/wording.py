@@ -81,6 +81,17 @@ def settings(summary: RunSummary) -> str:
     return " · ".join(part for part in parts if part)
 
 
+STOPPED = {"DIED": "its process is gone", "KILLED": "stopped", "FAILED": "failed"}
+"""States from which a run may go on, in words."""
+
+
+def going_on(summary: RunSummary) -> str:
+    """Return why a run is not training and how it goes on, or nothing if it ended or trains."""
+    why = STOPPED.get(summary.status)
+    command = f"repdyn train --resume {plain(summary.run_id)[:8]}"
+    return "" if why is None else f"{why}; go on with {command}"
+
+
 def boundaries(phases: Phases) -> dict[str, int]:
     """Return the epochs of the phase boundaries that exist by their names in words."""
     return {PHASES[name]: epoch for name, epoch in phases.markers().items()}

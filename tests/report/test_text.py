@@ -192,3 +192,13 @@ def test_unusual_runs_are_shown(made) -> None:
 
 def test_a_run_without_a_checkpoint_says_so() -> None:
     assert "no checkpoint yet" in printed(show(replace(RECORD, dynamics=None)))
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [("DIED", "its process is gone"), ("KILLED", "stopped"), ("FINISHED", None), ("RUNNING", None)],
+)
+def test_a_stopped_run_says_how_it_goes_on(status: str, why: str | None) -> None:
+    said = printed(show(replace(RECORD, summary=synthetic.summary(status=status))))
+    assert ("repdyn train --resume 3f9c1a5b" in said) == (why is not None)
+    assert why is None or why in said

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
+from repdyn.commands.show import list_all
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.records import Phases
@@ -133,7 +134,7 @@ def test_a_run_that_breaks_off_keeps_what_was_logged(
 
 
 def test_of_a_process_of_this_machine_it_is_known_at_once_that_it_is_gone(
-    store: StoreConfig,
+    store: StoreConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     writer = start(store)
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -141,6 +142,8 @@ def test_of_a_process_of_this_machine_it_is_known_at_once_that_it_is_gone(
     writer.set_tag(heartbeat.PID_TAG, str(gone.pid))
     writer.flush()
     assert reader.find_run(store, writer.run_id).status == "DIED"
+    list_all(store, 10)
+    assert f"repdyn train --resume {writer.run_id[:8]}" in capsys.readouterr().out
 
 
 def test_a_run_whose_process_is_gone_is_shown_as_dead(store: StoreConfig) -> None:

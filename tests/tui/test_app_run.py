@@ -301,6 +301,13 @@ def test_unchanged_data_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> 
     play(scenario, FakeSource([until_epoch(record(), 30)]), run="run-0")
 
 
+def test_a_run_whose_process_is_gone_says_how_it_goes_on() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("its process is gone; go on with repdyn train --resume 00000000")
+
+    play(scenario, FakeSource([record(status="DIED")]), run="run-0")
+
+
 def test_when_the_store_fails_the_view_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     hurried(monkeypatch.setattr)
 

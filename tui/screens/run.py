@@ -19,7 +19,7 @@ from repdyn.records import RunRecord
 from repdyn.report.reading import last_epoch
 from repdyn.report.runs import STATUS_STYLES
 from repdyn.report.similarity import similarity
-from repdyn.report.wording import duration, plain, settings
+from repdyn.report.wording import duration, going_on, plain, settings
 from tui import actions
 from tui.actions import VIEWS
 from tui.live import POLL_SECONDS, Desk
@@ -99,7 +99,8 @@ class RunScreen(Frame):
 
     def _got(self, record: RunRecord | None) -> None:
         self._asking = False
-        self.show_notice()
+        known = record or self._record
+        self.show_notice("" if known is None else going_on(known.summary))
         if record is None:
             return
         first = self._record is None
