@@ -15,7 +15,9 @@ from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.tracking import artifacts, heartbeat, reader
+from repdyn.tracking import outbox as outbox_module
 from repdyn.tracking.heartbeat import Heartbeat
+from repdyn.tracking.jobs import Job, SetTag
 from repdyn.tracking.outbox import Outbox
 from repdyn.tracking.store import database_file
 from repdyn.tracking.writer import RunWriter
@@ -349,22 +351,46 @@ def test_the_file_of_a_sqlite_store(uri: str, path: Path | None) -> None:
 
 
 def test_the_outbox_keeps_order_and_raises_what_failed() -> None:
-    done: list[int] = []
-    outbox = Outbox()
-    for i in range(100):
-        outbox.put(lambda i=i: done.append(i))
+    done: list[Job] = []
+
+    def send(job: Job) -> None:
+        if job == SetTag("fail", ""):
+            raise OSError("full")
+        done.append(job)
+
+    outbox = Outbox(send)
+    jobs = [SetTag(str(i), "") for i in range(100)]
+    for job in jobs:
+        outbox.put(job)
     outbox.flush()
-    assert done == list(range(100))
+    assert done == jobs
 
-    def fail() -> None:
-        raise OSError("full")
-
-    outbox.put(fail)
+    outbox.put(SetTag("fail", ""))
     with pytest.raises(OSError, match="full"):
         outbox.flush()
     with pytest.raises(OSError, match="full"):
-        outbox.put(fail)
-    outbox.close()
+        outbox.put(SetTag("more", ""))
+    with pytest.raises(OSError, match="full"):
+        outbox.close(SetTag("last", ""))
+    assert done == jobs
+
+
+def test_a_beat_does_not_wait_for_jobs_that_wait() -> None:
+    go_on, done = threading.Event(), []
+
+    def send(job: Job) -> None:
+        go_on.wait()
+        done.append(job)
+
+    outbox = Outbox(send)
+    for i in range(outbox_module.WAITING + 1):  # one is being sent
+        outbox.put(SetTag(str(i), ""))
+    outbox.beat(SetTag("beat", ""))
+    go_on.set()
+    outbox.flush()
+    outbox.beat(SetTag("beat", ""))
+    outbox.close(SetTag("last", ""))
+    assert [job.name for job in done[-3:]] == [str(outbox_module.WAITING), "beat", "last"]
 
 
 def test_the_reader_needs_no_torch() -> None:
