@@ -55,6 +55,7 @@ class SpoolOutbox:
         self._beat: Job | None = None
         self._away: AwayError | None = None
         self._told = False
+        self._hurry = False
         self._stopped = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="repdyn-outbox", daemon=True)
@@ -84,6 +85,8 @@ class SpoolOutbox:
         """
         start = time.monotonic()
         with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
             while len(self._spool) and self._error is None:
                 if self._away is not None and time.monotonic() - start > self._patience:
                     raise UnsentError(
@@ -91,6 +94,7 @@ class SpoolOutbox:
                         "send them with repdyn sync when it is back"
                     )
                 self._changed.wait(0.1)
+            self._hurry = False
         self._raise()
 
     def close(self, last: Job | None) -> None:
@@ -155,9 +159,11 @@ class SpoolOutbox:
                 self._beat = None
 
     def _sleep(self, seconds: float) -> None:
-        """Sleep, though not longer than the run."""
+        """Sleep, though not longer than the run, and not long while somebody waits."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped, seconds)
+            if not self._changed.wait_for(lambda: self._stopped or self._hurry, seconds):
+                return
+            self._changed.wait_for(lambda: self._stopped, min(seconds, self._pauses[0]))
 
     def _tell(self, away: AwayError) -> None:
         """Say once that the server is away."""

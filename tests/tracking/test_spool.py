@@ -142,6 +142,18 @@ def test_pauses_grow_up_to_the_longest(folder: Path, server: Server) -> None:
         outbox.close(None)
 
 
+def test_while_somebody_waits_the_pauses_are_short(folder: Path, server: Server) -> None:
+    server.away = True
+    outbox = SpoolOutbox(Spool(folder), server, pauses=(0.05, 60.0), patience=20.0)
+    outbox.put(JOBS[1])
+    until(lambda: server.tries > 6)  # the next pause is of seconds
+    threading.Timer(0.2, lambda: setattr(server, "away", False)).start()
+    start = time.monotonic()
+    outbox.close(None)
+    assert time.monotonic() - start < 2
+    assert server.taken == [JOBS[1]]
+
+
 def test_a_server_that_stays_away_leaves_the_spool_and_its_place(
     outbox: SpoolOutbox, server: Server, folder: Path
 ) -> None:
