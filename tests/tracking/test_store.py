@@ -1,6 +1,7 @@
 """Runs written into and read out of a real SQLite store."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.tracking import artifacts, heartbeat, reader
 from repdyn.tracking import outbox as outbox_module
+from repdyn.tracking import store as store_module
 from repdyn.tracking.heartbeat import Heartbeat
 from repdyn.tracking.jobs import Job, SetTag
 from repdyn.tracking.outbox import Outbox
@@ -404,3 +406,59 @@ def test_the_reader_needs_no_torch() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_store_that_others_keep_locked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "LOCKED_PAUSE", 0.01)
+    tries: list[int] = []
+
+    def write(
+        succeeds_at: int, message: str = "(sqlite3.OperationalError) database is locked"
+    ) -> str:
+        tries.append(1)
+        if len(tries) < succeeds_at:
+            raise OSError(message)
+        return "written"
+
+    assert store_module.patiently(lambda: write(3)) == "written"
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(OSError, match="full"):
+        store_module.patiently(lambda: write(3, "disk full"))
+    assert len(tries) == 1
+    monkeypatch.setattr(store_module, "LOCKED_SECONDS", 0.05)
+    with pytest.raises(OSError, match="locked"):
+        store_module.patiently(lambda: write(10**6))
+    assert 2 < len(tries) < 20
+
+
+def test_a_store_in_a_folder_that_cannot_be_written_is_read(
+    store: StoreConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = written(store)
+    lock = tmp_path / "mlflow.db.lock"
+    lock.unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert reader.find_run(store, run_id).status == "FINISHED"
+    assert not lock.exists()
+
+
+def test_mlflows_own_patience_with_a_server_is_cut_but_the_users_is_kept() -> None:
+    script = (
+        "import repdyn.tracking.store\n"
+        "from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES as retries\n"
+        "from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT as timeout\n"
+        "print(retries.get(), timeout.get())"
+    )
+
+    def said(**environment: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={k: v for k, v in os.environ.items() if "MLFLOW" not in k} | environment,
+        ).stdout.strip()
+
+    assert said() == "1 30"
+    assert said(MLFLOW_HTTP_REQUEST_TIMEOUT="300", MLFLOW_HTTP_REQUEST_MAX_RETRIES="5") == "5 300"
