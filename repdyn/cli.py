@@ -244,6 +244,23 @@ def show(run: RUN = "last", /, store: StoreConfig | None = None, *, json: bool =
 
 
 @app.command
+def sync(
+    folder: Annotated[Path, Parameter(help="Folder of what waits.")] = Path("repdyn-spool"),
+    /,
+    *,
+    tracking_uri: str | None = None,
+) -> None:
+    """Send what runs have logged while their MLflow server did not answer.
+
+    Args:
+        tracking_uri: of the server, if it is another by now.
+    """
+    from repdyn.commands.sync import run_sync
+
+    run_sync(folder, tracking_uri)
+
+
+@app.command
 def runs(store: StoreConfig | None = None, *, limit: int = 50) -> None:
     """List the runs, newest first.
 
@@ -308,12 +325,12 @@ def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data
 
 
 def main() -> None:
-    """Run the command line: exit code 2 and one line for a mistake that the user can mend."""
+    """Run the command line: one line and an exit code for what the user can mend."""
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         print(f"repdyn: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 (rich is not loaded yet)
-        sys.exit(2)
+        sys.exit(error.exit_code if isinstance(error, UserError) else 2)
     except KeyboardInterrupt as stop:
         sys.exit(143 if type(stop).__name__ == "Terminated" else 130)
 

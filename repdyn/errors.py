@@ -8,8 +8,17 @@ class UserError(Exception):
     """A mistake the user can see and mend.
 
     The message is one line: what was wrong and what to do. The command line prints it without a
-    traceback and exits with code 2.
+    traceback and exits with the exception's code.
     """
+
+    exit_code = 2
+
+
+class UnsentError(UserError):
+    """All is done, but not all has reached the server: it waits on this machine's disk."""
+
+    exit_code = 75
+    """EX_TEMPFAIL of sysexits.h: try again later."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -22,7 +22,8 @@ from repdyn.commands.storing import run_tags, store_measurement
 from repdyn.config import MeasureConfig, StoreConfig, from_params
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
-from repdyn.records import Curve, RunSummary
+from repdyn.measure.recorder import Recorder
+from repdyn.records import Curve, LabelMaps, RunSummary
 from repdyn.tracking import artifacts
 from repdyn.tracking.reader import find_run, load_curves, load_weights, saved_epochs
 from repdyn.tracking.writer import RunWriter
@@ -59,12 +60,19 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
             parent_run_id=trained.run_id,
         )
     with writer:
+        curves = load_curves(store, trained)
         if in_place:
             _log_new_settings(writer, experiment)
         else:
-            _copy_curves(writer, load_curves(store, trained))
-        seconds = _measure(console, experiment, writer, store, trained.run_id, epochs)
-        record = finish(writer, store, seconds)
+            _copy_curves(writer, curves)
+        recorder = experiment.new_recorder()
+        planes = experiment.plane_set(recorder)
+        writer.log_planes(planes)
+        maps, seconds = _measure(
+            console, experiment.new_model(), recorder, writer, store, trained.run_id, epochs
+        )
+        began = find_run(store, writer.run_id)
+        record = finish(writer, began, recorder.dynamics, curves, planes, maps, seconds)
     sum_up(console, record, store)
 
 
@@ -98,16 +106,15 @@ def _run_with_weights(summary: RunSummary, store: StoreConfig) -> RunSummary:
 
 def _measure(
     console: Console,
-    experiment: Experiment,
+    model: nn.Module,
+    recorder: Recorder,
     writer: RunWriter,
     store: StoreConfig,
     trained: str,
     epochs: Sequence[int],
-) -> dict[str, float]:
-    """Measure the checkpoints; returns the seconds spent, by part."""
-    recorder = experiment.new_recorder()
-    writer.log_planes(experiment.plane_set(recorder))
-    model = experiment.new_model()
+) -> tuple[list[LabelMaps], dict[str, float]]:
+    """Measure the checkpoints; returns their label maps, and the seconds spent, by part."""
+    maps: list[LabelMaps] = []
     seconds: dict[str, float] = {}
     shown = track(
         epochs, "measuring", console=console, disable=not console.is_terminal, transient=True
@@ -117,6 +124,7 @@ def _measure(
         _load(model, load_weights(store, trained, epoch), epoch)
         measurement = recorder.measure(model, epoch)
         store_measurement(writer, measurement)
+        maps.append(measurement.label_maps)
         writer.log_metrics(epoch, artifacts.layer_metrics(recorder.dynamics))
         for part, spent in measurement.seconds.items():
             seconds[part] = seconds.get(part, 0.0) + spent
@@ -126,7 +134,7 @@ def _measure(
             spent = time.perf_counter() - start
             console.print(f"epoch {epoch} measured in {spent:.1f} s", highlight=False)
     writer.log_dynamics(recorder.dynamics)
-    return seconds
+    return maps, seconds
 
 
 def _load(model: nn.Module, content: bytes, epoch: int) -> None:

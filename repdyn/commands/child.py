@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Console
 
+from repdyn.commands.claim import claimed
 from repdyn.commands.resume import load_stopped, resume
 from repdyn.commands.train import train_run
 from repdyn.config import StoreConfig, TrainConfig, from_params
@@ -14,7 +15,8 @@ from repdyn.errors import UserError
 from repdyn.experiment import prepare
 from repdyn.records import RunRecord
 from repdyn.tracking import artifacts
-from repdyn.tracking.reader import find_run, sweep_runs
+from repdyn.tracking.leftover import send_left
+from repdyn.tracking.reader import find_run, load_run, sweep_runs
 from repdyn.tracking.writer import end_run
 
 Todo = Literal["train", "finished", "elsewhere"]
@@ -60,13 +62,16 @@ def _trained(console: Console, child: Child, store: StoreConfig, parent: str) ->
     for run in sweep_runs(store, find_run(store, parent)):
         if run.tags.get(artifacts.POINT_TAG) != child.point or run.status == "FINISHED":
             continue
-        if run.status in ("RUNNING", "DIED"):
+        send_left(run.run_id)
+        if find_run(store, run.run_id).status in ("RUNNING", "DIED"):
             # its process died: a sweep trains a point once at a time
             end_run(store, run.run_id, "FAILED")
-            run = replace(run, status="FAILED")
-        stopped = load_stopped(run, store)
-        if stopped is not None:
-            return resume(console, run, from_params(run.params), stopped, store)
+        with claimed(store, run.run_id) as claim:
+            if claim.status == "FINISHED":  # what had waited for the server was its end
+                return load_run(store, claim.run_id)
+            stopped = load_stopped(claim, store)
+            if stopped is not None:
+                return resume(console, claim, from_params(claim.params), stopped, store)
     return train_run(
         console,
         prepare(child.config),

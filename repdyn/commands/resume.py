@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from rich.console import Console
 
+from repdyn.commands.claim import claimed
 from repdyn.commands.finish import sum_up
 from repdyn.commands.saving import decode_state
 from repdyn.commands.train import Stopped, go_on
@@ -15,9 +15,9 @@ from repdyn.errors import UserError
 from repdyn.experiment import prepare
 from repdyn.grid import PLACES
 from repdyn.measure.rows import Row
-from repdyn.records import Dynamics, RunRecord, RunSummary
+from repdyn.records import Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.report.wording import plain
-from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG
+from repdyn.tracking.leftover import send_left
 from repdyn.tracking.reader import find_run, load_label_maps, load_rows, load_run, load_state
 from repdyn.tracking.writer import RunWriter
 
@@ -36,24 +36,27 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
         KeyboardInterrupt: stopped again.
     """
     console = Console()
-    run = find_run(store, text)
-    if run.status == "FINISHED":
-        console.print(f"{plain(run.name)} is finished; there is nothing to do", highlight=False)
-        return
-    config = _with_places(from_params(run.params), given)
-    stopped = load_stopped(run, store)
-    if stopped is None:
-        raise UserError(
-            f"{run.name} ({run.run_id[:8]}): was stopped before its state was saved; train it anew"
-        )
-    record = resume(console, run, config, stopped, store)
+    found = find_run(store, text)
+    send_left(found.run_id)
+    with claimed(store, found.run_id) as run:
+        if run.status == "FINISHED":
+            console.print(f"{plain(run.name)} is finished; there is nothing to do", highlight=False)
+            return
+        config = _with_places(from_params(run.params), given)
+        stopped = load_stopped(run, store)
+        if stopped is None:
+            raise UserError(
+                f"{run.name} ({run.run_id[:8]}): was stopped before its state was saved; "
+                "train it anew"
+            )
+        record = resume(console, run, config, stopped, store)
     sum_up(console, record, store)
 
 
 def resume(
     console: Console, run: RunSummary, config: TrainConfig, stopped: Stopped, store: StoreConfig
 ) -> RunRecord:
-    """Train a stopped run to its end.
+    """Train a stopped run, which is claimed, to its end.
 
     Raises:
         UserError: the state is not that of this run, or the store refuses.
@@ -66,34 +69,30 @@ def resume(
         highlight=False,
         markup=False,
     )
-    return go_on(console, experiment, RunWriter.reopen(store, run.run_id), store, stopped)
+    return go_on(console, experiment, RunWriter.reopen(store, run.run_id), run, stopped)
 
 
 def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:
     """Return where a run was stopped; None if its state was never saved.
 
     Raises:
-        UserError: it is being trained, or what it stored is damaged.
+        UserError: what it stored is damaged.
     """
-    if run.status == "RUNNING":
-        host, pid = (plain(run.tags.get(tag, "?")) for tag in (HOST_TAG, PID_TAG))
-        raise UserError(f"{run.name}: is being trained on {host} by process {pid}")
     content = load_state(store, run.run_id)
     if content is None:
         return None
     state = decode_state(content)
-    dynamics = load_run(store, run.run_id).dynamics
-    if dynamics is None:
+    record = load_run(store, run.run_id)
+    if record.dynamics is None:
         raise UserError(f"{run.name}: has a saved state but no checkpoint; train it anew")
-    dynamics = _before(dynamics, int(state["trainer"]["epoch"]))
-    return Stopped(state, dynamics, [_checkpoint(store, run, int(e)) for e in dynamics.epochs])
+    dynamics = _before(record.dynamics, int(state["trainer"]["epoch"]))
+    checkpoints = [_checkpoint(store, run, int(epoch)) for epoch in dynamics.epochs]
+    return Stopped(state, dynamics, checkpoints, record.curves)
 
 
-def _checkpoint(
-    store: StoreConfig, run: RunSummary, epoch: int
-) -> tuple[list[Row], np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    maps = load_label_maps(store, run.run_id, epoch).maps
-    return list(load_rows(store, run.run_id, epoch)), maps
+def _checkpoint(store: StoreConfig, run: RunSummary, epoch: int) -> tuple[list[Row], LabelMaps]:
+    rows = list(load_rows(store, run.run_id, epoch))
+    return rows, load_label_maps(store, run.run_id, epoch)
 
 
 def _before(dynamics: Dynamics, epoch: int) -> Dynamics:

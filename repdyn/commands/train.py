@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from torch import nn
 
+from repdyn.commands.curves import GrowingCurves
 from repdyn.commands.finish import finish, sum_up
 from repdyn.commands.footprint import check_room
 from repdyn.commands.keeping import between_boundaries, outdated
@@ -25,9 +24,10 @@ from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
 from repdyn.measure.recorder import Recorder
 from repdyn.measure.rows import Row
-from repdyn.records import Dynamics, RunRecord
+from repdyn.records import Curve, Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.tracking import artifacts
-from repdyn.tracking.store import is_remote
+from repdyn.tracking.reader import find_run
+from repdyn.tracking.store import is_remote, tracking_uri
 from repdyn.tracking.writer import RunWriter
 from repdyn.training import Epoch, Trainer
 
@@ -43,11 +43,13 @@ class Stopped:
         state: what was saved.
         dynamics: what had been measured by then.
         checkpoints: rows and label maps of its epochs.
+        curves: what had been logged; what comes after the state is logged again.
     """
 
     state: dict[str, Any]
     dynamics: Dynamics
-    checkpoints: Sequence[tuple[Sequence[Row], NDArray[np.uint8]]]
+    checkpoints: Sequence[tuple[Sequence[Row], LabelMaps]]
+    curves: Mapping[str, Curve]
 
     @property
     def epoch(self) -> int:
@@ -62,7 +64,8 @@ class Stopped:
         """
         try:
             trainer.load_state(self.state["trainer"])
-            recorder.load_state(self.state["recorder"], self.dynamics, self.checkpoints)
+            checkpoints = [(rows, maps.maps) for rows, maps in self.checkpoints]
+            recorder.load_state(self.state["recorder"], self.dynamics, checkpoints)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
@@ -108,7 +111,7 @@ def train_run(
         KeyboardInterrupt: as in `run_training`.
     """
     config = experiment.config
-    check_room(console, experiment, None if is_remote(store) else ARTIFACTS)
+    check_room(console, experiment, None if is_remote(tracking_uri(store)) else ARTIFACTS)
     writer = RunWriter.start(
         store,
         name or run_name(config),
@@ -116,14 +119,14 @@ def train_run(
         run_tags(experiment) | dict(tags or {}),
         parent_run_id=parent_run_id,
     )
-    return go_on(console, experiment, writer, store)
+    return go_on(console, experiment, writer, find_run(store, writer.run_id))
 
 
 def go_on(
     console: Console,
     experiment: Experiment,
     writer: RunWriter,
-    store: StoreConfig,
+    run: RunSummary,
     stopped: Stopped | None = None,
 ) -> RunRecord:
     """Train a run to its end, from the start or from where it was stopped.
@@ -134,12 +137,12 @@ def go_on(
     """
     try:
         with writer:
-            return _train(console, experiment, writer, store, stopped)
+            return _train(console, experiment, writer, run, stopped)
     except KeyboardInterrupt:
-        run = writer.run_id[:8]
+        short = writer.run_id[:8]
         console.print(
-            f"\nStopped. Run {run} keeps everything up to its last checkpoint: repdyn show {run}"
-            f"\nGo on with it: repdyn train --resume {run}",
+            f"\nStopped. Run {short} keeps everything up to its last checkpoint: repdyn show {short}"
+            f"\nGo on with it: repdyn train --resume {short}",
             highlight=False,
             soft_wrap=True,
         )
@@ -150,7 +153,7 @@ def _train(
     console: Console,
     experiment: Experiment,
     writer: RunWriter,
-    store: StoreConfig,
+    run: RunSummary,
     stopped: Stopped | None,
 ) -> RunRecord:
     config = experiment.config
@@ -166,12 +169,16 @@ def _train(
         augment=config.data.augment,
     )
     seconds: dict[str, float] = {}
+    maps: list[LabelMaps] = []
+    planes = experiment.plane_set(recorder)
+    curves = GrowingCurves({} if stopped is None else stopped.curves)
     if stopped is None:
         _log_inputs(writer, experiment)
-        writer.log_planes(experiment.plane_set(recorder))
+        writer.log_planes(planes)
     else:
         stopped.load(trainer, recorder)
         seconds |= stopped.state["seconds"]
+        maps += [of_epoch for _, of_epoch in stopped.checkpoints]
     done = [e for e in experiment.checkpoints if stopped is not None and e < stopped.epoch]
     saver = Saver(
         lambda: writer.log_state(encode_state(trainer, recorder, seconds)), config.optim.save_every
@@ -181,15 +188,16 @@ def _train(
         progress.start_at(len(done))
         for epoch in trainer:
             writer.log_metrics(epoch.epoch, epoch.metrics())
+            curves.add(epoch.epoch, epoch.metrics())
             seconds["training"] = seconds.get("training", 0.0) + epoch.seconds
             progress.epoch(epoch)
             if not epoch.finite and config.optim.on_nan == "stop":
                 raise UserError(_not_finite(epoch, recorder.epochs))
             if epoch.epoch in experiment.checkpoints:
-                _measure(writer, recorder, model, epoch, progress, seconds)
+                maps.append(_measure(writer, recorder, model, epoch, progress, seconds))
                 drop_weights(writer, outdated(recorder.epochs, config.optim.keep_checkpoints)[-1:])
             saver.after_epoch(epoch.epoch)
-    record = finish(writer, store, seconds)
+    record = finish(writer, run, recorder.dynamics, curves.curves(), planes, maps, seconds)
     if config.optim.keep_checkpoints == "phases":
         drop_weights(writer, between_boundaries(recorder.epochs, record.phases))
     return record
@@ -202,8 +210,8 @@ def _measure(
     epoch: Epoch,
     progress: Progress,
     seconds: dict[str, float],
-) -> None:
-    """Measure and store a checkpoint; adds the seconds spent, by part."""
+) -> LabelMaps:
+    """Measure and store a checkpoint; returns its label maps, adds the seconds spent, by part."""
     start = time.perf_counter()
     measurement = recorder.measure(model, epoch.epoch)
     for part, spent in measurement.seconds.items():
@@ -215,6 +223,7 @@ def _measure(
     seconds["writing"] = seconds.get("writing", 0.0) + time.perf_counter() - writing
     progress.measured(epoch, time.perf_counter() - start)
     progress.undefined(epoch.epoch, measurement.undefined)
+    return measurement.label_maps
 
 
 def _not_finite(epoch: Epoch, measured: Sequence[int]) -> str:

@@ -65,12 +65,15 @@ def is_silent(tags: Mapping[str, str]) -> bool:
 
     Of a process of this machine it is known at once.
     """
-    here = tags.get(HOST_TAG) == socket.gethostname()
-    pid = tags.get(PID_TAG, "")
-    if here and pid.isdecimal() and not _runs(int(pid)):
+    if is_gone(tags.get(HOST_TAG, ""), tags.get(PID_TAG, "")):
         return True
     last = tags.get(TAG, "")
     return last.isdecimal() and now() - int(last) > DEAD_SECONDS * 1000
+
+
+def is_gone(host: str, pid: str) -> bool:
+    """Say whether a process of this machine has ended; of other machines' it is not known."""
+    return host == socket.gethostname() and pid.isdecimal() and not _runs(int(pid))
 
 
 def _runs(pid: int) -> bool:

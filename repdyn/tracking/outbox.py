@@ -1,26 +1,31 @@
-"""Sends what a run logs, in order, off the training thread."""
+"""Has a store that is on this machine do a run's jobs, in order, off the training thread."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import Queue
+from contextlib import suppress
+from queue import Full, Queue
 
-Job = Callable[[], object]
+from repdyn.tracking.jobs import Job
 
 WAITING = 32
 """Jobs that may wait before the training waits for them: bounds the memory of what is unsent."""
 
 
 class Outbox:
-    """A thread that does jobs in the order in which they came.
+    """A thread that sends jobs in the order in which they came.
 
     After a job has failed the later ones are dropped, and the next call raises its error.
+
+    Args:
+        send: does a job.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[Job], None]) -> None:
+        self._send = send
         self._jobs: Queue[Job | None] = Queue(WAITING)
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="repdyn-outbox", daemon=True)
         self._thread.start()
 
@@ -33,6 +38,11 @@ class Outbox:
         self._raise()
         self._jobs.put(job)
 
+    def beat(self, job: Job) -> None:
+        """Send a job that only says that the run lives; where others wait, these say it."""
+        with suppress(Full):
+            self._jobs.put_nowait(job)
+
     def flush(self) -> None:
         """Wait until all jobs are done.
 
@@ -42,10 +52,17 @@ class Outbox:
         self._jobs.join()
         self._raise()
 
-    def close(self) -> None:
-        """Do what waits and end the thread; errors stay unraised, `flush` before to see them."""
+    def close(self, last: Job | None) -> None:
+        """Do what waits, then a last job, and end the thread.
+
+        Raises:
+            Exception: what one of them raised; the last job is dropped if an earlier one failed.
+        """
+        if last is not None:
+            self._jobs.put(last)
         self._jobs.put(None)
         self._thread.join()
+        self._raise()
 
     def _raise(self) -> None:
         if self._error is not None:
@@ -58,7 +75,7 @@ class Outbox:
                 if job is None:
                     return
                 if self._error is None:
-                    job()
+                    self._send(job)
             except Exception as error:  # raised again in the thread that trains
                 self._error = error
             finally:

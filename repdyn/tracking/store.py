@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import mlflow
+from filelock import FileLock
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -19,16 +22,29 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 
+T = TypeVar("T")
+
 EXPERIMENT = "repdyn"
 ANSWER_SECONDS = 5.0
 
-# MLflow would print how it makes tables, that git is missing, a bar for each artifact it fetches and
-# where a server shows the run: all over our own output, or over the screen
-for _noisy in ("alembic", "mlflow.store.db.utils", "mlflow.utils.git_utils"):
+TABLES_SECONDS = 600.0
+"""How long one process waits while others make the tables of a SQLite store."""
+
+LOCKED_SECONDS = 120.0
+LOCKED_PAUSE = 0.5
+"""How long and how often a SQLite store is asked again that others keep locked."""
+
+# MLflow would print how it makes tables, that git is missing, each try of a server, a bar for each
+# artifact it fetches and where a server shows the run: all over our own output, or over the screen
+_NOISY = ("alembic", "mlflow.store.db.utils", "mlflow.utils.git_utils", "urllib3.connectionpool")
+for _noisy in _NOISY:
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+# it would wait two minutes for an answer, and try seven times with longer and longer pauses
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 
 
 def connect(options: StoreConfig) -> MlflowClient:
@@ -39,7 +55,7 @@ def connect(options: StoreConfig) -> MlflowClient:
     """
     uri = tracking_uri(options)
     _knock(uri)
-    with one_line(uri):
+    with one_line(uri), _alone(uri):
         return MlflowClient(uri)
 
 
@@ -69,17 +85,17 @@ def experiment_name(options: StoreConfig) -> str:
     return options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
 
 
-def is_remote(options: StoreConfig) -> bool:
-    """Say whether a server keeps the store."""
-    return urlsplit(tracking_uri(options)).scheme in ("http", "https")
-
-
 def database_file(uri: str) -> Path | None:
     """Return the file of a SQLite store, None for others."""
     scheme, slashes, path = uri.partition("://")
     if scheme != "sqlite" or not slashes or path in ("", "/", "/:memory:"):
         return None
     return Path(path.removeprefix("/"))
+
+
+def is_remote(uri: str) -> bool:
+    """Say whether a store is behind a server."""
+    return urlsplit(uri).scheme in ("http", "https")
 
 
 def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
@@ -99,6 +115,18 @@ def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
     return beside if beside.is_dir() else recorded
 
 
+def patiently(call: Callable[[], T]) -> T:
+    """Call, and again as long as a SQLite store is locked: then nothing has been written."""
+    end = time.monotonic() + LOCKED_SECONDS
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if "database is locked" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(LOCKED_PAUSE)
+
+
 @contextmanager
 def one_line(uri: str) -> Iterator[None]:
     """Turn what MLflow and its database drivers raise into the user's one line."""
@@ -107,14 +135,30 @@ def one_line(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except (MlflowException, OSError, ImportError) as error:
-        raise UserError(f"{uri}: {_first_line(error)}") from error
+        raise UserError(f"{uri}: {first_line(error)}") from error
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):
-            raise UserError(f"{uri}: {_first_line(error)}") from error
+            raise UserError(f"{uri}: {first_line(error)}") from error
         raise
 
 
-def _first_line(error: Exception) -> str:
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Keep other processes from a SQLite store while this one opens it: it may make the tables."""
+    database = database_file(uri)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(database.parent, os.W_OK):  # then there is nothing to make
+        yield
+        return
+    with FileLock(f"{database}.lock", timeout=TABLES_SECONDS):
+        yield
+
+
+def first_line(error: Exception) -> str:
+    """Return what an exception says, on one line."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip()[:300] if lines else type(error).__name__
 
@@ -122,7 +166,7 @@ def _first_line(error: Exception) -> str:
 def _knock(uri: str) -> None:
     """See whether a server listens; MLflow itself would try again for minutes."""
     parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or parts.hostname is None:
+    if not is_remote(uri) or parts.hostname is None:
         return
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     try:

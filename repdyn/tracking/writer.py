@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import json
-import tempfile
-import threading
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from repdyn.config import StoreConfig
+from repdyn.errors import UnsentError, UserError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.tracking import artifacts, heartbeat
-from repdyn.tracking.files import write_whole
+from repdyn.tracking.courier import Courier
 from repdyn.tracking.heartbeat import Heartbeat
-from repdyn.tracking.outbox import Job, Outbox
-from repdyn.tracking.store import artifact_folder, connect, experiment_name, one_line, tracking_uri
+from repdyn.tracking.jobs import (
+    EndRun,
+    Job,
+    LogInput,
+    LogMetrics,
+    PutArtifact,
+    RemoveArtifact,
+    SetTag,
+)
+from repdyn.tracking.outbox import Outbox
+from repdyn.tracking.process_lock import HeldError, ProcessLock
+from repdyn.tracking.spool import ROOT, Spool, SpooledRun
+from repdyn.tracking.spool_outbox import SpoolOutbox
+from repdyn.tracking.store import (
+    artifact_folder,
+    connect,
+    experiment_name,
+    is_remote,
+    one_line,
+    patiently,
+    tracking_uri,
+)
 
 T = TypeVar("T")
 
@@ -39,31 +58,42 @@ METRICS_A_BATCH, PARAMS_A_BATCH = 1000, 100
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Lets MLflow's pages open on training rather than on agents."""
 
+LOCK = "repdyn.lock"
+"""Beside the artifacts of a run that is stored on this machine."""
+
 METRIC_SECONDS = 1.0
 """How long a metric may wait for others to travel with."""
+
+_log = logging.getLogger(__name__)
 
 
 class RunWriter:
     """One run of MLflow, open for writing.
 
     As a context manager it ends the run: FINISHED, KILLED after Ctrl-C, FAILED after another
-    exception. Everything but the end is sent by another thread, in order; an error there is raised
-    by a later call.
+    exception. Everything is sent by another thread, in order; an error there is raised by a later
+    call. While a server is away, all waits on the disk (see spool_outbox.py).
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, uri: str, *, ends: bool = True) -> None:
+    def __init__(
+        self,
+        client: MlflowClient,
+        run_id: str,
+        uri: str,
+        *,
+        ends: bool = True,
+        lock: ProcessLock | None = None,
+    ) -> None:
         self.run_id = run_id
         self._ends = ends
-        self._client = client
+        self._lock = lock
         self._uri = uri
-        self._folder = artifact_folder(client, client.get_run(run_id))
-        self._outbox = Outbox()
-        self._metrics: list[Metric] = []
-        self._lock = threading.Lock()
+        run = client.get_run(run_id)
+        self._courier = Courier(client, run)
+        self._outbox = self._open_outbox(run.data.tags)
+        self._metrics: list[tuple[str, float, int, int]] = []
         self._sent = time.monotonic()
-        self._heartbeat = (
-            Heartbeat(lambda at: self.set_tag(heartbeat.TAG, str(at))) if ends else None
-        )
+        self._heartbeat = Heartbeat(self._beat) if ends else None
 
     @classmethod
     def start(
@@ -83,20 +113,22 @@ class RunWriter:
         uri, name = tracking_uri(store), experiment_name(store)
         client = connect(store)
         with one_line(uri):
-            experiment = _experiment_id(client, name)
+            experiment = patiently(lambda: _experiment_id(client, name))
             all_tags = resolve_tags() | heartbeat.signature() | dict(tags)
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
-            run = client.create_run(experiment, tags=all_tags, run_name=run_name)
-            writer = cls(client, run.info.run_id, uri)
+            run = patiently(lambda: client.create_run(experiment, tags=all_tags, run_name=run_name))
             entities = [Param(*pair) for pair in params.items()]
             for some in _batches(entities, PARAMS_A_BATCH):
-                client.log_batch(run.info.run_id, params=some)
-        return writer
+                patiently(partial(client.log_batch, run.info.run_id, params=some))
+            lock = run_lock(client, run)
+            if lock is not None:
+                lock.take()
+            return cls(client, run.info.run_id, uri, lock=lock)
 
     @classmethod
     def reopen(cls, store: StoreConfig, run_id: str) -> RunWriter:
-        """Open a run that has ended so that it runs again, and ends again.
+        """Open a run that has ended so that it runs again, and ends again; see `claimed`.
 
         Raises:
             UserError: the store does not answer or has no such run.
@@ -131,28 +163,26 @@ class RunWriter:
         traceback: TracebackType | None,
     ) -> None:
         if kind is None:
-            try:
-                self.flush()
-            except BaseException:
-                self._end("FAILED")
-                raise
             self._end("FINISHED")
-        else:
+            return
+        try:
             self._end("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
+        except UnsentError as unsent:
+            _log.warning("%s", unsent)
+        except Exception:  # the one that ends the run is what the user is told
+            return
 
     def log_metrics(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log metrics at an epoch; they travel with those of the next second."""
-        now = int(time.time() * 1000)
-        with self._lock:
-            self._metrics += [Metric(name, value, now, epoch) for name, value in metrics.items()]
-            full = len(self._metrics) >= METRICS_A_BATCH
+        now = heartbeat.now()
+        self._metrics += [(name, value, now, epoch) for name, value in metrics.items()]
+        full = len(self._metrics) >= METRICS_A_BATCH
         if full or time.monotonic() - self._sent > METRIC_SECONDS:
-            self._sent = time.monotonic()
-            self._put(self._send_metrics)
+            self._send_metrics()
 
     def set_tag(self, name: str, value: str) -> None:
         """Set a tag, in order with what is logged."""
-        self._put(partial(self._client.set_tag, self.run_id, name, value))
+        self._put(SetTag(name, value))
 
     def log_input(
         self, name: str, source: str, context: str, profile: Mapping[str, object]
@@ -166,22 +196,15 @@ class RunWriter:
             profile: what is to be known of it.
         """
         said = json.dumps(profile)
-        dataset = Dataset(
-            name=name,
-            digest=sha256(f"{name}{source}{context}{said}".encode()).hexdigest()[:8],
-            source_type="local",
-            source=json.dumps({"uri": source}),
-            profile=said,
-        )
-        logged = DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
-        self._put(partial(self._client.log_inputs, self.run_id, [logged]))
+        digest = sha256(f"{name}{source}{context}{said}".encode()).hexdigest()[:8]
+        self._put(LogInput(name, digest, json.dumps({"uri": source}), said, context))
 
     def log_dynamics(self, dynamics: Dynamics) -> None:
         """Replace the E×E matrices and their companions, and tag the last checkpoint."""
         for path, content in artifacts.encode_dynamics(dynamics):
             self.put(path, content)
         self.log_metrics(int(dynamics.epochs[-1]), artifacts.layer_metrics(dynamics))
-        self._put(self._send_metrics)
+        self._send_metrics()
         self.set_tag(artifacts.LAST_CHECKPOINT_TAG, str(dynamics.epochs[-1]))
 
     def log_label_maps(self, maps: LabelMaps) -> None:
@@ -207,26 +230,41 @@ class RunWriter:
 
     def log_state(self, content: bytes) -> None:
         """Store the state to go on from, after all that was logged before it."""
-        self._put(self._send_metrics)
+        self._send_metrics()
         self.put(artifacts.LAST_STATE, content)
 
     def put(self, path: str, content: bytes) -> None:
         """Store an artifact, whole or not at all, replacing one of that path."""
-        self._put(partial(self._store, PurePosixPath(path), content))
+        self._put(PutArtifact(path, content))
 
     def remove(self, path: str) -> None:
         """Remove an artifact; none of that path is no mistake."""
-        self._put(partial(self._remove, PurePosixPath(path)))
+        self._put(RemoveArtifact(path))
 
     def flush(self) -> None:
         """Wait until everything is sent.
 
         Raises:
-            UserError: something could not be.
+            UnsentError: the server is away for longer than one may wait.
+            UserError: something could not be sent.
         """
-        self._put(self._send_metrics)
+        self._send_metrics()
         with self._as_user_error():
             self._outbox.flush()
+
+    def _open_outbox(self, tags: Mapping[str, str]) -> Outbox | SpoolOutbox:
+        if not is_remote(self._uri):
+            return Outbox(lambda job: patiently(lambda: self._courier(job)))
+        try:
+            spool = Spool(ROOT / self.run_id)
+        except HeldError as held:
+            raise UserError(f"{ROOT / self.run_id}: is {held}; the run is open there") from None
+        process = (tags.get(tag, "") for tag in (heartbeat.HOST_TAG, heartbeat.PID_TAG))
+        spool.sign(SpooledRun(self._uri, self.run_id, *process))
+        return SpoolOutbox(spool, self._courier)
+
+    def _beat(self, now: int) -> None:
+        self._outbox.beat(SetTag(heartbeat.TAG, str(now)))
 
     def _put(self, job: Job) -> None:
         with self._as_user_error():
@@ -236,42 +274,51 @@ class RunWriter:
         return one_line(f"run {self.run_id[:8]} in {self._uri}")
 
     def _send_metrics(self) -> None:
-        with self._lock:
-            waiting, self._metrics = self._metrics, []
+        waiting, self._metrics = self._metrics, []
+        self._sent = time.monotonic()
         for some in _batches(waiting, METRICS_A_BATCH):
-            self._client.log_batch(self.run_id, metrics=some, synchronous=True)
-
-    def _store(self, path: PurePosixPath, content: bytes) -> None:
-        if self._folder is None:
-            with tempfile.TemporaryDirectory() as folder:
-                local = Path(folder) / path.name
-                local.write_bytes(content)
-                self._client.log_artifact(self.run_id, str(local), str(path.parent))
-        else:
-            write_whole(self._folder / path, content)
-
-    def _remove(self, path: PurePosixPath) -> None:
-        if self._folder is None:
-            artifact_uri = self._client.get_run(self.run_id).info.artifact_uri
-            get_artifact_repository(artifact_uri, self._uri).delete_artifacts(str(path))
-        else:
-            (self._folder / path).unlink(missing_ok=True)
+            self._put(LogMetrics(tuple(some)))
 
     def _end(self, status: str) -> None:
-        """Send what waits and close the run, as far as the store still takes it."""
+        """Send what waits and close the run.
+
+        Raises:
+            UnsentError: the server is away; the end waits with all else.
+            UserError: something was refused; then the run has failed.
+        """
         if self._heartbeat is not None:
             self._heartbeat.stop()
-        # an earlier error of the outbox is being raised already, by the call that met it
-        with suppress(Exception):
-            self._outbox.put(self._send_metrics)
-        self._outbox.close()
-        if not self._ends:
-            return
+        end = EndRun(status, heartbeat.now()) if self._ends else None
         try:
-            self._client.set_terminated(self.run_id, status)
-        except (MlflowException, OSError):
-            if status == "FINISHED":
-                raise
+            with self._as_user_error():
+                self._close(end)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _close(self, end: EndRun | None) -> None:
+        try:
+            try:
+                self._send_metrics()
+            finally:
+                self._outbox.close(end)
+        except UnsentError:
+            raise
+        except Exception:
+            if end is not None:
+                failed = end if end.status != "FINISHED" else replace(end, status="FAILED")
+                with suppress(Exception):  # what it has refused before is what the user is told
+                    self._courier(failed)
+            raise
+
+
+def run_lock(client: MlflowClient, run: Run) -> ProcessLock | None:
+    """Return the lock that the process holds which writes a run, None of a run of a server."""
+    folder = None if is_remote(client.tracking_uri) else artifact_folder(client, run)
+    if folder is None:
+        return None
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return ProcessLock(folder.parent / LOCK)
 
 
 def end_run(store: StoreConfig, run_id: str, status: str) -> None:
@@ -280,8 +327,9 @@ def end_run(store: StoreConfig, run_id: str, status: str) -> None:
     Raises:
         UserError: the store does not answer or has no such run.
     """
+    client = connect(store)
     with one_line(tracking_uri(store)):
-        connect(store).set_terminated(run_id, status)
+        patiently(lambda: client.set_terminated(run_id, status))
 
 
 def _experiment_id(client: MlflowClient, name: str) -> str:

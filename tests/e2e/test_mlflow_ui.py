@@ -35,14 +35,14 @@ def served(folder: Path, *arguments: str) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(address, process, folder / "server.log")
+        wait_for(address, process, folder / "server.log")
         yield address
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(300):
         assert process.poll() is None, log.read_text()
         try:

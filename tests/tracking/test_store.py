@@ -1,6 +1,7 @@
 """Runs written into and read out of a real SQLite store."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,10 @@ from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.tracking import artifacts, heartbeat, reader
+from repdyn.tracking import outbox as outbox_module
+from repdyn.tracking import store as store_module
 from repdyn.tracking.heartbeat import Heartbeat
+from repdyn.tracking.jobs import Job, SetTag
 from repdyn.tracking.outbox import Outbox
 from repdyn.tracking.store import database_file
 from repdyn.tracking.writer import RunWriter
@@ -361,22 +365,46 @@ def test_the_file_of_a_sqlite_store(uri: str, path: Path | None) -> None:
 
 
 def test_the_outbox_keeps_order_and_raises_what_failed() -> None:
-    done: list[int] = []
-    outbox = Outbox()
-    for i in range(100):
-        outbox.put(lambda i=i: done.append(i))
+    done: list[Job] = []
+
+    def send(job: Job) -> None:
+        if job == SetTag("fail", ""):
+            raise OSError("full")
+        done.append(job)
+
+    outbox = Outbox(send)
+    jobs = [SetTag(str(i), "") for i in range(100)]
+    for job in jobs:
+        outbox.put(job)
     outbox.flush()
-    assert done == list(range(100))
+    assert done == jobs
 
-    def fail() -> None:
-        raise OSError("full")
-
-    outbox.put(fail)
+    outbox.put(SetTag("fail", ""))
     with pytest.raises(OSError, match="full"):
         outbox.flush()
     with pytest.raises(OSError, match="full"):
-        outbox.put(fail)
-    outbox.close()
+        outbox.put(SetTag("more", ""))
+    with pytest.raises(OSError, match="full"):
+        outbox.close(SetTag("last", ""))
+    assert done == jobs
+
+
+def test_a_beat_does_not_wait_for_jobs_that_wait() -> None:
+    go_on, done = threading.Event(), []
+
+    def send(job: Job) -> None:
+        go_on.wait()
+        done.append(job)
+
+    outbox = Outbox(send)
+    for i in range(outbox_module.WAITING + 1):  # one is being sent
+        outbox.put(SetTag(str(i), ""))
+    outbox.beat(SetTag("beat", ""))
+    go_on.set()
+    outbox.flush()
+    outbox.beat(SetTag("beat", ""))
+    outbox.close(SetTag("last", ""))
+    assert [job.name for job in done[-3:]] == [str(outbox_module.WAITING), "beat", "last"]
 
 
 def test_the_reader_needs_no_torch() -> None:
@@ -390,3 +418,59 @@ def test_the_reader_needs_no_torch() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_store_that_others_keep_locked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "LOCKED_PAUSE", 0.01)
+    tries: list[int] = []
+
+    def write(
+        succeeds_at: int, message: str = "(sqlite3.OperationalError) database is locked"
+    ) -> str:
+        tries.append(1)
+        if len(tries) < succeeds_at:
+            raise OSError(message)
+        return "written"
+
+    assert store_module.patiently(lambda: write(3)) == "written"
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(OSError, match="full"):
+        store_module.patiently(lambda: write(3, "disk full"))
+    assert len(tries) == 1
+    monkeypatch.setattr(store_module, "LOCKED_SECONDS", 0.05)
+    with pytest.raises(OSError, match="locked"):
+        store_module.patiently(lambda: write(10**6))
+    assert 2 < len(tries) < 20
+
+
+def test_a_store_in_a_folder_that_cannot_be_written_is_read(
+    store: StoreConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = written(store)
+    lock = tmp_path / "mlflow.db.lock"
+    lock.unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert reader.find_run(store, run_id).status == "FINISHED"
+    assert not lock.exists()
+
+
+def test_mlflows_own_patience_with_a_server_is_cut_but_the_users_is_kept() -> None:
+    script = (
+        "import repdyn.tracking.store\n"
+        "from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES as retries\n"
+        "from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT as timeout\n"
+        "print(retries.get(), timeout.get())"
+    )
+
+    def said(**environment: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={k: v for k, v in os.environ.items() if "MLFLOW" not in k} | environment,
+        ).stdout.strip()
+
+    assert said() == "1 30"
+    assert said(MLFLOW_HTTP_REQUEST_TIMEOUT="300", MLFLOW_HTTP_REQUEST_MAX_RETRIES="5") == "5 300"

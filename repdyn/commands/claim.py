@@ -1,0 +1,97 @@
+"""Two processes never go on with one run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from repdyn.records import RunSummary
+from repdyn.report.wording import plain
+from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG, is_silent, signature
+from repdyn.tracking.process_lock import HeldError, Owner
+from repdyn.tracking.reader import find_run
+from repdyn.tracking.store import connect_existing, one_line, tracking_uri
+from repdyn.tracking.writer import run_lock
+
+CLAIM_TAG = "repdyn.claim"
+"""On a server: the signature of the process that is about to go on with the run, as JSON."""
+
+CLAIM_SECONDS = 1.0
+"""After which a claim that another process made at the same moment shows."""
+
+
+@contextmanager
+def claimed(store: StoreConfig, run_id: str) -> Iterator[RunSummary]:
+    """Go on with a run alone; gives the run as it is then.
+
+    On this machine by a lock, which ends with the process; on a server by a tag, of which the last
+    counts when two are set at once.
+
+    Raises:
+        UserError: another process has the run, or the store has no such run.
+    """
+    client = connect_existing(store)
+    with one_line(tracking_uri(store)):
+        lock = run_lock(client, client.get_run(run_id))
+        try:
+            if lock is not None:
+                lock.take()
+            else:
+                _claim_by_tag(client, run_id)
+        except HeldError as held:
+            raise _elsewhere(find_run(store, run_id), held.owner) from None
+    try:
+        run = find_run(store, run_id)
+        if run.status == "RUNNING":
+            raise _elsewhere(run, _owner(run.tags))
+        yield run
+    finally:
+        if lock is not None:
+            lock.release()
+        else:
+            with suppress(MlflowException):  # the server may be away; the claim ages
+                client.delete_tag(run_id, CLAIM_TAG)
+
+
+def _claim_by_tag(client: MlflowClient, run_id: str) -> None:
+    """Set a tag, and see after a while whether it has stayed.
+
+    Raises:
+        HeldError: another process has set it.
+    """
+    found = _claim(client, run_id)
+    if found and not is_silent(found):
+        raise HeldError(_owner(found))
+    mine = signature()
+    with suppress(MlflowException):  # of two new tags at one moment the database refuses one
+        client.set_tag(run_id, CLAIM_TAG, json.dumps(mine))
+    time.sleep(CLAIM_SECONDS)
+    found = _claim(client, run_id)
+    if found != mine:
+        raise HeldError(_owner(found))
+
+
+def _claim(client: MlflowClient, run_id: str) -> dict[str, str]:
+    """Return the signature in the tag, nothing where there is none."""
+    try:
+        said = json.loads(client.get_run(run_id).data.tags.get(CLAIM_TAG, "{}"))
+        return {str(name): str(value) for name, value in said.items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _owner(tags: Mapping[str, str]) -> Owner:
+    return Owner(tags.get(HOST_TAG, "?"), tags.get(PID_TAG, "?"))
+
+
+def _elsewhere(run: RunSummary, owner: Owner) -> UserError:
+    return UserError(
+        f"{plain(run.name)}: is being trained on {plain(owner.host)} by process {plain(owner.pid)}"
+    )

@@ -1,0 +1,41 @@
+"""`repdyn sync`: send what a server has not taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from repdyn.errors import UserError
+from repdyn.tracking.leftover import Sent, send_spool, spools
+
+
+def run_sync(folder: Path, uri: str | None) -> None:
+    """Run the whole of `repdyn sync`: one spool that cannot be sent keeps none of the others.
+
+    Raises:
+        UserError: something could not be sent; it stays.
+    """
+    console = Console()
+    unsent: list[str] = []
+    found = spools(folder)
+    for spool in found:
+        try:
+            said = _said(send_spool(spool, uri))
+        except UserError as error:
+            unsent.append(str(error))
+        else:
+            console.print(said, highlight=False, markup=False, soft_wrap=True)
+    if not found:
+        console.print(f"nothing waits in {folder}", highlight=False, markup=False, soft_wrap=True)
+    if unsent:
+        raise UserError("; ".join(unsent))
+
+
+def _said(sent: Sent) -> str:
+    run = sent.run_id[:8]
+    died = f"its process died: repdyn train --resume {run} goes on with it"
+    return (
+        f"run {run}: {sent.metrics} metrics and {sent.artifacts} artifacts sent to {sent.uri}; "
+        f"{died if sent.status == 'RUNNING' else f'the run is {sent.status}'}"
+    )

@@ -1,0 +1,183 @@
+"""What is sent twice is there once; a server that is away is told from one that refuses."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from mlflow.entities import Run, RunData, RunInfo
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from repdyn.config import StoreConfig
+from repdyn.tracking.courier import AwayError, Courier
+from repdyn.tracking.jobs import (
+    EndRun,
+    Job,
+    LogInput,
+    LogMetrics,
+    PutArtifact,
+    RemoveArtifact,
+    SetTag,
+)
+
+NAN, INF = float("nan"), float("inf")
+METRICS = LogMetrics((("a", 1.0, 5, 0), ("a", 2.0, 6, 1), ("b", NAN, 5, 0), ("b", INF, 6, 1)))
+
+
+@pytest.fixture
+def client(sqlite_store: StoreConfig) -> MlflowClient:
+    return MlflowClient(sqlite_store.tracking_uri)
+
+
+def test_every_job_may_be_done_twice(client: MlflowClient, tmp_path: Path) -> None:
+    run = client.create_run("0")
+    courier, run_id = Courier(client, run), run.info.run_id
+    content = tmp_path / "x.npy"
+    content.write_bytes(b"content")
+    jobs: list[Job] = [
+        METRICS,
+        SetTag("tag", "value"),
+        LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
+        PutArtifact("dynamics/x.npy", content),
+        PutArtifact("dynamics/y.npy", b"bytes"),
+        PutArtifact("dynamics/z.npy", b"bytes"),
+        RemoveArtifact("dynamics/z.npy"),
+        EndRun("KILLED", 1_700_000_000_000),
+    ]
+    for job in jobs:
+        courier(job)
+        courier(job)
+    found = client.get_run(run_id)
+    assert [(m.value, m.step) for m in client.get_metric_history(run_id, "a")] == [(1, 0), (2, 1)]
+    assert len(client.get_metric_history(run_id, "b")) == 2
+    assert found.data.tags["tag"] == "value"
+    (given,) = found.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("digits", "abcd1234")
+    assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "train")]
+    assert (found.info.status, found.info.end_time) == ("KILLED", 1_700_000_000_000)
+    folder = Path(found.info.artifact_uri) / "dynamics"
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+        "x.npy": b"content",
+        "y.npy": b"bytes",
+    }
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Gives all requests one status."""
+
+    status = 500
+    body = b"{}"
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    do_GET = do_POST = do_PUT = _answer  # noqa: N815
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], str]]:
+    """Return what starts a server that gives a status; it returns the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    def serve(status: int, body: bytes = b"{}") -> str:
+        monkeypatch.setattr(Answers, "status", status)
+        monkeypatch.setattr(Answers, "body", body)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def courier_of(address: str) -> Courier:
+    info = RunInfo(
+        run_id=uuid.uuid4().hex,  # MLflow keeps where the artifacts of an id are
+        experiment_id="0",
+        user_id="",
+        status="RUNNING",
+        start_time=0,
+        end_time=None,
+        lifecycle_stage="active",
+        artifact_uri=f"{address}/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts",
+    )
+    client = MlflowClient(address)
+    # MLflow itself asks for the run where it looks for its artifacts
+    client._tracking_client.get_run = Mock(return_value=Run(info, RunData()))
+    return Courier(client, Run(info, RunData()))
+
+
+JOBS: list[Job] = [METRICS, SetTag("a", "b"), PutArtifact("x/y.npy", b"z"), EndRun("FAILED", 1)]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
+def test_a_server_in_trouble_is_away(status: int, job: Job, served: Callable[[int], str]) -> None:
+    address = served(status)
+    with pytest.raises(AwayError) as raised:
+        courier_of(address)(job)
+    assert str(raised.value).startswith(f"{address}: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "bad"}'),
+        (404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run"}'),
+        (403, b"forbidden"),
+    ],
+)
+def test_a_refusal_is_not(
+    status: int, body: bytes, job: Job, served: Callable[[int, bytes], str]
+) -> None:
+    courier = courier_of(served(status, body))
+    with pytest.raises((MlflowException, OSError)) as raised:
+        courier(job)
+    assert not isinstance(raised.value, AwayError)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+def test_a_server_that_is_not_there_is_away(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(AwayError) as raised:
+        courier_of("http://127.0.0.1:9")(job)
+    assert str(raised.value) == "http://127.0.0.1:9: does not answer"
+
+
+def test_a_server_that_hangs_is_away(
+    served: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(Answers, "do_POST", lambda _: go_on.wait(30))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    address = served(200)
+    with pytest.raises(AwayError) as raised:
+        courier_of(address)(SetTag("a", "b"))
+    go_on.set()
+    assert str(raised.value) == f"{address}: does not answer"
+
+
+def test_what_is_wrong_with_the_file_is_no_matter_of_the_server(
+    client: MlflowClient, tmp_path: Path
+) -> None:
+    courier = Courier(client, client.create_run("0"))
+    with pytest.raises(FileNotFoundError):
+        courier(PutArtifact("x", tmp_path / "none"))

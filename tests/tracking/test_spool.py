@@ -1,0 +1,365 @@
+"""What waits on the disk for a server: order, tries, refusals, crashes, damage."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from repdyn.errors import UnsentError, UserError
+from repdyn.tracking.courier import AwayError
+from repdyn.tracking.jobs import (
+    EndRun,
+    Job,
+    LogInput,
+    LogMetrics,
+    PutArtifact,
+    RemoveArtifact,
+    SetTag,
+)
+from repdyn.tracking.process_lock import HeldError
+from repdyn.tracking.spool import Spool, SpooledRun
+from repdyn.tracking.spool_outbox import SpoolOutbox
+
+JOBS: list[Job] = [
+    LogMetrics((("train/acc", 0.1 + 0.2, 1_700_000_000_000, 3), ("lr", float("inf"), 1, 3))),
+    SetTag("repdyn.last_checkpoint", "3 – ü"),
+    LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
+    RemoveArtifact("checkpoints/epoch_00003.safetensors"),
+    EndRun("FINISHED", 1_700_000_000_001),
+]
+QUICK = (0.01, 0.05)
+
+
+class Server:
+    """Takes jobs; may be away, or refuse one."""
+
+    def __init__(self) -> None:
+        self.taken: list[Job] = []
+        self.away = False
+        self.refuses: Job | None = None
+        self.tries = 0
+
+    def __call__(self, job: Job) -> None:
+        self.tries += 1
+        if self.away:
+            raise AwayError("http://server: does not answer")
+        if job == self.refuses:
+            raise ValueError("refused")
+        if isinstance(job, PutArtifact):
+            assert isinstance(job.content, Path), "big artifacts are not held in memory"
+            job = PutArtifact(job.path, job.content.read_bytes())
+        self.taken.append(job)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "repdyn-spool" / "run"
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def outbox(folder: Path, server: Server) -> Iterator[SpoolOutbox]:
+    outbox = SpoolOutbox(Spool(folder), server, pauses=QUICK, patience=0.2)
+    yield outbox
+    server.away = False
+
+
+def tags(n: int) -> list[Job]:
+    return [SetTag("tag", str(i)) for i in range(n)]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def entries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def sent_from(folder: Path) -> list[Job]:
+    """Send all, as another process would that opens the spool later."""
+    server, spool = Server(), Spool(folder)
+    while len(spool):
+        spool.send_first(server)
+    spool.close()
+    return server.taken
+
+
+def test_every_kind_of_job_comes_back_from_the_disk_as_it_was(folder: Path) -> None:
+    spool = Spool(folder)
+    artifact = PutArtifact("checkpoints/epoch_00001.safetensors", bytes(range(256)) * 9000)
+    for job in (*JOBS, artifact):
+        spool.append(job)
+    spool.close()
+    assert sent_from(folder) == [*JOBS, artifact]
+    assert not folder.parent.exists(), "nothing stays of what was sent"
+
+
+def test_a_server_that_answers_gets_all_in_order(
+    outbox: SpoolOutbox, server: Server, folder: Path
+) -> None:
+    for job in tags(50):
+        outbox.put(job)
+    outbox.flush()
+    assert server.taken == tags(50)
+    outbox.close(JOBS[-1])
+    assert server.taken[-1] == JOBS[-1]
+    assert not folder.parent.exists()
+
+
+def test_what_comes_while_the_server_is_away_is_sent_in_order_when_it_is_back(
+    outbox: SpoolOutbox, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.away = True
+    for job in tags(20):
+        outbox.put(job)
+    until(lambda: server.tries > 3)
+    assert len(entries(folder)) == 20
+    server.away = False
+    outbox.put(PutArtifact("dynamics/x.npy", b"x"))
+    outbox.close(None)
+    assert server.taken == [*tags(20), PutArtifact("dynamics/x.npy", b"x")]
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 1, "it is said once"
+    assert told[0].getMessage().startswith("http://server: does not answer; ")
+    assert str(folder) in told[0].getMessage()
+
+
+def test_pauses_grow_up_to_the_longest(folder: Path, server: Server) -> None:
+    server.away = True
+    outbox = SpoolOutbox(Spool(folder), server, pauses=(0.05, 0.2), patience=0.0)
+    outbox.put(JOBS[1])
+    time.sleep(1.0)
+    # at 0, 0.05, 0.15, 0.35, 0.55, 0.75, 0.95
+    assert 4 <= server.tries <= 8
+    with pytest.raises(UnsentError):
+        outbox.close(None)
+
+
+def test_while_somebody_waits_the_pauses_are_short(folder: Path, server: Server) -> None:
+    server.away = True
+    outbox = SpoolOutbox(Spool(folder), server, pauses=(0.05, 60.0), patience=20.0)
+    outbox.put(JOBS[1])
+    until(lambda: server.tries > 6)  # the next pause is of seconds
+    threading.Timer(0.2, lambda: setattr(server, "away", False)).start()
+    start = time.monotonic()
+    outbox.close(None)
+    assert time.monotonic() - start < 2
+    assert server.taken == [JOBS[1]]
+
+
+def test_a_server_that_stays_away_leaves_the_spool_and_its_place(
+    outbox: SpoolOutbox, server: Server, folder: Path
+) -> None:
+    server.away = True
+    for job in JOBS[:-1]:
+        outbox.put(job)
+    start = time.monotonic()
+    with pytest.raises(UnsentError, match="repdyn sync") as raised:
+        outbox.close(JOBS[-1])
+    assert time.monotonic() - start < 5
+    assert str(folder) in str(raised.value)
+    assert raised.value.exit_code == 75
+    assert sent_from(folder) == JOBS
+
+
+def test_a_refusal_is_raised_and_loses_nothing(
+    outbox: SpoolOutbox, server: Server, folder: Path
+) -> None:
+    server.refuses = JOBS[1]
+    outbox.put(JOBS[0])
+    outbox.put(JOBS[1])
+    with pytest.raises(ValueError, match="refused"):
+        outbox.flush()
+    with pytest.raises(ValueError, match="refused"):
+        outbox.put(JOBS[2])
+    with pytest.raises(ValueError, match="refused"):
+        outbox.close(JOBS[-1])
+    assert server.taken == [JOBS[0]]
+    assert sent_from(folder) == [JOBS[1]]
+
+
+def test_of_beats_only_the_latest_is_sent_and_none_waits_on_the_disk(
+    outbox: SpoolOutbox, server: Server, folder: Path
+) -> None:
+    server.away = True
+    outbox.put(SetTag("job", ""))
+    until(lambda: server.tries > 0)
+    for i in range(100):
+        outbox.beat(SetTag("beat", str(i)))
+    assert len(entries(folder)) == 1
+    server.away = False
+    outbox.flush()
+    assert server.taken == [SetTag("beat", "99"), SetTag("job", "")]
+    outbox.close(None)
+
+
+def test_the_training_does_not_wait_for_a_server_that_hangs(folder: Path) -> None:
+    answers = threading.Event()
+
+    def hang(_: Job) -> None:
+        answers.wait(30)
+
+    outbox = SpoolOutbox(Spool(folder), hang)
+    start = time.monotonic()
+    for job in tags(200):
+        outbox.put(job)
+    assert time.monotonic() - start < 10
+    answers.set()
+    outbox.close(None)
+
+
+def test_a_crash_between_sending_and_deleting_sends_again(folder: Path) -> None:
+    """Sending is done, deleting is not: the entry is still there, whole."""
+    spool = Spool(folder)
+    for job in JOBS:
+        spool.append(job)
+    seen: list[Job] = []
+
+    def crash(job: Job) -> None:
+        seen.append(job)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spool.send_first(crash)
+    spool.close()
+    assert seen == JOBS[:1]
+    assert sent_from(folder) == JOBS
+
+
+def test_a_crash_while_an_entry_is_made_or_deleted_leaves_no_half_of_it(folder: Path) -> None:
+    spool = Spool(folder)
+    for job in JOBS:
+        spool.append(job)
+    spool.close()
+    first, *_ = entries(folder)
+    first.rename(folder / f".{first.name}")  # sent, half deleted
+    made = folder / ".00000005"
+    made.mkdir()
+    (made / "job.json").write_text('{"kind": "ta')
+    assert sent_from(folder) == JOBS[1:]
+
+
+def test_a_spool_that_is_opened_again_goes_on_with_its_numbers(folder: Path) -> None:
+    for job in JOBS:
+        spool = Spool(folder)
+        spool.append(job)
+        spool.close()
+    assert sent_from(folder) == JOBS
+
+
+def break_json(entry: Path) -> None:
+    (entry / "job.json").write_bytes(b"\x00\xff")
+
+
+def break_kind(entry: Path) -> None:
+    (entry / "job.json").write_text('{"kind": "pickle"}')
+
+
+def break_fields(entry: Path) -> None:
+    (entry / "job.json").write_text('{"kind": "metrics", "metrics": [["a", 1]]}')
+
+
+def no_object(entry: Path) -> None:
+    (entry / "job.json").write_text("[]")
+
+
+def no_job(entry: Path) -> None:
+    (entry / "job.json").unlink()
+
+
+def cut_content(entry: Path) -> None:
+    content = entry / "content" / "x.npy"
+    content.write_bytes(content.read_bytes()[:-1])
+
+
+def other_content(entry: Path) -> None:
+    (entry / "content" / "x.npy").write_bytes(b"abcdef"[::-1])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [break_json, break_kind, break_fields, no_object, no_job, cut_content, other_content],
+)
+def test_a_damaged_entry_is_one_line_and_nothing_is_lost(
+    damage: Callable[[Path], None], folder: Path
+) -> None:
+    spool = Spool(folder)
+    jobs: list[Job] = [JOBS[0], PutArtifact("dynamics/x.npy", b"abcdef"), JOBS[1]]
+    for job in jobs:
+        spool.append(job)
+    second = entries(folder)[1]
+    damage(second)
+    server = Server()
+    spool.send_first(server)
+    with pytest.raises(UserError, match="damaged") as raised:
+        spool.send_first(server)
+    assert "\n" not in str(raised.value)
+    assert str(second) in str(raised.value)
+    spool.close()
+    assert len(entries(folder)) == 2
+    second.rename(folder / "set-aside")
+    assert sent_from(folder) == [JOBS[1]]
+    assert (folder / "set-aside").is_dir(), "what was set aside stays"
+
+
+def test_a_spool_says_whose_it_is(folder: Path) -> None:
+    spool = Spool(folder)
+    run = SpooledRun("http://server", "run", "host", "1")
+    spool.sign(run)
+    assert spool.run() == run
+    for damaged in ("", "[]", '{"uri": 1}'):
+        (folder / "run.json").write_text(damaged)
+        with pytest.raises(UserError, match="damaged"):
+            spool.run()
+    spool.close()
+
+
+def test_two_processes_never_have_one_spool(folder: Path) -> None:
+    script = (
+        "import os, sys, socket; from pathlib import Path\n"
+        "from repdyn.tracking.spool import Spool\n"
+        "spool = Spool(Path(sys.argv[1]))\n"
+        "print(socket.gethostname(), os.getpid(), flush=True)\n"
+        "sys.stdin.readline()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout is not None
+    owner = tuple(other.stdout.readline().split())
+    with pytest.raises(HeldError) as raised:
+        Spool(folder)
+    assert tuple(raised.value.owner) == owner
+    other.kill()
+    other.communicate()
+    Spool(folder).close()  # a process that was killed leaves nothing locked
+
+
+def test_the_owner_of_a_lock_may_be_unknown(folder: Path) -> None:
+    spool = Spool(folder)
+    (folder / "lock.owner").write_text("no JSON")
+    with pytest.raises(HeldError, match=r"on \? by process \?"):
+        Spool(folder)
+    (folder / "lock.owner").write_text(json.dumps({"host": "elsewhere", "pid": "7"}))
+    with pytest.raises(HeldError, match="on elsewhere by process 7"):
+        Spool(folder)
+    spool.close()
