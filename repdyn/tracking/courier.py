@@ -37,13 +37,13 @@ class Courier:
 
     Each may be done twice, when an answer was lost, and leaves what it leaves when done once: MLflow
     keeps one metric of a name, value, time and step, one input of a name and digest, and the last
-    tag, artifact and end; a removed artifact stays away.
+    tag, artifact and end.
     """
 
     def __init__(self, client: MlflowClient, run: Run) -> None:
         self._client = client
         self._run_id = run.info.run_id
-        self._artifacts = run.info.artifact_uri
+        self._artifact_uri = run.info.artifact_uri
         self._folder = artifact_folder(client, run)
 
     def __call__(self, job: Job) -> None:
@@ -76,7 +76,7 @@ class Courier:
             case PutArtifact(path, content):
                 self._put(PurePosixPath(path), content)
             case RemoveArtifact(path):
-                self._remove(path)
+                self._remove(PurePosixPath(path))
             case EndRun(status, time):
                 client.set_terminated(run, status, time)
 
@@ -92,12 +92,12 @@ class Courier:
                 local.write_bytes(content)
                 self._client.log_artifact(self._run_id, str(local), str(path.parent))
 
-    def _remove(self, path: str) -> None:
+    def _remove(self, path: PurePosixPath) -> None:
         if self._folder is not None:
             (self._folder / path).unlink(missing_ok=True)
         else:
-            uri = self._client.tracking_uri
-            get_artifact_repository(self._artifacts, uri).delete_artifacts(path)
+            repository = get_artifact_repository(self._artifact_uri, self._client.tracking_uri)
+            repository.delete_artifacts(str(path))
 
 
 def _is_away(error: MlflowException | requests.RequestException) -> bool:

@@ -54,7 +54,7 @@ class PutArtifact:
 
 @dataclass(frozen=True)
 class RemoveArtifact:
-    """An artifact goes; none of that path is no mistake."""
+    """The removal of an artifact; none of that path is no mistake."""
 
     path: str
 
@@ -76,7 +76,7 @@ _KINDS: Mapping[str, Callable[..., Job]] = {
     "tag": SetTag,
     "input": LogInput,
     "artifact": PutArtifact,
-    "remove": RemoveArtifact,
+    "removal": RemoveArtifact,
     "end": EndRun,
 }
 _NAMES = {
@@ -84,7 +84,7 @@ _NAMES = {
     SetTag: "tag",
     LogInput: "input",
     PutArtifact: "artifact",
-    RemoveArtifact: "remove",
+    RemoveArtifact: "removal",
     EndRun: "end",
 }
 

@@ -43,8 +43,9 @@ def send_left(run_id: str) -> None:
     Raises:
         UserError: as `send_spool`.
     """
-    for folder in spools(ROOT / run_id):
-        send_spool(folder)
+    for folder in spools(ROOT):
+        if folder.name.startswith(run_id):
+            send_spool(folder)
 
 
 def send_spool(folder: Path, uri: str | None = None) -> Sent:
@@ -58,26 +59,26 @@ def send_spool(folder: Path, uri: str | None = None) -> Sent:
         UserError: another process has the spool, an entry is damaged, the server does not answer or
             refuses, or another process has gone on with the run since.
     """
-    try:
-        spool = Spool(folder)
-    except HeldError as held:
-        raise UserError(f"{folder}: is {held}, which sends it itself") from None
-    try:
-        spooled = spool.run()
-        return _send(spool, spooled, uri or spooled.uri)
-    finally:
-        spool.close()
+    with one_line(str(folder)):
+        try:
+            spool = Spool(folder)
+        except HeldError as held:
+            raise UserError(f"{folder}: is {held}, which sends it itself") from None
+        try:
+            spooled = spool.run()
+            return _send(spool, spooled, uri or spooled.uri)
+        finally:
+            spool.close()
 
 
 def _send(spool: Spool, spooled: SpooledRun, uri: str) -> Sent:
     client = connect(StoreConfig(tracking_uri=uri))
     sent: list[Job] = []
-    with one_line(f"run {spooled.run_id[:8]} in {uri}"):
-        run = client.get_run(spooled.run_id)
-        _check_writer(run.data.tags, spooled, spool.folder)
-        courier = Courier(client, run)
-        while len(spool):
-            sent.append(spool.send_first(courier))
+    run = client.get_run(spooled.run_id)
+    _check_writer(run.data.tags, spooled, spool.folder)
+    courier = Courier(client, run)
+    while len(spool):
+        sent.append(spool.send_first(courier))
     ends = [job.status for job in sent if isinstance(job, EndRun)]
     return Sent(
         uri=uri,

@@ -1,6 +1,6 @@
 """What a server has not taken yet, on this machine's disk, in order.
 
-    repdyn-spool/RUN_ID/
+    repdyn-spool/RUN_ID/   and RUN_ID-2, ... where one is taken or holds what is left
       run.json         whose: server, run, process
       lock             held by the process that writes or sends
       00000001/        a job, made under another name: it is whole or absent
@@ -19,13 +19,14 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from repdyn.errors import UserError
 from repdyn.tracking.files import write_whole
 from repdyn.tracking.jobs import Job, PutArtifact, from_json, to_json
-from repdyn.tracking.process_lock import ProcessLock
+from repdyn.tracking.process_lock import HeldError, ProcessLock
 
 ROOT = Path("repdyn-spool")
 """In the working folder: the spools of all runs."""
@@ -141,6 +142,19 @@ class Spool:
         (self.folder / name).replace(gone)
         shutil.rmtree(gone)
         self._waiting.pop(0)
+
+
+def new_spool(run_id: str) -> Spool:
+    """Return an empty spool of a run; what another process writes or has left stays as it is."""
+    for n in count(1):
+        try:
+            spool = Spool(ROOT / (run_id if n == 1 else f"{run_id}-{n}"))
+        except HeldError:
+            continue
+        if not len(spool):
+            break
+        spool.close()
+    return spool
 
 
 def _read(entry: Path) -> Job:

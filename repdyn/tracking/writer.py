@@ -22,7 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from repdyn.config import StoreConfig
-from repdyn.errors import UnsentError, UserError
+from repdyn.errors import UnsentError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.tracking import artifacts, heartbeat
 from repdyn.tracking.courier import Courier
@@ -37,8 +37,8 @@ from repdyn.tracking.jobs import (
     SetTag,
 )
 from repdyn.tracking.outbox import Outbox
-from repdyn.tracking.process_lock import HeldError, ProcessLock
-from repdyn.tracking.spool import ROOT, Spool, SpooledRun
+from repdyn.tracking.process_lock import ProcessLock
+from repdyn.tracking.spool import SpooledRun, new_spool
 from repdyn.tracking.spool_outbox import SpoolOutbox
 from repdyn.tracking.store import (
     artifact_folder,
@@ -137,8 +137,8 @@ class RunWriter:
         client = connect(store)
         with one_line(uri):
             for name, value in heartbeat.signature().items():
-                client.set_tag(run_id, name, value)
-            client.update_run(run_id, status="RUNNING")
+                patiently(partial(client.set_tag, run_id, name, value))
+            patiently(partial(client.update_run, run_id, status="RUNNING"))
             return cls(client, run_id, uri)
 
     @classmethod
@@ -255,10 +255,7 @@ class RunWriter:
     def _open_outbox(self, tags: Mapping[str, str]) -> Outbox | SpoolOutbox:
         if not is_remote(self._uri):
             return Outbox(lambda job: patiently(lambda: self._courier(job)))
-        try:
-            spool = Spool(ROOT / self.run_id)
-        except HeldError as held:
-            raise UserError(f"{ROOT / self.run_id}: is {held}; the run is open there") from None
+        spool = new_spool(self.run_id)
         process = (tags.get(tag, "") for tag in (heartbeat.HOST_TAG, heartbeat.PID_TAG))
         spool.sign(SpooledRun(self._uri, self.run_id, *process))
         return SpoolOutbox(spool, self._courier)

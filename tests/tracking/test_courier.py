@@ -46,7 +46,7 @@ def test_every_job_may_be_done_twice(client: MlflowClient, tmp_path: Path) -> No
         LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
         PutArtifact("dynamics/x.npy", content),
         PutArtifact("dynamics/y.npy", b"bytes"),
-        PutArtifact("dynamics/z.npy", b"bytes"),
+        PutArtifact("dynamics/z.npy", b"gone"),
         RemoveArtifact("dynamics/z.npy"),
         EndRun("KILLED", 1_700_000_000_000),
     ]
@@ -81,7 +81,7 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.body)
 
-    do_GET = do_POST = do_PUT = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -123,7 +123,13 @@ def courier_of(address: str) -> Courier:
     return Courier(client, Run(info, RunData()))
 
 
-JOBS: list[Job] = [METRICS, SetTag("a", "b"), PutArtifact("x/y.npy", b"z"), EndRun("FAILED", 1)]
+JOBS: list[Job] = [
+    METRICS,
+    SetTag("a", "b"),
+    PutArtifact("x/y.npy", b"z"),
+    RemoveArtifact("x/y.npy"),
+    EndRun("FAILED", 1),
+]
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)

@@ -139,7 +139,7 @@ def test_a_server_that_goes_away_again_keeps_the_rest(
 ) -> None:
     run, folder = left(sqlite_store, cable)
     cable.refused = EndRun
-    with pytest.raises(UserError, match=f"run {run[:8]} .*refused"):
+    with pytest.raises(UserError, match=f"{run}: refused"):
         send_spool(folder)
     cable.refused = None
     assert send_spool(folder) == Sent(str(sqlite_store.tracking_uri), run, 0, 0, "FINISHED")
@@ -175,8 +175,10 @@ def test_a_spool_that_another_process_has_is_left_to_it(
     with start(sqlite_store) as run:
         with pytest.raises(UserError, match=r"repdyn-spool/.* held on .* by process \d+"):
             send_left(run.run_id)
-        with pytest.raises(UserError, match=r"repdyn-spool/.* held on .* by process \d+"):
-            RunWriter.resume(sqlite_store, run.run_id)
+        with RunWriter.resume(sqlite_store, run.run_id) as beside:
+            beside.set_tag("beside", "yes")
+    assert reader.find_run(sqlite_store, run.run_id).tags["beside"] == "yes"
+    assert not ROOT.exists()
 
 
 def test_a_killed_process_leaves_what_it_has_not_sent(
@@ -215,6 +217,17 @@ def test_a_refusal_fails_the_run_and_keeps_the_spool(
         run.set_tag("a", "b")
     assert reader.find_run(sqlite_store, run.run_id).status == "FAILED"
     assert len(spools(ROOT)) == 1
+
+
+def test_a_writer_does_not_send_what_another_has_left(
+    sqlite_store: StoreConfig, cable: Cable
+) -> None:
+    run, folder = left(sqlite_store, cable)
+    with RunWriter.resume(sqlite_store, run) as later:
+        later.set_tag("later", "yes")
+    assert spools(ROOT) == [folder]
+    send_left(run)
+    whole(sqlite_store, run)
 
 
 def test_what_is_no_spool_is_left_alone(tmp_path: Path) -> None:

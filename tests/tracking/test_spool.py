@@ -32,7 +32,7 @@ JOBS: list[Job] = [
     LogMetrics((("train/acc", 0.1 + 0.2, 1_700_000_000_000, 3), ("lr", float("inf"), 1, 3))),
     SetTag("repdyn.last_checkpoint", "3 – ü"),
     LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
-    RemoveArtifact("checkpoints/epoch_00003.safetensors"),
+    RemoveArtifact("checkpoints/epoch_00001.safetensors"),
     EndRun("FINISHED", 1_700_000_000_001),
 ]
 QUICK = (0.01, 0.05)
@@ -189,7 +189,7 @@ def test_a_refusal_is_raised_and_loses_nothing(
     with pytest.raises(ValueError, match="refused"):
         outbox.put(JOBS[2])
     with pytest.raises(ValueError, match="refused"):
-        outbox.close(JOBS[-1])
+        outbox.close(JOBS[3])
     assert server.taken == [JOBS[0]]
     assert sent_from(folder) == [JOBS[1]]
 
@@ -249,7 +249,7 @@ def test_a_crash_while_an_entry_is_made_or_deleted_leaves_no_half_of_it(folder: 
     spool.close()
     first, *_ = entries(folder)
     first.rename(folder / f".{first.name}")  # sent, half deleted
-    made = folder / ".00000005"
+    made = folder / ".00000006"
     made.mkdir()
     (made / "job.json").write_text('{"kind": "ta')
     assert sent_from(folder) == JOBS[1:]
