@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from repdyn.commands import claim
@@ -142,6 +143,18 @@ def test_a_claim_that_is_old_or_none_does_not_count(
     MlflowClient(sqlite_store.tracking_uri).set_tag(run, CLAIM_TAG, tag)
     with claimed(sqlite_store, run) as claimed_run:
         assert claimed_run.run_id == run
+
+
+@pytest.mark.usefixtures("by_tag")
+def test_a_store_that_takes_no_claim_is_one_line(
+    sqlite_store: StoreConfig, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MlflowException("forbidden")
+
+    monkeypatch.setattr(MlflowClient, "set_tag", refuse)
+    with pytest.raises(UserError, match="forbidden"), claimed(sqlite_store, run):
+        pass
 
 
 def test_a_run_that_does_not_exist_is_not_claimed(sqlite_store: StoreConfig, run: str) -> None:

@@ -70,8 +70,11 @@ def _claim_by_tag(client: MlflowClient, run_id: str) -> None:
     if found and not is_silent(found):
         raise HeldError(_owner(found))
     mine = signature()
-    with suppress(MlflowException):  # of two new tags at one moment the database refuses one
+    try:
         client.set_tag(run_id, CLAIM_TAG, json.dumps(mine))
+    except MlflowException:
+        if not _claim(client, run_id):  # else another process has set it at this very moment
+            raise
     time.sleep(CLAIM_SECONDS)
     found = _claim(client, run_id)
     if found != mine:
