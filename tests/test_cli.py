@@ -147,3 +147,18 @@ def test_a_bad_config_file_is_one_line(
     assert code == 2
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_what_is_not_sent_yet_has_an_exit_code_of_its_own(
+    repdyn: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from repdyn.commands import sync
+    from repdyn.errors import UnsentError
+
+    def unsent(folder: Path, uri: str | None) -> None:
+        raise UnsentError(f"{folder} {uri}")
+
+    assert repdyn("sync") == (0, "")
+    monkeypatch.setattr(sync, "run_sync", unsent)
+    assert repdyn("sync") == (75, "repdyn: repdyn-spool None\n")
+    assert repdyn("sync", "there", "--tracking-uri", "x") == (75, "repdyn: there x\n")
