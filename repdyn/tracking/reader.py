@@ -28,6 +28,8 @@ NEWEST_FIRST = ["attributes.start_time DESC"]
 LAST_CHANGED_FIRST = ["last_update_time DESC"]
 PHASE, SCORE = "phase/", "score/"
 LAST = "last"
+_DIGITS = 9
+"""Of a schema's number that are read: anyone may have written more."""
 
 
 def pages(
@@ -255,7 +257,7 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
     if is_newer(summary.tags):
         raise UserError(
             f"run {summary.run_id[:8]}: written by a newer repdyn (schema "
-            f"{summary.tags[artifacts.SCHEMA_TAG]}, this one reads up to "
+            f"{summary.tags[artifacts.SCHEMA_TAG][:_DIGITS]}, this one reads up to "
             f"{artifacts.SCHEMA_VERSION}); upgrade repdyn"
         )
     return summary, RunArtifacts(client, run)
@@ -264,7 +266,7 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
 def is_newer(tags: Mapping[str, str]) -> bool:
     """Say whether a run's artifacts are of a schema that this repdyn does not know."""
     schema = tags.get(artifacts.SCHEMA_TAG, "0")
-    return schema.isdecimal() and int(schema) > artifacts.SCHEMA_VERSION
+    return schema.isdecimal() and int(schema[:_DIGITS]) > artifacts.SCHEMA_VERSION
 
 
 @contextmanager
