@@ -53,6 +53,7 @@ def run_comparison(
         raise UserError("give two runs or more, or a sweep with --sweep; repdyn runs lists them")
     if sweep is None:
         records = [load_run(store, run) for run in runs]
+        _check_distinct(runs, records)
         comparison = compared(" and ".join(run.summary.name for run in records), records, store)
     else:
         comparison = of_sweep(find_sweep(store, sweep), store)
@@ -63,6 +64,14 @@ def run_comparison(
     else:
         console = Console()
         console.print(comparison_text(comparison, console.width, epoch))
+
+
+def _check_distinct(named: Sequence[str], records: Sequence[RunRecord]) -> None:
+    seen: set[str] = set()
+    for name, record in zip(named, records, strict=True):
+        if record.summary.run_id in seen:
+            raise UserError(f"{name}: is given twice; a run is compared with others")
+        seen.add(record.summary.run_id)
 
 
 def log_report(comparison: Comparison, writer: RunWriter) -> str:
