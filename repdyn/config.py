@@ -39,6 +39,7 @@ Probe = Literal["logistic", "ridge"]
 ProbeFeatures = Literal["pooled", "flat"]
 ProbeLabels = Literal["given", "true"]
 
+MOST_EPOCHS = 1_000_000
 
 T = TypeVar("T")
 
@@ -58,6 +59,8 @@ def _checkpoints(_hint: object, tokens: Sequence[Token]) -> int | tuple[int, ...
     except ValueError:
         said = " ".join(words)
         raise UserError(f"--checkpoints {said}: give a number, or epochs as in 0,1,10") from None
+    if not epochs:
+        raise UserError("--checkpoints: give a number, or epochs as in 0,1,10")
     listed = len(epochs) > 1 or any("," in token.value for token in tokens)
     return epochs if listed else epochs[0]
 
@@ -168,7 +171,7 @@ class OptimConfig:
         _check(self, "momentum", lambda x: 0 <= x < 1, "at least 0 and below 1")
         _check(self, "weight_decay", lambda x: 0 <= x < math.inf, "at least 0")
         _check(self, "batch_size", lambda n: n >= 2, "at least 2")
-        _check(self, "epochs", lambda n: n >= 1, "at least 1")
+        _check(self, "epochs", lambda n: 1 <= n <= MOST_EPOCHS, f"from 1 to {MOST_EPOCHS:,}")
         _check(self, "keep_checkpoints", lambda n: isinstance(n, str) or n >= 1, "at least 1")
         _check(self, "save_every", lambda n: n >= 1, "at least 1")
         _check(self, "seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")

@@ -72,6 +72,13 @@ class LabelMaps:
     maps: NDArray[np.uint8]
     fine: NDArray[np.uint8]
 
+    def fit(self, planes: PlaneSet) -> bool:
+        """Say whether they are of these planes and classes; of packed runs the fine ones suffice."""
+        known = len(planes.classes) or 256
+        drawn, count = self.fine.shape[1], self.maps.shape[1]
+        whole = drawn == len(planes.fine) and (count == len(planes.kinds) or count == 0)
+        return whole and all(a.max(initial=0) < known for a in (self.maps, self.fine))
+
 
 @dataclass(frozen=True)
 class PlaneSet:

@@ -20,7 +20,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UserError(f"--config {path}: no YAML: nested too deep") from None
+    except (yaml.YAMLError, ValueError) as error:  # also of a date or text that is none
         raise UserError(f"--config {path}: no YAML: {' '.join(str(error).split())}") from None
     if settings is None:
         return {}

@@ -141,8 +141,8 @@ def _load(model: nn.Module, content: bytes, epoch: int) -> None:
     try:
         weights = load_tensors(content)
         model.load_state_dict(weights)
-    except (SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         path = artifacts.checkpoint_path(epoch)
         raise UserError(f"{path}: not the weights of this model ({first})") from None
     if not all(torch.isfinite(t).all() for t in weights.values() if t.is_floating_point()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +46,11 @@ class Resources:
 
     cpus: float = 1
     gpus: float = 0
+
+    def __post_init__(self) -> None:
+        for name, count in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if not 0 <= count < math.inf:
+                raise UserError(f"--{name}-per-run {count:g}: must be at least 0")
 
 
 def train_child(console: Console, child: Child, store: StoreConfig, parent: str) -> str:

@@ -19,7 +19,7 @@ from repdyn.dynamics.scores import compute_scores
 from repdyn.errors import UserError
 from repdyn.grid import PLACES
 from repdyn.records import RunRecord, RunSummary
-from repdyn.report.comparison import Comparison, as_csv, as_json
+from repdyn.report.comparison import Comparison, CrossCka, as_csv, as_json
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import comparison_figures
@@ -53,6 +53,7 @@ def run_comparison(
         raise UserError("give two runs or more, or a sweep with --sweep; repdyn runs lists them")
     if sweep is None:
         records = [load_run(store, run) for run in runs]
+        _check_distinct(runs, records)
         comparison = compared(" and ".join(run.summary.name for run in records), records, store)
     else:
         comparison = of_sweep(find_sweep(store, sweep), store)
@@ -63,6 +64,14 @@ def run_comparison(
     else:
         console = Console()
         console.print(comparison_text(comparison, console.width, epoch))
+
+
+def _check_distinct(named: Sequence[str], records: Sequence[RunRecord]) -> None:
+    seen: set[str] = set()
+    for name, record in zip(named, records, strict=True):
+        if record.summary.run_id in seen:
+            raise UserError(f"{name}: is given twice; a run is compared with others")
+        seen.add(record.summary.run_id)
 
 
 def log_report(comparison: Comparison, writer: RunWriter) -> str:
@@ -88,10 +97,27 @@ def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
         for run in sweep_runs(store, sweep)
         if run.status == "FINISHED"
     }
-    if len(finished) < 2:
-        raise UserError(f"{sweep.name}: {len(finished)} finished runs; there is nothing to compare")
-    records = [load_run(store, run.run_id) for run in sorted(finished.values(), key=_order)]
-    return compared(f"sweep {sweep.name}", records, store)
+    records, damaged = _loaded(sorted(finished.values(), key=_order), store)
+    if len(records) < 2:
+        left_out = "".join(f"; {why}" for why in damaged)
+        raise UserError(
+            f"{sweep.name}: {len(finished)} finished runs; there is nothing to compare{left_out}"
+        )
+    comparison = compared(f"sweep {sweep.name}", records, store)
+    return replace(comparison, notes=(*(f"Left out: {why}." for why in damaged), *comparison.notes))
+
+
+def _loaded(runs: Sequence[RunSummary], store: StoreConfig) -> tuple[list[RunRecord], list[str]]:
+    """Read runs; returns those that can be read, and what is wrong with each of the others."""
+    records, damaged = [], []
+    for run in runs:
+        try:
+            record = load_run(store, run.run_id)
+            measured(record)
+            records.append(record)
+        except UserError as error:
+            damaged.append(str(error))
+    return records, damaged
 
 
 def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Comparison:
@@ -102,13 +128,14 @@ def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Co
     """
     runs = tuple(_with_scores(record) for record in records)
     varied = varied_settings([run.summary for run in runs])
+    cross, missing = _crossed(runs, store)
     return Comparison(
         title=title,
         runs=runs,
         findings=findings([observation(run) for run in runs]),
         varied=varied,
-        cross=tuple(cross_cka(a, b, store) for a, b in _pairs(runs)),
-        notes=notes(runs),
+        cross=cross,
+        notes=(*notes(runs), *missing),
     )
 
 
@@ -171,13 +198,26 @@ def _order(run: RunSummary) -> tuple[object, ...]:
     """Return a run's place in a sweep, whenever it was trained: SGD first, seeds together."""
     params = dict(run.params)
     seed = params.pop("seed", "")
-    return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), int(seed or 0)
+    return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), seed.zfill(20)
 
 
 def _with_scores(record: RunRecord) -> RunRecord:
     dynamics = measured(record)
     phases = find_phases(record.curves, dynamics)
     return replace(record, phases=phases, scores=compute_scores(dynamics, phases))
+
+
+def _crossed(
+    runs: Sequence[RunRecord], store: StoreConfig
+) -> tuple[tuple[CrossCka, ...], tuple[str, ...]]:
+    """Return the CKA from run to run, and why it is missing where it is."""
+    found, missing = [], []
+    for a, b in _pairs(runs):
+        try:
+            found.append(cross_cka(a, b, store))
+        except UserError as error:
+            missing.append(f"No CKA between {a.summary.name} and {b.summary.name}: {error}.")
+    return tuple(found), tuple(missing)
 
 
 def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
@@ -24,7 +25,8 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
         store: where they are.
 
     Raises:
-        UserError: their probe images differ, they have no checkpoint in common.
+        UserError: their probe images differ, they have no checkpoint in common, or their rows are
+            damaged.
     """
     names = (a.summary.name, b.summary.name)
     both = f"{names[0]} and {names[1]}"
@@ -35,9 +37,15 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
     if not len(common):
         raise UserError(f"{both}: have no checkpoint in common; no CKA between them")
     ids = (a.summary.run_id, b.summary.run_id)
-    values = [cka_matrix(*(list(load_rows(store, run, int(at))) for run in ids)) for at in common]
+    values = [_layer_by_layer(*(load_rows(store, run, int(at)) for run in ids)) for at in common]
     layers = (measured(a).layers, measured(b).layers)
     return CrossCka(names, layers, common, np.stack(values).astype(np.float32))
+
+
+def _layer_by_layer(a: NDArray[np.float16], b: NDArray[np.float16]) -> NDArray[np.float64]:
+    if a.shape[1] != b.shape[1]:
+        raise UserError(f"grams: rows of {a.shape[1]} and of {b.shape[1]} numbers")
+    return cka_matrix(list(a), list(b))
 
 
 def different_probes(a: RunRecord, b: RunRecord) -> str | None:

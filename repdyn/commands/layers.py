@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from repdyn import models
-from repdyn.config import DataConfig, ModelConfig, TrainConfig
+from repdyn.config import DataConfig, MeasureConfig, ModelConfig, TrainConfig
 from repdyn.data import image_shape
 from repdyn.defaults import resolved
 from repdyn.measure.features import all_features, pooled
@@ -21,7 +21,11 @@ def list_layers(model: ModelConfig, dataset: str, image_size: int | None, patter
         UserError: unknown model or data set, or a pattern that finds no layer.
     """
     config, _ = resolved(
-        TrainConfig(data=DataConfig(dataset=dataset, image_size=image_size), model=model),
+        TrainConfig(
+            data=DataConfig(dataset=dataset, image_size=image_size),
+            model=model,
+            measure=MeasureConfig(layers=pattern),
+        ),
         models.family(model.arch),
     )
     channels, native = image_shape(config.data)

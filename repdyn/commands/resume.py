@@ -17,6 +17,7 @@ from repdyn.grid import PLACES
 from repdyn.measure.rows import Row
 from repdyn.records import Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.report.wording import plain
+from repdyn.tracking import artifacts
 from repdyn.tracking.leftover import send_left
 from repdyn.tracking.reader import find_run, load_label_maps, load_rows, load_run, load_state
 from repdyn.tracking.writer import RunWriter
@@ -37,6 +38,8 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
     """
     console = Console()
     found = find_run(store, text)
+    if artifacts.SWEEP_TAG in found.tags:
+        raise UserError(f"{text}: is a sweep; the repdyn sweep that started it goes on with it")
     send_left(found.run_id)
     with claimed(store, found.run_id) as run:
         if run.status == "FINISHED":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import pickle
 import signal
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 
@@ -121,12 +121,24 @@ def decode_state(content: bytes) -> dict[str, Any]:
         UserError: it is damaged or of another format.
     """
     try:
+        with ZipFile(io.BytesIO(content)) as stored:  # torch packs nothing: what grows is no state
+            if sum(entry.file_size for entry in stored.infolist()) > len(content):
+                raise ValueError("packed")
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         known = state["format"] == FORMAT
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError):
+        if known and not _is_sound(state):
+            raise ValueError("another content")
+    except Exception:  # of torch's unpickler: whatever strange bytes lead it to
         raise UserError(f"{artifacts.LAST_STATE}: is damaged; train anew") from None
     if not known:
         raise UserError(
             f"{artifacts.LAST_STATE}: was saved by another repdyn; use that, or train anew"
         )
     return dict(state)
+
+
+def _is_sound(state: Mapping[str, Any]) -> bool:
+    """Say whether a state has the parts that are looked at before it is loaded."""
+    epoch, seconds = state["trainer"]["epoch"], state["seconds"]
+    counted = all(isinstance(name, str) and isinstance(s, float) for name, s in seconds.items())
+    return type(epoch) is int and counted and isinstance(state["recorder"], dict)

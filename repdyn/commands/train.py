@@ -66,7 +66,7 @@ class Stopped:
             trainer.load_state(self.state["trainer"])
             checkpoints = [(rows, maps.maps) for rows, maps in self.checkpoints]
             recorder.load_state(self.state["recorder"], self.dynamics, checkpoints)
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
                 f"{artifacts.LAST_STATE}: is not the state of this run ({reason}); train it anew"

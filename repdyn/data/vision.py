@@ -107,6 +107,8 @@ def _source(known: VisionSet, root: Path, place: str) -> Source:
     for x, y in ((images, labels), (test_images, test_labels)):
         if len(x) != len(y) or x.shape[1:] != (channels, side, side):
             raise _damaged(place, f"{len(y)} labels for images {x.shape}")
+        if not len(y) or y.min() < 0 or y.max() >= len(classes):
+            raise _damaged(place, f"labels that are none of the {len(classes)} classes")
     return Source(
         place=place,
         classes=classes,

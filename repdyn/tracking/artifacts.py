@@ -1,7 +1,8 @@
-"""The one place that knows names, shapes and versions of what a run stores.
+"""The one place that knows names, shapes, bounds and versions of what a run stores.
 
-Bytes in, frozen records out, and the other way round; where the bytes lie is not known here.
-Nothing is ever unpickled.
+Bytes in, frozen records out, and the other way round; where the bytes lie is not known here. They
+may be anyone's: what comes out is whole and within its bounds, or it is said to be damaged. NaN
+stands for what is not defined, such as the similarity of a layer with constant features.
 """
 
 from __future__ import annotations
@@ -9,15 +10,24 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repdyn.errors import UserError
-from repdyn.records import OUTPUT, PROBE_SPLITS, Dynamics, Interval, LabelMaps, Phases, PlaneSet
+from repdyn.records import (
+    OUTPUT,
+    PLANE_KINDS,
+    PROBE_SPLITS,
+    Dynamics,
+    Interval,
+    LabelMaps,
+    Phases,
+    PlaneSet,
+)
+from repdyn.tracking.decoding import Kind, damaged, read_json, read_npy, read_npz
 
 SCHEMA_VERSION = 1
 SCHEMA_TAG = "repdyn.schema"
@@ -44,17 +54,42 @@ REPORT, COMPARISON = "report.html", "comparison.json"
 PLANES = f"{REGIONS}/planes.npz"
 
 _LAYERS, _EPOCHS = f"{DYNAMICS}/layers.json", f"{DYNAMICS}/epochs.npy"
-# where the axis of checkpoints is, by array; its length in the arrays may differ while one writes
-_EPOCH_AXES: Mapping[str, tuple[int, ...]] = {
-    "cka": (1, 2),
-    "regions": (1, 2),
-    "output_regions": (0, 1),
-    "probe_acc": (1,),
-    "fragmentation": (1,),
-    "areas": (1,),
+
+# bounds of what is read: nothing of a run that was measured comes near them
+JSON_BYTES = 2**24
+ARRAY_BYTES = 2**30
+"""Of a file of arrays, and of what is packed in one."""
+ROWS_BYTES = 2**33
+WEIGHTS_BYTES = 2**35
+MOST_LAYERS, MOST_CHECKPOINTS, MOST_EPOCHS = 4096, 20_000, 10**9
+MOST_CLASSES = 256
+LAYERS_BYTES, EPOCHS_BYTES = 2**20, 8 * MOST_CHECKPOINTS + 2**10
+_NAME_LENGTH = 256
+_NEWER = 64
+"""Checkpoints that a run which trains may add while its files are read one after the other."""
+
+_L, _OUT, _E, _K = "layers", "layers and the output", "checkpoints", "classes"
+_SHAPES: Mapping[str, tuple[str | int, ...]] = {
+    "cka": (_L, _E, _E),
+    "regions": (_L, _E, _E),
+    "output_regions": (_E, _E),
+    "probe_acc": (_L, _E, len(PROBE_SPLITS)),
+    "fragmentation": (_OUT, _E),
+    "areas": (_OUT, _E, _K),
 }
+"""Of the float32 arrays of the dynamics; the number of checkpoints may differ while one writes."""
+
+_ROUNDING = 1e-3
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "cka": (-1 - _ROUNDING, 1 + _ROUNDING),
+    "fragmentation": (0, 1e9),
+}
+_SHARE = (-_ROUNDING, 1 + _ROUNDING)
+"""Bounds of the other arrays' values."""
+
 LAYER_METRICS = ("probe_acc", "fragmentation", "cka_prev", "regions_prev")
-Read = Callable[[str], bytes]
+Read = Callable[[str, int], bytes]
+"""Reads the file at a path, of so many bytes at most."""
 
 
 def label_maps_path(epoch: int) -> str:
@@ -80,7 +115,7 @@ def figure_path(name: str) -> str:
 def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
     """Yield paths and contents in the order in which to write them: epochs last."""
     yield _LAYERS, json.dumps(dynamics.layers).encode()
-    for name in _EPOCH_AXES:
+    for name in _SHAPES:
         yield f"{DYNAMICS}/{name}.npy", _npy(getattr(dynamics, name).astype(np.float32))
     yield _EPOCHS, _npy(dynamics.epochs.astype(np.int64))
 
@@ -94,32 +129,59 @@ def decode_dynamics(read: Read) -> Dynamics:
     Raises:
         UserError: a file is damaged or does not fit the others.
     """
-    layers = _layers(read(_LAYERS))
-    epochs = _array(_EPOCHS, read(_EPOCHS), np.int64, 1)
-    arrays = {
-        name: _array(f"{DYNAMICS}/{name}.npy", read(f"{DYNAMICS}/{name}.npy"), np.float32)
-        for name in _EPOCH_AXES
-    }
-    count = len(layers)
-    leading = {"cka": count, "regions": count, "probe_acc": count}
-    leading |= {"fragmentation": count + 1, "areas": count + 1}
-    dimensions = {"output_regions": 2, "fragmentation": 2}
-    for name, array in arrays.items():
-        axes = _EPOCH_AXES[name]
-        fits = array.ndim == dimensions.get(name, 3)
-        fits = fits and (name not in leading or array.shape[0] == leading[name])
-        fits = fits and len({array.shape[axis] for axis in axes}) == 1
-        if not fits:
-            raise _damaged(f"{DYNAMICS}/{name}.npy", f"shape {array.shape} for {count} layers")
-    if arrays["probe_acc"].shape[2] != len(PROBE_SPLITS):
-        raise _damaged(f"{DYNAMICS}/probe_acc.npy", f"shape {arrays['probe_acc'].shape}")
-    if (np.diff(epochs) <= 0).any() or (len(epochs) and epochs[0] < 0):
-        raise _damaged(_EPOCHS, "epochs that do not increase")
-    e = min(len(epochs), *(arrays[name].shape[axes[0]] for name, axes in _EPOCH_AXES.items()))
-    for name, axes in _EPOCH_AXES.items():
-        for axis in axes:
+    layers = decode_layers(read)
+    epochs = read_npy(_EPOCHS, read(_EPOCHS, EPOCHS_BYTES), (np.int64, 1))
+    if (epochs[1:] <= epochs[:-1]).any() or not _within(epochs, (0, MOST_EPOCHS)):
+        raise damaged(_EPOCHS, "epochs that do not increase from 0")
+    arrays = {name: _decode_array(name, read, len(layers), len(epochs)) for name in _SHAPES}
+    e = min(len(epochs), *(array.shape[_epoch_axes(name)[0]] for name, array in arrays.items()))
+    for name in arrays:
+        for axis in _epoch_axes(name):
             arrays[name] = arrays[name].take(range(e), axis=axis)
     return Dynamics(layers=layers, epochs=epochs[:e], **arrays)
+
+
+def decode_layers(read: Read) -> tuple[str, ...]:
+    """Return the names of the watched layers.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    names = read_json(_LAYERS, read(_LAYERS, LAYERS_BYTES))
+    if not (isinstance(names, list) and 1 <= len(names) <= MOST_LAYERS):
+        raise damaged(_LAYERS, f"no list of 1 to {MOST_LAYERS:,} names")
+    for i, name in enumerate(names):
+        if not (isinstance(name, str) and name.isprintable() and 0 < len(name) <= _NAME_LENGTH):
+            raise damaged(_LAYERS, f"entry {i} is no name")
+    if len(set(names)) < len(names):
+        raise damaged(_LAYERS, "the same name twice")
+    return tuple(names)
+
+
+def _decode_array(name: str, read: Read, layers: int, checkpoints: int) -> NDArray[Any]:
+    """Read one of the arrays of the dynamics, no larger than so many layers make it."""
+    path, shape = f"{DYNAMICS}/{name}.npy", _SHAPES[name]
+    sides: dict[str | int, int] = {_L: layers, _OUT: layers + 1}
+    largest = sides | {_E: checkpoints + _NEWER, _K: MOST_CLASSES}
+    values = math.prod(largest.get(side, len(PROBE_SPLITS)) for side in shape)
+    most = min(ARRAY_BYTES, 2**10 + np.dtype(np.float32).itemsize * values)
+    array = read_npy(path, read(path, most), (np.float32, len(shape)))
+    for side, length in zip(shape, array.shape, strict=True):
+        wanted = side if isinstance(side, int) else sides.setdefault(side, length)
+        if length != wanted:
+            raise damaged(path, f"shape {array.shape} for {layers} layers")
+    if not _within(array, _BOUNDS.get(name, _SHARE)):
+        raise damaged(path, "values that it cannot have")
+    return array
+
+
+def _epoch_axes(name: str) -> list[int]:
+    return [axis for axis, side in enumerate(_SHAPES[name]) if side == _E]
+
+
+def _within(array: NDArray[Any], bounds: tuple[float, float]) -> bool:
+    """Say whether all values that are defined are within bounds."""
+    return bool(((array >= bounds[0]) & (array <= bounds[1]) | np.isnan(array)).all())
 
 
 def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
@@ -144,17 +206,31 @@ def encode_label_maps(maps: LabelMaps) -> bytes:
     return _npz(maps=maps.maps, fine=maps.fine)
 
 
-def decode_label_maps(path: str, content: bytes, epoch: int) -> LabelMaps:
+def decode_label_maps(
+    path: str, content: bytes, epoch: int, layers: int | None = None
+) -> LabelMaps:
     """Return a checkpoint's label maps.
+
+    Args:
+        path: for the message.
+        content: of the file.
+        epoch: of the checkpoint.
+        layers: that the run watches, None if it is not known.
 
     Raises:
         UserError: the file is damaged.
     """
-    arrays = _arrays(path, content, {"maps": (np.uint8, 4), "fine": (np.uint8, 4)})
-    return LabelMaps(epoch, arrays["maps"], arrays["fine"])
+    kind: Kind = (np.uint8, 4)
+    arrays = read_npz(path, content, {"maps": kind, "fine": kind}, ARRAY_BYTES)
+    maps, fine = arrays["maps"], arrays["fine"]
+    count = len(maps) if layers is None else layers + 1
+    for array in (maps, fine):
+        if len(array) != count or array.shape[2] != array.shape[3]:
+            raise damaged(path, f"shapes {maps.shape} and {fine.shape} for {count - 1} layers")
+    return LabelMaps(epoch, maps, fine)
 
 
-_PLANE_ARRAYS: Mapping[str, tuple[type[np.generic], int]] = {
+_PLANE_ARRAYS: Mapping[str, Kind] = {
     "anchors": (np.uint8, 5),
     "labels": (np.int64, 2),
     "true_labels": (np.int64, 2),
@@ -179,9 +255,12 @@ def decode_planes(content: bytes) -> PlaneSet:
     Raises:
         UserError: the file is damaged.
     """
-    arrays = _arrays(PLANES, content, {**_PLANE_ARRAYS, "classes": (np.str_, 1)})
+    arrays = read_npz(PLANES, content, {**_PLANE_ARRAYS, "classes": (np.str_, 1)}, ARRAY_BYTES)
     classes = tuple(str(name) for name in arrays.pop("classes"))
-    count = len(arrays["anchors"])
+    count, known = len(arrays["anchors"]), len(classes) or MOST_CLASSES
+    _, anchors, channels, height, width = arrays["anchors"].shape
+    if 0 in (count, channels, height, width) or anchors != 3 or known > MOST_CLASSES:
+        raise damaged(PLANES, f"anchors of shape {arrays['anchors'].shape}, {known} classes")
     shapes = {
         "labels": (count, 3),
         "true_labels": (count, 3),
@@ -191,9 +270,14 @@ def decode_planes(content: bytes) -> PlaneSet:
     }
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
-            raise _damaged(PLANES, f"{name} of shape {arrays[name].shape}")
-    if not ((arrays["fine"] >= 0) & (arrays["fine"] < count)).all():
-        raise _damaged(PLANES, "fine planes that do not exist")
+            raise damaged(PLANES, f"{name} of shape {arrays[name].shape}")
+    for name in ("coords", "extent"):
+        if not np.isfinite(arrays[name]).all():
+            raise damaged(PLANES, f"{name} that are not finite")
+    ends = {"labels": known, "true_labels": known, "kinds": len(PLANE_KINDS), "fine": count}
+    for name, end in ends.items():
+        if not _within(arrays[name], (0, end - 1)):
+            raise damaged(PLANES, f"{name} that do not exist")
     return PlaneSet(**arrays, classes=classes)
 
 
@@ -202,13 +286,23 @@ def encode_rows(rows: NDArray[np.float16]) -> bytes:
     return _npy(rows)
 
 
-def decode_rows(path: str, content: bytes) -> NDArray[np.float16]:
+def decode_rows(path: str, content: bytes, layers: int | None = None) -> NDArray[np.float16]:
     """Return a checkpoint's packed Grams, (L, m) float16.
+
+    Args:
+        path: for the message.
+        content: of the file.
+        layers: that the run watches, None if it is not known.
 
     Raises:
         UserError: the file is damaged.
     """
-    return _array(path, content, np.float16, 2)
+    rows = read_npy(path, content, (np.float16, 2))
+    if 0 in rows.shape or (layers is not None and len(rows) != layers):
+        raise damaged(path, f"shape {rows.shape} for {layers} layers")
+    if np.isinf(rows).any():
+        raise damaged(path, "values that are not finite")
+    return rows
 
 
 def encode_phases(phases: Phases, layers: tuple[str, ...]) -> bytes:
@@ -223,10 +317,10 @@ def decode_phases(content: bytes) -> Phases:
     Raises:
         UserError: the file is damaged.
     """
+    said = read_json(PHASES, content)
     try:
-        said = json.loads(content)
-        points = tuple(_ints(epochs) for epochs in said["change_points"])
-        joint = _ints(said.get("joint", ()))
+        points = tuple(_epochs(epochs) for epochs in said["change_points"])
+        joint = _epochs(said.get("joint", ()))
         # files from before there were intervals have none
         intervals = {str(name): _pair(ends) for name, ends in said.get("intervals", {}).items()}
         change_intervals = tuple(
@@ -234,16 +328,16 @@ def decode_phases(content: bytes) -> Phases:
         )
         joint_intervals = tuple(map(_pair, said.get("joint_intervals", ())))
         boundaries = {
-            name: None if said[name] is None else int(said[name])
+            name: None if said[name] is None else _epoch(said[name])
             for name in ("onset", "fit", "test_min", "test_peak")
         }
-        spikes = _ints(said.get("spikes", ()))
+        spikes = _epochs(said.get("spikes", ()))
         if joint_intervals and len(joint_intervals) != len(joint):
             raise ValueError("joint_intervals")
         if change_intervals and [*map(len, change_intervals)] != [*map(len, points)]:
             raise ValueError("change_intervals")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(PHASES, error) from None
+        raise damaged(PHASES, error) from None
     return Phases(
         **boundaries,
         change_points=points,
@@ -255,23 +349,19 @@ def decode_phases(content: bytes) -> Phases:
     )
 
 
-def _ints(values: Iterable[int]) -> tuple[int, ...]:
-    return tuple(map(int, values))
+def _epoch(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_EPOCHS:
+        raise ValueError("an epoch that is none")
+    return value
 
 
-def _pair(ends: Iterable[int]) -> Interval:
-    first, last = map(int, ends)
+def _epochs(values: Iterable[object]) -> tuple[int, ...]:
+    return tuple(map(_epoch, values))
+
+
+def _pair(ends: Iterable[object]) -> Interval:
+    first, last = map(_epoch, ends)
     return first, last
-
-
-def _layers(content: bytes) -> tuple[str, ...]:
-    try:
-        names = json.loads(content)
-    except ValueError as error:
-        raise _damaged(_LAYERS, error) from None
-    if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
-        raise _damaged(_LAYERS, "no list of names")
-    return tuple(names)
 
 
 def _npy(array: NDArray[Any]) -> bytes:
@@ -284,41 +374,3 @@ def _npz(**arrays: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _array(
-    path: str, content: bytes, dtype: type[np.generic], ndim: int | None = None
-) -> NDArray[Any]:
-    try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError) as error:
-        raise _damaged(path, error) from None
-    if not isinstance(array, np.ndarray):
-        raise _damaged(path, "no array")
-    return _checked(path, array, dtype, ndim)
-
-
-def _arrays(
-    path: str, content: bytes, wanted: Mapping[str, tuple[type[np.generic], int]]
-) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in wanted}
-    except (ValueError, EOFError, OSError, SyntaxError, KeyError, BadZipFile, TypeError) as error:
-        raise _damaged(path, error) from None
-    return {name: _checked(path, arrays[name], *wanted[name]) for name in wanted}
-
-
-def _checked(
-    path: str, array: NDArray[Any], dtype: type[np.generic], ndim: int | None
-) -> NDArray[Any]:
-    if not np.issubdtype(array.dtype, dtype) or (ndim is not None and array.ndim != ndim):
-        raise _damaged(path, f"{array.dtype} array of shape {array.shape}")
-    return array
-
-
-def _damaged(path: str, why: object) -> UserError:
-    said = " ".join(str(why).split()) or type(why).__name__
-    return UserError(
-        f"{path}: damaged ({said[:120]}); make it again with repdyn analyze RUN --in-place"
-    )

@@ -10,6 +10,8 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy as np
 from repdyn.errors import UserError
 from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
 from repdyn.tracking import artifacts
+from repdyn.tracking.decoding import damaged, read_json
 
 SUMMARY, CURVES, SCORES = "summary.json", "curves.json", "scores.json"
 
@@ -79,7 +82,7 @@ class Bundle:
             self._zip = ZipFile(io.BytesIO(content))
             names = self._zip.namelist()
             self.summaries = [
-                RunSummary(**json.loads(self._zip.read(name)))
+                RunSummary(**read_json(name, self._zip.read(name)))
                 for name in names
                 if name.endswith(f"/{SUMMARY}")
             ]
@@ -91,29 +94,36 @@ class Bundle:
         summary = next(found for found in self.summaries if found.run_id == run)
         curves = {
             name: Curve(np.array(epochs, dtype=np.int64), np.array(values, dtype=np.float64))
-            for name, (epochs, values) in json.loads(self._read(run, CURVES)).items()
+            for name, (epochs, values) in self._json(run, CURVES).items()
         }
         return RunRecord(
             summary,
-            artifacts.decode_dynamics(lambda path: self._read(run, path)),
+            artifacts.decode_dynamics(partial(self._read, run)),
             curves,
-            artifacts.decode_phases(self._read(run, artifacts.PHASES)),
-            json.loads(self._read(run, SCORES)),
+            artifacts.decode_phases(self._read(run, artifacts.PHASES, artifacts.JSON_BYTES)),
+            self._json(run, SCORES),
         )
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's finely drawn planes."""
-        return artifacts.decode_planes(self._read(run, artifacts.PLANES))
+        return artifacts.decode_planes(self._read(run, artifacts.PLANES, artifacts.ARRAY_BYTES))
 
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
         """Return a checkpoint's decision regions on these planes."""
         path = artifacts.label_maps_path(epoch)
-        return artifacts.decode_label_maps(path, self._read(run, path), epoch)
+        content = self._read(run, path, artifacts.ARRAY_BYTES)
+        return artifacts.decode_label_maps(path, content, epoch)
 
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes in bytes of a run's packed files, by path."""
         inside = [info for info in self._zip.infolist() if info.filename.startswith(f"{run}/")]
         return {info.filename.partition("/")[2]: info.compress_size for info in inside}
 
-    def _read(self, run: str, path: str) -> bytes:
+    def _json(self, run: str, path: str) -> Any:
+        return read_json(path, self._read(run, path, artifacts.JSON_BYTES))
+
+    def _read(self, run: str, path: str, most: int) -> bytes:
+        size = self._zip.getinfo(f"{run}/{path}").file_size
+        if size > most:
+            raise damaged(path, f"{size:,} bytes")
         return self._zip.read(f"{run}/{path}")

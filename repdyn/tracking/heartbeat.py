@@ -21,6 +21,9 @@ BEAT_SECONDS = 30.0
 DEAD_SECONDS = 300.0
 """Silence after which a run counts as dead: ten beats, and clocks of machines that differ."""
 
+_DIGITS = 18
+"""Of a tag that is a number: of more, someone else's."""
+
 
 class Heartbeat:
     """A thread that calls a function every BEAT_SECONDS until it is stopped.
@@ -67,19 +70,24 @@ def is_silent(tags: Mapping[str, str]) -> bool:
     """
     if is_gone(tags.get(HOST_TAG, ""), tags.get(PID_TAG, "")):
         return True
-    last = tags.get(TAG, "")
-    return last.isdecimal() and now() - int(last) > DEAD_SECONDS * 1000
+    last = _number(tags.get(TAG, ""))
+    return last is not None and now() - last > DEAD_SECONDS * 1000
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
 
 
 def is_gone(host: str, pid: str) -> bool:
     """Say whether a process of this machine has ended; of other machines' it is not known."""
-    return host == socket.gethostname() and pid.isdecimal() and not _runs(int(pid))
+    number = _number(pid)
+    return host == socket.gethostname() and number is not None and not _runs(number)
 
 
 def _runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass

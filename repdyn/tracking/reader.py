@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 from mlflow.entities import Metric, Run
@@ -18,58 +17,19 @@ from numpy.typing import NDArray
 from repdyn.config import StoreConfig
 from repdyn.dynamics.phases import find_phases
 from repdyn.errors import UserError
-from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.records import Curve, Dynamics, LabelMaps, Phases, PlaneSet, RunRecord, RunSummary
 from repdyn.tracking import artifacts
 from repdyn.tracking.heartbeat import is_silent
-from repdyn.tracking.store import (
-    artifact_folder,
-    connect_existing,
-    experiment_name,
-    one_line,
-    tracking_uri,
-)
+from repdyn.tracking.run_artifacts import RunArtifacts
+from repdyn.tracking.store import connect_existing, experiment_name, one_line, tracking_uri
 
 PAGE = 200
 NEWEST_FIRST = ["attributes.start_time DESC"]
 LAST_CHANGED_FIRST = ["last_update_time DESC"]
 PHASE, SCORE = "phase/", "score/"
 LAST = "last"
-
-
-class RunArtifacts:
-    """The artifacts of one run: read from their folder, or fetched from a server and kept."""
-
-    def __init__(self, client: MlflowClient, run: Run) -> None:
-        self._client = client
-        self._run_id = run.info.run_id
-        self._folder = artifact_folder(client, run)
-
-    def read(self, path: str) -> bytes:
-        """Return an artifact's content.
-
-        Raises:
-            FileNotFoundError: there is none of that path.
-        """
-        if self._folder is not None:
-            return (self._folder / path).read_bytes()
-        with tempfile.TemporaryDirectory() as fetched:
-            try:
-                local = self._client.download_artifacts(self._run_id, path, fetched)
-            except (MlflowException, OSError) as error:
-                raise FileNotFoundError(path) from error
-            return Path(local).read_bytes()
-
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Return the sizes in bytes of the files in a folder, by path."""
-        if self._folder is not None:
-            files = sorted((self._folder / folder).glob("[!.]*"))
-            return {
-                str(file.relative_to(self._folder)): file.stat().st_size
-                for file in files
-                if file.is_file()
-            }
-        found = self._client.list_artifacts(self._run_id, folder)
-        return {entry.path: int(entry.file_size or 0) for entry in found if not entry.is_dir}
+_DIGITS = 9
+"""Of a schema's number that are read: anyone may have written more."""
 
 
 def pages(
@@ -183,17 +143,11 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
         UserError: there is no such run, it was written by a newer repdyn, or a file is damaged.
     """
     summary, found = _open(options, text)
-    try:
-        dynamics = artifacts.decode_dynamics(found.read)
-    except FileNotFoundError:
-        dynamics = None
-    if dynamics is not None and not len(dynamics.epochs):
-        dynamics = None
+    with _naming(summary):
+        dynamics = _dynamics(found)
     curves = load_curves(options, summary)
-    try:
-        phases = artifacts.decode_phases(found.read(artifacts.PHASES))
-    except FileNotFoundError:
-        phases = find_phases(curves, None)
+    with _naming(summary):
+        phases = _phases(found, dynamics) or find_phases(curves, None)
     scores = {
         name.removeprefix(SCORE): value
         for name, value in summary.metrics.items()
@@ -220,8 +174,9 @@ def load_planes(options: StoreConfig, text: str) -> PlaneSet:
     Raises:
         UserError: there is no such run, it has none, or their file is damaged.
     """
-    _, found = _open(options, text)
-    return artifacts.decode_planes(_needed(found, artifacts.PLANES))
+    summary, found = _open(options, text)
+    with _naming(summary):
+        return artifacts.decode_planes(_needed(found, artifacts.PLANES, artifacts.ARRAY_BYTES))
 
 
 def load_label_maps(options: StoreConfig, text: str, epoch: int) -> LabelMaps:
@@ -230,9 +185,11 @@ def load_label_maps(options: StoreConfig, text: str, epoch: int) -> LabelMaps:
     Raises:
         UserError: there is no such run or checkpoint, or its file is damaged.
     """
-    _, found = _open(options, text)
+    summary, found = _open(options, text)
     path = artifacts.label_maps_path(epoch)
-    return artifacts.decode_label_maps(path, _needed(found, path), epoch)
+    with _naming(summary):
+        content = _needed(found, path, artifacts.ARRAY_BYTES)
+        return artifacts.decode_label_maps(path, content, epoch, _layers(found))
 
 
 def load_rows(options: StoreConfig, text: str, epoch: int) -> NDArray[np.float16]:
@@ -241,9 +198,11 @@ def load_rows(options: StoreConfig, text: str, epoch: int) -> NDArray[np.float16
     Raises:
         UserError: there is no such run or checkpoint, or its file is damaged.
     """
-    _, found = _open(options, text)
+    summary, found = _open(options, text)
     path = artifacts.rows_path(epoch)
-    return artifacts.decode_rows(path, _needed(found, path))
+    with _naming(summary):
+        content = _needed(found, path, artifacts.ROWS_BYTES)
+        return artifacts.decode_rows(path, content, _layers(found))
 
 
 def load_weights(options: StoreConfig, text: str, epoch: int) -> bytes:
@@ -252,8 +211,9 @@ def load_weights(options: StoreConfig, text: str, epoch: int) -> bytes:
     Raises:
         UserError: there is no such run or checkpoint.
     """
-    _, found = _open(options, text)
-    return _needed(found, artifacts.checkpoint_path(epoch))
+    summary, found = _open(options, text)
+    with _naming(summary):
+        return _needed(found, artifacts.checkpoint_path(epoch), artifacts.WEIGHTS_BYTES)
 
 
 def load_state(options: StoreConfig, text: str) -> bytes | None:
@@ -262,8 +222,10 @@ def load_state(options: StoreConfig, text: str) -> bytes | None:
     Raises:
         UserError: there is no such run.
     """
+    summary, found = _open(options, text)
     try:
-        return _open(options, text)[1].read(artifacts.LAST_STATE)
+        with _naming(summary):
+            return found.read(artifacts.LAST_STATE, artifacts.WEIGHTS_BYTES)
     except FileNotFoundError:
         return None
 
@@ -295,7 +257,7 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
     if is_newer(summary.tags):
         raise UserError(
             f"run {summary.run_id[:8]}: written by a newer repdyn (schema "
-            f"{summary.tags[artifacts.SCHEMA_TAG]}, this one reads up to "
+            f"{summary.tags[artifacts.SCHEMA_TAG][:_DIGITS]}, this one reads up to "
             f"{artifacts.SCHEMA_VERSION}); upgrade repdyn"
         )
     return summary, RunArtifacts(client, run)
@@ -304,14 +266,50 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
 def is_newer(tags: Mapping[str, str]) -> bool:
     """Say whether a run's artifacts are of a schema that this repdyn does not know."""
     schema = tags.get(artifacts.SCHEMA_TAG, "0")
-    return schema.isdecimal() and int(schema) > artifacts.SCHEMA_VERSION
+    return schema.isdecimal() and int(schema[:_DIGITS]) > artifacts.SCHEMA_VERSION
 
 
-def _needed(found: RunArtifacts, path: str) -> bytes:
+@contextmanager
+def _naming(summary: RunSummary) -> Iterator[None]:
+    """Say of which run a file is that cannot be read."""
     try:
-        return found.read(path)
+        yield
+    except UserError as error:
+        raise UserError(f"run {summary.run_id[:8]}: {error}") from None
+
+
+def _needed(found: RunArtifacts, path: str, most: int) -> bytes:
+    try:
+        return found.read(path, most)
     except FileNotFoundError:
         raise UserError(f"{path}: the run has no such artifact") from None
+
+
+def _dynamics(found: RunArtifacts) -> Dynamics | None:
+    try:
+        dynamics = artifacts.decode_dynamics(found.read)
+    except FileNotFoundError:
+        return None
+    return dynamics if len(dynamics.epochs) else None
+
+
+def _phases(found: RunArtifacts, dynamics: Dynamics | None) -> Phases | None:
+    """Return the stored phases; None without, or while those of other layers still stand there."""
+    try:
+        content = found.read(artifacts.PHASES, artifacts.JSON_BYTES)
+    except FileNotFoundError:
+        return None
+    phases = artifacts.decode_phases(content)
+    count = len(phases.change_points)
+    return phases if dynamics is None or count in (0, len(dynamics.layers)) else None
+
+
+def _layers(found: RunArtifacts) -> int | None:
+    """Return how many layers the run watches, None before its first checkpoint is stored."""
+    try:
+        return len(artifacts.decode_layers(found.read))
+    except FileNotFoundError:
+        return None
 
 
 def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
@@ -393,7 +391,7 @@ def _measured_again(tags: Mapping[str, str]) -> dict[str, str]:
     try:
         settings = json.loads(tags.get(artifacts.MEASURES_TAG, "{}"))
         return {str(name): str(value) for name, value in settings.items()}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
 
 

@@ -95,7 +95,7 @@ def database_file(uri: str) -> Path | None:
 
 def is_remote(uri: str) -> bool:
     """Say whether a store is behind a server."""
-    return urlsplit(uri).scheme in ("http", "https")
+    return uri.lower().startswith(("http://", "https://"))
 
 
 def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
@@ -165,10 +165,15 @@ def first_line(error: Exception) -> str:
 
 def _knock(uri: str) -> None:
     """See whether a server listens; MLflow itself would try again for minutes."""
-    parts = urlsplit(uri)
-    if not is_remote(uri) or parts.hostname is None:
+    if not is_remote(uri):
         return
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError as error:
+        raise UserError(f"{uri}: is no address ({error}); mend --tracking-uri") from None
+    if port is None or parts.hostname is None:
+        return
     try:
         socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
     except OSError as error:

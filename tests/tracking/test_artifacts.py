@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repdyn.errors import UserError
-from repdyn.records import Phases
+from repdyn.records import Dynamics, Phases
 from repdyn.tracking import artifacts
 from tracking import made
 
@@ -25,6 +25,10 @@ def stored(dynamics) -> dict[str, bytes]:
     return dict(artifacts.encode_dynamics(dynamics))
 
 
+def decoded(files: dict[str, bytes]) -> Dynamics:
+    return artifacts.decode_dynamics(lambda path, most: files[path])
+
+
 def npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
@@ -33,7 +37,7 @@ def npy(array: np.ndarray) -> bytes:
 
 def test_dynamics_come_back() -> None:
     dynamics = made.dynamics()
-    assert_same(artifacts.decode_dynamics(stored(dynamics).__getitem__), dynamics)
+    assert_same(decoded(stored(dynamics)), dynamics)
 
 
 def test_the_layout_is_the_documented_one() -> None:
@@ -50,9 +54,9 @@ def test_the_layout_is_the_documented_one() -> None:
 def test_files_that_are_being_replaced_are_read_up_to_the_checkpoint_all_have(written: int) -> None:
     old, new = stored(made.dynamics(4)), stored(made.dynamics(5))
     half_way = old | dict(list(new.items())[:written])
-    read = artifacts.decode_dynamics(half_way.__getitem__)
+    read = decoded(half_way)
     whole = len(new) == written
-    assert_same(read, artifacts.decode_dynamics((new if whole else old).__getitem__))
+    assert_same(read, decoded(new if whole else old))
 
 
 def test_label_maps_planes_and_rows_come_back() -> None:
@@ -145,7 +149,7 @@ class Bomb:
 def test_damage_is_named(path: str, content: bytes) -> None:
     files = stored(made.dynamics()) | {path: content}
     with pytest.raises(UserError, match="damaged"):
-        artifacts.decode_dynamics(files.__getitem__)
+        decoded(files)
 
 
 @given(content=st.binary(max_size=200))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.widget import Widget
 
+from repdyn.errors import UserError
 from repdyn.records import OUTPUT, PLANE_KINDS, LabelMaps, PlaneSet
 from repdyn.report.wording import plain
 from tui.live import Desk
@@ -76,7 +77,14 @@ def _read(
     source: Source, run: str, planes: PlaneSet | None, epochs: Sequence[int]
 ) -> tuple[PlaneSet, list[LabelMaps]]:
     planes = planes if planes is not None else source.planes(run)
-    return planes, [source.label_maps(run, epoch) for epoch in epochs]
+    maps = [source.label_maps(run, epoch) for epoch in epochs]
+    strange = next((at.epoch for at in maps if not at.fit(planes)), None)
+    if strange is not None:
+        raise UserError(
+            f"run {run[:8]}: the label maps of epoch {strange} are not of its planes; "
+            f"make them again with repdyn analyze {run[:8]} --in-place"
+        )
+    return planes, maps
 
 
 def first_plane(planes: PlaneSet) -> int:

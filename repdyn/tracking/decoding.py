@@ -1,0 +1,177 @@
+"""Arrays and JSON out of bytes that anyone may have written; nothing in them is executed.
+
+What a file says of its size is held against the bytes that there are before memory is taken for it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.errors import UserError
+
+Kind = tuple[type[np.generic], int]
+"""What an array must be: its type and number of dimensions."""
+
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEAD_BYTES = 512
+"""Within which the header of an array ends."""
+
+# as numpy writes it; its own reader would evaluate whatever stands there
+_HEADER = re.compile(
+    rb"\{'descr': '(?P<type>[<|][A-Za-z]\d{1,9})', 'fortran_order': (?P<fortran>True|False), "
+    rb"'shape': \((?P<shape>|\d{1,18},|\d{1,18}(?:, \d{1,18})+)\), \} *\n"
+)
+_LARGEST = 2**40
+"""Numbers in an array, also of an empty one if its empty axes are left away."""
+
+_ENTRY = b"PK\x01\x02"
+_MOST_ENTRIES = 64
+"""Of a zip: each takes a hundred times its bytes when it is listed."""
+
+_LAST_CHARACTER = 0x10FFFF
+_MOST_CHARACTERS = 4096
+
+
+def damaged(path: str, why: object) -> UserError:
+    """Return the error that says that a file is damaged."""
+    said = " ".join(str(why).split()) or type(why).__name__
+    return UserError(
+        f"{path}: damaged ({said[:120]}); make it again with repdyn analyze RUN --in-place"
+    )
+
+
+def read_json(path: str, content: bytes) -> Any:
+    """Return what a JSON file says.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error) from None
+
+
+def read_npy(path: str, content: bytes, kind: Kind) -> NDArray[Any]:
+    """Return the array that numpy.save wrote.
+
+    Raises:
+        UserError: it is damaged or of another kind.
+    """
+    return _array(path, _header(path, content[:_HEAD_BYTES], len(content), kind), content)
+
+
+def read_npz(
+    path: str, content: bytes, wanted: Mapping[str, Kind], most: int
+) -> dict[str, NDArray[Any]]:
+    """Return the wanted arrays of those that numpy.savez_compressed wrote.
+
+    Args:
+        path: for the message.
+        content: of the file.
+        wanted: kinds by name.
+        most: bytes that these arrays may have together when unpacked.
+
+    Raises:
+        UserError: one is missing, damaged or of another kind, or they are too large.
+    """
+    if content.count(_ENTRY) > _MOST_ENTRIES:
+        raise damaged(path, "too many entries")
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with ZipFile(io.BytesIO(content)) as stored:
+            for name, kind in wanted.items():
+                array = _member(path, stored, name, kind, most)
+                most -= array.nbytes
+                arrays[name] = array
+    except UserError:
+        raise
+    except Exception as error:  # of zipfile, zlib and struct: whatever strange bytes lead them to
+        raise damaged(path, error) from None
+    return arrays
+
+
+def _member(path: str, stored: ZipFile, name: str, kind: Kind, most: int) -> NDArray[Any]:
+    entry = stored.getinfo(f"{name}.npy")
+    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise damaged(path, f"{name} is packed in another way")
+    if entry.file_size > most:
+        raise damaged(path, f"{name} of {entry.file_size:,} bytes is too large")
+    with stored.open(entry) as file:
+        head = file.read(min(_HEAD_BYTES, entry.file_size))
+        header = _header(f"{path}: {name}", head, entry.file_size, kind)
+        # so many bytes and no more: asked for all, zipfile unpacks without a limit
+        return _array(f"{path}: {name}", header, head + file.read(entry.file_size - len(head)))
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file says of its array: where it starts, and what is there."""
+
+    start: int
+    type: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes that the whole file must have."""
+        return self.start + math.prod(self.shape) * self.type.itemsize
+
+
+def _header(path: str, head: bytes, size: int, kind: Kind) -> _Header:
+    """Read a header and hold it against what the array must be and the size of its file.
+
+    Args:
+        path: for the message.
+        head: the first bytes of the file.
+        size: of the whole file, in bytes.
+        kind: that the array must be.
+
+    Raises:
+        UserError: it does not fit.
+    """
+    start = len(_MAGIC) + 2
+    end = start + int.from_bytes(head[len(_MAGIC) : start], "little")
+    found = _HEADER.fullmatch(head, start, end)
+    if not head.startswith(_MAGIC) or found is None or end > len(head):
+        raise damaged(path, "no array")
+    shape = tuple(int(side) for side in found["shape"].decode().replace(",", " ").split())
+    written = found["type"].decode()
+    dtype = _type(written, kind[0])
+    if dtype is None or len(shape) != kind[1]:
+        raise damaged(path, f"{written} array of shape {shape}")
+    if math.prod(max(side, 1) for side in shape) > _LARGEST:
+        raise damaged(path, f"shape {shape} is too large")
+    header = _Header(end, dtype, shape, found["fortran"] == b"True")
+    if size != header.size:
+        raise damaged(path, f"{size:,} bytes where shape {shape} takes {header.size:,}")
+    return header
+
+
+def _type(written: str, wanted: type[np.generic]) -> np.dtype[Any] | None:
+    """Return the type that is written if it is the wanted one; text may be of any length."""
+    if wanted is not np.str_:
+        return np.dtype(wanted) if written == np.dtype(wanted).str else None
+    kind, length = written[:2], int(written[2:])
+    return np.dtype(written) if kind == "<U" and 0 < length <= _MOST_CHARACTERS else None
+
+
+def _array(path: str, header: _Header, content: bytes) -> NDArray[Any]:
+    if len(content) != header.size:
+        raise damaged(path, "truncated")
+    # of a bytearray, so that it can be written to as any other array
+    values: NDArray[Any] = np.frombuffer(bytearray(content), header.type, offset=header.start)
+    if header.type.kind == "U" and (values.view(np.uint32) > _LAST_CHARACTER).any():
+        raise damaged(path, "characters that do not exist")
+    return values.reshape(header.shape, order="F" if header.fortran else "C")
