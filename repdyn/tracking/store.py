@@ -55,6 +55,9 @@ def connect(options: StoreConfig) -> MlflowClient:
     """
     uri = tracking_uri(options)
     _knock(uri)
+    database = database_file(uri)
+    if database is not None and database.is_dir():  # MLflow would try again for a minute
+        raise UserError(f"{uri}: is a folder; name the file of a store with --tracking-uri")
     with one_line(uri), _alone(uri):
         return MlflowClient(uri)
 
