@@ -12,6 +12,9 @@ from textual.widgets import Footer, Static
 from tui.live import Desk
 from tui.source import Source
 
+NORMAL = 81
+"""Columns from which on a screen has room for more than what is needed."""
+
 TOO_SMALL = "This needs 60 columns and 20 lines; make the terminal larger, or its letters smaller."
 
 
@@ -21,7 +24,7 @@ class Frame(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
         (0, "-too-narrow"),
         (60, "-narrow"),
-        (81, "-normal"),
+        (NORMAL, "-normal"),
         (120, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012

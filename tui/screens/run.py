@@ -24,7 +24,7 @@ from tui import actions
 from tui.actions import VIEWS
 from tui.live import POLL_SECONDS, Desk
 from tui.screens.curves import CurvesView
-from tui.screens.frame import Frame, tabs
+from tui.screens.frame import NORMAL, Frame, tabs
 from tui.screens.info import Info
 from tui.screens.layer import Layer
 from tui.screens.layers import Layers
@@ -74,6 +74,10 @@ class RunScreen(Frame):
         yield Static("", id="header")
         yield Static("", id="tabs")
         yield Container(Static("", id="opening"), id="views")
+
+    def on_resize(self) -> None:
+        """Fit the header to the new width."""
+        self._draw_header()
 
     def on_mount(self) -> None:
         """Ask for the run."""
@@ -129,7 +133,7 @@ class RunScreen(Frame):
         line.append(f"  {plain(run.run_id)[:8]}  ", "dim")
         line.append(state(run), STATUS_STYLES.get(run.status, ""))
         line.append(f"  {progress(self._record, time.time() * 1000)}")
-        if not self.has_class("-narrow"):
+        if self.app.size.width >= NORMAL:
             line.append(f"  {settings(run)}", "dim")
         self.query_one("#header", Static).update(line)
 
