@@ -19,12 +19,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg.blas import ssyrk
 from torch import Tensor, nn
 
 from repdyn.config import CkaEstimator
-from repdyn.measure.features import flat, layer_features
+from repdyn.measure.features import all_features, as_matrix, flat
 from repdyn.measure.rows import Row
 from repdyn.models import Layer
+
+_BLOCK = 4096
+"""Features of a product: their centred copy stays in the processor's cache."""
 
 _ROUNDING = 4 * torch.finfo(torch.float32).eps
 
@@ -33,13 +37,30 @@ def gram(features: Tensor) -> Tensor:
     """Return the Gram matrix (b, b) float64 of features (b, p) centred over the images.
 
     Centring first, in the features' float32, keeps a large common offset from swallowing the
-    differences; the Gram's own centring then removes what rounding left of it. Features that differ
-    by no more than the rounding of their mean are constant: their Gram matrix is 0.
+    differences; the Gram's own centring then removes what rounding left of it. Products in float32
+    over blocks of features are summed in float64. Features that differ by no more than the rounding
+    of their mean are constant: their Gram matrix is 0.
     """
-    centred = features - features.mean(dim=0)
-    varies = centred.norm() > _ROUNDING * features.norm()
-    k: Tensor = (centred @ centred.T).double() * varies
-    return k
+    b, p = features.shape
+    k = torch.zeros(b, b, dtype=torch.float64, device=features.device)
+    offset = torch.zeros((), dtype=torch.float64, device=features.device)
+    for block in features.split(p if features.is_cuda else _BLOCK, dim=1):
+        block = block.float()
+        mean = block.mean(dim=0)
+        k += _self_product(block - mean)
+        offset += b * mean.double().square().sum()
+    varies = k.trace() > _ROUNDING**2 * (k.trace() + offset)
+    return k * varies
+
+
+def _self_product(x: Tensor) -> Tensor:
+    """Return x xᵀ in float64, of float32 x; on the CPU by half the work that a product takes."""
+    if x.is_cuda:
+        return (x @ x.T).double()
+    upper = torch.from_numpy(ssyrk(1.0, x.numpy().T, trans=1)).double()
+    full = upper + upper.T
+    full.diagonal().mul_(0.5)
+    return full
 
 
 def u_centred(k: Tensor) -> Tensor:
@@ -134,13 +155,22 @@ def gram_vectors(
     used = sum(sizes)
     pieces: list[list[Tensor]] = [[] for _ in layers]
     for minibatch in images[:used].split(sizes):
-        parts: list[list[Tensor]] = [[] for _ in layers]
-        for features, _ in layer_features(model, layers, minibatch, reduce=flat, chunk=chunk):
-            for held, x in zip(parts, features, strict=True):
-                held.append(x)
         share = math.sqrt(len(minibatch) / used)
-        for piece, held in zip(pieces, parts, strict=True):
-            features_of_all = held[0] if len(held) == 1 else torch.cat(held)
-            held.clear()
-            piece.append(packed(gram(features_of_all), estimator) * share)
+        for piece, k in zip(pieces, _grams(model, layers, minibatch, chunk), strict=True):
+            piece.append(packed(k, estimator) * share)
     return [torch.cat(piece) for piece in pieces]
+
+
+def _grams(
+    model: nn.Module, layers: Sequence[Layer], minibatch: Tensor, chunk: int
+) -> list[Tensor]:
+    """Return each layer's Gram matrix; where one pass will do, formed before the next layer runs."""
+    if len(minibatch) <= chunk:
+        return all_features(model, layers, minibatch, reduce=_gram_of, chunk=chunk)[0]
+    features, _ = all_features(model, layers, minibatch, reduce=flat, chunk=chunk)
+    return [gram(x) for x in features]
+
+
+def _gram_of(layer: Layer, activation: Tensor) -> Tensor:
+    del layer
+    return gram(as_matrix(activation))

@@ -18,14 +18,22 @@ Reduce = Callable[[Layer, Tensor], Tensor]
 def flat(layer: Layer, activation: Tensor) -> Tensor:
     """Return a float32 copy as a matrix (n, p), the features of an image in memory order.
 
-    The copy keeps what an in-place ReLU after the layer would overwrite. Feature maps in
-    channels_last are flattened in that order, which spares a transposition: the Gram matrix does
-    not depend on the order of the features, but it must be the same for all images.
+    The copy keeps what an in-place ReLU after the layer would overwrite.
     """
     del layer
+    return as_matrix(activation).to(torch.float32, copy=True)
+
+
+def as_matrix(activation: Tensor) -> Tensor:
+    """Return an activation as a matrix (n, p), a view wherever its memory allows one.
+
+    Feature maps in channels_last are flattened in that order, which spares a transposition: the
+    Gram matrix does not depend on the order of the features, but it must be the same for all
+    images.
+    """
     if activation.dim() == 4 and activation.is_contiguous(memory_format=torch.channels_last):
         activation = activation.permute(0, 2, 3, 1)
-    return activation.detach().flatten(1).to(torch.float32, copy=True)
+    return activation.detach().flatten(1)
 
 
 def pooled(layer: Layer, activation: Tensor) -> Tensor:
@@ -91,7 +99,8 @@ def layer_features(
         model: run in eval mode without gradients; its mode is restored.
         layers: whose features are wanted, in this order.
         inputs: (n, ...) as the model takes them, on its device.
-        reduce: `flat` or `pooled`; is given the layer and its activation.
+        reduce: `flat` or `pooled`, or what else is to be kept of a layer's activation, of which it
+            must not keep a view: an in-place ReLU may follow.
         chunk: inputs a forward pass; results do not depend on it.
 
     Yields:
