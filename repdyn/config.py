@@ -30,7 +30,7 @@ TRACKING = Group("Tracking", sort_key=5)
 Family = Literal["resnet", "vit", "other"]
 Augment = Literal["none", "flip", "crop-flip"]
 Schedule = Literal["constant", "cosine"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
+Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16"]
 OnNan = Literal["stop", "continue"]
 BatchNormStatistics = Literal["precise", "running"]
@@ -149,7 +149,7 @@ class OptimConfig:
     """Fixes the initial weights, the order of the images and the augmentation."""
 
     device: Device = "auto"
-    """auto takes cuda, else mps, else cpu."""
+    """auto takes cuda, else cpu."""
 
     precision: Precision = "fp32"
     """bf16 is autocast."""

@@ -92,22 +92,17 @@ class Epoch:
 
 
 def pick_device(wanted: Device) -> torch.device:
-    """Return the device; auto takes cuda, else mps, else cpu.
+    """Return the device; auto takes cuda, else cpu.
+
+    Apple's MPS is none of them: it has no float64, in which sums and Gram matrices are kept.
 
     Raises:
         UserError: the wanted one is not there.
     """
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if wanted == "auto":
-        return torch.device(next(name for name, usable in there.items() if usable))
-    if not there[wanted]:
-        usable = ", ".join(name for name, ok in there.items() if ok)
-        raise UserError(f"--device {wanted}: torch finds none here; usable: {usable}")
-    return torch.device(wanted)
+    cuda = torch.cuda.is_available()
+    if wanted == "cuda" and not cuda:
+        raise UserError("--device cuda: torch finds none here; usable: cpu")
+    return torch.device("cuda" if wanted != "cpu" and cuda else "cpu")
 
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:

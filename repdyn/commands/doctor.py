@@ -86,8 +86,6 @@ def _devices() -> Check:
         free, total = torch.cuda.mem_get_info(i)
         name = torch.cuda.get_device_name(i)
         said.append(f"cuda:{i} {name} ({free / 2**30:.0f} of {total / 2**30:.0f} GiB free)")
-    if torch.backends.mps.is_available():
-        said.append("mps")
     return Check("devices", True, ", ".join(said))
 
 
