@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from repdyn.config import known
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment
 from repdyn.measure.cka import minibatches
-from repdyn.measure.features import flat, layer_features
+from repdyn.measure.features import CHUNK, flat, layer_features
+from repdyn.measure.growing import ROWS_IN_MEMORY
 from repdyn.report.wording import size
 from repdyn.training import EVALUATION_CHUNK
 
@@ -61,8 +63,8 @@ class Footprint:
 
     @property
     def kept(self) -> int:
-        """In memory, whatever the device."""
-        return self.rows + self.maps + OVERHEAD
+        """In memory, whatever the device; more rows are memory-mapped."""
+        return min(self.rows, ROWS_IN_MEMORY) + self.maps + OVERHEAD
 
     @property
     def device(self) -> int:
@@ -85,7 +87,7 @@ def footprint(experiment: Experiment) -> Footprint:
     passing = (
         experiment.batch_size * (activations(model, images) + LAYERS_AT_WORK * max(widths)),
         EVALUATION_CHUNK * LAYERS_AT_WORK * max(widths),
-        2 * max(batches) * sum(widths),  # held once in parts and once whole
+        _held_for_grams(max(batches), widths),
     )
     row = sum(b * (b - 1) // 2 if measure.cka == "unbiased" else b * (b + 1) // 2 for b in batches)
     planes = known(measure.planes)
@@ -137,6 +139,13 @@ def check_room(console: Console, experiment: Experiment, folder: Path | None) ->
         free = torch.cuda.mem_get_info(experiment.device)[0]
         if taken.device > free:
             raise UserError(_too_much(f"memory of {experiment.device}", taken.device, free))
+
+
+def _held_for_grams(batch: int, widths: Sequence[int]) -> int:
+    """Return the bytes that the largest minibatch of CKA takes, of so many an image and layer."""
+    if batch <= CHUNK:
+        return batch * LAYERS_AT_WORK * max(widths)
+    return 2 * batch * sum(widths)  # held once in parts and once whole
 
 
 def available_memory() -> int:

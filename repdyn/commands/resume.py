@@ -89,7 +89,7 @@ def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:
     if record.dynamics is None:
         raise UserError(f"{run.name}: has a saved state but no checkpoint; train it anew")
     dynamics = _before(record.dynamics, int(state["trainer"]["epoch"]))
-    checkpoints = [_checkpoint(store, run, int(epoch)) for epoch in dynamics.epochs]
+    checkpoints = (_checkpoint(store, run, int(epoch)) for epoch in dynamics.epochs)
     return Stopped(state, dynamics, checkpoints, record.curves)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,13 @@ class Stopped:
     Attributes:
         state: what was saved.
         dynamics: what had been measured by then.
-        checkpoints: rows and label maps of its epochs.
+        checkpoints: rows and label maps of its epochs, read one after the other.
         curves: what had been logged; what comes after the state is logged again.
     """
 
     state: dict[str, Any]
     dynamics: Dynamics
-    checkpoints: Sequence[tuple[Sequence[Row], LabelMaps]]
+    checkpoints: Iterable[tuple[Sequence[Row], LabelMaps]]
     curves: Mapping[str, Curve]
 
     @property
@@ -64,7 +64,7 @@ class Stopped:
         """
         try:
             trainer.load_state(self.state["trainer"])
-            checkpoints = [(rows, maps.maps) for rows, maps in self.checkpoints]
+            checkpoints = ((rows, maps.maps) for rows, maps in self.checkpoints)
             recorder.load_state(self.state["recorder"], self.dynamics, checkpoints)
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -23,7 +23,7 @@ from scipy.linalg.blas import ssyrk
 from torch import Tensor, nn
 
 from repdyn.config import CkaEstimator
-from repdyn.measure.features import all_features, as_matrix, flat
+from repdyn.measure.features import CHUNK, all_features, as_matrix, flat
 from repdyn.measure.rows import Row
 from repdyn.models import Layer
 
@@ -124,7 +124,7 @@ def gram_vectors(
     *,
     estimator: CkaEstimator = "unbiased",
     batch: int = 250,
-    chunk: int = 250,
+    chunk: int = CHUNK,
 ) -> list[Tensor]:
     """Return one vector a layer, from one forward pass over the probe images.
 

@@ -14,6 +14,9 @@ from repdyn.models import Layer
 
 Reduce = Callable[[Layer, Tensor], Tensor]
 
+CHUNK = 250
+"""Inputs a forward pass, unless told."""
+
 
 def flat(layer: Layer, activation: Tensor) -> Tensor:
     """Return a float32 copy as a matrix (n, p), the features of an image in memory order.
@@ -91,7 +94,7 @@ def layer_features(
     inputs: Tensor,
     *,
     reduce: Reduce,
-    chunk: int = 250,
+    chunk: int = CHUNK,
 ) -> Iterator[tuple[list[Tensor], Tensor]]:
     """Yield, chunk by chunk, each layer's features and the output of the model.
 
@@ -119,7 +122,7 @@ def all_features(
     inputs: Tensor,
     *,
     reduce: Reduce,
-    chunk: int = 250,
+    chunk: int = CHUNK,
 ) -> tuple[list[Tensor], Tensor]:
     """Return each layer's features of all inputs, (n, p) each, and the output (n, K)."""
     parts = list(layer_features(model, layers, inputs, reduce=reduce, chunk=chunk))

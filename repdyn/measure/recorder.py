@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from repdyn.config import MeasureConfig
 from repdyn.measure.cka import gram_vectors, stored
-from repdyn.measure.features import all_features, flat, pooled, with_precise_bn
+from repdyn.measure.features import CHUNK, all_features, flat, pooled, with_precise_bn
+from repdyn.measure.growing import GrowingCka, RowShelf
 from repdyn.measure.probes import LinearProbe, fit_probe
 from repdyn.measure.regions import (
     agreement,
@@ -23,7 +24,7 @@ from repdyn.measure.regions import (
     label_maps,
     planes_through,
 )
-from repdyn.measure.rows import GrowingCka, Row
+from repdyn.measure.rows import Row
 from repdyn.models import Layer
 from repdyn.records import OUTPUT, Dynamics, LabelMaps
 
@@ -90,7 +91,7 @@ class Recorder:
         data: ProbeData,
         settings: MeasureConfig | None = None,
         *,
-        chunk: int = 250,
+        chunk: int = CHUNK,
     ) -> None:
         self.layers = tuple(layers)
         self.planes = planes_through(data.anchors)
@@ -99,6 +100,7 @@ class Recorder:
         self._chunk = chunk
         self._reduce = pooled if self._settings.probe_features == "pooled" else flat
         self._cka = [GrowingCka() for _ in self.layers]
+        self._shelf = RowShelf()
         self._probes: dict[str, LinearProbe] = {}
         self._epochs: list[int] = []
         self._maps: list[NDArray[np.uint8]] = []
@@ -261,7 +263,7 @@ class Recorder:
         """Take in a checkpoint; of layers that are broken all is undefined but their row."""
         self._epochs.append(epoch)
         self._maps.append(maps)
-        for growing, row in zip(self._cka, rows, strict=True):
+        for growing, row in zip(self._cka, self._shelf.keep(rows), strict=True):
             growing.append(row)
         e = len(self._maps)
         grown = np.empty((len(self.layers) + 1, e, e))

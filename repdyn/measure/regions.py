@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
-from repdyn.measure.features import Reduce, layer_features
+from repdyn.measure.features import CHUNK, Reduce, layer_features
 from repdyn.measure.probes import LinearProbe
 from repdyn.models import Layer
 
@@ -117,7 +117,7 @@ def label_maps(
     side: int,
     *,
     reduce: Reduce,
-    chunk: int = 250,
+    chunk: int = CHUNK,
 ) -> LabelMap:
     """Return the class at each grid point by each layer's probe, and by the output last.
 

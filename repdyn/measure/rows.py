@@ -39,28 +39,3 @@ def cka_matrix(a: Rows, b: Rows) -> NDArray[np.float64]:
     norms = [np.array([inner_products([r], [r])[0, 0] for r in rows]) for rows in (a, b)]
     matrix: NDArray[np.float64] = inner_products(a, b) / np.sqrt(np.outer(*norms))
     return matrix
-
-
-class GrowingCka:
-    """The E×E CKA of one layer, grown by one row at each checkpoint."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self._products = np.zeros((0, 0))
-
-    def append(self, row: Row) -> None:
-        """Add a checkpoint: one matrix-vector product with the rows there are."""
-        self.rows.append(row)
-        new = inner_products(self.rows, [row])[:, 0]
-        e = len(self.rows)
-        grown = np.empty((e, e))
-        grown[:-1, :-1] = self._products
-        grown[-1, :] = grown[:, -1] = new
-        self._products = grown
-
-    @property
-    def matrix(self) -> NDArray[np.float32]:
-        """The CKA of each checkpoint with each, (E, E); NaN where a row is undefined."""
-        norms = np.sqrt(np.diag(self._products))
-        matrix: NDArray[np.float32] = (self._products / np.outer(norms, norms)).astype(np.float32)
-        return matrix

@@ -1,4 +1,4 @@
-"""What the digits show of the paper's findings, on runs shorter than README.md's."""
+"""What the digits show of the paper's findings, on runs measured on fewer planes than README.md's."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from repdyn.tracking.reader import find_sweep, load_run, sweep_runs
 GRID = """
 arch: [resnet18, vit_tiny_patch16_224]
 opt: [sgd, adam]
-epochs: 120
+epochs: 200
 planes: 6
 fine_planes: 1
 fine_grid: 12
