@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -43,6 +45,23 @@ class Source(Protocol):
         """Return the sizes in bytes of a run's artifacts, by path."""
 
 
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Let the reader be imported without pandas, which takes 50 MB and serves MLflow's tables only.
+
+    MLflow does without it where it is not installed (mlflow-skinny); afterwards it can be imported
+    as ever.
+    """
+    if "repdyn.tracking.reader" in sys.modules or "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
+
+
 class StoreSource:
     """Runs of an MLflow store. The reader is imported by the first question: mlflow takes seconds."""
 
@@ -51,7 +70,8 @@ class StoreSource:
 
     def experiments(self) -> list[str]:
         """Return the names of the store's experiments."""
-        from repdyn.tracking import reader
+        with _without_pandas():
+            from repdyn.tracking import reader
 
         return reader.list_experiments(self._store)
 
@@ -61,36 +81,42 @@ class StoreSource:
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs a page at a time."""
-        from repdyn.tracking import reader
+        with _without_pandas():
+            from repdyn.tracking import reader
 
         return reader.pages(self._store, matching=matching)
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it."""
-        from repdyn.tracking import reader
+        with _without_pandas():
+            from repdyn.tracking import reader
 
         return reader.find_run(self._store, run)
 
     def record(self, run: str) -> RunRecord:
         """Return one run whole."""
-        from repdyn.tracking import reader
+        with _without_pandas():
+            from repdyn.tracking import reader
 
         return reader.load_run(self._store, run)
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
-        from repdyn.tracking import reader
+        with _without_pandas():
+            from repdyn.tracking import reader
 
         return reader.load_planes(self._store, run)
 
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
         """Return a checkpoint's decision regions."""
-        from repdyn.tracking import reader
+        with _without_pandas():
+            from repdyn.tracking import reader
 
         return reader.load_label_maps(self._store, run, epoch)
 
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes of a run's artifacts."""
-        from repdyn.tracking import reader
+        with _without_pandas():
+            from repdyn.tracking import reader
 
         return reader.artifact_sizes(self._store, run)

@@ -136,8 +136,7 @@ class Recorder:
                 chunk=self._chunk,
             )
             rows = [stored(vector) for vector in vectors]
-        with clock("probes"):
-            accuracy, broken = self._fit_probes(model)
+        accuracy, broken = self._fit_probes(model, clock)
         with clock("regions"):
             maps = self._label_maps(model, range(len(self.planes)), settings.grid)
             fine = self._label_maps(model, self._data.fine, settings.fine_grid)
@@ -199,20 +198,28 @@ class Recorder:
             areas=np.array(self._areas, dtype=np.float32).reshape(e, -1, k).swapaxes(0, 1),
         )
 
-    def _fit_probes(self, model: nn.Module) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def _fit_probes(
+        self, model: nn.Module, clock: _Clock
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Fit each layer's probe.
 
         Returns:
             Accuracies (L, 3) on test, clean and noisy examples, NaN of features that are not
             finite; and which of the layers and, last, the output have such, (L+1,).
         """
+        data = self._data
+        with clock("features"):
+            (train, _), (test, output) = (
+                all_features(model, self.layers, x, reduce=self._reduce, chunk=self._chunk)
+                for x in (data.train_images, data.images)
+            )
+        with clock("probes"):
+            return self._fitted(train, test, output)
+
+    def _fitted(
+        self, train: list[Tensor], test: list[Tensor], output: Tensor
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         data, settings = self._data, self._settings
-        train, _ = all_features(
-            model, self.layers, data.train_images, reduce=self._reduce, chunk=self._chunk
-        )
-        test, output = all_features(
-            model, self.layers, data.images, reduce=self._reduce, chunk=self._chunk
-        )
         accuracy = np.full((len(self.layers), 3), np.nan)
         finite = [
             bool(a.isfinite().all() and b.isfinite().all())

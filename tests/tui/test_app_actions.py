@@ -65,6 +65,29 @@ def test_the_first_frame_imports_no_arrays_and_no_other_screens() -> None:
     assert not NOT_AT_FIRST & loaded
 
 
+READING = """
+import sys
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from tui.source import StoreSource
+
+try:
+    StoreSource(StoreConfig(tracking_uri="sqlite:///none.db")).experiments()
+except UserError:
+    print(*sys.modules)
+import pandas
+"""
+
+
+def test_the_reader_is_imported_without_torch_and_pandas() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", READING], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(found.stdout.split())
+    assert "mlflow" in loaded
+    assert not {"torch", "torchvision", "timm", "pandas"} & loaded
+
+
 def test_names_of_actions_are_unique() -> None:
     assert max(Counter(action.name for action in ACTIONS).values()) == 1
 
