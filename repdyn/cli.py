@@ -80,6 +80,7 @@ app = App(
     version=_version,
     help_format="plaintext",
     default_parameter=Parameter(negative_iterable=()),
+    suppress_keyboard_interrupt=False,  # which of the signals it was is told by the exit code
 )
 app["--help"].group = app["--version"].group = Group("Options")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from torch import nn
 
@@ -56,21 +58,28 @@ class Stopped:
         """The first epoch that is not done."""
         return int(self.state["trainer"]["epoch"])
 
-    def load(self, trainer: Trainer, recorder: Recorder) -> None:
-        """Set a trainer and a recorder to where they were.
+    def load(self, trainer: Trainer, recorder: Recorder) -> list[LabelMaps]:
+        """Set a trainer and a recorder to where they were; returns the label maps there are.
 
         Raises:
             UserError: they are not those of the run.
         """
+        taken: list[LabelMaps] = []
+
+        def each() -> Iterator[tuple[Sequence[Row], NDArray[np.uint8]]]:
+            for rows, maps in self.checkpoints:
+                taken.append(maps)
+                yield rows, maps.maps
+
         try:
             trainer.load_state(self.state["trainer"])
-            checkpoints = ((rows, maps.maps) for rows, maps in self.checkpoints)
-            recorder.load_state(self.state["recorder"], self.dynamics, checkpoints)
+            recorder.load_state(self.state["recorder"], self.dynamics, each())
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
                 f"{artifacts.LAST_STATE}: is not the state of this run ({reason}); train it anew"
             ) from error
+        return taken
 
 
 def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> None:
@@ -176,9 +185,8 @@ def _train(
         _log_inputs(writer, experiment)
         writer.log_planes(planes)
     else:
-        stopped.load(trainer, recorder)
+        maps += stopped.load(trainer, recorder)
         seconds |= stopped.state["seconds"]
-        maps += [of_epoch for _, of_epoch in stopped.checkpoints]
     done = [e for e in experiment.checkpoints if stopped is not None and e < stopped.epoch]
     saver = Saver(
         lambda: writer.log_state(encode_state(trainer, recorder, seconds)), config.optim.save_every

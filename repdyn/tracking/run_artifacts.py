@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -43,11 +44,11 @@ class RunArtifacts:
             try:
                 listed = self.sizes(str(PurePosixPath(path).parent))
                 _check_size(path, listed.get(path, 0), most)
-                with self._fetching():
-                    self._client.download_artifacts(self._run_id, path, fetched)
+                with self._fetching():  # stores differ in where below the folder they put a file
+                    got = self._client.download_artifacts(self._run_id, path, fetched)
             except (MlflowException, OSError) as error:
                 raise FileNotFoundError(path) from error
-            return read_inside(Path(fetched), path, most)
+            return read_inside(Path(fetched), os.path.relpath(got, fetched), most)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes in bytes of the files in a folder, by path."""

@@ -6,8 +6,9 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ from fakes import Stage
 
 from e2e.test_mlflow_ui import served
 from repdyn.config import StoreConfig
-from repdyn.records import Phases
+from repdyn.records import Phases, RunSummary
 from repdyn.tracking import artifacts
 from repdyn.tracking.writer import RunWriter
 from tracking import made
 from tui.app import RepdynApp
-from tui.source import StoreSource
+from tui.screens.runs_table import RunsTable
+from tui.source import Source, StoreSource
 
 pytestmark = pytest.mark.slow
 
@@ -47,11 +49,26 @@ def store(sqlite_store: StoreConfig) -> StoreConfig:
     return sqlite_store
 
 
+class Waiting(StoreSource):
+    """Gives the first page, and the others when it is told to go on."""
+
+    def __init__(self, store: StoreConfig) -> None:
+        super().__init__(store)
+        self.go_on = threading.Event()
+
+    def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
+        for page in super().pages(matching):
+            yield page
+            assert self.go_on.wait(60)
+
+
 def play(
-    store: StoreConfig, scenario: Callable[[Stage], Awaitable[None]], run: str | None = None
+    source: StoreConfig | Source,
+    scenario: Callable[[Stage], Awaitable[None]],
+    run: str | None = None,
 ) -> None:
     async def playing() -> None:
-        app = RepdynApp(StoreSource(store), run)
+        app = RepdynApp(StoreSource(source) if isinstance(source, StoreConfig) else source, run)
         async with app.run_test(size=(120, 40)) as pilot:
             await scenario(Stage(app, pilot, None))
 
@@ -93,17 +110,21 @@ def test_five_thousand_runs_arrive_while_the_list_is_used(
     store: StoreConfig, tmp_path: Path
 ) -> None:
     multiplied(tmp_path / "mlflow.db", written(store, "first"), MANY - 1)
+    source = Waiting(store)
 
     async def scenario(stage: Stage) -> None:
         await stage.until(lambda: "resnet18" in stage.text, seconds=60)
+        table = stage.app.screen.query_one(RunsTable)
         await stage.press("down", "down", "up")
+        assert table.cursor == 1
         assert f"{MANY} runs" not in stage.text, "keys work before all have arrived"
+        source.go_on.set()
         await stage.until(lambda: f"{MANY} runs" in stage.text, seconds=240)
         await stage.press("end")
         await stage.press("slash", *"copy-4242")
         await stage.until(lambda: "copy-4242" in stage.text and "copy-4241" not in stage.text)
 
-    play(store, scenario)
+    play(source, scenario)
 
 
 def test_a_checkpoint_that_another_process_logs_appears(store: StoreConfig) -> None:
