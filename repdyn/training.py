@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from repdyn.config import Augment, Device, OptimConfig
 from repdyn.errors import UserError, nearest
 
-EVALUATION_CHUNK = 1000
+EVALUATION_CHUNK = 250
+"""Images a pass: of a ViT on a CPU, 1,000 take 1.6 times as long each."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,20 @@
+"""Run the benchmarks: python -m benchmarks [NAME…] [--quick] [--json]."""
+
+from __future__ import annotations
+
+from benchmarks.result import main
+
+NAMES = (
+    "cka_matrix",
+    "cka_values",
+    "measuring",
+    "recording_memory",
+    "training",
+    "reading",
+    "tui",
+    "growth",
+    "gpu",
+)
+
+if __name__ == "__main__":
+    main(NAMES, "repdyn beside the alternatives.")

@@ -1,0 +1,140 @@
+"""E×E CKA of all layers from saved checkpoints, beside the packages that compare two models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import cka as pytorch_cka
+import numpy as np
+import torch
+import torch_cka
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.material import MODELS, build, images, load, saved_checkpoints
+from benchmarks.result import Figure, Result, main, quietly
+from benchmarks.timing import medians
+from repdyn.measure.cka import gram, gram_vectors, packed, stored
+from repdyn.measure.growing import GrowingCka
+from repdyn.measure.rows import cka_matrix
+from repdyn.models import Layer, watched_layers
+
+CHECKPOINTS, IMAGES, BATCH = 50, 1000, 250
+FEATURES, FEATURE_CHECKPOINTS = 1024, 20
+SAVED = 3
+"""Checkpoints on the disk; reading more of them in turn takes as long."""
+
+
+def run(quick: bool) -> Result:
+    """Time the matrices of three networks, and those of features that are there already."""
+    figures: list[Figure] = []
+    for name in [next(iter(MODELS))] if quick else MODELS:
+        figures += _of_checkpoints(name, repeat=1 if quick else 5)
+    figures += _of_features(repeat=1 if quick else 5)
+    return Result(
+        f"E×E CKA of all layers, {IMAGES} images, HSIC₁ over minibatches of {BATCH}",
+        figures,
+        "Ours: each of E checkpoints is read, run forward once and appended to the matrices. "
+        "A checkpoint is timed in turn with a plain pass and multiplied by E; the products with "
+        "the E rows before are timed in full. The packages take two models: a pair is timed and "
+        "multiplied by the E (E - 1) / 2 pairs; theirs also compares each layer with each other.",
+    )
+
+
+def _of_checkpoints(name: str, repeat: int) -> Iterator[Figure]:
+    model, x = build(name).eval(), images(IMAGES)
+    layers = watched_layers(model)
+    with saved_checkpoints(model, SAVED) as paths:
+        other = load(build(name).eval(), paths[1])
+        ways = {
+            "pass": partial(_forward, model, x),
+            "checkpoint": partial(_measured, model, layers, x, paths[0]),
+            "pytorch-cka": partial(_pytorch_cka, model, other, layers, x),
+            "torch-cka": partial(_torch_cka, model, other, layers, x),
+        }
+        took = medians(ways, repeat)
+        rows = _measured(model, layers, x, paths[0])
+    passes = {e: e * took["pass"] for e in (20, CHECKPOINTS)}
+    product = {e: medians({"grow": partial(_grown, rows, e)}, 1)["grow"] for e in passes}
+    ours = {e: e * took["checkpoint"] + product[e] for e in passes}
+    yield Figure(
+        f"{name}: E = {CHECKPOINTS}, beside the {CHECKPOINTS} forward passes",
+        ours[CHECKPOINTS] / passes[CHECKPOINTS],
+        most=1.25,
+    )
+    yield Figure(f"{name}: a forward pass", took["pass"], "s")
+    yield Figure(f"{name}: all products with {CHECKPOINTS} rows", product[CHECKPOINTS], "s")
+    for package in ("pytorch-cka", "torch-cka"):
+        for e, seconds in ours.items():
+            theirs = e * (e - 1) / 2 * took[package]
+            yield Figure(f"{name}: {package} takes, E = {e}", theirs / seconds)
+
+
+def _of_features(repeat: int) -> Iterator[Figure]:
+    generator = torch.Generator().manual_seed(0)
+    base = torch.randn(IMAGES, FEATURES, generator=generator)
+    steps = [torch.randn(IMAGES, FEATURES, generator=generator) for _ in range(FEATURE_CHECKPOINTS)]
+    stack = torch.stack([(base + 0.1 * (e + 1) * step).relu() for e, step in enumerate(steps)])
+
+    def ours() -> np.ndarray:
+        rows = [packed(gram(x), "unbiased").float().numpy() for x in stack]
+        return cka_matrix(rows, rows)
+
+    def theirs() -> np.ndarray:
+        return pytorch_cka.cka_from_features(stack, stack).numpy()
+
+    took = medians({"ours": ours, "theirs": theirs}, repeat)
+    truth = pytorch_cka.cka_from_features(stack.double(), stack.double()).numpy()
+    what = f"stored features ({FEATURES}), E = {FEATURE_CHECKPOINTS}"
+    yield Figure(f"{what}: cka_from_features takes", took["theirs"] / took["ours"], least=3)
+    yield Figure(f"{what}: our largest error", float(np.abs(ours() - truth).max()), "", most=2e-6)
+    yield Figure(f"{what}: its largest error", float(np.abs(theirs() - truth).max()), "")
+
+
+@torch.no_grad()
+def _forward(model: nn.Module, x: Tensor) -> None:
+    for part in x.split(BATCH):
+        model(part)
+
+
+def _measured(model: nn.Module, layers: Sequence[Layer], x: Tensor, path: Path) -> list[np.ndarray]:
+    return [stored(v) for v in gram_vectors(load(model, path), layers, x, batch=BATCH)]
+
+
+def _grown(rows: Sequence[np.ndarray], e: int) -> None:
+    """Append so many checkpoints to the matrices, with rows that lie in memory of their own."""
+    for row in rows:
+        growing = GrowingCka()
+        for _ in range(e):
+            growing.append(row.copy())
+
+
+def _loader(x: Tensor) -> DataLoader[tuple[Tensor, ...]]:
+    return DataLoader(TensorDataset(x), batch_size=BATCH)
+
+
+def _modules(model: nn.Module, layers: Sequence[Layer]) -> list[str]:
+    """Return what the packages can watch: the model itself has no name for them."""
+    last = list(model.named_modules())[-1][0]
+    return [layer.module or last for layer in layers]
+
+
+def _pytorch_cka(a: nn.Module, b: nn.Module, layers: Sequence[Layer], x: Tensor) -> Tensor:
+    names = _modules(a, layers)
+    return pytorch_cka.compute_cka(a, b, _loader(x), layers=names, progress=False)[0]
+
+
+def _torch_cka(a: nn.Module, b: nn.Module, layers: Sequence[Layer], x: Tensor) -> Tensor:
+    names = _modules(a, layers)
+    with quietly(), torch.no_grad():
+        compared = torch_cka.CKA(a, b, "a", "b", names, names)
+        compared.compare(_loader(x))
+    for module in (*a.modules(), *b.modules()):  # it leaves its hooks behind
+        module._forward_hooks.clear()
+    return compared.export()["CKA"]
+
+
+if __name__ == "__main__":
+    main(["cka_matrix"], (__doc__ or "").splitlines()[0])

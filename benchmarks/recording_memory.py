@@ -1,0 +1,113 @@
+"""Memory that recording takes above the training's own peak, for 60 checkpoints of a ResNet-18."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.material import CHANNELS, CLASSES, SIDE, probe_data, training_images
+from benchmarks.measuring import TIMED_PLANES
+from benchmarks.result import Figure, Result, main
+from repdyn import models
+from repdyn.config import MeasureConfig, ModelConfig, OptimConfig, known
+from repdyn.measure.recorder import Recorder
+from repdyn.measure.rows import Row
+from repdyn.records import Dynamics
+from repdyn.training import Trainer
+
+CHECKPOINTS, TRAINING_IMAGES, BATCH = 60, 512, 128
+SETTINGS = MeasureConfig(probe_images=1000, probe_train=2000, planes=TIMED_PLANES, fine_planes=0)
+"""CIFAR-10's, but for the planes: their passes are made in chunks, however many there are."""
+
+
+def run(quick: bool) -> Result:
+    """Compare the peaks of two processes: one trains, one trains and records."""
+    checkpoints, width = (4, 0.0625) if quick else (CHECKPOINTS, 1.0)
+    alone, recording = (_peak_of(count, width) for count in (0, checkpoints))
+    return Result(
+        f"Memory of recording {checkpoints} checkpoints of a ResNet-18 with CIFAR stem",
+        [
+            Figure("peak of training alone", alone, "MB"),
+            Figure("peak of training and recording", recording, "MB"),
+            Figure("above it", recording - alone, "MB", most=300),
+        ],
+        f"Peak resident memory of a process that trains an epoch in batches of {BATCH}. The other "
+        "takes in all checkpoints but the last as a resumed run does, trains, and measures the "
+        f"last, on the default probe images and {TIMED_PLANES} planes.",
+    )
+
+
+def _peak_of(checkpoints: int, width: float) -> float:
+    """Return the peak, in MB, of a fresh process that trains and records so many checkpoints."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_train, args=(checkpoints, width, theirs))
+    process.start()
+    peak = float(ours.recv())
+    process.join()
+    return peak
+
+
+def _train(checkpoints: int, width: float, answer: multiprocessing.connection.Connection) -> None:
+    config = ModelConfig(arch="resnet18", width=width)
+    model = models.build(config, image_size=SIDE, channels=CHANNELS, classes=CLASSES)
+    model = model.to(memory_format=torch.channels_last)
+    data = training_images(TRAINING_IMAGES, torch.device("cpu"))
+    recorder = None
+    if checkpoints:
+        recorder = Recorder(models.watched_layers(model), probe_data(data, SETTINGS), SETTINGS)
+        layers, before = len(recorder.layers), checkpoints - 1
+        recorder.load_state({}, _dynamics(layers, before), _stored(layers, before))
+    trainer = Trainer(model, data, OptimConfig(lr=0.01), epochs=1, batch_size=BATCH)
+    for step in trainer:
+        if recorder is not None and step.epoch == 1:
+            recorder.measure(model, checkpoints)
+    answer.send(_peak_memory() / 1e6)
+
+
+def _peak_memory() -> int:
+    """Return the bytes that this process had at most.
+
+    Linux's getrusage would count those of the process that started this one, too.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _dynamics(layers: int, e: int) -> Dynamics:
+    """Return what a run has stored of so many checkpoints; the values do not matter."""
+    return Dynamics(
+        layers=tuple(map(str, range(layers))),
+        epochs=np.arange(e),
+        cka=np.zeros((layers, e, e), np.float32),
+        regions=np.zeros((layers, e, e), np.float32),
+        output_regions=np.zeros((e, e), np.float32),
+        probe_acc=np.zeros((layers, e, 3), np.float32),
+        fragmentation=np.zeros((layers + 1, e), np.float32),
+        areas=np.zeros((layers + 1, e, CLASSES), np.float32),
+    )
+
+
+def _stored(layers: int, e: int) -> Iterator[tuple[list[Row], NDArray[np.uint8]]]:
+    """Yield rows and label maps of so many checkpoints, of the size that the run's have."""
+    batch = SETTINGS.cka_batch
+    length = known(SETTINGS.probe_images) // batch * batch * (batch - 1) // 2
+    rng = np.random.default_rng(0)
+    for _ in range(e):
+        rows = rng.standard_normal((layers, length), np.float32).astype(np.float16)
+        side = SETTINGS.grid
+        yield list(rows), np.zeros((layers + 1, TIMED_PLANES, side, side), np.uint8)
+
+
+if __name__ == "__main__":
+    main(["recording_memory"], (__doc__ or "").splitlines()[0])

@@ -1,0 +1,176 @@
+"""What a benchmark gives: figures, each beside the aim it has, if any."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import os
+import platform
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number.
+
+    Attributes:
+        name: what was measured.
+        value: the number.
+        unit: of it; `×` for a ratio.
+        most: the aim, if it is not to be more.
+        least: the aim, if it is not to be less.
+        note: how it was got, where the name does not say it.
+    """
+
+    name: str
+    value: float
+    unit: str = "×"
+    most: float | None = None
+    least: float | None = None
+    note: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the aim is reached; None without an aim."""
+        if self.most is not None:
+            return self.value <= self.most
+        if self.least is not None:
+            return self.value >= self.least
+        return None
+
+    @property
+    def aim(self) -> str:
+        """The aim in words, empty without one."""
+        if self.most is not None:
+            return f"≤ {self.most:g} {self.unit}"
+        return f"≥ {self.least:g} {self.unit}" if self.least is not None else ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The figures of one benchmark, and how they were got."""
+
+    title: str
+    figures: Sequence[Figure]
+    how: str = ""
+
+
+Benchmark = Callable[[bool], Result]
+"""Runs a benchmark; true for a quick one, whose figures only show that it runs."""
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures depend on."""
+    import numpy as np
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
+        "gpu": gpu,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def show(result: Result, console: Console) -> None:
+    """Print a table of the figures."""
+    table = Table(box=box.SIMPLE_HEAD, title=Text(result.title, "bold"), title_justify="left")
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_column("aim")
+    table.add_column("")
+    words = {True: Text("reached", "green"), False: Text("missed", "red"), None: Text("")}
+    for figure in result.figures:
+        digits = ",.0f" if abs(figure.value) >= 1000 else ".3g"
+        number = f"{figure.value:{digits}} {figure.unit}"
+        name = Text(figure.name)
+        if figure.note:
+            name.append(f"  {figure.note}", "dim")
+        table.add_row(name, number, figure.aim, words[figure.reached])
+    console.print(table)
+    if result.how:
+        console.print(Text(result.how, "dim"))
+    console.print()
+
+
+def as_json(results: Iterable[tuple[str, Result]]) -> str:
+    """Return all figures, with the machine."""
+    each = {
+        name: {
+            "title": result.title,
+            "how": result.how,
+            "figures": [
+                {
+                    "name": figure.name,
+                    "value": figure.value if math.isfinite(figure.value) else None,
+                    "unit": figure.unit,
+                    "aim": figure.aim or None,
+                    "reached": figure.reached,
+                    "note": figure.note or None,
+                }
+                for figure in result.figures
+            ],
+        }
+        for name, result in results
+    }
+    return json.dumps({"machine": machine(), "benchmarks": each}, indent=2, ensure_ascii=False)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep another package's progress bars and warnings off the screen."""
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def main(names: Sequence[str], description: str) -> None:
+    """Run benchmarks by the options of the command line and print what they give.
+
+    Args:
+        names: modules of this package that may be asked for; a single one is run.
+        description: for --help.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    if len(names) > 1:
+        parser.add_argument("names", nargs="*", choices=[*names, []], help=f"of {', '.join(names)}")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--quick", action="store_true", help="only show that it runs")
+    options = parser.parse_args()
+    asked = getattr(options, "names", None) or names
+    console = Console(stderr=options.json)
+    if not console.is_terminal:
+        console.width = 120
+    console.print(Text(", ".join(f"{k} {v}" for k, v in machine().items()), "dim"))
+    results = []
+    for name in asked:
+        result: Result = import_module(f"benchmarks.{name}").run(options.quick)
+        show(result, console)
+        results.append((name, result))
+    if options.json:
+        print(as_json(results))

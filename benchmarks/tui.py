@@ -1,0 +1,435 @@
+"""The screen: its first frame, moves of the cursor, redraws, and its memory with many runs.
+
+The first frame, the key and the memory are those of `repdyn tui` in a process and a pseudo-terminal
+of its own; a move's work and a redraw are timed in this process, from the key's action to the bytes
+for a true-colour terminal, without Textual's wait for its next frame and without the terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import select
+import statistics
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+from textual.widget import Widget
+from textual.widgets import Static
+
+from benchmarks import reading
+from benchmarks.result import Figure, Result, main
+from repdyn.config import StoreConfig
+from repdyn.records import RunRecord, RunSummary
+from tui.app import RepdynApp
+from tui.demo.source import DemoSource
+from tui.live import IDLE_SECONDS
+from tui.screens.overview import Overview
+from tui.widgets.curves import Curves
+from tui.widgets.heatmap import Heatmap
+
+Size = tuple[int, int]
+
+SMALL: Size = (120, 40)
+LARGE: Size = (300, 100)
+
+FIRST_FRAME, FRAME, REDRAW, MEMORY = 0.5, 16.0, 50.0, 250.0
+"""Seconds, milliseconds, milliseconds and MB: the aims."""
+
+TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+PATIENCE = 120.0
+"""Seconds after which what is waited for in a terminal will not come."""
+
+BARE_APP = """
+from textual.app import App
+from textual.widgets import Static
+
+class Bare(App):
+    def compose(self):
+        yield Static("a bare app")
+
+Bare().run()
+"""
+
+STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+KEYS = (b"\x1b[D", b"\x1b[C")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is done.
+
+    Attributes:
+        runs: in the store.
+        starts: of each command.
+        moves: of the cursor.
+        redraws: of the screen.
+    """
+
+    runs: int = 1000
+    starts: int = 7
+    moves: int = 200
+    redraws: int = 30
+
+
+QUICK = Amount(runs=50, starts=1, moves=10, redraws=3)
+
+
+def run(quick: bool) -> Result:
+    """Measure all of it."""
+    amount = QUICK if quick else Amount()
+    with reading.temporary_store() as store:
+        opened = reading.add_run(store, "opened", reading.random_record(30, 100))
+        keys = [*_key_times(store, opened, amount.moves)]  # while no long list is read behind it
+        reading.add_runs(store, amount.runs - 1)
+        figures = [*_first_frames(store, amount.starts), *_memory(store, amount.runs), *keys]
+    figures += asyncio.run(_drawing(20, 60, SMALL, amount))
+    figures += asyncio.run(_drawing(30, 100, LARGE, amount))
+    return Result(
+        "The screen",
+        figures,
+        f"`repdyn tui` in a pseudo-terminal: medians of {amount.starts} interleaved starts, from the "
+        "command to the first frame with the app's text, and of keys, from the key to the first "
+        "bytes, Textual's wait for its next frame of 1/60 s included. In the process, on the real "
+        f"overview of a run of random numbers: {amount.moves} random moves of heatmap, curves and "
+        "readout with layout, drawing and encoding, and whole redraws, without Textual's wait.",
+    )
+
+
+# --- in a terminal
+
+
+class Terminal:
+    """A command in a pseudo-terminal."""
+
+    def __init__(self, command: Sequence[str], size: Size) -> None:
+        self._ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (size[1], size[0]))
+        kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+        self._process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=kept | TRUE_COLOUR,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    @property
+    def process(self) -> psutil.Process:
+        """The process of the command."""
+        return psutil.Process(self._process.pid)
+
+    def wait_for(self, text: str) -> None:
+        """Read until a text has been written.
+
+        Raises:
+            RuntimeError: it is not written.
+        """
+        wanted, seen = text.encode(), b""
+        end = time.monotonic() + PATIENCE
+        while wanted not in seen:
+            some = self.read(end - time.monotonic())
+            if not some:
+                raise RuntimeError(f"{text!r} does not come; the last was {seen[-500:]!r}")
+            seen += some
+
+    def read(self, seconds: float) -> bytes:
+        """Return what is written next, empty if nothing is within so many seconds."""
+        ready, _, _ = select.select([self._ours], [], [], max(0.0, seconds))
+        try:
+            return os.read(self._ours, 2**16) if ready else b""
+        except OSError:  # how Linux says that the other end is closed
+            return b""
+
+    def write(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._ours, keys)
+
+    def read_for(self, seconds: float) -> None:
+        """Read, as a terminal does all the time, for so many seconds."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if not self.read(left):
+                time.sleep(max(0.0, end - time.monotonic()))
+
+    def quiet(self, seconds: float) -> None:
+        """Read until nothing is written for so many seconds."""
+        while self.read(seconds):
+            pass
+
+    def close(self) -> None:
+        """End the command."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._ours)
+
+
+@contextmanager
+def terminal(command: Sequence[str], size: Size = SMALL) -> Iterator[Terminal]:
+    """Run a command in a pseudo-terminal; it is killed at the end."""
+    opened = Terminal(command, size)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def tui_command(store: StoreConfig, *run: str) -> list[str]:
+    """Return the command that shows a store, or a run of it."""
+    uri = str(store.tracking_uri)
+    return [sys.executable, "-m", "repdyn.cli", "tui", *run, "--tracking-uri", uri]
+
+
+def _first_frames(store: StoreConfig, starts: int) -> Iterator[Figure]:
+    commands = {
+        "repdyn tui": (tui_command(store), "Looking for runs"),
+        "bare Textual app": ([sys.executable, "-c", BARE_APP], "a bare app"),
+    }
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for command, text in commands.values():  # once untimed: bytecode and files are read
+        _start(command, text)
+    for _ in range(starts):
+        for name, (command, text) in commands.items():
+            taken[name].append(_start(command, text))
+    seconds = {name: statistics.median(s for s, _ in each) for name, each in taken.items()}
+    busy = {name: statistics.median(cpu for _, cpu in each) for name, each in taken.items()}
+    for name, aim in (("repdyn tui", FIRST_FRAME), ("bare Textual app", None)):
+        note = f"{busy[name]:.2f} s of them processor time"
+        yield Figure(f"first frame of {name}", seconds[name], "s", most=aim, note=note)
+    yield Figure(
+        "first frame beside a bare Textual app", seconds["repdyn tui"] / seconds["bare Textual app"]
+    )
+
+
+def _start(command: Sequence[str], text: str) -> tuple[float, float]:
+    """Return the seconds from a command to its text on the screen, and those of the processor."""
+    start = time.perf_counter()
+    with terminal(command) as screen:
+        screen.wait_for(text)
+        seconds = time.perf_counter() - start
+        spent = screen.process.cpu_times()
+    return seconds, spent.user + spent.system
+
+
+def _key_times(store: StoreConfig, run_id: str, moves: int) -> Iterator[Figure]:
+    for size in (SMALL, LARGE):
+        with terminal(tui_command(store, run_id), size) as screen:
+            screen.wait_for("the last checkpoint")
+            screen.quiet(0.7)
+            before = screen.process.cpu_times()
+            milliseconds = [_key_time(screen, KEYS[i % 40 >= 20]) for i in range(moves)]
+            after = screen.process.cpu_times()
+        busy = 1000 * (after.user + after.system - before.user - before.system) / moves
+        yield Figure(
+            f"key of the cursor in a terminal, {words(size)}, E = 100, L = 30",
+            statistics.median(milliseconds),
+            "ms",
+            note=f"Textual's wait included; {busy:.1f} ms of processor time a key",
+        )
+
+
+def _key_time(screen: Terminal, key: bytes) -> float:
+    """Return the milliseconds from a key to what it changes; the answer is read to its end."""
+    start = time.perf_counter()
+    screen.write(key)
+    if not screen.read(PATIENCE):
+        raise RuntimeError("nothing answers the key")
+    taken = 1000 * (time.perf_counter() - start)
+    screen.quiet(0.05)
+    return taken
+
+
+def _memory(store: StoreConfig, runs: int) -> Iterator[Figure]:
+    with terminal(tui_command(store)) as screen:
+        screen.wait_for(f"{runs} runs")
+        screen.read_for(1.5 * IDLE_SECONDS)  # by then the list has looked for news
+        process = screen.process
+        resident = process.memory_info().rss / 1e6
+        most = _most_resident(process.pid)
+    yield Figure(f"memory of repdyn tui with {runs:,} runs", resident, "MB", most=MEMORY)
+    if most is not None:
+        yield Figure("the most that it had until then", most, "MB")
+
+
+def _most_resident(pid: int) -> float | None:
+    """Return the MB that a process has had at most; None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    kib = next((line.split()[1] for line in lines if line.startswith("VmHWM")), None)
+    return None if kib is None else int(kib) * 1024 / 1e6
+
+
+# --- in this process
+
+
+class OneRun(DemoSource):
+    """Answers with one run."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
+
+    def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
+        """Yield the run."""
+        del matching
+        yield [self._record.summary]
+
+    def summary(self, run: str) -> RunSummary:
+        """Return the run as a list shows it."""
+        del run
+        return self._record.summary
+
+    def record(self, run: str) -> RunRecord:
+        """Return the run."""
+        del run
+        return self._record
+
+
+async def _drawing(rows: int, columns: int, size: Size, amount: Amount) -> list[Figure]:
+    """Return the figures of the overview of a run on a screen."""
+    record = reading.random_record(rows, columns)
+    os.environ |= TRUE_COLOUR
+    app = RepdynApp(OneRun(record), record.summary.run_id)
+    of = f", {words(size)}, E = {columns}, L = {rows}"
+    async with app.run_test(size=size) as pilot:
+        while not app.screen.query(Overview) or app.screen.query_one(Overview).record is None:
+            await pilot.pause(0.02)
+        await pilot.pause(0.5)
+        overview = app.screen.query_one(Overview)
+        moves = timed(mover(app, overview), amount.moves)
+        figures = _move_figures(moves, of)
+        if size == LARGE:
+            whole = timed(lambda: redrawn(app), amount.redraws)
+            anew = timed(lambda: drawn_anew(app, overview), amount.redraws)
+            figures += [
+                Figure(
+                    f"whole redraw{of}",
+                    whole.median,
+                    "ms",
+                    most=REDRAW,
+                    note=f"of all widgets, {whole.processor}",
+                ),
+                Figure(
+                    f"redraw after a resize{of}",
+                    anew.median,
+                    "ms",
+                    most=REDRAW,
+                    note=f"the overview's pictures computed anew, {anew.processor}",
+                ),
+            ]
+    return figures
+
+
+def _move_figures(moves: Timing, of: str) -> list[Figure]:
+    sent = f"{int(np.median(moves.sent)):,} bytes, {moves.processor}"
+    return [
+        Figure(f"cursor move{of}", moves.median, "ms", most=FRAME, note=sent),
+        Figure(f"cursor move{of}, 95th percentile", moves.late, "ms", most=FRAME),
+    ]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of each call, those of the processor, and the bytes that it sends."""
+
+    milliseconds: list[float]
+    busy: list[float]
+    sent: list[int]
+
+    @property
+    def median(self) -> float:
+        """Milliseconds of half of the calls at most."""
+        return float(np.median(self.milliseconds))
+
+    @property
+    def late(self) -> float:
+        """Milliseconds of 95 % of the calls at most."""
+        return float(np.percentile(self.milliseconds, 95))
+
+    @property
+    def processor(self) -> str:
+        """Say how much of it the processor worked: less, where others keep it busy."""
+        return f"{np.median(self.busy):.1f} ms of processor time"
+
+
+def timed(action: Callable[[], str], calls: int) -> Timing:
+    """Return the timing of so many calls; one before them is not timed."""
+    action()
+    milliseconds, busy, sent = [], [], []
+    for _ in range(calls):
+        start, working = time.perf_counter(), time.thread_time()
+        text = action()
+        busy.append(1000 * (time.thread_time() - working))
+        milliseconds.append(1000 * (time.perf_counter() - start))
+        sent.append(len(text.encode()))
+    return Timing(milliseconds, busy, sent)
+
+
+def mover(app: RepdynApp, overview: Overview) -> Callable[[], str]:
+    """Return what moves the cursor by a random step and gives what the terminal is sent."""
+    heatmap, curves = overview.query_one(Heatmap), overview.query_one(Curves)
+    readout = overview.query_one(".readout", Static)
+    rng = np.random.default_rng(1)
+
+    def move() -> str:
+        # as the key does; what its message would lead to is done at once instead
+        with heatmap.prevent(Heatmap.CursorMoved):
+            heatmap.action_move(*STEPS[rng.integers(len(STEPS))])
+        row, column = heatmap.cursor
+        epoch = int(heatmap.epochs[column])
+        overview.point(replace(overview.look, layer=row, epoch=epoch))
+        return painted(app, heatmap, curves, readout)
+
+    rows, columns = len(heatmap.epochs) // 5, len(heatmap.epochs) // 2
+    heatmap.cursor = (rows, columns)
+    return move
+
+
+def painted(app: RepdynApp, *changed: Widget) -> str:
+    """Return what the terminal is sent for the widgets' changes, as the screen does it.
+
+    With a layout: a text that is replaced, such as the readout, asks for one.
+    """
+    compositor = app.screen._compositor
+    compositor.update_widgets(set(changed))
+    if any(widget._layout_required for widget in changed):
+        compositor.reflow(app.screen, app.screen.outer_size)
+    update = compositor.render_update()
+    return "" if update is None else update.render_segments(app.console)
+
+
+def redrawn(app: RepdynApp) -> str:
+    """Return what the terminal is sent for the whole screen, every widget drawn again."""
+    compositor = app.screen._compositor
+    for widget in app.screen.walk_children(Widget):
+        widget.refresh()
+    compositor.reflow(app.screen, app.screen.outer_size)
+    return compositor.render_full_update().render_segments(app.console)
+
+
+def drawn_anew(app: RepdynApp, overview: Overview) -> str:
+    """Return what the terminal is sent when the overview has been computed anew."""
+    overview.on_resize()
+    return redrawn(app)
+
+
+def words(size: Size) -> str:
+    """Return the size of a screen, `120×40`."""
+    return f"{size[0]}×{size[1]}"
+
+
+if __name__ == "__main__":
+    main(["tui"], __doc__.splitlines()[0])
