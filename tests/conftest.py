@@ -18,6 +18,33 @@ settings.register_profile("repdyn", deadline=None)
 settings.load_profile("repdyn")
 
 
+TOGETHER = {
+    "tests/e2e/test_analyze.py": "the trained run",
+    "tests/e2e/test_mlflow_ui.py": "the trained run",
+    "tests/e2e/test_run.py": "the trained run",
+    "tests/e2e/test_resume.py": "the whole run",
+    "tests/e2e/test_sweep.py": "the sweep",
+    "tests/e2e/test_findings.py": "Ray",
+    "tests/e2e/test_ray.py": "Ray",
+}
+"""Files whose tests one process runs, by what they share."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Deal out tests one by one, but together those that share a run or the machine's Ray.
+
+    --dist=loadgroup would do it, but pytest 9.2 does not let xdist 3.8 mark the groups.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+    return Together(config, log)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests have measured without asserting it."""
     for report in terminalreporter.getreports("passed"):

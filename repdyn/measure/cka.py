@@ -54,10 +54,10 @@ def gram(features: Tensor) -> Tensor:
 
 
 def _self_product(x: Tensor) -> Tensor:
-    """Return x xᵀ in float64, of float32 x; on the CPU by half the work that a product takes."""
+    """Return x xᵀ of float32 x, on the CPU by half the work that a product takes."""
     if x.is_cuda:
-        return (x @ x.T).double()
-    upper = torch.from_numpy(ssyrk(1.0, x.numpy().T, trans=1)).double()
+        return x @ x.T
+    upper = torch.from_numpy(ssyrk(1.0, x.numpy().T, trans=1))
     full = upper + upper.T
     full.diagonal().mul_(0.5)
     return full

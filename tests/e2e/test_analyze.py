@@ -8,8 +8,6 @@ import pytest
 import repdyn as api
 from e2e.conftest import repdyn
 
-pytestmark = pytest.mark.xdist_group("trained")  # one process has its run
-
 
 def test_the_same_settings_give_the_same_matrices(store: Path) -> None:
     repdyn("analyze", "small", cwd=store)

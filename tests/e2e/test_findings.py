@@ -24,7 +24,6 @@ fine_grid: 12
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.xdist_group("ray")
 def test_layers_of_a_vit_slow_down_more_at_the_fit_than_those_of_a_resnet(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

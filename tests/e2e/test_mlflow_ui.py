@@ -19,8 +19,6 @@ from PIL import Image
 import repdyn as api
 from e2e.conftest import clean_environment, repdyn
 
-pytestmark = pytest.mark.xdist_group("trained")  # one process has its run
-
 
 @contextmanager
 def served(folder: Path, *arguments: str) -> Iterator[str]:

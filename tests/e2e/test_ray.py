@@ -53,7 +53,6 @@ def trained(store: StoreConfig) -> list:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
 def test_a_run_whose_worker_is_killed_is_trained_by_another(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="comes with repdyn[ray]")

@@ -20,8 +20,6 @@ from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.tracking.reader import find_run, load_run
 
-pytestmark = pytest.mark.xdist_group("resume")  # one process has its run
-
 SETTINGS = """
 arch: resnet18
 width: 0.0625

@@ -14,8 +14,6 @@ from e2e.conftest import SETTINGS, repdyn
 from repdyn.config import StoreConfig
 from repdyn.tracking.reader import saved_epochs
 
-pytestmark = pytest.mark.xdist_group("trained")  # one process has its run
-
 EPOCHS = [0, 1, 2, 4, 7, 12]
 LAYERS = ["stem", "layer2.1", "layer4.1", "logits"]
 

@@ -23,8 +23,6 @@ from repdyn.data import probe_images
 from repdyn.experiment import prepare
 from repdyn.tracking.reader import find_run, find_sweep, load_run, sweep_runs
 
-pytestmark = pytest.mark.xdist_group("sweep")  # one process has its run
-
 GRID = """
 arch: resnet18
 width: 0.0625
