@@ -119,15 +119,24 @@ def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """Call, and again as long as a SQLite store is locked: then nothing has been written."""
+    """Call, and again as long as others are in the way: then nothing has been written."""
     end = time.monotonic() + LOCKED_SECONDS
     while True:
         try:
             return call()
         except Exception as error:
-            if "database is locked" not in str(error) or time.monotonic() > end:
+            if not _was_in_the_way(str(error).lower()) or time.monotonic() > end:
                 raise
         time.sleep(LOCKED_PAUSE)
+
+
+def _was_in_the_way(said: str) -> bool:
+    """Say whether another process was.
+
+    It keeps a SQLite store locked; or it logged the same data set in the same moment, which MLflow
+    looks for and then inserts.
+    """
+    return "database is locked" in said or ("unique constraint" in said and "dataset" in said)
 
 
 @contextmanager

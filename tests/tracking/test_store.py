@@ -435,6 +435,9 @@ def test_a_store_that_others_keep_locked_is_asked_again(monkeypatch: pytest.Monk
     assert store_module.patiently(lambda: write(3)) == "written"
     assert len(tries) == 3
     tries.clear()
+    twice = "(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.experiment_id"
+    assert store_module.patiently(lambda: write(2, twice)) == "written"
+    tries.clear()
     with pytest.raises(OSError, match="full"):
         store_module.patiently(lambda: write(3, "disk full"))
     assert len(tries) == 1
