@@ -12,6 +12,9 @@ from repdyn.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
+_UNFINISHED = ".repdyn-"
+"""How the names of files begin that are being written."""
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write beside, then rename: a reader sees the old file or the new one.
@@ -22,7 +25,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED, suffix=path.suffix)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -41,6 +44,15 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path}: the disk is full, {max(missing, 1):,} bytes are missing; make room, "
             "then go on with repdyn train --resume"
         ) from error
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed while writing has left in a folder and those below.
+
+    Only for who alone writes there.
+    """
+    for file in folder.rglob(f"{_UNFINISHED}*"):
+        file.unlink(missing_ok=True)
 
 
 def _free(folder: Path) -> int:

@@ -26,6 +26,7 @@ from repdyn.errors import UnsentError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.tracking import artifacts, heartbeat
 from repdyn.tracking.courier import Courier
+from repdyn.tracking.files import remove_unfinished
 from repdyn.tracking.heartbeat import Heartbeat
 from repdyn.tracking.jobs import (
     EndRun,
@@ -139,6 +140,9 @@ class RunWriter:
             for name, value in heartbeat.signature().items():
                 patiently(partial(client.set_tag, run_id, name, value))
             patiently(partial(client.update_run, run_id, status="RUNNING"))
+            folder = artifact_folder(client, client.get_run(run_id))
+            if folder is not None:
+                remove_unfinished(folder)
             return cls(client, run_id, uri)
 
     @classmethod

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,21 @@ def test_a_file_is_replaced_and_readable_for_others(tmp_path: Path) -> None:
         files.write_whole(path, content)
         assert path.read_bytes() == content
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "grams" / "epoch_00001.npy"
+    files.write_whole(path, b"old")
+    (tmp_path / "grams" / ".theirs.npy").write_bytes(b"not ours")
+    script = f"""
+import os, pathlib
+from repdyn.tracking import files
+os.fsync = lambda _: os.kill(os.getpid(), 9)
+files.write_whole(pathlib.Path({str(path)!r}), b"newer")
+"""
+    killed = subprocess.run([sys.executable, "-c", script], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(path.parent.iterdir())) == 3
+    files.remove_unfinished(tmp_path)
+    assert path.read_bytes() == b"old"
+    assert {file.name for file in path.parent.iterdir()} == {path.name, ".theirs.npy"}
