@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -42,25 +43,25 @@ def gram(features: Tensor) -> Tensor:
     of their mean are constant: their Gram matrix is 0.
     """
     b, p = features.shape
-    k = torch.zeros(b, b, dtype=torch.float64, device=features.device)
+    half = torch.zeros(b, b, dtype=torch.float64, device=features.device)
     offset = torch.zeros((), dtype=torch.float64, device=features.device)
     for block in features.split(p if features.is_cuda else _BLOCK, dim=1):
         block = block.float()
         mean = block.mean(dim=0)
-        k += _self_product(block - mean)
+        half += _half_product(block - mean)
         offset += b * mean.double().square().sum()
+    k = half + half.T
     varies = k.trace() > _ROUNDING**2 * (k.trace() + offset)
-    return k * varies
+    return k.mul_(varies)
 
 
-def _self_product(x: Tensor) -> Tensor:
-    """Return x xᵀ of float32 x, on the CPU by half the work that a product takes."""
+def _half_product(x: Tensor) -> Tensor:
+    """Return h with h + hᵀ = x xᵀ of float32 x, on the CPU by half the work of a product."""
     if x.is_cuda:
-        return x @ x.T
-    upper = torch.from_numpy(ssyrk(1.0, x.numpy().T, trans=1))
-    full = upper + upper.T
-    full.diagonal().mul_(0.5)
-    return full
+        return x @ x.T / 2
+    lower = torch.from_numpy(ssyrk(1.0, x.numpy().T, trans=1).T)
+    lower.diagonal().mul_(0.5)
+    return lower
 
 
 def u_centred(k: Tensor) -> Tensor:
@@ -89,11 +90,23 @@ def packed(k: Tensor, estimator: CkaEstimator) -> Tensor:
     """Return the upper triangle as a vector float64 whose dot products are the estimator's HSIC."""
     b = len(k)
     if estimator == "unbiased":
-        i, j = torch.triu_indices(b, b, offset=1, device=k.device)
-        return u_centred(k)[i, j] * math.sqrt(2 / (b * (b - 3)))
-    i, j = torch.triu_indices(b, b, device=k.device)
-    twice = torch.where(i == j, 1.0, math.sqrt(2)).to(k)
-    return h_centred(k)[i, j] * twice / (b - 1)
+        return _upper(u_centred(k), 1) * math.sqrt(2 / (b * (b - 3)))
+    k = h_centred(k) * math.sqrt(2)
+    k.diagonal().div_(math.sqrt(2))
+    return _upper(k, 0) / (b - 1)
+
+
+def _upper(k: Tensor, offset: int) -> Tensor:
+    """Return the triangle above a diagonal, row by row."""
+    return k.flatten()[_upper_index(len(k), offset, k.device)]
+
+
+@cache
+def _upper_index(b: int, offset: int, device: torch.device) -> Tensor:
+    """Return where the triangle's numbers lie, kept as it takes longer than to gather them."""
+    i, j = torch.triu_indices(b, b, offset=offset, device=device)
+    index: Tensor = i * b + j
+    return index
 
 
 def stored(vector: Tensor) -> Row:

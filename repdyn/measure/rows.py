@@ -24,10 +24,14 @@ def inner_products(a: Rows, b: Rows) -> NDArray[np.float64]:
     step = max(1, _BLOCK // (len(a) + len(b)))
     total = np.zeros((len(a), len(b)))
     for start in range(0, m, step):
-        left = np.stack([row[start : start + step] for row in a]).astype(np.float32)
-        right = np.stack([row[start : start + step] for row in b]).astype(np.float32)
+        left = _columns(a, start, step)
+        right = left if b is a else _columns(b, start, step)
         total += left @ right.T
     return total / m
+
+
+def _columns(rows: Rows, start: int, step: int) -> NDArray[np.float32]:
+    return np.stack([row[start : start + step] for row in rows], dtype=np.float32)
 
 
 def cka_matrix(a: Rows, b: Rows) -> NDArray[np.float64]:
@@ -36,6 +40,12 @@ def cka_matrix(a: Rows, b: Rows) -> NDArray[np.float64]:
     The rows may be of one layer at two checkpoints, of two layers, or of two runs, as long as they
     come from the same probe images. Not clamped: independent features give small negative values.
     """
-    norms = [np.array([inner_products([r], [r])[0, 0] for r in rows]) for rows in (a, b)]
-    matrix: NDArray[np.float64] = inner_products(a, b) / np.sqrt(np.outer(*norms))
+    products = inner_products(a, b)
+    norms = [products.diagonal()] * 2 if b is a else [_norms(rows) for rows in (a, b)]
+    matrix: NDArray[np.float64] = products / np.sqrt(np.outer(*norms))
     return matrix
+
+
+def _norms(rows: Rows) -> NDArray[np.float64]:
+    """Return ⟨r, r⟩ / m of each row."""
+    return np.array([inner_products(one, one)[0, 0] for one in ([row] for row in rows)])
