@@ -20,7 +20,6 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg.blas import ssyrk
 from torch import Tensor, nn
 
 from repdyn.config import CkaEstimator
@@ -30,6 +29,9 @@ from repdyn.models import Layer
 
 _BLOCK = 4096
 """Features of a product: their centred copy stays in the processor's cache."""
+
+_PANELS = 4
+"""Of rows; more of them save little work, and their products are less wide."""
 
 _ROUNDING = 4 * torch.finfo(torch.float32).eps
 
@@ -48,20 +50,26 @@ def gram(features: Tensor) -> Tensor:
     for block in features.split(p if features.is_cuda else _BLOCK, dim=1):
         block = block.float()
         mean = block.mean(dim=0)
-        half += _half_product(block - mean)
+        _add_half_product(half, block - mean)
         offset += b * mean.double().square().sum()
     k = half + half.T
     varies = k.trace() > _ROUNDING**2 * (k.trace() + offset)
     return k.mul_(varies)
 
 
-def _half_product(x: Tensor) -> Tensor:
-    """Return h with h + hᵀ = x xᵀ of float32 x, on the CPU by half the work of a product."""
-    if x.is_cuda:
-        return x @ x.T / 2
-    lower = torch.from_numpy(ssyrk(1.0, x.numpy().T, trans=1).T)
-    lower.diagonal().mul_(0.5)
-    return lower
+def _add_half_product(half: Tensor, x: Tensor) -> None:
+    """Add h with h + hᵀ = x xᵀ, on the CPU by five eighths of the work of a product.
+
+    In panels of rows up to the diagonal and no further. BLAS's own routine for half a product is
+    scipy's, whose threads and torch's wait for each other: slower from two cores on.
+    """
+    b = len(x)
+    rows = b if x.is_cuda else -(-b // _PANELS)
+    for start in range(0, b, rows):
+        end = start + rows
+        panel = x[start:end] @ x[:end].T
+        panel[:, start:] *= 0.5
+        half[start:end, :end] += panel
 
 
 def u_centred(k: Tensor) -> Tensor:
@@ -75,9 +83,9 @@ def u_centred(k: Tensor) -> Tensor:
         raise ValueError(f"HSIC₁ needs at least 4 images, not {b}")
     k = k.clone().fill_diagonal_(0)
     rows = k.sum(dim=1) / (b - 2)
+    rows -= rows.sum() / (b - 1) / 2  # the term that is added, half with each subtraction
     k -= rows
     k -= rows[:, None]
-    k += rows.sum() / (b - 1)
     return k.fill_diagonal_(0)
 
 
