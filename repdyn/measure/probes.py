@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, solve
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
 
 from repdyn.config import Probe
+from repdyn.measure.threads import few_blas_threads
 
 Matrix = NDArray[np.float64]
 
@@ -85,12 +85,13 @@ def fit_probe(
     z_start = None
     if start is not None and np.isfinite(start.weight).all():
         z_start = start.weight * scale[:, None], start.bias + mean @ start.weight
-    if kind == "ridge":
-        weight, bias = _ridge(z, labels, classes, l2)
-    elif z.shape[1] > z.shape[0]:
-        weight, bias = _logistic_in_span(z, labels, classes, l2, z_start)
-    else:
-        weight, bias = _logistic(z, labels, classes, l2, z_start)
+    with few_blas_threads(z.size):
+        if kind == "ridge":
+            weight, bias = _ridge(z, labels, classes, l2)
+        elif z.shape[1] > z.shape[0]:
+            weight, bias = _logistic_in_span(z, labels, classes, l2, z_start)
+        else:
+            weight, bias = _logistic(z, labels, classes, l2, z_start)
     weight = weight / scale[:, None]
     return LinearProbe(weight, bias - mean @ weight)
 
@@ -103,22 +104,24 @@ def _logistic(
     start: tuple[Matrix, Matrix] | None,
 ) -> tuple[Matrix, Matrix]:
     n, d = z.shape
-    rows = np.arange(n)
+    images = np.arange(n)
 
     def loss_and_gradient(theta: Matrix) -> tuple[float, Matrix]:
-        w, c = theta[: d * classes].reshape(d, classes), theta[d * classes :]
-        logits = z @ w + c
-        loss = float(
-            np.mean(logsumexp(logits, axis=1) - logits[rows, labels]) + l2 / 2 * np.sum(w * w)
-        )
-        residual = softmax(logits, axis=1)
-        residual[rows, labels] -= 1
+        """Of weights (K, d) and intercepts (K,); with classes first, sums over them are fast."""
+        w, c = theta[: classes * d].reshape(classes, d), theta[classes * d :]
+        logits = w @ z.T + c[:, None]
+        logits -= logits.max(axis=0)
+        residual = np.exp(logits)
+        total = residual.sum(axis=0)
+        loss = float(np.log(total).mean() - logits[labels, images].mean() + l2 / 2 * np.vdot(w, w))
+        residual /= total  # the softmax, from the exponentials that the loss needed
+        residual[labels, images] -= 1
         residual /= n
-        return loss, np.concatenate([(z.T @ residual + l2 * w).ravel(), residual.sum(axis=0)])
+        return loss, np.concatenate([(residual @ z + l2 * w).ravel(), residual.sum(axis=1)])
 
-    first = (
-        np.zeros((d + 1) * classes) if start is None else np.concatenate([s.ravel() for s in start])
-    )
+    first = np.zeros(classes * (d + 1))
+    if start is not None:
+        first = np.concatenate([start[0].T.ravel(), start[1]])
     solved = minimize(
         loss_and_gradient,
         first,
@@ -126,7 +129,7 @@ def _logistic(
         method="L-BFGS-B",
         options={"gtol": TOLERANCE, "ftol": 0.0, "maxiter": _ITERATIONS, "maxfun": 2 * _ITERATIONS},
     )
-    return solved.x[: d * classes].reshape(d, classes), solved.x[d * classes :]
+    return solved.x[: classes * d].reshape(classes, d).T, solved.x[classes * d :]
 
 
 def _logistic_in_span(
