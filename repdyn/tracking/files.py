@@ -46,6 +46,11 @@ def write_whole(path: Path, content: bytes) -> None:
         ) from error
 
 
+def unfinished(path: Path) -> Path:
+    """Return the name beside a file under which one process at a time may write it."""
+    return path.with_name(f"{_UNFINISHED}{path.name}")
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what a process that was killed while writing has left in a folder and those below.
 

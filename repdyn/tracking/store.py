@@ -21,6 +21,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
+from repdyn.tracking.new_store import make_store
 
 T = TypeVar("T")
 
@@ -59,6 +60,8 @@ def connect(options: StoreConfig) -> MlflowClient:
     if database is not None and database.is_dir():  # MLflow would try again for a minute
         raise UserError(f"{uri}: is a folder; name the file of a store with --tracking-uri")
     with one_line(uri), _alone(uri):
+        if database is not None and not database.exists():
+            make_store(database)
         return MlflowClient(uri)
 
 
@@ -90,8 +93,10 @@ def experiment_name(options: StoreConfig) -> str:
 
 def database_file(uri: str) -> Path | None:
     """Return the file of a SQLite store, None for others."""
-    scheme, slashes, path = uri.partition("://")
+    scheme, slashes, path = uri.partition("?")[0].partition("://")
     if scheme != "sqlite" or not slashes or path in ("", "/", "/:memory:"):
+        return None
+    if path.startswith("/file:"):  # an address of SQLite's own
         return None
     return Path(path.removeprefix("/"))
 
@@ -139,6 +144,10 @@ def _was_in_the_way(said: str) -> bool:
     return "database is locked" in said or ("unique constraint" in said and "dataset" in said)
 
 
+# what a database says when MLflow makes or changes its tables once more
+_HALF_MADE = ("table _alembic_tmp_", "(sqlite3.OperationalError) duplicate column name")
+
+
 @contextmanager
 def one_line(uri: str) -> Iterator[None]:
     """Turn what MLflow and its database drivers raise into the user's one line."""
@@ -171,6 +180,11 @@ def _alone(uri: str) -> Iterator[None]:
 
 def first_line(error: Exception) -> str:
     """Return what an exception says, on one line."""
+    if any(said in str(error) for said in _HALF_MADE):
+        return (
+            "a process was killed while it made or changed the tables of this store; put back a "
+            "copy of the file, or remove it if it holds no runs yet"
+        )
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip()[:300] if lines else type(error).__name__
 

@@ -351,11 +351,50 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+KILLED_WHILE_IT_MAKES_TABLES = """
+import os, sys
+from alembic.ddl.impl import DefaultImpl
+from mlflow.tracking import MlflowClient
+from repdyn.config import StoreConfig
+from repdyn.tracking.store import connect
+
+DefaultImpl.drop_table = lambda *given, **named: os._exit(9)
+who, uri = sys.argv[1:]
+MlflowClient(uri) if who == "mlflow" else connect(StoreConfig(tracking_uri=uri))
+"""
+
+
+def kill_the_making_of(store: StoreConfig, who: str) -> None:
+    """Kill a process between a table's copy and the removal of the old one."""
+    arguments = ["-c", KILLED_WHILE_IT_MAKES_TABLES, who, str(store.tracking_uri)]
+    assert subprocess.run([sys.executable, *arguments], check=False).returncode == 9
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
+    store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    kill_the_making_of(store, "repdyn")
+    assert {file.name for file in tmp_path.iterdir()} > {"mlflow.db.lock"}
+    assert not (tmp_path / "mlflow.db").exists()
+    run = written(store)
+    assert reader.find_run(store, "last").run_id == run
+    assert {file.name for file in tmp_path.iterdir()} <= {"mlflow.db", "mlflow.db.lock", "mlruns"}
+
+
+def test_a_store_that_mlflow_left_half_made_is_one_line(tmp_path: Path) -> None:
+    store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    kill_the_making_of(store, "mlflow")
+    with pytest.raises(UserError, match="a process was killed while it made") as raised:
+        reader.list_runs(store)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("uri", "path"),
     [
         ("sqlite:///mlflow.db", Path("mlflow.db")),
         ("sqlite:////a/mlflow.db", Path("/a/mlflow.db")),
+        ("sqlite:///mlflow.db?timeout=60", Path("mlflow.db")),
+        ("sqlite:///file:mlflow.db?uri=true", None),
         ("sqlite:///:memory:", None),
         ("http://localhost:5000", None),
     ],
