@@ -7,6 +7,7 @@ from benchmarks.result import main
 NAMES = (
     "cka_matrix",
     "cka_values",
+    "probes",
     "measuring",
     "recording_memory",
     "training",

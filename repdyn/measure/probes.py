@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, solve
+from scipy.linalg import cholesky, solve, solve_triangular
 from scipy.optimize import minimize
 
 from repdyn.config import Probe
@@ -28,8 +28,8 @@ TOLERANCE = 1e-5
 """Largest component of the objective's gradient at which the logistic probe counts as solved."""
 
 _ITERATIONS = 2000
-_RANK = 1e-10
-"""Eigenvalues of the Gram matrix below this share of the largest are rounding."""
+_JITTER = 1e-12
+"""Share of the Gram matrix's trace added to its diagonal: centred features leave it singular."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +78,24 @@ def fit_probe(
     x = np.asarray(features, dtype=np.float64)
     if not np.isfinite(x).all():
         return LinearProbe(np.full((x.shape[1], classes), np.nan), np.full(classes, np.nan))
-    mean, scale = x.mean(axis=0), x.std(axis=0)
+    mean = x.mean(axis=0)
+    z = x - mean
+    scale = np.sqrt(np.einsum("ij,ij->j", z, z) / len(z))
     scale[scale <= 1e-12 * np.abs(mean)] = 1.0
     scale[scale == 0] = 1.0
-    z = (x - mean) / scale
-    z_start = None
-    if start is not None and np.isfinite(start.weight).all():
-        z_start = start.weight * scale[:, None], start.bias + mean @ start.weight
+    z /= scale
     with few_blas_threads(z.size):
+        z_start = None
+        if start is not None and np.isfinite(start.weight).all():
+            z_start = start.weight * scale[:, None], start.bias + mean @ start.weight
         if kind == "ridge":
             weight, bias = _ridge(z, labels, classes, l2)
         elif z.shape[1] > z.shape[0]:
             weight, bias = _logistic_in_span(z, labels, classes, l2, z_start)
         else:
             weight, bias = _logistic(z, labels, classes, l2, z_start)
-    weight = weight / scale[:, None]
-    return LinearProbe(weight, bias - mean @ weight)
+        weight = weight / scale[:, None]
+        return LinearProbe(weight, bias - mean @ weight)
 
 
 def _logistic(
@@ -122,13 +124,19 @@ def _logistic(
     first = np.zeros(classes * (d + 1))
     if start is not None:
         first = np.concatenate([start[0].T.ravel(), start[1]])
-    solved = minimize(
-        loss_and_gradient,
-        first,
-        jac=True,
-        method="L-BFGS-B",
-        options={"gtol": TOLERANCE, "ftol": 0.0, "maxiter": _ITERATIONS, "maxfun": 2 * _ITERATIONS},
-    )
+    with few_blas_threads(z.size):
+        solved = minimize(
+            loss_and_gradient,
+            first,
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "gtol": TOLERANCE,
+                "ftol": 0.0,
+                "maxiter": _ITERATIONS,
+                "maxfun": 2 * _ITERATIONS,
+            },
+        )
     return solved.x[: classes * d].reshape(classes, d).T, solved.x[classes * d :]
 
 
@@ -139,14 +147,15 @@ def _logistic_in_span(
     l2: float,
     start: tuple[Matrix, Matrix] | None,
 ) -> tuple[Matrix, Matrix]:
-    """Solve with W = Zᵀ A: K = Z Zᵀ = Q Λ Qᵀ, features Q √Λ stand for Z, and ‖W‖ is kept."""
-    values, vectors = eigh(z @ z.T)
-    kept = values > _RANK * max(values[-1], np.finfo(float).tiny)
-    roots, q = np.sqrt(values[kept]), vectors[:, kept]
-    basis = z.T @ (q / roots)
-    v_start = None if start is None else (basis.T @ start[0], start[1])
-    v, bias = _logistic(q * roots, labels, classes, l2, v_start)
-    return basis @ v, bias
+    """Solve with W = Zᵀ A: of K = Z Zᵀ = L Lᵀ, features L stand for Z, Lᵀ A for W with its norm."""
+    k = z @ z.T
+    k[np.diag_indices_from(k)] += _JITTER * np.trace(k) or 1.0
+    lower = cholesky(k, lower=True)
+    v_start = None
+    if start is not None:
+        v_start = solve_triangular(lower, z @ start[0], lower=True), start[1]
+    v, bias = _logistic(lower, labels, classes, l2, v_start)
+    return z.T @ solve_triangular(lower, v, lower=True, trans="T"), bias
 
 
 def _ridge(
