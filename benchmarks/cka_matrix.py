@@ -18,6 +18,8 @@ from benchmarks.material import MODELS, build, images, load, saved_checkpoints
 from benchmarks.result import Figure, Result, main, quietly
 from benchmarks.timing import medians
 from repdyn.measure.cka import gram, gram_vectors, packed, stored
+from repdyn.measure.features import with_precise_bn
+from repdyn.measure.folding import Pair, foldable, folded
 from repdyn.measure.growing import GrowingCka
 from repdyn.measure.rows import cka_matrix
 from repdyn.models import Layer, watched_layers
@@ -37,7 +39,8 @@ def run(quick: bool) -> Result:
     return Result(
         f"E×E CKA of all layers, {IMAGES} images, HSIC₁ over minibatches of {BATCH}",
         figures,
-        "Ours: each of E checkpoints is read, run forward once and appended to the matrices. "
+        "Ours: each of E checkpoints is read, its BatchNorm folded into the convolutions, run "
+        "forward once and appended to the matrices. "
         "A checkpoint is timed in turn with a plain pass and multiplied by E; the products with "
         "the E rows before are timed in full. The packages take two models: a pair is timed and "
         "multiplied by the E (E - 1) / 2 pairs, with models in the layout that timm builds them in "
@@ -48,18 +51,20 @@ def run(quick: bool) -> Result:
 def _of_checkpoints(name: str, repeat: int) -> Iterator[Figure]:
     model, x = build(name).eval(), images(IMAGES)
     layers = watched_layers(model)
+    pairs = foldable(model, {layer.module for layer in layers})
     with saved_checkpoints(model, SAVED) as paths:
         pair = model, load(build(name).eval(), paths[1])
         plain = [copy.deepcopy(one).to(memory_format=torch.contiguous_format) for one in pair]
         ways = {
             "pass": partial(_forward, model, x),
-            "checkpoint": partial(_measured, model, layers, x, paths[0]),
+            "checkpoint": partial(_measured, model, pairs, layers, x, paths[0]),
         }
         for package, compare in PACKAGES.items():
             ways[package] = partial(compare, *plain, layers, x)
             ways[f"{package} given channels_last"] = partial(compare, *pair, layers, x)
         took = medians(ways, repeat)
-        rows = _measured(model, layers, x, paths[0])
+        rows = _measured(model, pairs, layers, x, paths[0])
+        change = _change_by_folding(model, pairs, layers, x, paths[:2]) if pairs else None
     passes = {e: e * took["pass"] for e in (20, CHECKPOINTS)}
     product = {e: medians({"grow": partial(_grown, rows, e)}, 1)["grow"] for e in passes}
     ours = {e: e * took["checkpoint"] + product[e] for e in passes}
@@ -69,6 +74,8 @@ def _of_checkpoints(name: str, repeat: int) -> Iterator[Figure]:
         most=1.25,
     )
     yield Figure(f"{name}: a forward pass", took["pass"], "s")
+    if change is not None:
+        yield Figure(f"{name}: folding changes CKA by at most", change, "", most=1e-5)
     yield Figure(f"{name}: all products with {CHECKPOINTS} rows", product[CHECKPOINTS], "s")
     for way in list(ways)[2:]:
         for e, seconds in ours.items():
@@ -103,8 +110,32 @@ def _forward(model: nn.Module, x: Tensor) -> None:
         model(part)
 
 
-def _measured(model: nn.Module, layers: Sequence[Layer], x: Tensor, path: Path) -> list[np.ndarray]:
-    return [stored(v) for v in gram_vectors(load(model, path), layers, x, batch=BATCH)]
+def _measured(
+    model: nn.Module, pairs: Sequence[Pair], layers: Sequence[Layer], x: Tensor, path: Path
+) -> list[np.ndarray]:
+    quick = folded(load(model, path), pairs)
+    return [stored(v) for v in gram_vectors(quick, layers, x, batch=BATCH)]
+
+
+def _change_by_folding(
+    model: nn.Module,
+    pairs: Sequence[Pair],
+    layers: Sequence[Layer],
+    x: Tensor,
+    paths: Sequence[Path],
+) -> float:
+    """Return the largest difference, over the layers, of two checkpoints' CKA with and without.
+
+    With precise BatchNorm, as in a run: statistics that were never fed fold without rounding.
+    """
+    precise = [with_precise_bn(load(model, path), x) for path in paths]
+
+    def compared(pairs: Sequence[Pair]) -> np.ndarray:
+        vectors = [gram_vectors(folded(m, pairs), layers, x, batch=BATCH) for m in precise]
+        rows = [[stored(vector) for vector in each] for each in vectors]
+        return np.array([cka_matrix([a], [b])[0, 0] for a, b in zip(*rows, strict=True)])
+
+    return float(np.abs(compared(pairs) - compared(())).max())
 
 
 def _grown(rows: Sequence[np.ndarray], e: int) -> None:

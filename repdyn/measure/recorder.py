@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from repdyn.config import MeasureConfig
 from repdyn.measure.cka import gram_vectors, stored
 from repdyn.measure.features import CHUNK, all_features, flat, pooled, with_precise_bn
+from repdyn.measure.folding import Pair, foldable, folded
 from repdyn.measure.growing import GrowingCka, RowShelf
 from repdyn.measure.probes import LinearProbe, fit_probe
 from repdyn.measure.regions import (
@@ -99,6 +100,7 @@ class Recorder:
         self._settings = settings or MeasureConfig()
         self._chunk = chunk
         self._reduce = pooled if self._settings.probe_features == "pooled" else flat
+        self._pairs: tuple[Pair, ...] | None = None
         self._cka = [GrowingCka() for _ in self.layers]
         self._shelf = RowShelf()
         self._probes: dict[str, LinearProbe] = {}
@@ -113,8 +115,9 @@ class Recorder:
     def measure(self, model: nn.Module, epoch: int) -> Measurement:
         """Measure the model and take it in as the newest checkpoint.
 
-        The model is run in eval mode, on a copy with precise BatchNorm statistics if so set; its
-        own weights, statistics and mode stay as they are.
+        The model is run in eval mode, on a copy with precise BatchNorm statistics if so set and
+        with BatchNorm folded into convolutions; its own weights, statistics and mode stay as they
+        are.
 
         Raises:
             ValueError: the epoch does not come after the last measured one.
@@ -126,6 +129,9 @@ class Recorder:
         with clock("bn"):
             if settings.bn == "precise":
                 model = with_precise_bn(model, self._data.train_images)
+            if self._pairs is None:
+                self._pairs = foldable(model, {layer.module for layer in self.layers})
+            model = folded(model, self._pairs)
         with clock("cka"):
             vectors = gram_vectors(
                 model,
