@@ -16,6 +16,7 @@ from repdyn.report.runs import runs_table, status
 from repdyn.report.similarity import Kind, similarity
 from repdyn.report.wording import (
     ACCURACIES,
+    NO_CHANGES,
     NO_ONSET,
     PHASES,
     accuracy,
@@ -23,6 +24,7 @@ from repdyn.report.wording import (
     duration,
     going_on,
     joint_changes,
+    lacks_changes,
     layer_changes,
     plain,
     settings,
@@ -160,7 +162,7 @@ def _scores(record: RunRecord) -> Table:
     return table
 
 
-def _layers(record: RunRecord, dynamics: Dynamics) -> Table:
+def _layers(record: RunRecord, dynamics: Dynamics) -> RenderableType:
     table = _table("", *(f"probe, {split}" for split in PROBE_SPLITS))
     table.add_column("change points")
     for i, name in enumerate(dynamics.layers):
@@ -169,7 +171,9 @@ def _layers(record: RunRecord, dynamics: Dynamics) -> Table:
     if record.phases.joint:
         empty = ("" for _ in PROBE_SPLITS)
         table.add_row(Text("all jointly", "dim"), *empty, joint_changes(record.phases))
-    return table
+    if not lacks_changes(record.phases):
+        return table
+    return Group(table, Text(NO_CHANGES, "dim"))
 
 
 def _table(first: str, *numbers: str) -> Table:

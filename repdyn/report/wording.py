@@ -29,6 +29,9 @@ PHASES = {
 NO_ONSET = "undefined without label noise"
 """Said instead of the memorisation onset of a run without flipped labels."""
 
+NO_CHANGES = "– no change that stands out from a steady drift"
+"""Said below change points where a layer that was looked at has none."""
+
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time in seconds."""
 
@@ -109,6 +112,11 @@ def layer_changes(phases: Phases, layer: int) -> str:
     points = phases.change_points[layer] if layer < len(phases.change_points) else ()
     intervals = phases.change_intervals[layer] if phases.change_intervals and points else ()
     return _changes(points, intervals)
+
+
+def lacks_changes(phases: Phases) -> bool:
+    """Return whether a layer was looked at and found to have no change point."""
+    return not all(phases.change_points)
 
 
 def joint_changes(phases: Phases) -> str:

@@ -84,6 +84,14 @@ def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
     assert MEANINGS["fit_break"][:20] in said
 
 
+def test_of_layers_without_a_change_point_it_is_said_what_that_means() -> None:
+    layers = len(RECORD.dynamics.layers)
+    for points, told in (((), False), (((3,),) * layers, False), (((),) * layers, True)):
+        phases = replace(RECORD.phases, change_points=points, change_intervals=())
+        said = printed(show(replace(RECORD, phases=phases)))
+        assert ("stands out from a steady drift" in said) == told
+
+
 def test_boundaries_and_change_points_have_their_intervals() -> None:
     points = ((), (12, 31), *((),) * (len(RECORD.dynamics.layers) - 2))
     phases = replace(

@@ -19,10 +19,12 @@ from repdyn.records import PROBE_SPLITS, RunRecord
 from repdyn.report.reading import lacks_label_noise, last_epoch, value_at
 from repdyn.report.wording import (
     ACCURACIES,
+    NO_CHANGES,
     NO_ONSET,
     PHASES,
     accuracy,
     joint_changes,
+    lacks_changes,
     layer_changes,
     plain,
     spanned,
@@ -136,7 +138,7 @@ def _layers(record: RunRecord) -> RenderableType:
     if record.phases.joint:
         unprobed = ("" for _ in PROBE_SPLITS)
         table.add_row(Text("all jointly", "dim"), *unprobed, joint_changes(record.phases))
-    return table
+    return Group(table, Text(NO_CHANGES, "dim")) if lacks_changes(record.phases) else table
 
 
 def new_table(first: str, *numbers: str) -> RichTable:
