@@ -29,6 +29,11 @@ LEAST_REACH, REACH = 2, 0.1
 """How far to either side the running median of a curve reaches: epochs, and share of the epoch.
 Curves change by ratios of epochs, their jitter does not."""
 
+LEAST_EPOCHS = 2 * (2 * LEAST_REACH + 1)
+"""Epochs of a curve below which its lowest point is not looked for: two windows of the running
+median, one for what lies before it and one for what lies after. In fewer epochs all medians are of
+much the same values, and the jitter is that of the learning itself."""
+
 LEAST_PEAK = 0.02
 """Smallest rise and fall of the test error that counts as a peak."""
 
@@ -123,7 +128,7 @@ def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
 
 
 def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
-    """Return when the flipped labels begin to be fit; None without label noise.
+    """Return when the flipped labels begin to be fit; None without label noise or LEAST_EPOCHS.
 
     While what generalises is learned, flipped labels are contradicted, and noisy-fit accuracy (their
     share that is predicted as flipped) falls below chance. The onset is the first epoch after its
@@ -135,7 +140,7 @@ def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
     could stand in for them; but which are atypical is known only from what each example was
     predicted as over the epochs, and runs do not record that.
     """
-    if noisy_fit is None or not len(noisy_fit.values):
+    if noisy_fit is None or len(noisy_fit.values) < LEAST_EPOCHS:
         return None
     smooth = running_median(noisy_fit)
     start = int(np.nanargmin(smooth))
@@ -151,18 +156,20 @@ def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
 
 
 def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Boundary | None]:
-    """Return the test error's minimum and its later peak.
+    """Return the test error's minimum and its later peak; None for fewer than LEAST_EPOCHS epochs.
 
     Epoch-wise double descent (Nakkiran et al. 2020): the error falls, rises to a peak and falls
     again. The peak is where the smaller of the rise from the lowest error before it and the fall to
     the lowest after it is largest, on the running median; it counts if that exceeds LEAST_PEAK and
     three times the curve's jitter. The minimum is sought before the peak, or everywhere without
-    one, and is the first epoch within JITTERS times the jitter of it.
+    one, and is the first epoch within JITTERS times the jitter of it. If that is where the curve
+    begins, the error has not fallen, so there is no minimum, and what comes after is no second
+    descent.
 
     The interval of each is from the first to the last epoch that close to it, whether or not the
     error leaves that range in between: of an error that stays flat it is long.
     """
-    if test_acc is None or len(test_acc.values) < 3:
+    if test_acc is None or len(test_acc.values) < LEAST_EPOCHS:
         return None, None
     error = 1 - running_median(test_acc)
     noise = jitter(test_acc.values)
@@ -170,13 +177,18 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Bounda
     fall = error - np.minimum.accumulate(error[::-1])[::-1]
     height = np.minimum(rise, fall)
     peak = int(np.argmax(height))
-    if height[peak] < max(LEAST_PEAK, 3 * noise):
-        first, last = _within(-error, JITTERS * noise)
-        return _boundary(test_acc, first, first, last), None
-    first, last = _within(-error[: peak + 1], JITTERS * noise)
-    low = _boundary(test_acc, first, first, last)
-    first, last = _within(height, JITTERS * noise)
-    return low, _boundary(test_acc, first, peak, last)
+    if height[peak] >= max(LEAST_PEAK, 3 * noise):
+        low = _minimum(test_acc, error[: peak + 1], JITTERS * noise)
+        if low is not None:
+            first, last = _within(height, JITTERS * noise)
+            return low, _boundary(test_acc, first, peak, last)
+    return _minimum(test_acc, error, JITTERS * noise), None
+
+
+def _minimum(test_acc: Curve, error: NDArray[np.float64], reach: float) -> Boundary | None:
+    """Return the first epoch within reach of the lowest error; None if the curve begins there."""
+    first, last = _within(-error, reach)
+    return _boundary(test_acc, first, first, last) if first > 0 else None
 
 
 def jitter(values: FloatArray) -> float:

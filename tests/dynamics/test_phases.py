@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dynamics.runs import EPOCHS, broken, constant, curve, dynamics
 from repdyn.dynamics.change_points import change_points, joint_change_points
 from repdyn.dynamics.phases import (
+    LEAST_EPOCHS,
     REACH,
     Boundary,
     find_phases,
@@ -84,6 +85,37 @@ def test_a_flat_test_error_has_its_minimum_where_it_gets_flat() -> None:
     acc = curve(lambda e: 0.9 - 0.5 * np.exp(-e / 2) + rng.normal(scale=0.005, size=len(e)))
     low, _ = error_extremes(acc)
     assert 5 <= found(low).epoch <= 20
+
+
+@pytest.mark.parametrize("tau", [1, 2, 5, 20])
+@pytest.mark.parametrize("last", range(1, 30))
+def test_an_error_that_still_falls_has_its_minimum_at_the_end_or_none(last: int, tau: int) -> None:
+    low, peak = error_extremes(curve(lambda e: 0.9 - 0.8 * np.exp(-e / tau), last=last))
+    assert peak is None
+    if last + 1 < LEAST_EPOCHS:
+        assert low is None
+    else:
+        assert found(low).interval[1] == last
+        assert found(low).epoch >= min(last - 1, 3 * tau)
+
+
+def test_onset_is_not_looked_for_in_fewer_epochs_than_the_medians_span() -> None:
+    assert memorisation_onset(curve(lambda e: np.minimum(1, e / 5), last=LEAST_EPOCHS - 2)) is None
+    assert memorisation_onset(curve(lambda e: np.minimum(1, e / 5), last=LEAST_EPOCHS - 1))
+
+
+def test_an_error_that_has_not_fallen_beyond_its_jitter_has_no_minimum() -> None:
+    rng = np.random.default_rng(0)
+    jittery = rng.normal(scale=0.03, size=13)
+    low, peak = error_extremes(curve(lambda e: 0.1 + 0.003 * e + jittery, last=12))
+    assert (low, peak) == (None, None)
+
+
+def test_a_rise_from_the_start_is_no_second_descent() -> None:
+    error = curve(lambda e: np.interp(e, [0, 10, 60, 400], [0.8, 0.9, 0.3, 0.2]))
+    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    assert peak is None
+    assert found(low).epoch >= 390
 
 
 @given(seed=st.integers(0, 200), scale=st.floats(0, 0.02))
