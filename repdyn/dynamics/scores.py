@@ -1,7 +1,8 @@
 """Scores of a run: how distinguishable its phases are, and how synchronously its layers change.
 
 All are taken from the drift rates (drift.py) of the layers after the first, which hardly moves: a
-stem or patch embedding. Each is given for both kinds of similarity, `…_cka` and `…_regions`.
+stem or patch embedding. Each is given for both kinds of similarity, `…_cka` and `…_regions`, and
+beside it, as `…_rank`, its place in a null: what it would be without what it tells of (nulls.py).
 
 They are chosen against simpler ones that fail. Similarity within phases minus similarity between
 them grows with the width of the window; the correlation of whole E×E matrices is near 1 for any two
@@ -16,7 +17,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from repdyn.dynamics.drift import FLOOR, LAG, Drift, drift, interpolated
+from repdyn.dynamics.drift import FLOOR, LAG, STEP, Drift, drift
+from repdyn.dynamics.nulls import (
+    slope_rank,
+    spread_rank,
+    synchrony_rank,
+    variation,
+    variation_rank,
+)
 from repdyn.records import Dynamics, FloatArray, IntArray, Phases
 
 Kind = Literal["cka", "regions"]
@@ -32,10 +40,15 @@ MEANINGS: Mapping[str, str] = {
     "fit_break_rank": "share of the run's other epochs at which drift slows down less",
     "fit_break_least_rank": "the same of the layer where it is least; near 1: all layers break",
     "synchrony": "correlation of the layers' drift rates, trends removed; 1: they move together",
-    "synchrony_outside_fit": "the same away from perfect fit, whose break all layers share",
+    "synchrony_rank": "share of draws of layers shifted in time that correlate less; .5: chance",
+    "synchrony_outside_fit": "synchrony away from perfect fit, whose break all layers share",
+    "synchrony_outside_fit_rank": "its rank among draws of layers shifted in time; .5: chance",
     "amplitude_cv": "spread over layers of the change from onset to fit; 0: all change alike",
+    "amplitude_cv_rank": "share of the run's other stretches, as long, over which it is smaller",
     "break_spread": "spread over layers of the epoch of the largest slowdown, in decades",
+    "break_spread_rank": "share of draws of epochs that spread less; near 0: all at one epoch",
     "depth_drift": "log₂ of how many times faster the last layer drifts than the first, by a line",
+    "depth_drift_rank": "share of other orders of the layers in which it is smaller; .5: chance",
 }
 """What each score says, by its name without `_cka` or `_regions`."""
 
@@ -62,15 +75,18 @@ def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str,
     drifts = drift(finite, epochs) if len(finite) else None
     if drifts is None:
         return {}
-    scores: dict[str, float] = {"depth_drift": depth_drift(drifts)}
-    scores["synchrony"] = synchrony(drifts)
-    scores["break_spread"] = break_spread(drifts)
+    scores: dict[str, float] = {}
+    scores["depth_drift"], scores["depth_drift_rank"] = depth_drift(drifts)
+    scores["synchrony"], scores["synchrony_rank"] = synchrony(drifts)
+    scores["break_spread"], scores["break_spread_rank"] = break_spread(drifts)
     if phases.fit is not None and phases.fit >= 1:
         tau = float(np.log(phases.fit))
         scores["fit_break"], scores["fit_break_rank"] = fit_break(drifts, tau)
-        scores["synchrony_outside_fit"] = synchrony(drifts, without=tau)
+        outside = synchrony(drifts, without=tau)
+        scores["synchrony_outside_fit"], scores["synchrony_outside_fit_rank"] = outside
         if phases.onset is not None and 1 <= phases.onset < phases.fit:
-            scores["amplitude_cv"] = amplitude_cv(finite, epochs, phases.onset, phases.fit)
+            amplitude = amplitude_cv(finite, epochs, phases.onset, phases.fit)
+            scores["amplitude_cv"], scores["amplitude_cv_rank"] = amplitude
     return scores
 
 
@@ -151,7 +167,7 @@ def _break(
     return value, rank
 
 
-def synchrony(drifts: Drift, without: float | None = None) -> float:
+def synchrony(drifts: Drift, without: float | None = None) -> tuple[float, float]:
     """Return the mean correlation of pairs of layers' log rates, with linear trends removed.
 
     Args:
@@ -160,7 +176,8 @@ def synchrony(drifts: Drift, without: float | None = None) -> float:
             removed on either side of it, so that a break there does not count.
 
     Returns:
-        Between -1 and 1; NaN with fewer than two layers that vary.
+        Between -1 and 1, and its rank among that of layers shifted against each other; NaN with
+        fewer than two layers that vary.
     """
     tau = drifts.tau
     sides = [np.ones(len(tau), dtype=bool)]
@@ -168,46 +185,58 @@ def synchrony(drifts: Drift, without: float | None = None) -> float:
         sides = [tau < without - REACH, tau > without + REACH]
     parts = [_detrended(tau[s], drifts.log_rate[:, s]) for s in sides if s.sum() >= LEAST_POINTS]
     if not parts:
-        return float("nan")
+        return float("nan"), float("nan")
     rest = np.concatenate(parts, axis=1)
-    rest = rest[rest.std(axis=1) > 1e-9]
-    if len(rest) < 2:
-        return float("nan")
-    pairs = np.corrcoef(rest)[np.triu_indices(len(rest), 1)]
-    return float(pairs.mean())
+    varies = rest.std(axis=1) > 1e-9
+    if varies.sum() < 2:
+        return float("nan"), float("nan")
+    pairs = np.corrcoef(rest[varies])[np.triu_indices(varies.sum(), 1)]
+    return float(pairs.mean()), synchrony_rank([part[varies] for part in parts])
 
 
-def amplitude_cv(matrices: FloatArray, epochs: IntArray, onset: int, fit: int) -> float:
-    """Return the coefficient of variation over layers of 1 - S(onset, fit)."""
+def amplitude_cv(
+    matrices: FloatArray, epochs: IntArray, onset: int, fit: int
+) -> tuple[float, float]:
+    """Return the coefficient of variation over layers of 1 - S(onset, fit), and its rank.
+
+    The rank is among the run's other stretches of the same ratio of epochs.
+    """
+    if len(matrices) < 2:
+        return float("nan"), float("nan")
     trained = epochs >= 1
     at = np.log(epochs[trained].astype(np.float64))
-    ends = np.log(np.array([onset, fit], dtype=np.float64))
+    begin, end = (float(np.log(epoch)) for epoch in (onset, fit))
     inside = matrices[:, trained][:, :, trained].astype(np.float64)
-    change = 1 - interpolated(inside, at, ends[:1], ends[1:])[:, 0]
-    mean = float(change.mean())
-    return float(change.std() / mean) if len(change) > 1 and mean > 0 else float("nan")
+    value = variation(inside, at, np.array([begin]), end - begin)[0]
+    return float(value), variation_rank(inside, at, begin, end, STEP)
 
 
-def break_spread(drifts: Drift) -> float:
-    """Return the standard deviation over layers of log₁₀ of the epoch of the largest slowdown."""
+def break_spread(drifts: Drift) -> tuple[float, float]:
+    """Return the standard deviation over layers of log₁₀ of the epoch of the largest slowdown.
+
+    Its rank is among that of epochs drawn from the run, log-uniformly, one a layer.
+    """
     drops = slowdown(drifts)
     known = np.isfinite(drops).all(axis=0)
     if len(drops) < 2 or not known.any():
-        return float("nan")
-    largest = drifts.tau[known][np.argmax(drops[:, known], axis=1)]
-    return float(np.std(largest / np.log(10)))
+        return float("nan"), float("nan")
+    tau = drifts.tau[known]
+    largest = tau[np.argmax(drops[:, known], axis=1)]
+    return float(np.std(largest / np.log(10))), spread_rank(largest, tau)
 
 
-def depth_drift(drifts: Drift) -> float:
-    """Return the slope over relative depth of log₂ of the layers' mean drift rates.
+def depth_drift(drifts: Drift) -> tuple[float, float]:
+    """Return the slope over relative depth of log₂ of the layers' mean drift rates, and its rank.
 
     Depth runs from 0, the first layer that counts, to 1, the last; the slope is that of the line of
-    least squares. A rank correlation is 1 in nearly every run, however much faster the deep move.
+    least squares, the rank among the same layers in other orders. A rank correlation is 1 in nearly
+    every run, however much faster the deep move.
     """
     mean = np.log2(np.maximum(drifts.rate.mean(axis=1), 0) + FLOOR)
     if len(mean) < 3:
-        return float("nan")
-    return float(np.polynomial.polynomial.polyfit(np.linspace(0, 1, len(mean)), mean, 1)[1])
+        return float("nan"), float("nan")
+    slope = np.polynomial.polynomial.polyfit(np.linspace(0, 1, len(mean)), mean, 1)[1]
+    return float(slope), slope_rank(mean)
 
 
 def _detrended(tau: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ from repdyn.report.wording import PHASES, plain
 
 VERDICT_STYLES = {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
 
-NAMES, COLUMN = 28, 20
+NAMES, COLUMN = 36, 20
 """Cells of a column of names, and of one of a group's numbers."""
 
 MOST_LAYERS = 24
