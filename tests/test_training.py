@@ -2,12 +2,15 @@
 
 import copy
 import io
+from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch._dynamo.utils import counters
 
 from measure.networks import Residual
 from repdyn.config import OptimConfig
@@ -72,6 +75,23 @@ def test_one_epoch_equals_a_plain_loop_over_the_same_batches() -> None:
         optimizer.step()
     for ours, theirs in zip(net.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # inductor's own
+@pytest.mark.skipif(which("c++") is None, reason="torch.compile needs a compiler")
+def test_compiled_training_is_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is compiled indeed, ends at the same weights, and its state has the model's own names."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    counters["stats"].clear()
+    plain, compiled = model(), model()
+    expected, found = run(plain, epochs=2), run(compiled, epochs=2, compile=True)
+    assert counters["stats"]["unique_graphs"] > 0
+    assert compiled.state_dict().keys() == plain.state_dict().keys()
+    for ours, theirs in zip(compiled.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+    assert [e.train_acc for e in found] == pytest.approx([e.train_acc for e in expected])
+    torch.compiler.reset()
 
 
 def test_the_training_set_can_be_fit() -> None:
