@@ -25,7 +25,7 @@ from repdyn.report.comparison import (
 )
 from repdyn.report.heatmap import Heatmaps, Panel
 from repdyn.report.similarity import cka_scale
-from repdyn.report.wording import PHASES, plain
+from repdyn.report.wording import NO_RUNS, PHASES, plain
 
 VERDICT_STYLES = {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
 
@@ -81,6 +81,7 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
 def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(finding.claim, "  ", (finding.verdict, VERDICT_STYLES[finding.verdict]))
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
+    table.add_column(no_wrap=True)  # its end tells the kind; the others wrap
     for _ in range(4):
         table.add_column()
     for effect in finding.effects:
@@ -89,11 +90,7 @@ def _finding(finding: Finding) -> RenderableType:
             verdict = effect.verdict if effect.counted else "not counted"
             cells = (effect.score, effect.contrast, numbers(effect), _count(effect), verdict)
             table.add_row(*(Text(cell, style) for cell in cells))
-    return (
-        Lines(head, table)
-        if table.row_count
-        else Lines(head, Text("  no two runs can be matched for it", "dim"))
-    )
+    return Lines(head, table) if table.row_count else Lines(head, Text(f"  {NO_RUNS}", "dim"))
 
 
 def _count(effect: Effect) -> str:

@@ -19,7 +19,7 @@ from repdyn.report.comparison import (
     score_names,
     spread,
 )
-from repdyn.report.wording import PHASES, plain
+from repdyn.report.wording import NO_RUNS, PHASES, plain
 
 CAPTIONS = {
     "scores": "Each run's scores, a dot a run, and the mean of each group, a bar.",
@@ -94,7 +94,7 @@ def _finding(finding: Finding) -> str:
     kind = CLASSES[finding.verdict]
     rows = [_effect(effect) for effect in finding.effects if effect.values]
     head = ("score", "contrast", "effect", "n", "verdict")
-    table = _table(head, rows) if rows else "<p class=dim>No two runs can be matched for it.</p>"
+    table = _table(head, rows) if rows else f"<p class=dim>{NO_RUNS}</p>"
     return (
         f"<article class={kind}><h3>{escape(finding.claim)} "
         f"<span class=verdict>{finding.verdict}</span></h3>{table}</article>"
@@ -133,7 +133,7 @@ def _figure(name: str, png: bytes) -> str:
     caption = escape(CAPTIONS.get(name, plain(name)))
     data = b64encode(png).decode()
     return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
+        f'<figure><div class=wide><img alt="{caption}" src="data:image/png;base64,{data}"></div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
@@ -225,7 +225,7 @@ th { color: var(--dim); font-weight: 600; }
   article td { border: 0; padding: 0; white-space: normal; }
   article td:nth-child(4)::before { content: "n "; } }
 figure { margin: 0 0 1.6rem; }
-img { display: block; width: 100%; background: #fff; border-radius: 4px; }
+img { display: block; width: 100%; min-width: 38rem; background: #fff; border-radius: 4px; }
 figcaption { margin-top: .4rem; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem; color: var(--dim); }
 summary { cursor: pointer; margin: .8rem 0 .4rem; }

@@ -32,6 +32,9 @@ NO_ONSET = "undefined without label noise"
 NO_CHANGES = "– no change that stands out from a steady drift"
 """Said below change points where a layer that was looked at has none."""
 
+NO_RUNS = "no runs here to tell it from"
+"""Said below a claim for which no effect could be taken."""
+
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time in seconds."""
 

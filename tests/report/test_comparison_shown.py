@@ -11,6 +11,7 @@ import pytest
 
 from repdyn.commands.compare import notes, optimizer_pair, varied_settings
 from repdyn.dynamics.comparison import Observation, findings
+from repdyn.dynamics.scores import MEANINGS
 from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.report.comparison import (
@@ -24,13 +25,14 @@ from repdyn.report.comparison import (
 )
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
-from repdyn.report.figures.comparison import comparison_figures
+from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.page import page
 from report import synthetic
 from report.test_text import printed
 
 RECORD, _, _ = synthetic.run(count=20)
 FAMILIES = {"resnet18": "resnet", "vit_tiny_patch16_224": "vit"}
+EFFECTS = [f"{name}_{kind}" for name in MEANINGS for kind in ("cka", "regions")]
 HOSTILE = "<script>alert(1)</script>[red]\x1b[2J"
 
 
@@ -90,6 +92,23 @@ def test_an_effect_is_shown_with_its_interval() -> None:
     assert numbers(effect) == "+2.00 [2.00, 2.00], p .062"
 
 
+def test_scores_of_effects_are_told_whole_in_a_usual_terminal() -> None:
+    everything = findings(
+        [
+            Observation(
+                f, o, {"arch": f, "seed": s}, dict.fromkeys(EFFECTS, 0.95), double_descent=d
+            )
+            for f, d in (("vit", True), ("resnet", False))
+            for o in ("sgd", "adam")
+            for s in "01"
+        ]
+    )
+    said = printed(comparison_text(replace(comparison(), findings=everything), 80), 80)
+    named = {e.score for finding in everything for e in finding.effects if e.values}
+    assert named > {"fit_break_least_rank_regions", "synchrony_outside_fit_regions"}
+    assert all(name in said for name in named)
+
+
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for seeds in (1, 3):
@@ -130,6 +149,26 @@ def test_figures_are_drawn_for_all_that_is_there() -> None:
     assert set(drawn) == {"scores", "drift", "cross_cka"}
     assert all(png(figure).startswith(b"\x89PNG") for figure in drawn.values())
     assert "cross_cka" not in comparison_figures(replace(comparison(), cross=()))
+
+
+def test_of_a_score_that_no_run_has_the_panel_says_so() -> None:
+    made = comparison()
+    have = {name.rpartition("_")[0] for run in made.runs for name in run.scores}
+    panels = comparison_figures(made)["scores"].axes
+    empty = [any(text.get_text() == "no run has it" for text in axes.texts) for axes in panels]
+    assert empty == [stem not in have for stem in SCORES]
+
+
+def test_a_wide_figure_scrolls_in_the_page_and_not_the_page_with_it() -> None:
+    html = page(comparison(), {"scores": b"png", "drift": b"png"})
+    assert html.count("<figure><div class=wide><img ") == html.count("<img ") == 2
+
+
+def test_a_claim_without_runs_says_so_in_text_and_page() -> None:
+    one_kind = replace(comparison(), findings=findings([]))
+    seen = replace(one_kind, findings=(*one_kind.findings, *comparison().findings[:1]))
+    assert printed(comparison_text(seen, 120), 120).count("no runs here to tell it from") == 5
+    assert page(seen, {}).count("no runs here to tell it from") == 5
 
 
 def test_json_and_csv_hold_the_numbers() -> None:

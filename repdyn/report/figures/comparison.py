@@ -72,6 +72,9 @@ def scores(comparison: Comparison) -> Figure:
         axes.set_title(title, loc="left")
         for kind, offset in zip(KINDS, (-0.17, 0.17), strict=True):
             _dots(axes, shown, f"{stem}_{kind}", kind, offset)
+        if not axes.lines:
+            axes.set_xticks([])
+            axes.text(0.5, 0.5, "no run has it", ha="center", transform=axes.transAxes)
         axes.grid(axis="y", linewidth=0.4, color="0.9")
         axes.axvline(0, linewidth=0.4, color="0.7", zorder=0)
     panels[0, 0].set_yticks(range(len(shown)), labels=[g.label for g in shown], parse_math=False)
