@@ -68,12 +68,16 @@ def run_sweep(
         console.print(_plan(children))
         return
     with _open(store, name, grid, parent) as writer:
-        if ray is None:
-            failed = _train_all(console, children, store, writer.run_id)
-        else:
-            from repdyn.commands.ray_sweep import train_all_by_ray
+        try:
+            if ray is None:
+                failed = _train_all(console, children, store, writer.run_id)
+            else:
+                from repdyn.commands.ray_sweep import train_all_by_ray
 
-            failed = train_all_by_ray(console, children, store, writer.run_id, ray, resources)
+                failed = train_all_by_ray(console, children, store, writer.run_id, ray, resources)
+        except KeyboardInterrupt:
+            say(console, "\nthe sweep is stopped; the same command goes on with it")
+            raise
         _compare(console, store, name, writer)
         if failed:
             _tell_failures(console, failed)

@@ -186,11 +186,16 @@ def _section(title: str, body: str, lead: str = "") -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    lines = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    lines = ("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return (
         f"<div class=wide><table><thead><tr>{top}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def _cell(text: str) -> str:
+    """Return what a cell says; on a narrow page its line may end between the words of a name."""
+    return escape(text).replace("_", "_<wbr>")
 
 
 STYLE = """
@@ -222,6 +227,7 @@ th { color: var(--dim); font-weight: 600; }
 @media (max-width: 40rem) { article thead { display: none; }
   article tr { display: flex; flex-wrap: wrap; column-gap: .8rem; padding: .3rem 0;
     border-bottom: 1px solid var(--line); }
+  section > .wide td:first-child { white-space: normal; min-width: 8rem; }
   article td { border: 0; padding: 0; white-space: normal; }
   article td:nth-child(4)::before { content: "n "; } }
 figure { margin: 0 0 1.6rem; }

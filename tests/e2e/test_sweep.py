@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from e2e.conftest import repdyn
 from measure.oracles import cka_unbiased
 from repdyn.cli import main
+from repdyn.commands.child import Child
 from repdyn.commands.cross import cross_cka
 from repdyn.config import StoreConfig, from_params
 from repdyn.data import probe_images
@@ -130,6 +131,23 @@ def test_finished_runs_are_not_trained_again(command) -> None:
     code, said = command("sweep", "--config", "grid.yaml", "--name", "mine", "--lr", "0.1")
     assert code == 2
     assert "other settings" in said
+
+
+def test_a_sweep_that_is_stopped_says_how_it_goes_on(
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def stopped(console: object, child: Child, *_: object) -> str:
+        del console
+        begun.append(child.name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("repdyn.commands.sweep.train_child", stopped)
+    code, said = command("sweep", "--config", "grid.yaml", "--experiment", "stopped")
+    assert code == 130
+    assert len(begun) == 1
+    assert "the same command goes on" in said
 
 
 def test_cka_between_runs_is_that_of_their_networks(folder: Path, runs: dict[str, str]) -> None:

@@ -164,6 +164,10 @@ def test_a_wide_figure_scrolls_in_the_page_and_not_the_page_with_it() -> None:
     assert html.count("<figure><div class=wide><img ") == html.count("<img ") == 2
 
 
+def test_names_of_scores_may_be_divided_between_their_words() -> None:
+    assert "<td>fit_<wbr>break, CKA</td>" in page(comparison(), {})
+
+
 def test_a_claim_without_runs_says_so_in_text_and_page() -> None:
     one_kind = replace(comparison(), findings=findings([]))
     seen = replace(one_kind, findings=(*one_kind.findings, *comparison().findings[:1]))
