@@ -11,6 +11,8 @@ with its 95 % interval by Student's t and a one-sided sign test. The rule for it
   pairs, with which even the sign test could have shown it;
 * undecided: otherwise.
 
+A share of runs is held against CHANCE instead of 0, with its exact interval and a binomial test.
+
 A finding is supported if all of its counted effects are, not supported if one of them is not.
 """
 

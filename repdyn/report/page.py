@@ -8,7 +8,7 @@ from html import escape
 from importlib.metadata import version
 from platform import python_version
 
-from repdyn.dynamics.comparison import CONFIDENCE, DECISIVE, Effect, Finding
+from repdyn.dynamics.comparison import CHANCE, CONFIDENCE, DECISIVE, Effect, Finding
 from repdyn.dynamics.scores import MEANINGS
 from repdyn.report.comparison import (
     BOUNDARIES,
@@ -85,8 +85,9 @@ def _rule() -> str:
     return (
         f"An effect is a mean over pairs of matched runs with its {CONFIDENCE:.0%} interval "
         "(Student's t) and a one-sided sign test. Supported: the interval lies above 0. Not "
-        f"supported: it lies below 0, or it holds 0 with at least {DECISIVE} pairs. A finding is "
-        "supported if all its counted effects are, not supported if one is not."
+        f"supported: it lies below 0, or it holds 0 with at least {DECISIVE} pairs. A share of runs "
+        f"is held against {CHANCE:g} instead of 0, with its exact interval and a binomial test. A "
+        "finding is supported if all its counted effects are, not supported if one is not."
     )
 
 

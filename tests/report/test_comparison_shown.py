@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from repdyn.commands.compare import notes, optimizer_pair, varied_settings
-from repdyn.dynamics.comparison import Observation, findings
+from repdyn.dynamics.comparison import CHANCE, Observation, findings
 from repdyn.dynamics.scores import MEANINGS
 from repdyn.errors import UserError
 from repdyn.records import Phases
@@ -142,6 +142,10 @@ def test_the_page_has_a_card_for_each_finding() -> None:
     html = page(comparison(), {})
     assert len(re.findall("<article class=", html)) == len(comparison().findings)
     assert html.count("<article class=yes>") == 1
+
+
+def test_the_page_tells_the_rule_for_shares_of_runs_too() -> None:
+    assert f"A share of runs is held against {CHANCE:g} instead of 0" in page(comparison(), {})
 
 
 def test_figures_are_drawn_for_all_that_is_there() -> None:
