@@ -84,10 +84,10 @@ def _seeds(n: int) -> str:
 def _rule() -> str:
     return (
         f"An effect is a mean over pairs of matched runs with its {CONFIDENCE:.0%} interval "
-        "(Student's t) and a one-sided sign test. Supported: the interval lies above 0. Not "
-        f"supported: it lies below 0, or it holds 0 with at least {DECISIVE} pairs. A share of runs "
-        f"is held against {CHANCE:g} instead of 0, with its exact interval and a binomial test. A "
-        "finding is supported if all its counted effects are, not supported if one is not."
+        "(Student's t) and a one-sided sign test. Supported: the interval lies above 0, and of "
+        f"fewer than {DECISIVE} pairs not all are alike. Not supported: it lies below 0, or it holds "
+        f"0 with at least {DECISIVE} pairs. A share of runs is held against {CHANCE:g} instead of 0, "
+        "with its exact interval and a binomial test. A finding is supported if all its counted effects are, not supported if one is not."
     )
 
 

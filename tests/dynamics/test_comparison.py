@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.ndimage import gaussian_filter1d
 
 from repdyn.dynamics.comparison import (
+    ALL_BREAK,
+    CHANCE,
     DECISIVE,
     Finding,
     Observation,
@@ -19,6 +22,8 @@ from repdyn.dynamics.comparison import (
     sign_test,
     verdict_of,
 )
+from repdyn.dynamics.drift import LAG, STEP, Drift
+from repdyn.dynamics.scores import fit_break
 
 SCORES = ("fit_break", "synchrony", "break_spread", "fit_break_least_rank", "depth_drift")
 
@@ -157,3 +162,21 @@ def test_the_sign_test_counts_heads() -> None:
 def test_an_interval_that_holds_zero_counts_against_a_claim_from_decisive_pairs_on() -> None:
     assert verdict_of(-1, 1, DECISIVE - 1) == "undecided"
     assert verdict_of(-1, 1, DECISIVE) == "not supported"
+
+
+def test_a_few_differences_that_are_all_alike_decide_nothing() -> None:
+    assert verdict_of(0.2, 0.2, DECISIVE - 1) == "undecided"
+    assert verdict_of(0.2, 0.2, DECISIVE) == "supported"
+
+
+def test_a_fit_like_other_epochs_is_taken_for_a_break_about_as_often_as_chance_says() -> None:
+    tau = np.arange(LAG / 2, np.log(200) - LAG / 2, STEP)
+    rng = np.random.default_rng(0)
+    ranks = []
+    for _ in range(400):
+        noise = gaussian_filter1d(rng.normal(size=3 * len(tau)), 0.3 / STEP)
+        log_rate = np.cumsum(noise)[len(tau) : 2 * len(tau)]
+        scaled = 2 * (log_rate - log_rate.mean()) / log_rate.std() - 8
+        fit = float(np.log(rng.uniform(30, 60)))
+        ranks.append(fit_break(Drift(tau, 2.0 ** scaled[None]), fit)[1])
+    assert 1 - ALL_BREAK < np.mean(np.array(ranks) >= ALL_BREAK) <= CHANCE
