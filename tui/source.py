@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,20 +47,30 @@ class Source(Protocol):
 
 
 @contextmanager
-def _without_pandas() -> Iterator[None]:
-    """Let the reader be imported without pandas, which takes 50 MB and serves MLflow's tables only.
+def _reader_imported() -> Iterator[None]:
+    """Let the reader be imported so that it costs little for as long as the app runs.
 
-    MLflow does without it where it is not installed (mlflow-skinny); afterwards it can be imported
-    as ever.
+    Without pandas, which takes 50 MB and serves MLflow's tables only: MLflow does without it where
+    it is not installed (mlflow-skinny); afterwards it can be imported as ever. And with all that is
+    imported put where the garbage collector does not look: modules are no garbage, and a pass over
+    MLflow's 200,000 objects holds up every thread, the one that draws too, for a tenth of a second.
     """
-    if "repdyn.tracking.reader" in sys.modules or "pandas" in sys.modules:
+    if "repdyn.tracking.reader" in sys.modules:
         yield
         return
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    pandas_is_hidden = "pandas" not in sys.modules
+    if pandas_is_hidden:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        del sys.modules["pandas"]
+        if pandas_is_hidden:
+            del sys.modules["pandas"]
+        gc.freeze()
+        if collecting:
+            gc.enable()
 
 
 class StoreSource:
@@ -70,7 +81,7 @@ class StoreSource:
 
     def experiments(self) -> list[str]:
         """Return the names of the store's experiments."""
-        with _without_pandas():
+        with _reader_imported():
             from repdyn.tracking import reader
 
         return reader.list_experiments(self._store)
@@ -81,42 +92,42 @@ class StoreSource:
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs a page at a time."""
-        with _without_pandas():
+        with _reader_imported():
             from repdyn.tracking import reader
 
         return reader.pages(self._store, matching=matching)
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it."""
-        with _without_pandas():
+        with _reader_imported():
             from repdyn.tracking import reader
 
         return reader.find_run(self._store, run)
 
     def record(self, run: str) -> RunRecord:
         """Return one run whole."""
-        with _without_pandas():
+        with _reader_imported():
             from repdyn.tracking import reader
 
         return reader.load_run(self._store, run)
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
-        with _without_pandas():
+        with _reader_imported():
             from repdyn.tracking import reader
 
         return reader.load_planes(self._store, run)
 
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
         """Return a checkpoint's decision regions."""
-        with _without_pandas():
+        with _reader_imported():
             from repdyn.tracking import reader
 
         return reader.load_label_maps(self._store, run, epoch)
 
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes of a run's artifacts."""
-        with _without_pandas():
+        with _reader_imported():
             from repdyn.tracking import reader
 
         return reader.artifact_sizes(self._store, run)

@@ -88,6 +88,26 @@ def test_the_reader_is_imported_without_torch_and_pandas() -> None:
     assert not {"torch", "torchvision", "timm", "pandas"} & loaded
 
 
+COLLECTING = """
+import gc
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from tui.source import StoreSource
+
+try:
+    StoreSource(StoreConfig(tracking_uri="sqlite:///none.db")).experiments()
+except UserError:
+    print(gc.isenabled(), gc.get_freeze_count() > 10 * len(gc.get_objects()))
+"""
+
+
+def test_the_collector_passes_by_what_is_imported_with_the_reader() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", COLLECTING], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout.split() == ["True", "True"]
+
+
 def test_names_of_actions_are_unique() -> None:
     assert max(Counter(action.name for action in ACTIONS).values()) == 1
 
