@@ -33,6 +33,7 @@ from repdyn.records import RunRecord, RunSummary
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
 from tui.live import IDLE_SECONDS
+from tui.painting import send_pieces_only
 from tui.screens.overview import Overview
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -307,8 +308,12 @@ async def _drawing(rows: int, columns: int, size: Size, amount: Amount) -> list[
     async with app.run_test(size=size) as pilot:
         while not app.screen.query(Overview) or app.screen.query_one(Overview).record is None:
             await pilot.pause(0.02)
-        await pilot.pause(0.5)
         overview = app.screen.query_one(Overview)
+        while (height := overview.query_one(Heatmap).styles.height) is None or (
+            overview.query_one(Heatmap).size.height != height.value
+        ):  # until it has got the lines that it asks for
+            await pilot.pause(0.02)
+        await pilot.pause(0.5)
         moves = timed(mover(app, overview), amount.moves)
         figures = _move_figures(moves, of)
         if size == LARGE:
@@ -408,6 +413,7 @@ def painted(app: RepdynApp, *changed: Widget) -> str:
     if any(widget._layout_required for widget in changed):
         compositor.reflow(app.screen, app.screen.outer_size)
     update = compositor.render_update()
+    send_pieces_only(update)
     return "" if update is None else update.render_segments(app.console)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.console import RenderableType
 from rich.markup import escape
 from textual import on
 from textual.app import App, SystemCommand
@@ -18,6 +19,7 @@ from repdyn.report.wording import plain, settings
 from tui import actions
 from tui.demo.source import DemoSource
 from tui.live import Answered, Desk
+from tui.painting import send_pieces_only
 from tui.screens.runs import RunsScreen
 from tui.source import Source, StoreSource
 
@@ -71,6 +73,11 @@ class RepdynApp(App[None]):
             self.set_keymap(actions.read_keymap(actions.keys_file()))
         except UserError as error:
             self.notify(str(error), severity="error", timeout=READING_SECONDS, markup=False)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send the terminal what changed, and no more of its lines."""
+        send_pieces_only(renderable)
+        super()._display(screen, renderable)
 
     @on(Answered)
     def _answered(self, event: Answered) -> None:
