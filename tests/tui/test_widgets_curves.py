@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from drawn import Stage, characters, play, screen, text
 from textual.app import App, ComposeResult
+from textual.widget import Widget
 
 from repdyn.records import Curve
 from tui.widgets import braille
@@ -25,6 +27,13 @@ def curves(series: dict[str, Curve] | None = None, **changes: Any) -> Curves:
     widget.label_width = 10
     given = {"rising": RISING} if series is None else series
     widget.set_data(given, **{"low": 0.0, "high": 1.0} | changes)
+    return widget
+
+
+def one_row() -> Heatmap:
+    """A heatmap of values that are not known."""
+    widget = Heatmap()
+    widget.set_data(np.full((1, 4), np.nan), rows=["a"], columns=range(4), low=0, high=1)
     return widget
 
 
@@ -115,6 +124,32 @@ def test_the_cursor_is_a_line_at_its_epoch() -> None:
         assert text(stage.widget, 19).split()[-1] == "15"
 
     play(curves({"flat": FLAT}), scenario)
+
+
+def test_where_the_cursor_has_been_the_curves_are_as_before() -> None:
+    async def scenario(stage: Stage) -> None:
+        before = screen(stage.widget)
+        stage.widget.cursor = 7
+        assert screen(stage.widget) != before
+        stage.widget.cursor = None
+        assert screen(stage.widget) == before
+
+    play(curves({"flat": FLAT}), scenario)
+
+
+@pytest.mark.parametrize("make", [curves, one_row])
+def test_another_theme_changes_the_background(make: Callable[[], Widget]) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.pilot.app.theme = "textual-dark"
+        await stage.pilot.pause()
+        dark = characters(stage.widget, 4)[0].background
+        stage.pilot.app.theme = "textual-light"
+        await stage.pilot.pause()
+        light = characters(stage.widget, 4)[0].background
+        assert light == stage.widget.rich_style.bgcolor
+        assert dark != light
+
+    play(make(), scenario)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class Layer(View):
         i, j = int(epochs[row]), int(epochs[column])
         value = number(float(matrix[row, column]))
         parts = {"": shown.names[layer], "epochs": f"{i}, {j}", KINDS[shown.kind]: value}
-        self.query_one(".readout", Static).update(read_out(parts))
+        self.query_one(".readout", Static).update(read_out(parts), layout=False)
         curves = self.query_one(Curves)
         change = shown.kind == "cka"
         profiles = {f"epoch {j}": _profile(epochs, matrix[:, column], change)}

@@ -177,7 +177,7 @@ class Layers(View):
             "epochs": f"{shown.epochs[row]}, {shown.epochs[column]}",
             KINDS[shown.kind]: value,
         }
-        self.query_one(".readout", Static).update(read_out(parts))
+        self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     @on(Heatmap.ScaleChanged)
     def _scale(self, event: Heatmap.ScaleChanged) -> None:

@@ -199,7 +199,7 @@ class Overview(View):
             "test": accuracy(value_at(self.record.curves.get("test/acc"), epoch)),
             "phase": phase_at(self.record.phases, epoch),
         }
-        self.query_one(".readout", Static).update(read_out(parts))
+        self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     def _probe(self, row: int, column: int) -> str:
         dynamics = self.dynamics

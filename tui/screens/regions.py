@@ -173,7 +173,7 @@ class RegionsView(View, can_focus=True):
         if kept is not None:
             share = f"{100 * agreement(kept, shown):.0f} %"
             parts[f"agrees with epoch {self._pinned} on"] = share
-        self.query_one(".readout", Static).update(read_out(parts))
+        self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     def _layer(self, dynamics: Dynamics) -> int:
         return min(self.look.layer, len(dynamics.layers))

@@ -11,12 +11,12 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
 from repdyn.records import PlaneSet
 from repdyn.report.wording import plain
 from tui.widgets.bands import spread
 from tui.widgets.colormap import is_colourful
+from tui.widgets.lines import Lines
 from tui.widgets.regions import ANCHORS
 
 RAMP = " ░▒▓█"
@@ -29,7 +29,7 @@ BOLD = Style(bold=True)
 Pixels = NDArray[np.uint8]
 
 
-class Anchors(Widget):
+class Anchors(Lines):
     """The anchor images of a plane beside each other, each headed by its letter and label."""
 
     DEFAULT_CSS = """
@@ -57,7 +57,7 @@ class Anchors(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Draw a line: the heads, or a line of each image."""
-        width, base = self.size.width, self.rich_style
+        width, base = self.size.width, self.base
         each = width // 3
         if not self._images or each < GAP + 2:
             return Strip.blank(width, base)
@@ -82,7 +82,7 @@ class Anchors(Widget):
             pairs = zip(upper.tolist(), lower.tolist(), strict=True)
             return Strip([Segment("▀", _style(over, under)) for over, under in pairs])
         light = (upper.mean(axis=-1) / 256 * len(RAMP)).astype(int)
-        return Strip([Segment("".join(RAMP[i] for i in light.tolist()), self.rich_style)])
+        return Strip([Segment("".join(RAMP[i] for i in light.tolist()), self.base)])
 
 
 def _fitted(text: str, width: int) -> str:

@@ -6,17 +6,17 @@ import numpy as np
 from rich.segment import Segment
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from repdyn.report.similarity import Scale
 from tui.widgets import pixels
 from tui.widgets.colormap import SIZE, is_colourful
+from tui.widgets.lines import Lines
 
 PLACES = 6
 """The most decimal places of a label."""
 
 
-class Colorbar(Widget):
+class Colorbar(Lines):
     """A colour map from left to right, with the values at its ends and middle: `.5 ▒▒▒ .9 ▒▒▒ 1`."""
 
     DEFAULT_CSS = """
@@ -34,7 +34,7 @@ class Colorbar(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Draw the bar on the first line."""
-        base, width = self.rich_style, self.size.width
+        base, width = self.base, self.size.width
         if self.scale is None or y:
             return Strip.blank(width, base)
         low, middle, high = (f" {label} " for label in labels(self.scale))
@@ -47,8 +47,8 @@ class Colorbar(Widget):
 
     def _ramp(self, row: pixels.Indices) -> list[Segment]:
         if is_colourful(self.app):
-            return pixels.half_blocks(self.cmap, row, row, self.rich_style)
-        return pixels.glyphs(row, self.rich_style, self.rich_style)
+            return pixels.half_blocks(self.cmap, row, row, self.base)
+        return pixels.glyphs(row, self.base, self.base)
 
 
 def labels(scale: Scale) -> tuple[str, str, str]:

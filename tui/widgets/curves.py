@@ -23,7 +23,6 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from repdyn.records import Curve, IntArray
 from repdyn.report.reading import value_at
@@ -32,6 +31,7 @@ from tui.widgets import braille, phase_bands
 from tui.widgets.bands import by_epoch
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful
 from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
 from tui.widgets.pixels import runs
 from tui.widgets.value_axis import ValueAxis, number, tick_label, value_axis
@@ -50,7 +50,7 @@ SAMPLE = 3
 
 BOLD = Style(bold=True)
 
-NOTHING, CURSOR_LINE, MARKER_LINE = -1, -2, -3
+NOTHING, MARKER_LINE = -1, -2
 """What a character belongs to that is of no curve."""
 
 
@@ -104,7 +104,7 @@ class Picture:
         return self.top + len(self.codes)
 
 
-class Curves(Widget, can_focus=True):
+class Curves(Lines, can_focus=True):
     """Curves over epochs; `set_data` says which.
 
     To move the cursor without a message back: `with curves.prevent(Curves.CursorMoved): ...`.
@@ -170,6 +170,7 @@ class Curves(Widget, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._series: Series | None = None
         self._picture: Picture | None = None
+        self._plain: dict[int, Strip] = {}
 
     def set_data(
         self,
@@ -277,11 +278,13 @@ class Curves(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw a line."""
-        width, base = self.size.width, self.rich_style
+        width, base = self.size.width, self.base
         if self._series is None or not width:
             return Strip.blank(width, base)
         if self._picture is None:
             self._picture = self._draw(self._series)
+        if self._picture.top <= y < self._picture.bottom:
+            return self._with_cursor(self._plot_line(self._series, self._picture, y), y)
         segments = self._line(self._series, self._picture, y, base)
         return Strip(segments).adjust_cell_length(width, base)
 
@@ -289,10 +292,6 @@ class Curves(Widget, can_focus=True):
         label = self.get_component_rich_style("curves--label")
         if y < picture.top:
             return self._legend_line(series, picture.legend[y], base)
-        if y < picture.bottom:
-            text = picture.labels.get(y - picture.top, "")[: picture.left - 1]
-            head = Segment(text.rjust(picture.left - 1) + " ", label)
-            return [head, *self._plot_line(series, picture, y - picture.top, base)]
         gap = Segment(" " * picture.left, label)
         if y == picture.bottom:
             lit = self.get_component_rich_style("curves--cursor")
@@ -327,23 +326,36 @@ class Curves(Widget, can_focus=True):
     def _dash(self, index: int) -> tuple[int, int]:
         return (1, 0) if is_colourful(self.app) else DASHES[index % len(DASHES)]
 
-    def _plot_line(self, series: Series, picture: Picture, line: int, base: Style) -> list[Segment]:
-        codes, owners = picture.codes[line], picture.owners[line]
-        if self.cursor is not None:
-            column = picture.axis.column(self.cursor)
-            if owners[column] < 0:
-                codes, owners = codes.copy(), owners.copy()
-                codes[column], owners[column] = ord("│"), CURSOR_LINE
-        styles = {
-            NOTHING: base,
-            CURSOR_LINE: self.get_component_rich_style("curves--line"),
-            MARKER_LINE: self.get_component_rich_style("curves--marker"),
-        }
-        styles |= {i: base + _ink(colour) for i, colour in enumerate(series.colours)}
-        text = "".join(map(chr, codes.tolist()))
-        return [
-            Segment(text[start:stop], styles[int(owners[start])]) for start, stop in runs(owners)
-        ]
+    def _plot_line(self, series: Series, picture: Picture, y: int) -> Strip:
+        """Return a line of the plot without the cursor; kept, as only that moves."""
+        if y not in self._plain:
+            line, base = y - picture.top, self.base
+            text = picture.labels.get(line, "")[: picture.left - 1].rjust(picture.left - 1) + " "
+            styles = {
+                NOTHING: base,
+                MARKER_LINE: self.get_component_rich_style("curves--marker"),
+            }
+            styles |= {i: base + _ink(colour) for i, colour in enumerate(series.colours)}
+            drawn, owners = "".join(map(chr, picture.codes[line].tolist())), picture.owners[line]
+            segments = [Segment(text, self.get_component_rich_style("curves--label"))]
+            segments += [
+                Segment(drawn[start:stop], styles[int(owners[start])])
+                for start, stop in runs(owners)
+            ]
+            self._plain[y] = Strip(segments).adjust_cell_length(self.size.width, base)
+        return self._plain[y]
+
+    def _with_cursor(self, strip: Strip, y: int) -> Strip:
+        """Return a line of the plot with the cursor where no curve is."""
+        picture = self._picture
+        if picture is None or self.cursor is None:
+            return strip
+        column = picture.axis.column(self.cursor)
+        if picture.owners[y - picture.top, column] >= 0:
+            return strip
+        at = picture.left + column
+        line = Strip([Segment("│", self.get_component_rich_style("curves--line"))], 1)
+        return Strip.join([strip.crop(0, at), line, strip.crop(at + 1)])
 
     def _draw(self, series: Series) -> Picture:
         width, height = self.size
@@ -365,8 +377,14 @@ class Curves(Widget, can_focus=True):
         codes, owners = _plotted(series, axis, values, lines, self._dash)
         return Picture(left, legend, axis, labels, codes, owners)
 
+    def notify_style_update(self) -> None:
+        """Draw the lines in the new styles."""
+        self._plain.clear()
+        super().notify_style_update()
+
     def _redraw(self) -> None:
         self._picture = None
+        self._plain.clear()
         self.refresh()
 
 

@@ -20,7 +20,6 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from repdyn.records import FloatArray, IntArray
 from repdyn.report.similarity import FINEST, Scale
@@ -28,6 +27,7 @@ from repdyn.report.wording import plain
 from tui.widgets import phase_bands, pixels
 from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful
 from tui.widgets.heatmap_layout import Layout, Matrix, arrange
+from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
 
 PAGE = 10
@@ -63,7 +63,7 @@ class CellMessage(Message):
         return self.heatmap
 
 
-class Heatmap(Widget, can_focus=True):
+class Heatmap(Lines, can_focus=True):
     """A heatmap; `set_data` says what it shows.
 
     To move the cursor without a message back: `with heatmap.prevent(Heatmap.CursorMoved): ...`.
@@ -321,7 +321,7 @@ class Heatmap(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw a line."""
-        base = self.rich_style
+        base = self.base
         width = self.size.width
         if self._matrix is None or not width:
             return Strip.blank(width, base)
@@ -374,7 +374,7 @@ class Heatmap(Widget, can_focus=True):
         if y in layout.row_lines(self.cursor[0]):
             shown = self._with_cursor(shown, layout, first)
         if layout.pixels_per_line == 1:
-            return pixels.glyphs(shown[0], self.rich_style, self._on_missing)
+            return pixels.glyphs(shown[0], self.base, self._on_missing)
         return pixels.half_blocks(self.cmap, shown[0], shown[1], self._on_missing)
 
     def _painted(self, layout: Layout) -> pixels.Indices:

@@ -12,7 +12,6 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
 from repdyn.records import PlaneSet
 from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
@@ -25,6 +24,7 @@ from tui.widgets.colormap import (
     contrasting,
     is_colourful,
 )
+from tui.widgets.lines import Lines
 from tui.widgets.pixels import OUTSIDE, Indices, half_blocks, runs
 
 ANCHORS = "ABC"
@@ -87,7 +87,7 @@ def anchor_points(planes: PlaneSet, plane: int, side: int) -> list[tuple[float, 
     ]
 
 
-class Regions(Widget):
+class Regions(Lines):
     """Label maps with a legend; `set_data` says which. The first row of a grid is at the bottom."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"regions--title"}
@@ -173,7 +173,7 @@ class Regions(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Draw a line."""
-        base, width = self.rich_style, self.size.width
+        base, width = self.base, self.size.width
         if not self._panels or not width:
             return Strip.blank(width, base)
         if self._picture is None:
@@ -184,7 +184,7 @@ class Regions(Widget):
         if y == 0:
             return Strip(self._titles(picture))
         if y <= picture.lines:
-            gap = Strip([Segment(" " * GAP, self.rich_style)])
+            gap = Strip([Segment(" " * GAP, self.base)])
             maps = [self._map_line(picture, panel, y - 1) for panel in self._panels]
             return Strip.join([part for strip in maps for part in (strip, gap)])
         legend = self._legend()
@@ -230,11 +230,11 @@ class Regions(Widget):
     def _coloured(self, labels: NDArray[np.int16]) -> list[Segment]:
         slots = self._slots(labels)
         lower = slots[1] if len(slots) > 1 else np.full_like(slots[0], OUTSIDE)
-        return half_blocks(CLASSES, slots[0], lower, self.rich_style)
+        return half_blocks(CLASSES, slots[0], lower, self.base)
 
     def _lettered(self, labels: NDArray[np.int16]) -> list[Segment]:
         return [
-            Segment(_letter(int(labels[start])) * (stop - start), self.rich_style)
+            Segment(_letter(int(labels[start])) * (stop - start), self.base)
             for start, stop in runs(labels)
         ]
 
@@ -244,9 +244,9 @@ class Regions(Widget):
 
     def _mark_style(self, label: int) -> Style:
         if not is_colourful(self.app):
-            return self.rich_style + Style(bold=True, reverse=True)
+            return self.base + Style(bold=True, reverse=True)
         under = colour(CLASSES, int(self._slots(np.array([label], dtype=np.int16))[0]))
-        return self.rich_style + Style(color=contrasting(under), bgcolor=under, bold=True)
+        return self.base + Style(color=contrasting(under), bgcolor=under, bold=True)
 
     def _legend(self) -> list[list[Segment]]:
         """Return the lines of the legend: the classes that are seen, those in grey as one."""
@@ -258,7 +258,7 @@ class Regions(Widget):
             if used and used + size > self.size.width:
                 lines.append([])
                 used = 0
-            lines[-1] += [key, Segment(text, self.rich_style)]
+            lines[-1] += [key, Segment(text, self.base)]
             used += size
         return lines
 
@@ -271,9 +271,9 @@ class Regions(Widget):
 
     def _key(self, label: int) -> Segment:
         if not is_colourful(self.app):
-            return Segment(_letter(label) * 2, self.rich_style + Style(bold=True))
+            return Segment(_letter(label) * 2, self.base + Style(bold=True))
         slot = int(self._colours.slots[label])
-        return Segment("  ", self.rich_style + Style(bgcolor=colour(CLASSES, slot)))
+        return Segment("  ", self.base + Style(bgcolor=colour(CLASSES, slot)))
 
     def _redraw(self) -> None:
         self._picture = None

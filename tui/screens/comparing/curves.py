@@ -114,7 +114,7 @@ class CurvesOfRuns(CompareView):
                 parts[f"{head[0]}, epoch {at}"] = f"{value_at(curve, at):.4g}"
         elif runs.by_phase:
             parts["epochs"] = f"of {runs.heads[0]}, linked by phase"
-        self.query_one(".readout", Static).update(read_out(parts))
+        self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     # --- acting
 

@@ -207,7 +207,7 @@ class Overviews(CompareView):
             parts[where] = number(value)
             if run == 0 and len(similar) == 2:
                 _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
-        self.query_one(".readout", Static).update(read_out(parts))
+        self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     @on(Heatmap.ScaleChanged)
     def _scale(self, event: Heatmap.ScaleChanged) -> None:

@@ -192,7 +192,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             mean = f"{place.dynamics.fragmentation[place.layer, column]:.1f}"
             what = "regions per plane, " if place is places[0] else ""
             parts[f"{what}{LETTERS[place.run]}"] = mean
-        self.query_one(".readout", Static).update(read_out(parts))
+        self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     # --- acting
 
