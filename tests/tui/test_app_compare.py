@@ -15,6 +15,7 @@ from repdyn.report.similarity import similarity
 from tui.actions import COMPARED
 from tui.screens.compare import CompareScreen
 from tui.screens.comparing.linked import Linked, common_scale, phase_aligned
+from tui.screens.comparing.view import CompareView
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.regions import Regions
 
@@ -181,7 +182,36 @@ def test_every_view_is_exported(view: str, monkeypatch: pytest.MonkeyPatch, tmp_
     play(scenario, source())
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
     rows = next(tmp_path.glob(f"*-{view}.csv")).read_text().splitlines()
-    assert {row.split(",")[0] for row in rows} == {"run", "A run-1", "B run-2"}
+    differing = ["B − A"] * (view in ("overview", "layer"))
+    assert {row.split(",")[0] for row in rows} == {"run", "A run-1", "B run-2", *differing}
+
+
+@pytest.mark.parametrize("view", ["overview", "layer"])
+def test_the_difference_is_in_the_exported_numbers_and_figure(view: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press(str(COMPARED.index(view) + 1))
+        (front,) = (v for v in stage.screen.query(CompareView) if v.display)
+        await stage.until(lambda: front.figure() is not None)
+        table, draw = front.table(), front.figure()
+        assert table is not None
+        assert draw is not None
+        values = {(run, row, epoch): value for run, row, epoch, value in table.rows}
+        of = {(row, epoch): v for (run, row, epoch), v in values.items() if run == "B − A"}
+        first, second = (
+            run for run in dict.fromkeys(row[0] for row in table.rows) if run != "B − A"
+        )
+        expected = [values[second, *cell] - values[first, *cell] for cell in of]
+        np.testing.assert_allclose(list(of.values()), expected, atol=1e-6)
+        assert np.ptp(expected) > 0
+        (axes,) = (a for a in draw().axes if a.get_title(loc="left") == "B − A")
+        drawn = axes.collections[0].get_array()
+        np.testing.assert_allclose(np.ravel(drawn), expected, atol=1e-6)
+
+    changed = record(2, started=1)
+    assert changed.dynamics is not None
+    other = replace(changed.dynamics, cka=changed.dynamics.cka**2)
+    play(scenario, source(record(1, started=2), replace(changed, dynamics=other)))
 
 
 def test_fragmentation_is_exported_at_all_checkpoints(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -16,6 +19,7 @@ from repdyn.report.figures.decision import class_legend
 from repdyn.report.figures.overview import name_rows, row_borders
 from repdyn.report.figures.palette import class_colours
 from repdyn.report.figures.style import (
+    BAR,
     SIMILARITY,
     WIDTH,
     epoch_axis,
@@ -32,6 +36,9 @@ RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Colours of two to four runs (Okabe and Ito 2008)."""
 
 MATRIX_LINES = ("onset", "fit")
+
+DIFFERENCE: Colormap = mpl.colormaps["RdBu_r"].with_extremes(bad="0.88")
+"""White where two runs are alike, red where the second has more, blue where it has less."""
 
 
 @dataclass(frozen=True)
@@ -53,31 +60,67 @@ class Heatmap:
     phases: Phases
 
 
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two runs.
+
+    Attributes:
+        heatmap: of the second less the first, at the first one's checkpoints.
+        reach: the difference at the ends of the colour map.
+    """
+
+    heatmap: Heatmap
+    reach: float
+
+
 @styled
-def heatmaps(title: str, runs: Sequence[Heatmap], scale: Scale) -> Figure:
+def heatmaps(
+    title: str, runs: Sequence[Heatmap], scale: Scale, difference: Difference | None = None
+) -> Figure:
     """Draw a heatmap for each run: layers over checkpoints, or checkpoints against checkpoints.
 
     Args:
         title: what is shown.
         runs: at least one; all with layers or all without.
         scale: of all of them.
+        difference: of two runs, drawn at the right of theirs.
     """
-    side = WIDTH / (len(runs) + 0.5)
+    count = len(runs) + (difference is not None)
+    bars = 0.5 if difference is None else 1.4  # of a panel's width, with their labels
+    side = WIDTH / (count + bars)
     rows = max(len(run.rows) for run in runs)
     height = max(1.4, 0.135 * rows) if rows else side
     figure = titled_figure(title, height + 1.0)
-    panels = figure.subplots(1, len(runs), squeeze=False)[0]
-    for axes, run in zip(panels, runs, strict=True):
-        _draw_heatmap(axes, run, scale)
+    panels = list(figure.subplots(1, count, squeeze=False)[0])
+    beside = panels[: len(runs)]
+    for axes, run in zip(beside, runs, strict=True):
+        _draw_heatmap(axes, run, SIMILARITY, norm(scale))
     values = np.concatenate([run.values.ravel() for run in runs])
-    scale_bar(figure, list(panels), scale, values, length=height)
+    scale_bar(figure, beside, scale, values, length=height)
+    if difference is not None:
+        ends = Normalize(-difference.reach, difference.reach)
+        _draw_heatmap(panels[-1], difference.heatmap, DIFFERENCE, ends)
+        _difference_bar(figure, panels[-1], ends, length=height)
     return figure
 
 
-def _draw_heatmap(axes: Axes, run: Heatmap, scale: Scale) -> None:
+def _difference_bar(figure: Figure, axes: Axes, ends: Normalize, length: float) -> None:
+    """Draw what the colours of a difference mean beside it, about so many inches long."""
+    bar = figure.colorbar(
+        ScalarMappable(ends, DIFFERENCE),
+        ax=axes,
+        extend="both",
+        extendfrac=BAR / length,
+        aspect=length / BAR,
+        pad=0.03,
+    )
+    bar.outline.set_visible(False)
+
+
+def _draw_heatmap(axes: Axes, run: Heatmap, cmap: Colormap, colours: Normalize) -> None:
     borders = axis.edges(np.asarray(run.epochs))
     down = row_borders(run.rows) if run.rows else borders
-    axes.pcolormesh(borders, down, run.values, cmap=SIMILARITY, norm=norm(scale), rasterized=True)
+    axes.pcolormesh(borders, down, run.values, cmap=cmap, norm=colours, rasterized=True)
     axes.set_title(run.head, parse_math=False, loc="left")
     axes.set_xlabel("epoch")
     epoch_axis(axes, "x", borders[0], borders[-1])

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 WIDEST_LABELS = 12
 
+DIFFERENCE = "B − A"
+
+LEAST_REACH = 0.01
+"""The difference at the ends of the colours, if all are less."""
+
 REFERENCE_WORDS = {
     "last": "the last checkpoint",
     "previous": "the checkpoint before",
@@ -151,16 +156,12 @@ class Overviews(CompareView):
 
     def _draw_difference(self, runs: Linked, similar: list[Similarity | None]) -> None:
         panel = self.query_one("#difference", Panel)
-        panel.display = False
-        if len(similar) != 2:
+        found = self._difference(runs, similar)
+        panel.display = found is not None
+        if found is None:
             return
-        first, second = similar
-        if first is None or second is None or not (self.square or first.names == second.names):
-            return
-        panel.display = True
-        values = self._difference(runs, first, second)
-        reach = max(0.01, float(np.nanquantile(np.abs(values), 0.98, method="higher")))
-        panel.head(Text.assemble(("B − A", "bold"), f"   from {-reach:.2g} to {reach:.2g}"))
+        first, values, reach = found
+        panel.head(Text.assemble((DIFFERENCE, "bold"), f"   from {-reach:.2g} to {reach:.2g}"))
         heatmap, epochs = panel.heatmap, first.epochs.tolist()
         heatmap.cmap, heatmap.label_width = DIVERGING, self._panels()[0].heatmap.label_width
         with heatmap.prevent(Heatmap.CursorMoved):
@@ -174,11 +175,25 @@ class Overviews(CompareView):
                 square=self.square,
             )
 
-    def _difference(self, runs: Linked, first: Similarity, second: Similarity) -> FloatArray:
-        """Return B - A at A's checkpoints; B's are those nearest to them as they are linked."""
+    def _difference(
+        self, runs: Linked, similar: list[Similarity | None]
+    ) -> tuple[Similarity, FloatArray, float] | None:
+        """Return A, B - A at A's checkpoints, and what the ends of the colours stand for.
+
+        B's checkpoints are those nearest to A's as they are linked. None if there are not two runs
+        with the same rows.
+        """
+        if len(similar) != 2:
+            return None
+        first, second = similar
+        if first is None or second is None or not (self.square or first.names == second.names):
+            return None
         there = [nearest(second.epochs, runs.translated(int(e), 0, 1)) for e in first.epochs]
         values = self.at_columns(self.values(runs, second, 1), there)
-        return np.asarray(values - self.values(runs, first, 0))
+        values = np.asarray(values - self.values(runs, first, 0))
+        known = np.abs(values[np.isfinite(values)])
+        reach = float(np.quantile(known, 0.98, method="higher")) if known.size else 0.0
+        return first, values, max(LEAST_REACH, reach)
 
     # --- the cursor
 
@@ -219,13 +234,20 @@ class Overviews(CompareView):
 
     def table(self) -> Table | None:
         """Return the values of all heatmaps, a line for each cell."""
+        similar = self.runs.similar(self.look.kind)
+        shown = {
+            self.runs.heads[run]: (each, self.values(self.runs, each, run))
+            for run, each in enumerate(similar)
+            if each is not None
+        }
+        found = self._difference(self.runs, similar)
+        if found is not None:
+            shown[DIFFERENCE] = found[:2]
         lines: list[tuple[object, ...]] = []
-        for run, shown in enumerate(self.runs.similar(self.look.kind)):
-            if shown is not None:
-                values = self.values(self.runs, shown, run).tolist()
-                for row, line in zip(self.rows(shown), values, strict=True):
-                    cells = zip(shown.epochs.tolist(), line, strict=True)
-                    lines += [(self.runs.heads[run], row, epoch, value) for epoch, value in cells]
+        for head, (each, values) in shown.items():
+            for row, line in zip(self.rows(each), values.tolist(), strict=True):
+                cells = zip(each.epochs.tolist(), line, strict=True)
+                lines += [(head, row, epoch, value) for epoch, value in cells]
         return Table(("run", "epoch i" if self.square else "layer", "epoch", "value"), lines)
 
     def figure(self) -> Callable[[], Figure] | None:
@@ -240,22 +262,30 @@ class Overviews(CompareView):
             return None
         scale = common_scale([shown for _, shown in known])
         values = {run: self.values(runs, shown, run) for run, shown in known}
+        found = self._difference(runs, runs.similar(self.look.kind))
         title, square = self.title(runs), self.square
 
         def drawn() -> Figure:
             from repdyn.report.figures import side_by_side
 
-            drawings = [
-                side_by_side.Heatmap(
-                    head=runs.heads[run],
+            def drawing(
+                head: str, shown: Similarity, values: FloatArray, run: int
+            ) -> side_by_side.Heatmap:
+                return side_by_side.Heatmap(
+                    head=head,
                     epochs=shown.epochs.tolist(),
                     rows=() if square else shown.names,
-                    values=values[run],
+                    values=values,
                     phases=runs.records[run].phases,
                 )
-                for run, shown in known
-            ]
-            return side_by_side.heatmaps(title, drawings, scale)
+
+            drawings = [drawing(runs.heads[run], shown, values[run], run) for run, shown in known]
+            difference = None
+            if found is not None:
+                first, differing, reach = found
+                heatmap = drawing(DIFFERENCE, first, differing, 0)
+                difference = side_by_side.Difference(heatmap, reach)
+            return side_by_side.heatmaps(title, drawings, scale, difference)
 
         return drawn
 
