@@ -5,12 +5,14 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 import pytest
+from rich.color import Color, ColorSystem
 
 from repdyn.report.class_colours import CLASS_COLOURS
 from repdyn.report.figures.palette import class_colours
 from repdyn.report.similarity import Scale
 from tui.widgets import colormap
 from tui.widgets.class_colours import ClassColours
+from tui.widgets.few_colours import lightness
 
 EVEN = Scale("", 0.0, 1.0, (0.0, 1.0), logarithmic=False)
 
@@ -25,6 +27,20 @@ def test_a_colour_map_is_that_of_matplotlib(name: str) -> None:
 def test_a_sequential_colour_map_grows_lighter_all_the_way(name: str) -> None:
     lightness = colormap.table(name)[::16] @ np.array([0.2126, 0.7152, 0.0722])
     assert np.all(np.diff(lightness) > 0)
+
+
+@pytest.mark.parametrize("name", colormap.SEQUENTIAL)
+def test_in_256_colours_it_grows_no_darker_as_the_terminal_is_sent_it(name: str) -> None:
+    few = colormap.table(name + colormap.FEW).tolist()
+    sent = [Color.from_rgb(*rgb).downgrade(ColorSystem.EIGHT_BIT).get_truecolor() for rgb in few]
+    assert (np.diff(lightness(sent)) >= 0).all()
+    assert len(set(sent)) >= 10
+
+
+@pytest.mark.parametrize("name", colormap.SEQUENTIAL)
+def test_in_256_colours_it_looks_much_the_same(name: str) -> None:
+    off = np.abs(colormap.table(name + colormap.FEW).astype(int) - colormap.table(name))
+    assert off.mean() < 20
 
 
 def test_values_run_from_the_first_to_the_last_colour_and_those_beyond_take_the_ends() -> None:

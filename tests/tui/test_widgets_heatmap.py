@@ -404,6 +404,17 @@ BANDED = {
 }
 
 
+def test_in_256_colours_each_colour_is_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLORTERM")
+
+    async def scenario(stage: Stage) -> None:
+        assert stage.pilot.app.console.color_system == "256"
+        few = set(map(tuple, colormap.table("viridis" + colormap.FEW).tolist()))
+        assert {colour for line in middles(stage) for colour in line if colour} <= few
+
+    play(heatmap(), scenario, (60, 19))
+
+
 def test_the_axis_has_the_colour_of_each_phase() -> None:
     async def scenario(stage: Stage) -> None:
         line = characters(stage.widget, stage.widget.size.height - 1)

@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from repdyn.report.similarity import Scale
 from tui.widgets import pixels
-from tui.widgets.colormap import SIZE, is_colourful
+from tui.widgets.colormap import SIZE, is_colourful, shown_as
 from tui.widgets.lines import Lines
 
 PLACES = 6
@@ -47,7 +47,7 @@ class Colorbar(Lines):
 
     def _ramp(self, row: pixels.Indices) -> list[Segment]:
         if is_colourful(self.app):
-            return pixels.half_blocks(self.cmap, row, row, self.base)
+            return pixels.half_blocks(shown_as(self.cmap, self.app), row, row, self.base)
         return pixels.glyphs(row, self.base, self.base)
 
 

@@ -18,6 +18,7 @@ from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
 from repdyn.report.heatmap import COLOURFUL
 from repdyn.report.similarity import Scale
 from repdyn.report.viridis import viridis
+from tui.widgets.few_colours import few_colours
 
 SIZE = 256
 """Colours in a colour map."""
@@ -61,6 +62,9 @@ AGREEING = ("#303030", "#d0d0d0")
 CLASSES = "classes"
 """The colour map of CLASS_COLOURS, then SHARED_GREYS, then AGREEING."""
 
+FEW = " in 256 colours"
+"""What follows the name of a sequential colour map for a terminal of 256 colours."""
+
 SERIES_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#8c8c8c")
 """Colours of curves (Okabe and Ito 2008, without those that vanish on black or white)."""
 
@@ -68,6 +72,12 @@ SERIES_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#8c8c8
 def is_colourful(app: App[Any]) -> bool:
     """Tell whether the terminal shows the colours of a colour map in their order."""
     return not app.no_color and app.console.color_system in COLOURFUL
+
+
+def shown_as(name: str, app: App[Any]) -> str:
+    """Return the colour map by which the terminal shows one in its order."""
+    few = app.console.color_system == "256" and name in SEQUENTIAL
+    return name + FEW if few else name
 
 
 @lru_cache
@@ -79,6 +89,8 @@ def table(name: str) -> NDArray[np.uint8]:
     """
     if name == "viridis":
         return viridis(np.linspace(0, 1, SIZE))
+    if name.endswith(FEW):
+        return few_colours(table(name.removesuffix(FEW)))
     if name == CLASSES:
         return _colours("".join(CLASS_COLOURS + SHARED_GREYS + AGREEING).replace("#", ""))
     anchors = _colours(ANCHORS[name])

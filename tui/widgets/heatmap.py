@@ -25,7 +25,7 @@ from repdyn.records import FloatArray, IntArray
 from repdyn.report.similarity import FINEST, Scale
 from repdyn.report.wording import plain
 from tui.widgets import phase_bands, pixels
-from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful
+from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful, shown_as
 from tui.widgets.heatmap_layout import Layout, Matrix, arrange
 from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
@@ -375,7 +375,9 @@ class Heatmap(Lines, can_focus=True):
             shown = self._with_cursor(shown, layout, first)
         if layout.pixels_per_line == 1:
             return pixels.glyphs(shown[0], self.base, self._on_missing)
-        return pixels.half_blocks(self.cmap, shown[0], shown[1], self._on_missing)
+        return pixels.half_blocks(
+            shown_as(self.cmap, self.app), shown[0], shown[1], self._on_missing
+        )
 
     def _painted(self, layout: Layout) -> pixels.Indices:
         """Return each pixel's index in the colour map, (lines · pixels a line, columns)."""
@@ -405,7 +407,9 @@ class Heatmap(Lines, can_focus=True):
     @property
     def _standing_out(self) -> pixels.Indices:
         """BLACK or WHITE for each index, as `contrasts` says."""
-        return contrasts(self.cmap, WHITE if self.app.current_theme.dark else BLACK)
+        return contrasts(
+            shown_as(self.cmap, self.app), WHITE if self.app.current_theme.dark else BLACK
+        )
 
     @property
     def _on_missing(self) -> Style:
