@@ -121,7 +121,9 @@ def test_help_shows_the_keys_of_where_one_is() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
         await stage.press("question_mark")
-        await stage.sees("Overview", "overview.reference", "cursor.left", "run.kind")
+        await stage.sees(
+            "Overview", "overview.reference", "cursor.left", "run.kind", "reaches the lower one"
+        )
         assert "curves.log" not in stage.text
         await stage.press("escape")
         await stage.sees("CKA to the last checkpoint")

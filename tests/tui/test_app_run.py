@@ -14,6 +14,7 @@ from tui.actions import VIEWS
 from tui.screens.look import to_reference
 from tui.screens.run import RunScreen
 from tui.screens.view import View
+from tui.widgets.value_axis import number
 
 SHOWN = {
     "overview": ("CKA to the last checkpoint", "block.1", "onset 9", "noisy fit"),
@@ -178,6 +179,32 @@ def test_the_cursor_is_the_same_in_all_small_matrices() -> None:
         assert len(cursors) == 1
 
     play(scenario, run="run-0")
+
+
+def test_below_the_small_matrices_all_layers_are_read_out_at_the_cursor() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("3")
+        await stage.sees("1 − CKA to epoch 200, layer by layer")
+        await stage.press("home", "down")
+        found = record().dynamics
+        assert found is not None
+        shown = similarity(found, "cka")
+        values = (number(v) for v in (1 - shown.matrices[:, -2, 0].astype(float)).tolist())
+        legend = [f"{name} {value}" for name, value in zip(shown.names, values, strict=True)]
+        await stage.sees(f"to epoch {found.epochs[0]}, layer by layer", *legend)
+
+    play(scenario, run="run-0", size=(80, 24))
+
+
+def test_without_room_below_the_small_matrices_there_are_no_profiles() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("3")
+        await stage.sees("block.0", "logits")
+        await stage.until(lambda: not stage.screen.query_one("Layers .below").display)
+
+    play(scenario, run="run-0", size=(60, 20))
 
 
 def test_keys_step_through_the_checkpoints() -> None:

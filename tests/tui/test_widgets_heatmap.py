@@ -139,6 +139,18 @@ def test_a_click_sets_the_cursor() -> None:
     play(heatmap(), scenario, (60, 19))
 
 
+def test_another_click_reaches_the_row_that_shares_the_character() -> None:
+    async def scenario(stage: Stage) -> None:
+        rows = []
+        for _ in range(3):
+            await stage.pilot.click(Heatmap, offset=(40, 1))
+            rows.append(stage.widget.cursor[0])
+        assert rows == [2, 3, 2]
+
+    values = np.zeros((8, 4))
+    play(heatmap(values, rows=[f"layer{i}" for i in range(8)]), scenario, (60, 5))
+
+
 def test_a_click_beside_the_cells_leaves_the_cursor() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.pilot.click(Heatmap, offset=(3, 8))

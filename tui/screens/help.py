@@ -30,6 +30,11 @@ TITLES = {
 }
 """The groups of keys in the help, by the first part of an action's name."""
 
+MOUSE = (
+    "The mouse reads out what it is over, a click sets the cursor; where two rows share a line, "
+    "another click reaches the lower one."
+)
+
 
 class HelpScreen(ModalScreen[None]):
     """The keys that work where it was called, from what the widget in focus says."""
@@ -61,7 +66,9 @@ class HelpScreen(ModalScreen[None]):
         parts: list[RenderableType] = []
         for place, title in TITLES.items():
             if place in groups:
-                parts += [Text(title, "bold"), _rows(groups[place]), Text()]
+                parts += [Text(title, "bold"), _rows(groups[place])]
+                parts += [Text(f"  {MOUSE}", "dim")] if place == "cursor" else []
+                parts.append(Text())
         words = f"Keys are changed in {keys_file()}, by the names at the right.  esc closes."
         return Group(*parts, Text(words, "dim"))
 

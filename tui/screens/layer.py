@@ -142,11 +142,10 @@ class Layer(View):
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
         curves = self.query_one(Curves)
         change = shown.kind == "cka"
-        profiles = {f"epoch {j}": _profile(epochs, matrix[:, column], change)}
+        profiles = {f"epoch {j}": profile(epochs, matrix[:, column], change)}
         if i != j:
-            profiles[f"epoch {i}"] = _profile(epochs, matrix[row], change)
-        what = "1 − CKA" if change else KINDS[shown.kind]
-        self.query_one(".profiles", Static).update(Text(f"{what} to epoch", "dim"))
+            profiles[f"epoch {i}"] = profile(epochs, matrix[row], change)
+        self.query_one(".profiles", Static).update(Text(f"{profiled(shown)} to epoch", "dim"))
         curves.logarithmic = change
         curves.set_data(profiles, low=None if change else 0.0, high=1.0)
         with curves.prevent(Curves.CursorMoved):
@@ -172,7 +171,12 @@ class Layer(View):
         return matrices(self)
 
 
-def _profile(epochs: IntArray, values: FloatArray, change: bool) -> Curve:
+def profiled(shown: Similarity) -> str:
+    """Return what a profile has the values of."""
+    return "1 − CKA" if shown.kind == "cka" else KINDS[shown.kind]
+
+
+def profile(epochs: IntArray, values: FloatArray, change: bool) -> Curve:
     """Return similarities as a curve, or 1 less them; a checkpoint's to itself is then no number."""
     if not change:
         return Curve(epochs, values)

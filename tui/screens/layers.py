@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,10 +19,12 @@ from repdyn.records import RunRecord
 from repdyn.report.similarity import Similarity, similarity
 from repdyn.report.wording import plain
 from tui import actions
-from tui.screens.layer import matrices
+from tui.screens.layer import matrices, profile, profiled
 from tui.screens.look import KINDS, Look, nearest, number
 from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
 from tui.widgets.colorbar import Colorbar
+from tui.widgets.colormap import table
+from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_bands import phase_bands
 
@@ -33,6 +36,12 @@ TITLE = 1
 GAP = 2
 LEAST_LINES = 6
 """Lines of a matrix below which the grid rather scrolls."""
+
+LEAST_PROFILES = 9
+"""Lines that the grid has to leave for the layers' profiles to be drawn below it."""
+
+DEPTHS = {True: (70, 255), False: (0, 200)}
+"""Places on viridis of the first and the last layer's curve, on dark and on light backgrounds."""
 
 
 class Panel(Vertical):
@@ -59,6 +68,11 @@ class Layers(View):
             yield Colorbar()
         with VerticalScroll(classes="body", can_focus=False):
             yield Grid()
+        with Vertical(classes="below"):
+            yield Static("", classes="profiles")
+            curves = Curves()
+            curves.can_focus = False
+            yield curves
         yield readout()
 
     def focused_first(self) -> Widget | None:
@@ -103,7 +117,11 @@ class Layers(View):
         grid.styles.grid_size_columns = columns
         grid.styles.grid_rows = f"{lines + AXIS + TITLE}"
         grid.styles.grid_columns = f"{2 * lines + 1 + GAP}"
-        grid.styles.height = -(-count // columns) * (lines + AXIS + TITLE)
+        taken = -(-count // columns) * (lines + AXIS + TITLE)
+        grid.styles.height = taken
+        below = self.size.height - 2 - taken >= LEAST_PROFILES
+        self.query_one(".below").display = below
+        self.query_one(".body").styles.height = taken if below else "1fr"
 
     def _fill(self, panel: Panel, shown: Similarity, layer: int, look: Look) -> None:
         scale, epochs = shown.scale(), shown.epochs.tolist()
@@ -178,6 +196,41 @@ class Layers(View):
             KINDS[shown.kind]: value,
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
+        if self.query_one(".below").display:
+            self._draw_profiles(shown, row, column)
+
+    def _draw_profiles(self, shown: Similarity, row: int, column: int) -> None:
+        """Draw each layer's similarities to the epoch of a column, read out at that of a row."""
+        change = shown.kind == "cka"
+        epoch, curves = int(shown.epochs[column]), self.query_one(Curves)
+        what = f"{profiled(shown)} to epoch {epoch}, layer by layer"
+        self.query_one(".profiles", Static).update(Text(what, "dim"), layout=False)
+        first, last = DEPTHS[self.app.current_theme.dark]
+        inks = table("viridis")[np.linspace(first, last, len(shown.names)).astype(int)]
+        curves.logarithmic = change
+        curves.set_data(
+            {
+                name: profile(shown.epochs, matrix[:, column], change)
+                for name, matrix in zip(shown.names, shown.matrices, strict=True)
+            },
+            low=None if change else 0.0,
+            high=1.0,
+            colours={
+                name: f"#{bytes(ink).hex()}" for name, ink in zip(shown.names, inks, strict=True)
+            },
+            bands=phase_bands(self.record.phases) if self.record is not None else (),
+        )
+        with curves.prevent(Curves.CursorMoved):
+            curves.cursor = int(shown.epochs[row])
+
+    @on(Curves.CursorMoved)
+    def _clicked(self, event: Curves.CursorMoved) -> None:
+        event.stop()
+        shown = self.similar()
+        if shown is not None:
+            self.look = replace(self.look, other=event.epoch)
+            self.pointed(self.look, other=event.epoch)
+            self._place(self.look, shown)
 
     @on(Heatmap.ScaleChanged)
     def _scale(self, event: Heatmap.ScaleChanged) -> None:

@@ -256,19 +256,19 @@ class Heatmap(Lines, can_focus=True):
             self.cursor = (self.cursor[0], self._matrix.values.shape[1] - 1)
 
     def on_click(self, event: events.Click) -> None:
-        """Set the cursor."""
-        cell = self._cell_under(event)
-        if cell is not None:
-            self.cursor = cell
+        """Set the cursor; where two rows share a character, another click goes to the other one."""
+        cells = self._cells_under(event)
+        if cells:
+            self.cursor = cells[-1] if self.cursor == cells[0] else cells[0]
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Tell which cell the mouse is over."""
-        cell = self._cell_under(event)
-        if cell is None:
+        cells = self._cells_under(event)
+        if not cells:
             self._end_hover()
-        elif cell != self._hovered:
-            self._hovered = cell
-            self.post_message(self.Hovered(self, *self._about(cell)))
+        elif cells[0] != self._hovered:
+            self._hovered = cells[0]
+            self.post_message(self.Hovered(self, *self._about(cells[0])))
 
     def on_leave(self) -> None:
         """Tell that the mouse has left."""
@@ -279,11 +279,11 @@ class Heatmap(Lines, can_focus=True):
             self._hovered = None
             self.post_message(self.HoverEnded(self))
 
-    def _cell_under(self, event: events.MouseEvent) -> Cell | None:
+    def _cells_under(self, event: events.MouseEvent) -> list[Cell]:
         offset = event.get_content_offset(self)
         if offset is None or self._arranged is None:
-            return None
-        return self._arranged.cell_at(offset.x, offset.y)
+            return []
+        return self._arranged.cells_at(offset.x, offset.y)
 
     def _about(self, cell: Cell) -> tuple[int, int, float, int]:
         assert self._matrix is not None  # noqa: S101 - no cell without a matrix

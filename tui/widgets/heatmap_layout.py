@@ -77,12 +77,16 @@ class Layout:
         """Return the line of a row's label."""
         return self._line(self.rows.middle(row))
 
-    def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
-        """Return row and column of the cell at a place in the widget, None where there is none."""
+    def cells_at(self, x: int, y: int) -> list[tuple[int, int]]:
+        """Return row and column of the cells at a place in the widget, the upper one first.
+
+        Two where a character shows two rows, none beside the cells.
+        """
         column, pixel = x - self.gutter, y * self.pixels_per_line
-        if 0 <= column < self.columns.room and 0 <= pixel < self.rows.room:
-            return int(self.rows.shown[pixel]), int(self.columns.shown[column])
-        return None
+        if not (0 <= column < self.columns.room and 0 <= pixel < self.rows.room):
+            return []
+        rows = self.rows.shown[pixel : pixel + self.pixels_per_line].tolist()
+        return [(row, int(self.columns.shown[column])) for row in dict.fromkeys(rows)]
 
     def _line(self, pixel: int) -> int:
         return pixel // self.pixels_per_line
