@@ -75,9 +75,9 @@ def play(
     asyncio.run(playing())
 
 
-def written(store: StoreConfig, name: str) -> str:
+def written(store: StoreConfig, name: str, schema: str = "1") -> str:
     params = {"arch": "resnet18", "opt": "sgd", "epochs": "4"}
-    with RunWriter.start(store, name, params, {artifacts.SCHEMA_TAG: "1"}) as writer:
+    with RunWriter.start(store, name, params, {artifacts.SCHEMA_TAG: schema}) as writer:
         writer.log_metrics(4, {"train/acc": 1.0, "test/acc": 0.75})
         writer.log_dynamics(made.dynamics(4))
         writer.log_phases(Phases(onset=1, fit=2), {"fit_break_cka": 1.5}, made.LAYERS)
@@ -125,6 +125,15 @@ def test_five_thousand_runs_arrive_while_the_list_is_used(
         await stage.until(lambda: "copy-4242" in stage.text and "copy-4241" not in stage.text)
 
     play(source, scenario)
+
+
+def test_a_run_of_a_newer_schema_says_to_upgrade(store: StoreConfig) -> None:
+    run = written(store, "from-the-future", schema="99")
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("upgrade repdyn", "escape goes back")
+
+    play(store, scenario, run)
 
 
 def test_a_checkpoint_that_another_process_logs_appears(store: StoreConfig) -> None:
