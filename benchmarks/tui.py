@@ -8,6 +8,7 @@ for a true-colour terminal, without Textual's wait for its next frame and withou
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import pty
 import select
@@ -308,6 +309,8 @@ async def _drawing(rows: int, columns: int, size: Size, amount: Amount) -> list[
     async with app.run_test(size=size) as pilot:
         while not app.screen.query(Overview) or app.screen.query_one(Overview).record is None:
             await pilot.pause(0.02)
+        gc.collect()
+        gc.freeze()  # as the app does with its imports; this process has torch besides
         overview = app.screen.query_one(Overview)
         while (height := overview.query_one(Heatmap).styles.height) is None or (
             overview.query_one(Heatmap).size.height != height.value
