@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from repdyn.errors import UserError
 from tui.actions import ACTIONS, read_keymap
+from tui.widgets.heatmap import Heatmap
 
 HEAVY = ("torch", "torchvision", "timm", "mlflow", "matplotlib", "scipy", "sklearn", "ruptures")
 
@@ -119,7 +120,8 @@ def test_within_a_place_a_key_does_one_thing() -> None:
 
 def test_help_shows_the_keys_of_where_one_is() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("epoch 200/200")
+        await stage.sees("CKA to the last checkpoint")
+        await stage.until(lambda: isinstance(stage.app.focused, Heatmap))
         await stage.press("question_mark")
         await stage.sees(
             "Overview", "overview.reference", "cursor.left", "run.kind", "reaches the lower one"
