@@ -25,6 +25,7 @@ from repdyn.config import (
 )
 from repdyn.errors import UserError
 from repdyn.settings_file import read_yaml
+from repdyn.signals import Terminated, taken
 
 RUN = Annotated[
     str, Parameter(help="Run id, unique prefix of one, run name, or last.", show_default=False)
@@ -328,12 +329,13 @@ def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data
 def main() -> None:
     """Run the command line: one line and an exit code for what the user can mend."""
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False)
+        with taken():
+            app(sys.argv[1:], exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         print(f"repdyn: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 (rich is not loaded yet)
         sys.exit(error.exit_code if isinstance(error, UserError) else 2)
     except KeyboardInterrupt as stop:
-        sys.exit(143 if type(stop).__name__ == "Terminated" else 130)
+        sys.exit(143 if isinstance(stop, Terminated) else 130)
 
 
 if __name__ == "__main__":

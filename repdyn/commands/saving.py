@@ -14,6 +14,7 @@ import torch
 
 from repdyn.errors import UserError
 from repdyn.measure.recorder import Recorder
+from repdyn.signals import Terminated
 from repdyn.tracking import artifacts
 from repdyn.training import Trainer
 
@@ -26,16 +27,13 @@ FORMAT = 2
 """Of the state that is saved."""
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a run as Ctrl-C does, with an exit code of its own."""
-
-
 class Saver:
     """Saves a training's state now and then, and where a signal asks for it.
 
     As a context manager it takes the signals: after SIGINT or SIGTERM the training stops when its
-    step is done, and the state is saved; a second SIGINT stops it at once. After SIGUSR1, which
-    Slurm can send ahead of the end, the state is saved and the training goes on.
+    step is done, and the state is saved; a second SIGINT stops it at once, a second SIGTERM does
+    nothing. After SIGUSR1, which Slurm can send ahead of the end, the state is saved and the
+    training goes on.
 
     Args:
         save: saves the state.
@@ -67,7 +65,9 @@ class Saver:
         traceback: TracebackType | None,
     ) -> None:
         for one, handler in self._before.items():
-            signal.signal(one, handler)
+            # a run that is ending is not cut short by what has asked for that already
+            if self._stop is None or one == signal.SIGINT:
+                signal.signal(one, handler)
 
     def after_step(self) -> None:
         """Save if it is time, and stop if that was asked for.

@@ -13,6 +13,28 @@ from e2e.conftest import SETTINGS, clean_environment
 
 
 @pytest.mark.slow
+def test_signals_before_the_first_step(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(SETTINGS)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "repdyn.cli", "train", "--config", "run.yaml"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=clean_environment(),
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # what will be trained; the store is not made yet
+    process.send_signal(signal.SIGUSR1)
+    assert "defaults" in process.stdout.readline()
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert not error
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
     sent: signal.Signals, code: int, tmp_path: Path
