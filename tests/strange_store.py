@@ -30,10 +30,12 @@ def write_runs(store: StoreConfig) -> None:
     _write(store, "newer", tags={artifacts.SCHEMA_TAG: "99"})
     _write(store, "without-checkpoint", measured=False)
     _write(store, "odd-params", weights, params={"lr": "many", "epochs": "-1"})
-    _write(store, "stopped", status="KILLED")
+    _write(store, "stopped", status="KILLED", params=None)
     _write(store, "stopped-damaged", {artifacts.LAST_STATE: b"PK\x03\x04"}, status="KILLED")
     _write(store, "stopped-pickled", {artifacts.LAST_STATE: _pickled()}, status="KILLED")
     parent = _write(store, "sweep", tags={artifacts.SWEEP_TAG: "x"}, measured=False)
+    analysis = {"mlflow.parentRunId": parent}
+    _write(store, "stopped-analysis", tags=analysis, measured=False, status="KILLED")
     _write(store, "child", tags={artifacts.POINT_TAG: "a", "mlflow.parentRunId": parent})
     with RunWriter.start(replace(store, experiment="deleted"), "run", {}, SCHEMA):
         pass
@@ -47,13 +49,13 @@ def _write(
     name: str,
     files: dict[str, bytes] | None = None,
     *,
-    params: dict[str, str] | None = None,
+    params: dict[str, str] | None = {},  # noqa: B006 (read only)
     tags: dict[str, str] | None = None,
     measured: bool = True,
     status: str = "FINISHED",
     link: bool = False,
 ) -> str:
-    config = SMALL.params() | (params or {})
+    config = {} if params is None else SMALL.params() | params
     with RunWriter.start(store, name, config, SCHEMA | (tags or {})) as writer:
         if measured:
             writer.log_planes(made.planes())

@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 
 from repdyn.commands.claim import claimed
-from repdyn.commands.resume import load_stopped, resume
+from repdyn.commands.resume import load_stopped, may_start_again, resume
 from repdyn.commands.train import train_run
 from repdyn.config import StoreConfig, TrainConfig, from_params
 from repdyn.errors import UserError
@@ -76,7 +76,7 @@ def _trained(console: Console, child: Child, store: StoreConfig, parent: str) ->
             if claim.status == "FINISHED":  # what had waited for the server was its end
                 return load_run(store, claim.run_id)
             stopped = load_stopped(claim, store)
-            if stopped is not None:
+            if stopped is not None or may_start_again(claim):
                 return resume(console, claim, from_params(claim.params), stopped, store)
     return train_run(
         console,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from rich.console import Console
 
 from repdyn.commands.claim import claimed
@@ -47,32 +48,53 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
             return
         config = _with_places(from_params(run.params), given)
         stopped = load_stopped(run, store)
-        if stopped is None:
+        if stopped is None and not may_start_again(run):
             raise UserError(
-                f"{run.name} ({run.run_id[:8]}): was stopped before its state was saved; "
-                "train it anew"
+                f"{run.name} ({run.run_id[:8]}): has no saved state and not all settings of a "
+                "training; train it anew"
             )
         record = resume(console, run, config, stopped, store)
     sum_up(console, record, store)
 
 
+def may_start_again(run: RunSummary) -> bool:
+    """Say whether a run that has saved no state can be trained from its start.
+
+    It cannot if it was stopped before all its settings were logged, or if it is an analysis.
+    """
+    tags = run.tags.keys()
+    trained = artifacts.SCHEMA_TAG in tags and (
+        MLFLOW_PARENT_RUN_ID not in tags or artifacts.POINT_TAG in tags
+    )
+    return trained and TrainConfig().params().keys() <= run.params.keys()
+
+
 def resume(
-    console: Console, run: RunSummary, config: TrainConfig, stopped: Stopped, store: StoreConfig
+    console: Console,
+    run: RunSummary,
+    config: TrainConfig,
+    stopped: Stopped | None,
+    store: StoreConfig,
 ) -> RunRecord:
     """Train a stopped run, which is claimed, to its end.
+
+    Args:
+        stopped: where to go on; None to start again.
 
     Raises:
         UserError: the state is not that of this run, or the store refuses.
         KeyboardInterrupt: stopped again.
     """
     experiment = prepare(config)
-    console.print(
-        f"{plain(run.name)} ({run.run_id[:8]}) goes on in epoch {stopped.epoch} of "
-        f"{experiment.epochs}",
-        highlight=False,
-        markup=False,
+    how = (
+        "starts again: it was stopped before its state was saved"
+        if stopped is None
+        else f"goes on in epoch {stopped.epoch} of {experiment.epochs}"
     )
-    return go_on(console, experiment, RunWriter.reopen(store, run.run_id), run, stopped)
+    console.print(
+        f"{plain(run.name)} ({run.run_id[:8]}) {how}", highlight=False, markup=False, soft_wrap=True
+    )
+    return go_on(console, experiment, RunWriter.reopen(store, run.run_id), store, stopped)
 
 
 def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:

@@ -128,14 +128,14 @@ def train_run(
         run_tags(experiment) | dict(tags or {}),
         parent_run_id=parent_run_id,
     )
-    return go_on(console, experiment, writer, find_run(store, writer.run_id))
+    return go_on(console, experiment, writer, store)
 
 
 def go_on(
     console: Console,
     experiment: Experiment,
     writer: RunWriter,
-    run: RunSummary,
+    store: StoreConfig,
     stopped: Stopped | None = None,
 ) -> RunRecord:
     """Train a run to its end, from the start or from where it was stopped.
@@ -146,6 +146,7 @@ def go_on(
     """
     try:
         with writer:
+            run = find_run(store, writer.run_id)
             return _train(console, experiment, writer, run, stopped)
     except KeyboardInterrupt:
         short = writer.run_id[:8]

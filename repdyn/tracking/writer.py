@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from sys import float_info
 from types import TracebackType
 from typing import TypeVar
 
@@ -84,10 +85,12 @@ class RunWriter:
         *,
         ends: bool = True,
         lock: ProcessLock | None = None,
+        logged: Mapping[tuple[str, int], float] | None = None,
     ) -> None:
         self.run_id = run_id
         self._ends = ends
         self._lock = lock
+        self._logged = logged or {}
         self._uri = uri
         run = client.get_run(run_id)
         self._courier = Courier(client, run)
@@ -119,13 +122,15 @@ class RunWriter:
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
             run = patiently(lambda: client.create_run(experiment, tags=all_tags, run_name=run_name))
-            entities = [Param(*pair) for pair in params.items()]
-            for some in _batches(entities, PARAMS_A_BATCH):
-                patiently(partial(client.log_batch, run.info.run_id, params=some))
-            lock = run_lock(client, run)
-            if lock is not None:
-                lock.take()
-            return cls(client, run.info.run_id, uri, lock=lock)
+            run_id = run.info.run_id
+            with _ended_if_raised(client, run_id):
+                entities = [Param(*pair) for pair in params.items()]
+                for some in _batches(entities, PARAMS_A_BATCH):
+                    patiently(partial(client.log_batch, run_id, params=some))
+                lock = run_lock(client, run)
+                if lock is not None:
+                    lock.take()
+                return cls(client, run_id, uri, lock=lock)
 
     @classmethod
     def reopen(cls, store: StoreConfig, run_id: str) -> RunWriter:
@@ -139,11 +144,13 @@ class RunWriter:
         with one_line(uri):
             for name, value in heartbeat.signature().items():
                 patiently(partial(client.set_tag, run_id, name, value))
-            patiently(partial(client.update_run, run_id, status="RUNNING"))
-            folder = artifact_folder(client, client.get_run(run_id))
-            if folder is not None:
-                remove_unfinished(folder)
-            return cls(client, run_id, uri)
+            with _ended_if_raised(client, run_id):
+                patiently(partial(client.update_run, run_id, status="RUNNING"))
+                run = client.get_run(run_id)
+                folder = artifact_folder(client, run)
+                if folder is not None:
+                    remove_unfinished(folder)
+                return cls(client, run_id, uri, logged=_logged(client, run))
 
     @classmethod
     def resume(cls, store: StoreConfig, run_id: str) -> RunWriter:
@@ -170,16 +177,23 @@ class RunWriter:
             self._end("FINISHED")
             return
         try:
-            self._end("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
+            self._end(_status_after(kind))
         except UnsentError as unsent:
             _log.warning("%s", unsent)
         except Exception:  # the one that ends the run is what the user is told
             return
 
     def log_metrics(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log metrics at an epoch; they travel with those of the next second."""
+        """Log metrics at an epoch; they travel with those of the next second.
+
+        What a run that goes on has logged before, in an epoch that it repeats, is not logged twice.
+        """
         now = heartbeat.now()
-        self._metrics += [(name, value, now, epoch) for name, value in metrics.items()]
+        self._metrics += [
+            (name, value, now, epoch)
+            for name, value in metrics.items()
+            if self._logged.get((name, epoch)) != _as_stored(value)
+        ]
         full = len(self._metrics) >= METRICS_A_BATCH
         if full or time.monotonic() - self._sent > METRIC_SECONDS:
             self._send_metrics()
@@ -311,6 +325,36 @@ class RunWriter:
                 with suppress(Exception):  # what it has refused before is what the user is told
                     self._courier(failed)
             raise
+
+
+@contextmanager
+def _ended_if_raised(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """Give a run its last status where it cannot be opened: nobody else would."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(Exception):  # why it cannot be opened is what the user is told
+            client.set_terminated(run_id, _status_after(type(error)))
+        raise
+
+
+def _status_after(kind: type[BaseException]) -> str:
+    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+
+
+def _logged(client: MlflowClient, run: Run) -> dict[tuple[str, int], float]:
+    """Return all metrics of a run by name and step; of what was logged twice, the later value."""
+    found: dict[tuple[str, int], float] = {}
+    for name in run.data.metrics:
+        history = client.get_metric_history(run.info.run_id, name)
+        for metric in sorted(history, key=lambda metric: metric.timestamp):
+            found[name, metric.step] = metric.value
+    return found
+
+
+def _as_stored(value: float) -> float:
+    """Return a value as MLflow keeps it: the largest number instead of infinity."""
+    return max(-float_info.max, min(value, float_info.max))
 
 
 def run_lock(client: MlflowClient, run: Run) -> ProcessLock | None:

@@ -137,6 +137,35 @@ def test_a_run_that_breaks_off_keeps_what_was_logged(
     assert record.curves["train/acc"].values.tolist() == [0.2]
 
 
+def test_a_run_that_cannot_be_opened_is_not_left_running(store: StoreConfig) -> None:
+    Path("mlruns").write_text("a file where artifacts would be")
+    with pytest.raises(UserError):
+        start(store)
+    (run,) = MlflowClient(store.tracking_uri).search_runs(["1"])
+    assert run.info.status == "FAILED"
+
+
+def test_epochs_that_a_run_repeats_are_logged_once(store: StoreConfig) -> None:
+    inf = float("inf")
+    with pytest.raises(KeyboardInterrupt), start(store) as writer:  # noqa: PT012
+        for epoch in range(3):
+            writer.log_metrics(epoch, {"train/acc": epoch / 3, "test/loss": inf})
+        raise KeyboardInterrupt
+    with RunWriter.reopen(store, writer.run_id) as again:
+        for epoch in range(1, 4):
+            value = 0.9 if epoch == 2 else epoch / 3  # a GPU may come to another value
+            again.log_metrics(epoch, {"train/acc": value, "test/loss": inf})
+    client = MlflowClient(store.tracking_uri)
+    histories = {
+        name: [(m.step, m.value) for m in client.get_metric_history(writer.run_id, name)]
+        for name in ("train/acc", "test/loss")
+    }
+    assert sorted(histories["train/acc"]) == [(0, 0), (1, 1 / 3), (2, 2 / 3), (2, 0.9), (3, 1)]
+    assert sorted(step for step, _ in histories["test/loss"]) == [0, 1, 2, 3]
+    curve = reader.load_run(store, writer.run_id).curves["train/acc"]
+    assert curve.values.tolist() == [0, 1 / 3, 0.9, 1]
+
+
 def test_of_a_process_of_this_machine_it_is_known_at_once_that_it_is_gone(
     store: StoreConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
