@@ -40,10 +40,15 @@ def write_whole(path: Path, content: bytes) -> None:
         if error.errno not in _FULL:
             raise
         missing = len(content) - _free(path.parent)
-        raise UserError(
-            f"{path}: the disk is full, {max(missing, 1):,} bytes are missing; make room, "
-            "then go on with repdyn train --resume"
-        ) from error
+        raise UserError(f"{path}: {disk_full(f'{max(missing, 1):,}')}") from error
+
+
+def disk_full(missing: str) -> str:
+    """Return what is said where so many bytes are missing."""
+    return (
+        f"the disk is full, {missing} bytes are missing; make room, "
+        "then go on with repdyn train --resume"
+    )
 
 
 def unfinished(path: Path) -> Path:
@@ -58,6 +63,11 @@ def remove_unfinished(folder: Path) -> None:
     """
     for file in folder.rglob(f"{_UNFINISHED}*"):
         file.unlink(missing_ok=True)
+
+
+def is_inside(folder: Path, file: Path) -> bool:
+    """Say whether a file is in a folder or below, links followed."""
+    return file.resolve().is_relative_to(folder.resolve())
 
 
 def _free(folder: Path) -> int:

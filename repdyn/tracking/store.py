@@ -21,6 +21,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
+from repdyn.tracking.files import disk_full
 from repdyn.tracking.new_store import make_store
 
 T = TypeVar("T")
@@ -37,9 +38,11 @@ LOCKED_PAUSE = 0.5
 
 # MLflow would print how it makes tables, that git is missing, each try of a server, a bar for each
 # artifact it fetches and where a server shows the run: all over our own output, or over the screen
-_NOISY = ("alembic", "mlflow.store.db.utils", "mlflow.utils.git_utils", "urllib3.connectionpool")
+_NOISY = ("alembic", "mlflow.utils.git_utils", "urllib3.connectionpool")
 for _noisy in _NOISY:
     logging.getLogger(_noisy).setLevel(logging.ERROR)
+# it logs each error of a database with its traceback, and raises it
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -60,9 +63,14 @@ def connect(options: StoreConfig) -> MlflowClient:
     if database is not None and database.is_dir():  # MLflow would try again for a minute
         raise UserError(f"{uri}: is a folder; name the file of a store with --tracking-uri")
     with one_line(uri), _alone(uri):
-        if database is not None and not database.exists():
+        if database is not None and _is_empty(database):
             make_store(database)
         return MlflowClient(uri)
+
+
+def _is_empty(database: Path) -> bool:
+    """Say whether a store has no tables yet: SQLite's tools leave an empty file where they look."""
+    return not database.exists() or (database.is_file() and not database.stat().st_size)
 
 
 def connect_existing(options: StoreConfig) -> MlflowClient:
@@ -146,6 +154,9 @@ def _was_in_the_way(said: str) -> bool:
 
 # what a database says when MLflow makes or changes its tables once more
 _HALF_MADE = ("table _alembic_tmp_", "(sqlite3.OperationalError) duplicate column name")
+_FULL = "(sqlite3.OperationalError) database or disk is full"
+_SQLITE_PAGE = 4096
+"""Bytes that SQLite asks for at least; it does not say how many it lacks."""
 
 
 @contextmanager
@@ -185,6 +196,8 @@ def first_line(error: Exception) -> str:
             "a process was killed while it made or changed the tables of this store; put back a "
             "copy of the file, or remove it if it holds no runs yet"
         )
+    if _FULL in str(error):
+        return disk_full(f"at least {_SQLITE_PAGE:,}")
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip()[:300] if lines else type(error).__name__
 

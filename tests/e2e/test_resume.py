@@ -213,9 +213,18 @@ def fill(file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_whose_disk_was_full_goes_on(whole: Path, tmp_path: Path) -> None:
-    disk = tmp_path / "mlruns"
-    disk.mkdir()
+@pytest.mark.parametrize(
+    ("at", "status"),
+    [("mlruns", "FAILED"), (".", "DIED")],
+    ids=["of the artifacts", "of the database, too"],
+)
+def test_a_run_whose_disk_was_full_goes_on(
+    at: str, status: str, whole: Path, tmp_path: Path
+) -> None:
+    """Where the database has no room either, the end of the run cannot be told there."""
+    tmp_path = tmp_path / "here"
+    disk = tmp_path / at
+    disk.mkdir(parents=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], capture_output=True, check=False
     )
@@ -231,8 +240,9 @@ def test_a_run_whose_disk_was_full_goes_on(whole: Path, tmp_path: Path) -> None:
         said, error = process.communicate(timeout=120)
         assert process.returncode == 2, said
         (line,) = error.splitlines()
-        assert re.search(r"/mlruns/.*: the disk is full, [\d,]+ bytes are missing", line)
-        assert find_run(store(tmp_path), "last").status == "FAILED"
+        where = r"/mlruns/.*" if at == "mlruns" else r"/(mlruns/.*|mlflow\.db)"
+        assert re.search(rf"{where}: the disk is full, [\w ,]+ bytes are missing", line)
+        assert find_run(store(tmp_path), "last").status == status
         assert load_run(store(tmp_path), "last").dynamics is not None
         (disk / "others").unlink()
         repdyn("train", "--resume", "last", cwd=tmp_path)

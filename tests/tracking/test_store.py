@@ -3,14 +3,17 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
+from sqlalchemy import Connection, event
 
 from repdyn.commands.show import list_all
 from repdyn.config import StoreConfig
@@ -143,6 +146,36 @@ def test_a_run_that_cannot_be_opened_is_not_left_running(store: StoreConfig) -> 
         start(store)
     (run,) = MlflowClient(store.tracking_uri).search_runs(["1"])
     assert run.info.status == "FAILED"
+
+
+def test_a_database_that_is_full_is_one_line(
+    store: StoreConfig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    writer = start(store)
+    with closing(sqlite3.connect("mlflow.db")) as database:
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+    # SQLite says of a file that may not grow what it says of one whose disk is full
+    engine = writer._courier._client._tracking_client.store.engine
+
+    @event.listens_for(engine, "begin")
+    def bound(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    engine.dispose()
+    with pytest.raises(UserError) as raised, writer:  # noqa: PT012
+        for epoch in range(50):
+            writer.log_metrics(epoch, {f"train/{i}": 0.1 for i in range(1000)})
+        writer.flush()
+    assert "mlflow.db: the disk is full, at least 4,096 bytes are missing" in str(raised.value)
+    assert not capfd.readouterr().err
+
+
+def test_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
+    (tmp_path / "new.db").touch()
+    made = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/new.db")
+    with start(made):
+        assert not list(tmp_path.glob(".repdyn-*"))
+    assert reader.find_run(made, "last").status == "FINISHED"
 
 
 def test_epochs_that_a_run_repeats_are_logged_once(store: StoreConfig) -> None:
