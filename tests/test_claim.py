@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -84,6 +85,27 @@ def test_a_run_that_runs_elsewhere_is_not_claimed(sqlite_store: StoreConfig, run
     client.set_tag(run, heartbeat.HOST_TAG, "else\x1bwhere")
     client.update_run(run, status="RUNNING")
     with pytest.raises(UserError, match="on elsewhere by process"), claimed(sqlite_store, run):
+        pass
+
+
+def test_a_process_that_has_the_number_of_one_that_died_goes_on(
+    sqlite_store: StoreConfig, run: str
+) -> None:
+    """As in a container that is started again: host and number are those of before."""
+    client = MlflowClient(sqlite_store.tracking_uri)
+    client.update_run(run, status="RUNNING")
+    with claimed(sqlite_store, run) as claimed_run:
+        assert claimed_run.run_id == run
+
+
+@pytest.mark.usefixtures("by_tag")
+def test_so_it_does_on_a_server(sqlite_store: StoreConfig, run: str) -> None:
+    client = MlflowClient(sqlite_store.tracking_uri)
+    client.update_run(run, status="RUNNING")
+    with claimed(sqlite_store, run) as claimed_run:
+        assert claimed_run.run_id == run
+    client.set_tag(run, heartbeat.PID_TAG, str(os.getppid()))
+    with pytest.raises(UserError, match=f"by process {os.getppid()}"), claimed(sqlite_store, run):
         pass
 
 

@@ -49,7 +49,7 @@ def claimed(store: StoreConfig, run_id: str) -> Iterator[RunSummary]:
             raise _elsewhere(find_run(store, run_id), held.owner) from None
     try:
         run = find_run(store, run_id)
-        if run.status == "RUNNING":
+        if run.status == "RUNNING" and not _has_died(run, locked=lock is not None):
             raise _elsewhere(run, _owner(run.tags))
         yield run
     finally:
@@ -58,6 +58,17 @@ def claimed(store: StoreConfig, run_id: str) -> Iterator[RunSummary]:
         else:
             with suppress(MlflowException):  # the server may be away; the claim ages
                 client.delete_tag(run_id, CLAIM_TAG)
+
+
+def _has_died(run: RunSummary, *, locked: bool) -> bool:
+    """Say whether a run's process is gone although one of its number is there.
+
+    A container that is started again has its old name and the old process's number, often ours. Of
+    this machine's processes the one that writes a run on this machine holds its lock.
+    """
+    mine = signature()
+    here = run.tags.get(HOST_TAG) == mine[HOST_TAG]
+    return here and (locked or run.tags.get(PID_TAG) == mine[PID_TAG])
 
 
 def _claim_by_tag(client: MlflowClient, run_id: str) -> None:
