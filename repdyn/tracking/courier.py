@@ -7,12 +7,13 @@ from pathlib import Path, PurePosixPath
 
 import requests
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from repdyn.tracking.files import write_whole
+from repdyn.errors import UserError
+from repdyn.tracking.away import is_away
+from repdyn.tracking.files import is_inside, write_whole
 from repdyn.tracking.jobs import (
     EndRun,
     Job,
@@ -23,9 +24,6 @@ from repdyn.tracking.jobs import (
     SetTag,
 )
 from repdyn.tracking.store import artifact_folder, first_line
-
-_BUSY = (408, 429)
-"""Refusals of the moment."""
 
 
 class AwayError(ConnectionError):
@@ -51,13 +49,13 @@ class Courier:
 
         Raises:
             AwayError: the server does not answer, or is in trouble.
-            MlflowException, OSError: the store refuses.
-            UserError: the disk of a store on this machine is full.
+            UserError: the disk of a store on this machine is full, or a link leads out of the run.
+            Exception: the store refuses: MLflow's, the system's or that of the artifacts' driver.
         """
         try:
             self._do(job)
-        except (MlflowException, requests.RequestException) as error:
-            if _is_away(error):
+        except Exception as error:
+            if is_away(error):
                 raise AwayError(f"{self._client.tracking_uri}: {_reason(error)}") from error
             raise
 
@@ -83,7 +81,7 @@ class Courier:
     def _put(self, path: PurePosixPath, content: bytes | Path) -> None:
         if self._folder is not None:
             whole = content if isinstance(content, bytes) else content.read_bytes()
-            write_whole(self._folder / path, whole)
+            write_whole(_within(self._folder, path), whole)
         elif isinstance(content, Path):
             self._client.log_artifact(self._run_id, str(content), str(path.parent))
         else:
@@ -94,22 +92,24 @@ class Courier:
 
     def _remove(self, path: PurePosixPath) -> None:
         if self._folder is not None:
-            (self._folder / path).unlink(missing_ok=True)
+            _within(self._folder, path).unlink(missing_ok=True)
         else:
             repository = get_artifact_repository(self._artifact_uri, self._client.tracking_uri)
             repository.delete_artifacts(str(path))
 
 
-def _is_away(error: MlflowException | requests.RequestException) -> bool:
-    """Say whether the same request may succeed later."""
-    if isinstance(error, MlflowException):
-        # MLflow gives 500 to a connection that failed or timed out, too
-        status = int(error.get_http_status_code())
-    elif error.response is not None:
-        status = error.response.status_code
-    else:
-        return True
-    return status >= 500 or status in _BUSY
+def _within(folder: Path, path: PurePosixPath) -> Path:
+    """Return where an artifact lies: a link in a run of someone else may lead elsewhere.
+
+    The artifact itself may be a link: it is replaced or removed, not followed.
+
+    Raises:
+        UserError: the path leads out of the folder.
+    """
+    file = folder / path
+    if not is_inside(folder, file.parent):
+        raise UserError(f"{path}: leads out of the run's folder; remove the link")
+    return file
 
 
 def _reason(error: Exception) -> str:

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from repdyn.errors import UserError
+from repdyn.tracking.files import is_inside
 from repdyn.tracking.store import artifact_folder
 
 
@@ -57,7 +58,7 @@ class RunArtifacts:
             return {
                 str(file.relative_to(self._folder)): file.stat().st_size
                 for file in files
-                if file.is_file() and _is_inside(self._folder, file)
+                if file.is_file() and is_inside(self._folder, file)
             }
         with self._fetching():
             found = self._client.list_artifacts(self._run_id, folder)
@@ -92,7 +93,7 @@ def read_inside(folder: Path, path: str, most: int) -> bytes:
     file = folder / path
     try:
         found = file.stat()
-        if not _is_inside(folder, file):
+        if not is_inside(folder, file):
             raise UserError(f"{path}: leads out of the run's folder; put the file itself there")
         if not stat.S_ISREG(found.st_mode):
             raise UserError(f"{path}: is no file; remove it")
@@ -105,10 +106,6 @@ def read_inside(folder: Path, path: str, most: int) -> bytes:
         raise UserError(f"{path}: cannot be read ({said})") from None
     except MemoryError:
         raise UserError(f"{path}: {found.st_size:,} bytes do not fit into memory") from None
-
-
-def _is_inside(folder: Path, file: Path) -> bool:
-    return file.resolve().is_relative_to(folder.resolve())
 
 
 def _check_size(path: str, size: int, most: int) -> None:

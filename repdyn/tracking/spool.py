@@ -164,6 +164,8 @@ def _read(entry: Path) -> Job:
         if "size" not in said:
             return from_json(said)
         path = entry / CONTENT / PurePosixPath(said["path"]).name
+        if path.is_symlink() or path.parent.is_symlink():
+            raise ValueError("a link")
         found = {"size": path.stat().st_size, "crc32": _checksum(path)}
         if any(said.pop(name) != value for name, value in found.items()):
             raise ValueError("not what was written")

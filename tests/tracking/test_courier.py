@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from repdyn.config import StoreConfig
+from repdyn.errors import UserError
 from repdyn.tracking.courier import AwayError, Courier
 from repdyn.tracking.jobs import (
     EndRun,
@@ -68,6 +69,36 @@ def test_every_job_may_be_done_twice(client: MlflowClient, tmp_path: Path) -> No
     }
 
 
+@pytest.mark.parametrize("path", ["dynamics/x.npy", "../x.npy", "dynamics/../../x.npy"])
+def test_nothing_is_written_or_removed_outside_of_the_runs_folder(
+    path: str, client: MlflowClient, tmp_path: Path
+) -> None:
+    run = client.create_run("0")
+    folder, outside = Path(run.info.artifact_uri), tmp_path / "outside"
+    for there in (folder, outside):
+        there.mkdir(parents=True)
+    (folder / "dynamics").symlink_to(outside)
+    for kept in (outside / "x.npy", folder.parent / "x.npy"):
+        kept.write_text("kept")
+    courier = Courier(client, run)
+    jobs: list[Job] = [PutArtifact(path, b"new"), RemoveArtifact(path)]
+    for job in jobs:
+        with pytest.raises(UserError, match="leads out of the run's folder"):
+            courier(job)
+    assert (outside / "x.npy").read_text() == "kept"
+    assert (folder.parent / "x.npy").read_text() == "kept"
+
+
+def test_an_artifact_that_is_a_link_is_replaced(client: MlflowClient, tmp_path: Path) -> None:
+    run = client.create_run("0")
+    folder, outside = Path(run.info.artifact_uri), tmp_path / "outside"
+    folder.mkdir(parents=True)
+    outside.write_text("kept")
+    (folder / "x.npy").symlink_to(outside)
+    Courier(client, run)(PutArtifact("x.npy", b"new"))
+    assert (outside.read_text(), (folder / "x.npy").read_bytes()) == ("kept", b"new")
+
+
 class Answers(BaseHTTPRequestHandler):
     """Gives all requests one status."""
 
@@ -106,7 +137,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], str]]:
     thread.join()
 
 
-def courier_of(address: str) -> Courier:
+def courier_of(address: str, artifacts: str | None = None) -> Courier:
     info = RunInfo(
         run_id=uuid.uuid4().hex,  # MLflow keeps where the artifacts of an id are
         experiment_id="0",
@@ -115,7 +146,7 @@ def courier_of(address: str) -> Courier:
         start_time=0,
         end_time=None,
         lifecycle_stage="active",
-        artifact_uri=f"{address}/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts",
+        artifact_uri=artifacts or f"{address}/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts",
     )
     client = MlflowClient(address)
     # MLflow itself asks for the run where it looks for its artifacts
@@ -187,3 +218,32 @@ def test_what_is_wrong_with_the_file_is_no_matter_of_the_server(
     courier = Courier(client, client.create_run("0"))
     with pytest.raises(FileNotFoundError):
         courier(PutArtifact("x", tmp_path / "none"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "away"), [(None, True), (500, True), (503, True), (403, False), (404, False)]
+)
+def test_so_is_an_s3_that_keeps_the_artifacts(
+    status: int | None,
+    away: bool,
+    served: Callable[[int], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The driver itself, at a server that gives all requests one status, or at none."""
+    pytest.importorskip("boto3", reason="comes with the dev extra")
+    address = "http://127.0.0.1:9" if status is None else served(status)
+    settings = {
+        "MLFLOW_S3_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    courier = courier_of("http://127.0.0.1:9", f"s3://bucket/{status}")
+    for job in (PutArtifact("x/y.npy", b"z"), RemoveArtifact("x/y.npy")):
+        with pytest.raises(Exception) as raised:
+            courier(job)
+        assert isinstance(raised.value, AwayError) == away, raised.value

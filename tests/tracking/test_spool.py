@@ -292,9 +292,24 @@ def other_content(entry: Path) -> None:
     (entry / "content" / "x.npy").write_bytes(b"abcdef"[::-1])
 
 
+def linked_content(entry: Path) -> None:
+    """Let the content be that of a file elsewhere, which a server would be sent."""
+    content = entry / "content" / "x.npy"
+    content.rename(entry / "elsewhere")
+    content.symlink_to(entry / "elsewhere")
+
+
+def linked_folder(entry: Path) -> None:
+    (entry / "content").rename(entry / "elsewhere")
+    (entry / "content").symlink_to(entry / "elsewhere")
+
+
 @pytest.mark.parametrize(
     "damage",
-    [break_json, break_kind, break_fields, no_object, no_job, cut_content, other_content],
+    [
+        *(break_json, break_kind, break_fields, no_object, no_job),
+        *(cut_content, other_content, linked_content, linked_folder),
+    ],
 )
 def test_a_damaged_entry_is_one_line_and_nothing_is_lost(
     damage: Callable[[Path], None], folder: Path
