@@ -1,5 +1,6 @@
 """What a training is said to take, beside what it takes."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,6 +84,24 @@ def test_what_fits_is_told_and_what_does_not_is_refused(
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
     with pytest.raises(UserError, match="2 kB free"):
         check_room(console, experiment, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "advice"),
+    [
+        ("weights", "--keep-checkpoints last"),
+        ("state", "--width"),
+        ("rows", "--probe-images"),
+        ("maps", "--planes"),
+    ],
+)
+def test_what_takes_most_of_the_disk_is_told(
+    part: str, advice: str, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = replace(footprint(experiment), **{part: 2**60})
+    monkeypatch.setattr(module, "footprint", lambda _: large)
+    with pytest.raises(UserError, match=f"make room, or take .*{advice}"):
+        check_room(Console(quiet=True), experiment, tmp_path)
 
 
 def test_the_memory_of_a_control_group_counts(

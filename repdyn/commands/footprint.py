@@ -129,7 +129,7 @@ def check_room(console: Console, experiment: Experiment, folder: Path | None) ->
         if taken.disk > free:
             raise UserError(
                 f"{there}: has {size(free)} free and the run may take {size(taken.disk)}; make "
-                "room, or keep fewer: --keep-checkpoints last"
+                f"room, or take {_smaller(taken)}"
             )
     on_gpu = experiment.device.type == "cuda"
     needed, free = taken.kept + (0 if on_gpu else taken.device), available_memory()
@@ -159,10 +159,21 @@ def available_memory() -> int:
     return min(free, most - used)
 
 
+def _smaller(taken: Footprint) -> str:
+    """Return the setting that makes the largest part on disk smaller."""
+    parts = {
+        "--keep-checkpoints last": taken.weights,
+        "a smaller --width": taken.state,
+        "fewer --probe-images or --checkpoints": taken.rows,
+        "fewer --planes or a smaller --grid": taken.maps,
+    }
+    return max(parts, key=parts.__getitem__)
+
+
 def _too_much(what: str, needed: int, free: int) -> str:
     return (
         f"{what}: {size(free)} are free and the training needs about {size(needed)}; "
-        "take a smaller --batch-size, --width, --probe-images or --cka-batch"
+        "take a smaller --batch-size, --width, --probe-images, --planes or --cka-batch"
     )
 
 
