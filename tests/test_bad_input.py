@@ -249,8 +249,8 @@ CASES: list[tuple[str, Prepare, str]] = [
     ("train --resume zzz", nothing, "repdyn runs lists them"),
     ("train --resume stopped", nothing, "not all settings of a training"),
     ("train --resume stopped-analysis", nothing, "not all settings of a training"),
-    ("train --resume stopped-damaged", nothing, "last.pt: is damaged"),
-    ("train --resume stopped-pickled", nothing, "last.pt: is damaged"),
+    ("train --resume stopped-damaged", nothing, "last.safetensors: is damaged"),
+    ("train --resume stopped-pickled", nothing, "last.safetensors: is damaged"),
     ("train --resume stopped --lr 1", nothing, "--lr: a run goes on with its own settings"),
     ("train --resume sweep", nothing, "is a sweep"),
     # layers
@@ -363,7 +363,7 @@ def test_bad_input_is_one_line_and_leaves_no_run(
     [
         ("train --lr nan", "--lr nan: must be"),
         ("show damaged-matrices", "cka.npy: damaged"),
-        ("train --resume stopped-pickled", "last.pt: is damaged"),
+        ("train --resume stopped-pickled", "last.safetensors: is damaged"),
     ],
 )
 def test_bad_input_in_a_process_of_its_own(

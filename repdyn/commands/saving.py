@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
-from zipfile import ZipFile
 
-import torch
-
+from repdyn.commands import state_file
 from repdyn.errors import UserError
 from repdyn.measure.recorder import Recorder
 from repdyn.signals import Terminated
@@ -23,7 +20,7 @@ Handler = Callable[[int, FrameType | None], None]
 SAVE_SECONDS = 60.0
 """Work that may be lost where --save-every says nothing."""
 
-FORMAT = 2
+FORMAT = 3
 """Of the state that is saved."""
 
 
@@ -103,32 +100,28 @@ class Saver:
 
 def encode_state(trainer: Trainer, recorder: Recorder, seconds: Mapping[str, float]) -> bytes:
     """Return all from which a training goes on; measured checkpoints are stored beside it."""
-    out = io.BytesIO()
-    state = {
-        "format": FORMAT,
-        "trainer": trainer.state(),
-        "recorder": recorder.state(),
-        "seconds": dict(seconds),
-    }
-    torch.save(state, out)
-    return out.getvalue()
+    return state_file.encode(
+        {
+            "format": FORMAT,
+            "trainer": trainer.state(),
+            "recorder": recorder.state(),
+            "seconds": dict(seconds),
+        }
+    )
 
 
 def decode_state(content: bytes) -> dict[str, Any]:
-    """Return a state that was saved; nothing in it is executed.
+    """Return a state that was saved.
 
     Raises:
         UserError: it is damaged or of another format.
     """
     try:
-        with ZipFile(io.BytesIO(content)) as stored:  # torch packs nothing: what grows is no state
-            if sum(entry.file_size for entry in stored.infolist()) > len(content):
-                raise ValueError("packed")
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state = state_file.decode(content)
         known = state["format"] == FORMAT
         if known and not _is_sound(state):
             raise ValueError("another content")
-    except Exception:  # of torch's unpickler: whatever strange bytes lead it to
+    except Exception:  # of safetensors and json: whatever strange bytes lead them to
         raise UserError(f"{artifacts.LAST_STATE}: is damaged; train anew") from None
     if not known:
         raise UserError(

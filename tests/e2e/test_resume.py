@@ -70,7 +70,9 @@ def artifacts(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name not in ("timings.json", "last.pt") and path.suffix != ".png"
+        if path.is_file()
+        and path.name not in ("timings.json", "last.safetensors")
+        and path.suffix != ".png"
     }
 
 
@@ -200,7 +202,7 @@ def test_sigusr1_saves_and_goes_on(whole: Path, tmp_path: Path) -> None:
     code, said = stopped_after("epoch 2/8", signal.SIGUSR1, tmp_path, "--save-every", "1000")
     assert code == 0, said
     run = find_run(store(tmp_path), "last").run_id
-    (state,) = tmp_path.glob(f"mlruns/*/{run}/artifacts/checkpoints/last.pt")
+    (state,) = tmp_path.glob(f"mlruns/*/{run}/artifacts/checkpoints/last.safetensors")
     assert 2 <= decode_state(state.read_bytes())["trainer"]["epoch"] < 8
     same(tmp_path, whole)
 
@@ -276,7 +278,7 @@ def test_mistakes_are_told(command: Callable[..., tuple[int, str]], whole: Path)
     code, said = command("train", "--resume", "nothing")
     assert (code, len(said.splitlines())) == (2, 1)
     client, run = MlflowClient(), find_run(store(whole), "last")
-    state = next(whole.glob(f"mlruns/*/{run.run_id}/artifacts/checkpoints")) / "last.pt"
+    state = next(whole.glob(f"mlruns/*/{run.run_id}/artifacts/checkpoints")) / "last.safetensors"
     try:
         client.set_terminated(run.run_id, "KILLED")
         state.write_bytes(b"no state")

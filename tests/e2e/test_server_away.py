@@ -130,7 +130,7 @@ def artifacts(server: Server, run: str, tmp_path: Path) -> dict[str, str]:
     folder.mkdir(parents=True)
     MlflowClient(server.address).download_artifacts(run, "", str(folder))
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    timed = ("dynamics/timings.json", "checkpoints/last.pt")
+    timed = ("dynamics/timings.json", "checkpoints/last.safetensors")
     return {
         name: "" if name in timed or path.suffix == ".png" else digest(path)
         for name, path in files.items()

@@ -1,0 +1,111 @@
+"""A training's state as one file: tensors as safetensors, all else as JSON in its header.
+
+torch.save would pickle it, and such a file may come from someone else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+_TREE = "state"
+_DTYPES = {str(each): each for each in vars(torch).values() if isinstance(each, torch.dtype)}
+_LENGTH_BYTES = 8
+"""In which a safetensors file says how long its header is."""
+
+
+def encode(tree: Mapping[str, Any]) -> bytes:
+    """Return a tree of mappings, lists, tuples, plain values, types and tensors as a file.
+
+    Raises:
+        TypeError: there is something else in it.
+    """
+    tensors = _Tensors()
+    said = _said(tree, tensors)
+    return save(tensors.named, {_TREE: json.dumps(said)})
+
+
+def decode(content: bytes) -> Any:
+    """Return the tree of a file.
+
+    Raises:
+        Exception: it is damaged; of what kind depends on how.
+    """
+    tensors = load(content)
+    end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES:end])
+    return _meant(json.loads(header["__metadata__"][_TREE]), tensors)
+
+
+class _Tensors:
+    """The tensors of a tree, by name; none shares memory with another, which safetensors refuses."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, Tensor] = {}
+        self._places: set[int] = set()
+
+    def add(self, tensor: Tensor) -> str:
+        """Take in a tensor; returns its name."""
+        tensor = tensor.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        name = str(len(self.named))
+        self.named[name] = tensor.clone() if place in self._places else tensor
+        self._places.add(place)
+        return name
+
+
+def _said(value: object, tensors: _Tensors) -> Any:
+    """Return a value as JSON has it; what JSON lacks becomes an object with its kind."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [_said(each, tensors) for each in value]
+        case tuple():
+            return {"tuple": [_said(each, tensors) for each in value]}
+        case Mapping():
+            # a list: an optimizer's state has numbers as keys
+            return {"mapping": [[_key(k), _said(v, tensors)] for k, v in value.items()]}
+        case torch.dtype():
+            return {"dtype": str(value)}
+        case Tensor():
+            return {"tensor": tensors.add(value), "last": _channels_last(value)}
+    raise TypeError(f"a {type(value).__name__} in a state")
+
+
+def _meant(said: Any, tensors: Mapping[str, Tensor]) -> Any:
+    match said:
+        case {"tensor": name, "last": last}:
+            tensor = tensors[name]
+            # momentum that lies in memory as its weights do is added to them faster
+            return tensor.contiguous(memory_format=torch.channels_last) if last else tensor
+        case {"dtype": name}:
+            return _DTYPES[name]
+        case {"tuple": values}:
+            return tuple(_meant(each, tensors) for each in values)
+        case {"mapping": items}:
+            return {_key(key): _meant(value, tensors) for key, value in items}
+        case dict():
+            raise ValueError("an object of no known kind")
+        case list():
+            return [_meant(each, tensors) for each in said]
+    return said
+
+
+def _key(key: object) -> str | int:
+    if not isinstance(key, str | int):
+        raise TypeError(f"a {type(key).__name__} as a key in a state")
+    return key
+
+
+def _channels_last(tensor: Tensor) -> bool:
+    return (
+        tensor.dim() == 4
+        and not tensor.is_contiguous()
+        and tensor.is_contiguous(memory_format=torch.channels_last)
+    )
