@@ -6,6 +6,7 @@ import pickle
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pytest
 import timm.optim
 import torch
@@ -17,6 +18,7 @@ from repdyn.commands.saving import decode_state
 from repdyn.commands.state_file import decode, encode
 from repdyn.config import OptimConfig
 from repdyn.errors import UserError
+from repdyn.measure.probes import LinearProbe, fit_probe
 from repdyn.training import make_optimizer
 
 
@@ -43,6 +45,7 @@ def test_a_tree_comes_back_as_it_was() -> None:
     tree = {
         "image": image,
         "part": image[:, 1],
+        "transposed": torch.rand(5, 3).T,
         "twice": [image, image],
         "types": [
             torch.zeros((), dtype=torch.float64),
@@ -55,7 +58,7 @@ def test_a_tree_comes_back_as_it_was() -> None:
         "dtype": torch.bfloat16,
         "text": "\x00ü",
         "empty": [{}, (), []],
-        "keys": {0: {"1": ("a", (1,))}, "tensor": "x", "last": False},
+        "keys": {0: {"1": ("a", (1,))}, "tensor": "x", "order": []},
     }
     found = decode(encode(tree))
     tree["part"] = image[:, 1].contiguous()
@@ -111,3 +114,16 @@ def test_a_state_that_another_repdyn_pickled_is_not_read() -> None:
     for content in (out.getvalue(), pickle.dumps({"format": 2}), b""):
         with pytest.raises(UserError, match="is damaged"):
             decode_state(content)
+
+
+def test_a_probe_that_starts_from_the_state_ends_bit_for_bit_as_one_that_went_on() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 200)
+    before = rng.normal(size=(200, 32)) + labels[:, None]
+    after = before + 0.1 * rng.normal(size=before.shape)
+    start = fit_probe(before, labels, 10)
+    kept = decode(encode({k: torch.from_numpy(v) for k, v in vars(start).items()}))
+    again = LinearProbe(**{k: v.numpy() for k, v in kept.items()})
+    went_on, resumed = (fit_probe(after, labels, 10, start=probe) for probe in (start, again))
+    assert np.array_equal(went_on.weight, resumed.weight)
+    assert np.array_equal(went_on.bias, resumed.bias)

@@ -74,16 +74,15 @@ def _said(value: object, tensors: _Tensors) -> Any:
         case torch.dtype():
             return {"dtype": str(value)}
         case Tensor():
-            return {"tensor": tensors.add(value), "last": _channels_last(value)}
+            order = _order(value)
+            return {"tensor": tensors.add(value.permute(order)), "order": order}
     raise TypeError(f"a {type(value).__name__} in a state")
 
 
 def _meant(said: Any, tensors: Mapping[str, Tensor]) -> Any:
     match said:
-        case {"tensor": name, "last": last}:
-            tensor = tensors[name]
-            # momentum that lies in memory as its weights do is added to them faster
-            return tensor.contiguous(memory_format=torch.channels_last) if last else tensor
+        case {"tensor": name, "order": order}:
+            return tensors[name].permute(sorted(range(len(order)), key=order.__getitem__))
         case {"dtype": name}:
             return _DTYPES[name]
         case {"tuple": values}:
@@ -103,9 +102,10 @@ def _key(key: object) -> str | int:
     return key
 
 
-def _channels_last(tensor: Tensor) -> bool:
-    return (
-        tensor.dim() == 4
-        and not tensor.is_contiguous()
-        and tensor.is_contiguous(memory_format=torch.channels_last)
-    )
+def _order(tensor: Tensor) -> list[int]:
+    """Return the dimensions as they lie in memory, outermost first.
+
+    Tensors come back in that order: sums over another one round otherwise, and momentum that lies
+    as its weights do is added to them faster.
+    """
+    return sorted(range(tensor.dim()), key=lambda each: -tensor.stride()[each])
