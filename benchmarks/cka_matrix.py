@@ -53,7 +53,7 @@ def _of_checkpoints(name: str, repeat: int) -> Iterator[Figure]:
     layers = watched_layers(model)
     pairs = foldable(model, {layer.module for layer in layers})
     with saved_checkpoints(model, SAVED) as paths:
-        pair = model, load(build(name).eval(), paths[1])
+        pair = load(model, paths[0]), load(build(name).eval(), paths[1])
         plain = [copy.deepcopy(one).to(memory_format=torch.contiguous_format) for one in pair]
         ways = {
             "pass": partial(_forward, model, x),

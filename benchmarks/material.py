@@ -48,13 +48,13 @@ def images(n: int, seed: int = 0) -> Tensor:
 
 
 def moved(model: nn.Module, step: int) -> nn.Module:
-    """Return a copy with other weights, as at another epoch."""
+    """Return a copy with other weights, as at another epoch; those that start at zero move, too."""
     generator = torch.Generator().manual_seed(step)
     other = copy.deepcopy(model)
     with torch.no_grad():
         for weight in other.parameters():
-            scale = 0.1 * weight.std() if weight.numel() > 1 else 0.1
-            weight += scale * torch.randn(weight.shape, generator=generator)
+            scale = 0.1 * float(weight.std()) if weight.numel() > 1 else 0.0
+            weight += (scale or 0.01) * torch.randn(weight.shape, generator=generator)
     return other
 
 

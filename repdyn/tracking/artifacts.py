@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -371,6 +372,13 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 
 def _npz(**arrays: NDArray[Any]) -> bytes:
+    """Return arrays as np.savez_compressed does, at the level that takes a fifth of its time.
+
+    Training waits for it; a checkpoint's label maps are a third larger, its rows forty times theirs.
+    """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    with ZipFile(buffer, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as file:  # writestr would note the time of day
+                file.write(_npy(array))
     return buffer.getvalue()

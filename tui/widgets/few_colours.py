@@ -21,8 +21,9 @@ FIRST, LAST = 16, 255
 def few_colours(colours: Colours) -> Colours:
     """Return the nearest colours of a terminal that grow no darker along a colour map.
 
-    The colour map itself where the terminal's nearest do so already, as greys. Nearest in the sum of the squared distances. Found colour by colour, as the least sum up to each
-    that ends in a certain colour of the terminal.
+    Nearest in the sum of the squared distances, found colour by colour as the least sum up to each
+    that ends in a certain colour of the terminal. The colour map itself where the terminal's nearest
+    do so already, as greys.
 
     Args:
         colours: red, green and blue, (n, 3), growing lighter.
