@@ -36,7 +36,7 @@ def test_all_is_fine_where_nothing_is_wrong(
     (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
     code, lines = doctor()
     assert code == 0
-    assert "1 runs in repdyn" in lines["store"]
+    assert "1 run in repdyn" in lines["store"]
     assert lines["store"].startswith("✓")
     assert lines["torch"].startswith("✓ torch")
     assert lines["digits"].startswith("✓")

@@ -103,7 +103,8 @@ def _store(store: StoreConfig) -> Check:
     if newer:
         return Check("store", False, f"{uri}: {newer[0]} is of a newer repdyn; upgrade repdyn")
     count = f"{len(runs)} or more" if len(runs) == MOST_RUNS else str(len(runs))
-    said = f"{uri}: {count} runs in {name}, artifacts of schema {artifacts.SCHEMA_VERSION} or older"
+    listed = "1 run" if len(runs) == 1 else f"{count} runs"
+    said = f"{uri}: {listed} in {name}, artifacts of schema {artifacts.SCHEMA_VERSION} or older"
     return Check("store", True, said)
 
 
