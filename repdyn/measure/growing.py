@@ -97,7 +97,7 @@ class RowShelf:
 
     def _written(self, rows: Sequence[Row]) -> NDArray[np.float16]:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="repdyn-rows-")  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(prefix="repdyn-rows-")  # noqa: SIM115 (open as long as the shelf)
             weakref.finalize(self, self._file.close)
         start = self._file.seek(0, 2)
         for row in rows:

@@ -195,7 +195,7 @@ def test_a_killed_process_leaves_what_it_has_not_sent(
 def test_a_run_that_is_stopped_while_its_server_is_away_tells_where_it_waits(
     sqlite_store: StoreConfig, cable: Cable, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), start(sqlite_store) as run:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), start(sqlite_store) as run:  # noqa: PT012 (what the block leaves is tested)
         cable.cut = True
         run.set_tag("a", "b")
         raise KeyboardInterrupt
