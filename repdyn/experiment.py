@@ -15,6 +15,7 @@ from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, pr
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
 from repdyn.measure.recorder import ProbeData, Recorder
+from repdyn.memory_format import memory_format
 from repdyn.models import Layer
 from repdyn.records import PlaneSet
 from repdyn.schedule import checkpoint_epochs
@@ -50,7 +51,7 @@ class Experiment:
     def new_model(self) -> nn.Module:
         """Return the model with its initial weights, which the seed fixes."""
         model = _build(self.config, self.images).to(self.device)
-        return model.to(memory_format=torch.channels_last)
+        return model.to(memory_format=self.data.memory_format)
 
     def new_recorder(self) -> Recorder:
         """Return a recorder with the run's probe images, probe training set and planes."""
@@ -119,7 +120,8 @@ def prepare(config: TrainConfig) -> Experiment:
             f"--batch-size {batch_size}: there are {n} training images; take at most {n}"
         )
     config = replace(config, data=replace(config.data, train_size=n))
-    layers = models.watched_layers(_build(config, images), measure.layers)
+    model = _build(config, images)
+    layers = models.watched_layers(model, measure.layers)
     data = TrainingData(
         images=images.train_images.to(device),
         labels=images.given_labels.to(device),
@@ -128,6 +130,7 @@ def prepare(config: TrainConfig) -> Experiment:
         test_labels=images.test_labels.to(device),
         mean=images.mean.to(device),
         std=images.std.to(device),
+        memory_format=memory_format(model, device),
     )
     triplets = anchors(images, known(measure.planes), config.data.data_seed)
     return Experiment(

@@ -35,6 +35,7 @@ class TrainingData:
         noisy: (N,) bool, which labels were flipped.
         test_images, test_labels: the same of the test split.
         mean, std: (C,) float32, of the training images in [0, 1].
+        memory_format: of the model.
     """
 
     images: Tensor
@@ -44,12 +45,13 @@ class TrainingData:
     test_labels: Tensor
     mean: Tensor
     std: Tensor
+    memory_format: torch.memory_format = torch.channels_last
 
     def inputs(self, images: Tensor) -> Tensor:
         """Return uint8 images (n, C, H, W) as the model takes them: standardised float32."""
         mean, std = self.mean[:, None, None], self.std[:, None, None]
         x = (images.float() / 255 - mean) / std
-        return x.contiguous(memory_format=torch.channels_last)
+        return x.contiguous(memory_format=self.memory_format)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,28 @@
+"""In which order a model's feature maps lie in memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+_LANES = 8
+"""Channels that oneDNN's AVX2 kernels take at once."""
+
+
+def memory_format(model: nn.Module, device: torch.device) -> torch.memory_format:
+    """Return channels_last, which is faster, but for models that oneDNN would corrupt in it.
+
+    The backward pass of its strided 1×1 convolution in channels_last writes beyond its buffers on
+    processors without AVX-512 if there are fewer than eight input channels (torch 2.15.0: the heap
+    is damaged, and numbers change from run to run). Such are the shortcuts of very narrow ResNets.
+    """
+    if device.type != "cpu":
+        return torch.channels_last
+    narrow = any(
+        isinstance(m, nn.Conv2d)
+        and m.kernel_size == (1, 1)
+        and max(m.stride) > 1
+        and m.in_channels // m.groups < _LANES
+        for m in model.modules()
+    )
+    return torch.contiguous_format if narrow else torch.channels_last

@@ -1,0 +1,55 @@
+"""Feature maps lie in the order in which every convolution of the model computes right."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from repdyn.config import ModelConfig
+from repdyn.memory_format import memory_format
+from repdyn.models import build
+
+CPU = torch.device("cpu")
+
+BACKWARD = """
+import torch
+from torch import nn
+from repdyn.memory_format import memory_format
+torch.set_num_threads(1)
+torch.manual_seed(0)
+exact = nn.Conv2d({channels}, 8, 1, stride=2, bias=False).double()
+model = nn.Conv2d({channels}, 8, 1, stride=2, bias=False)
+model.load_state_dict(exact.state_dict())
+order = memory_format(model, torch.device("cpu"))
+model = model.to(memory_format=order)
+x = torch.randn(64, {channels}, 8, 8)
+expected = torch.autograd.grad(exact(x.double()).square().sum(), exact.weight)[0]
+for _ in range(60):
+    y = x.clone().contiguous(memory_format=order).requires_grad_()
+    found = torch.autograd.grad(model(y).square().sum(), [model.weight, y])[0]
+    assert torch.allclose(found.double(), expected, rtol=1e-4, atol=1e-2)
+"""
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4, 6])
+def test_narrow_strided_shortcuts_leave_the_memory_whole(channels: int) -> None:
+    script = BACKWARD.format(channels=channels)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_models_with_such_a_shortcut_give_up_channels_last() -> None:
+    def order(width: float, arch: str = "resnet18") -> torch.memory_format:
+        model = build(ModelConfig(arch=arch, width=width), image_size=8, channels=1, classes=10)
+        return memory_format(model, CPU)
+
+    assert order(0.0625) is torch.contiguous_format
+    assert order(0.125) is order(1) is torch.channels_last
+
+
+def test_other_devices_keep_channels_last() -> None:
+    shortcut = nn.Conv2d(4, 8, 1, stride=2)
+    assert memory_format(shortcut, CPU) is torch.contiguous_format
+    assert memory_format(shortcut, torch.device("meta")) is torch.channels_last
