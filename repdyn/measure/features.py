@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from repdyn.models import Layer
 
@@ -65,6 +66,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """Restore the global random states of the CPU and, if it is a CUDA device, of the device."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
 
 
 @contextmanager
@@ -135,16 +143,54 @@ def with_precise_bn(model: nn.Module, inputs: Tensor, *, batch: int = 250) -> nn
 
     The running statistics are a moving average over the last steps, made while the weights moved;
     when an epoch has few steps they lag, and a layer's CKA shows the lag. Wu & Johnson (2021,
-    *Rethinking "Batch" in BatchNorm*): the average of the batches' statistics under the present
-    weights. A model without BatchNorm is returned as it is.
+    *Rethinking "Batch" in BatchNorm*): the average of the batches' means and unbiased variances
+    under the present weights, each batch normalised by its own statistics, as in
+    `torch.optim.swa_utils.update_bn`. Unlike there, all other modules are in eval mode (dropout and
+    stochastic depth are off), frozen BatchNorms keep and use their statistics, and the global
+    random state stays as it is.
+
+    A BatchNorm is frozen if it keeps no running statistics, if it is in eval mode while the model
+    is in training mode, or if its weight and bias require no gradients while other parameters of
+    the model do. The mode of the whole model says nothing: it may be handed over in either. A
+    `Trainer` sets the whole model to training mode each epoch.
 
     Args:
-        model: left untouched.
+        model: left untouched. Without a BatchNorm to recompute it is returned as it is.
         inputs: (n, ...) training inputs, without augmentation.
         batch: inputs a batch; a last batch of one is left out, as its variance is undefined.
+
+    Returns:
+        The copy, in eval mode.
     """
-    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+    names = _recomputed(model)
+    parts = [part for part in inputs.split(batch) if len(part) > 1]
+    if not names or not parts:
         return model
-    twin = copy.deepcopy(model)
-    update_bn((part for part in inputs.split(batch) if len(part) > 1), twin)
+    with evaluating(model), random_state_kept(inputs.device):
+        twin = copy.deepcopy(model)
+        norms = [cast("_BatchNorm", twin.get_submodule(name)) for name in names]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain average over the batches
+            norm.training = True  # not train(): a dropout inside of timm's norms stays off
+        for part in parts:
+            twin(part)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.training, norm.momentum = False, momentum
     return twin
+
+
+def _recomputed(model: nn.Module) -> list[str]:
+    """Return the names of the BatchNorms that are not frozen."""
+    trains = any(p.requires_grad for p in model.parameters())
+
+    def frozen(norm: _BatchNorm) -> bool:
+        if norm.running_mean is None or not norm.track_running_stats:
+            return True
+        own = list(norm.parameters(recurse=False))
+        fixed = trains and own and not any(p.requires_grad for p in own)
+        return bool(fixed) or (model.training and not norm.training)
+
+    norms = ((name, m) for name, m in model.named_modules() if isinstance(m, _BatchNorm))
+    return [name for name, norm in norms if not frozen(norm)]

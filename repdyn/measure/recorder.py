@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from repdyn.config import MeasureConfig
 from repdyn.measure.cka import gram_vectors, stored
-from repdyn.measure.features import CHUNK, all_features, flat, pooled, with_precise_bn
+from repdyn.measure.features import (
+    CHUNK,
+    all_features,
+    flat,
+    pooled,
+    random_state_kept,
+    with_precise_bn,
+)
 from repdyn.measure.folding import Pair, foldable, folded
 from repdyn.measure.growing import GrowingCka, RowShelf
 from repdyn.measure.probes import LinearProbe, fit_probe
@@ -117,13 +124,17 @@ class Recorder:
 
         The model is run in eval mode, on a copy with precise BatchNorm statistics if so set and
         with BatchNorm folded into convolutions; its own weights, statistics and mode stay as they
-        are.
+        are, and so does the global random state.
 
         Raises:
             ValueError: the epoch does not come after the last measured one.
         """
         if self._epochs and epoch <= self._epochs[-1]:
             raise ValueError(f"epoch {epoch} does not come after {self._epochs[-1]}")
+        with random_state_kept(self._data.images.device):
+            return self._measure(model, epoch)
+
+    def _measure(self, model: nn.Module, epoch: int) -> Measurement:
         clock = _Clock()
         settings = self._settings
         with clock("bn"):
