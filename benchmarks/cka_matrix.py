@@ -17,12 +17,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.material import MODELS, build, images, load, saved_checkpoints
 from benchmarks.result import Figure, Result, main, quietly
 from benchmarks.timing import medians
+from repdyn.layer import Layer
+from repdyn.layers import watched_layers
 from repdyn.measure.cka import gram, gram_vectors, packed, stored
 from repdyn.measure.features import with_precise_bn
 from repdyn.measure.folding import Pair, foldable, folded
 from repdyn.measure.growing import GrowingCka
 from repdyn.measure.rows import cka_matrix
-from repdyn.models import Layer, watched_layers
 
 CHECKPOINTS, IMAGES, BATCH = 50, 1000, 250
 FEATURES, FEATURE_CHECKPOINTS = 1024, 20

@@ -21,11 +21,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import Way, medians, seconds
 from benchmarks.training import Task, cifar_shaped, worker_counts
+from repdyn.layer import Layer
+from repdyn.layers import watched_layers
 from repdyn.measure.cka import packed
 from repdyn.measure.features import all_features, flat, pooled
 from repdyn.measure.probes import LinearProbe
 from repdyn.measure.regions import agreement, label_maps, planes_through
-from repdyn.models import Layer, watched_layers
 from repdyn.training import Trainer
 
 Product = Callable[[Tensor], Tensor]

@@ -16,6 +16,7 @@ from repdyn import models
 from repdyn.config import DataConfig, MeasureConfig, ModelConfig, OptimConfig, TrainConfig, known
 from repdyn.defaults import resolved
 from repdyn.experiment import prepare
+from repdyn.layers import watched_layers
 from repdyn.measure.recorder import Recorder
 from repdyn.training import Trainer, pick_device
 
@@ -86,7 +87,7 @@ def _cifar_sized(arch: str, quick: bool) -> Iterator[Figure]:
     model = model.to(device).to(memory_format=torch.channels_last)
     data = training_images(TIMED_IMAGES, device)
     settings = replace(config.measure, planes=TIMED_PLANES, fine_planes=0)
-    recorder = Recorder(models.watched_layers(model), probe_data(data, settings), settings)
+    recorder = Recorder(watched_layers(model), probe_data(data, settings), settings)
     optim = OptimConfig(opt=config.optim.opt, lr=config.optim.lr)
     batch = known(config.optim.batch_size)
     trainer = Trainer(model, data, optim, epochs=10, batch_size=batch)

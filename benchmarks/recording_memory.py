@@ -17,6 +17,7 @@ from benchmarks.measuring import TIMED_PLANES
 from benchmarks.result import Figure, Result, main
 from repdyn import models
 from repdyn.config import MeasureConfig, ModelConfig, OptimConfig, known
+from repdyn.layers import watched_layers
 from repdyn.measure.recorder import Recorder
 from repdyn.measure.rows import Row
 from repdyn.records import Dynamics
@@ -62,7 +63,7 @@ def _train(checkpoints: int, width: float, answer: multiprocessing.connection.Co
     data = training_images(TRAINING_IMAGES, torch.device("cpu"))
     recorder = None
     if checkpoints:
-        recorder = Recorder(models.watched_layers(model), probe_data(data, SETTINGS), SETTINGS)
+        recorder = Recorder(watched_layers(model), probe_data(data, SETTINGS), SETTINGS)
         layers, before = len(recorder.layers), checkpoints - 1
         recorder.load_state({}, _dynamics(layers, before), _stored(layers, before))
     trainer = Trainer(model, data, OptimConfig(lr=0.01), epochs=1, batch_size=BATCH)

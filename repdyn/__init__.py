@@ -8,17 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from repdyn.layer import Layer
+    from repdyn.layers import watched_layers
     from repdyn.measure.recorder import ProbeData, Recorder
-    from repdyn.models import Layer, watched_layers
     from repdyn.records import RunRecord
 
 __all__ = ["Layer", "ProbeData", "Recorder", "load_run", "watched_layers"]
 
 _HOMES = {
-    "Layer": "repdyn.models",
+    "Layer": "repdyn.layer",
     "ProbeData": "repdyn.measure.recorder",
     "Recorder": "repdyn.measure.recorder",
-    "watched_layers": "repdyn.models",
+    "watched_layers": "repdyn.layers",
 }
 
 

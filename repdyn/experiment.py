@@ -14,9 +14,10 @@ from repdyn.config import Family, TrainConfig, known
 from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, probe_train
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
+from repdyn.layer import Layer
+from repdyn.layers import choose_layers
 from repdyn.measure.recorder import ProbeData, Recorder
 from repdyn.memory_format import memory_format
-from repdyn.models import Layer
 from repdyn.records import PlaneSet
 from repdyn.schedule import checkpoint_epochs
 from repdyn.training import TrainingData, check_optimizer, pick_device
@@ -34,6 +35,7 @@ class Experiment:
         checkpoints: epochs to measure and save, increasing.
         images: the data set; `data` is its part on the device.
         layers: watched.
+        notice: one line on layers that cannot be watched; empty if all can.
     """
 
     config: TrainConfig
@@ -47,6 +49,7 @@ class Experiment:
     data: TrainingData
     layers: tuple[Layer, ...]
     anchors: Anchors
+    notice: str
 
     def new_model(self) -> nn.Module:
         """Return the model with its initial weights, which the seed fixes."""
@@ -121,7 +124,8 @@ def prepare(config: TrainConfig) -> Experiment:
         )
     config = replace(config, data=replace(config.data, train_size=n))
     model = _build(config, images)
-    layers = models.watched_layers(model, measure.layers)
+    blank = torch.zeros(2, *images.train_images.shape[1:])
+    choice = choose_layers(model, measure.layers, blank)
     data = TrainingData(
         images=images.train_images.to(device),
         labels=images.given_labels.to(device),
@@ -143,8 +147,9 @@ def prepare(config: TrainConfig) -> Experiment:
         device,
         images,
         data,
-        layers,
+        choice.layers,
         triplets,
+        choice.notice,
     )
 
 

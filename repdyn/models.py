@@ -1,12 +1,10 @@
-"""A timm model for the image size at hand, and which of its modules are the watched layers."""
+"""A timm model for the image size at hand."""
 
 from __future__ import annotations
 
 import ast
 import math
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import timm
@@ -21,25 +19,6 @@ SMALL_IMAGE = 64
 (2016, section 4.2) used on CIFAR."""
 
 _FAMILIES: Mapping[str, Family] = {"resnet": "resnet", "vision_transformer": "vit", "deit": "vit"}
-_CONTAINERS = frozenset({"blocks", "layers", "stages", "features", "encoder"})
-_FIRST = ("stem", "patch_embed", "stem_conv", "conv_stem")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A watched layer.
-
-    Attributes:
-        name: as shown and stored, for example `layer1.0`.
-        module: path of the module whose output is watched; empty for the model itself.
-        prefix_tokens: class and register tokens that lead its token sequence.
-        channels: position of the channel axis in a feature map's output, 1 (NCHW) or 3 (NHWC).
-    """
-
-    name: str
-    module: str
-    prefix_tokens: int = 0
-    channels: int = 1
 
 
 def family(arch: str) -> Family:
@@ -98,62 +77,6 @@ def patch_size(image_size: int) -> int:
     """Return the divisor of the image's side that gives nearest to 64 tokens (32 px → 4)."""
     divisors = [d for d in range(1, image_size + 1) if image_size % d == 0]
     return min(divisors, key=lambda d: abs(math.log(image_size / d) - math.log(8)))
-
-
-def watched_layers(model: nn.Module, pattern: str = "") -> tuple[Layer, ...]:
-    """Return the layers to watch, in order of depth.
-
-    A ResNet's are its stem, every residual block and the logits; a ViT's the patch embedding, every
-    encoder block and the logits; of other models the children of their block containers, or failing
-    these the model's own children.
-
-    Args:
-        model: any module; its own output is the layer `logits`.
-        pattern: regular expression; only layers whose name it finds are returned.
-
-    Raises:
-        UserError: the pattern finds none; names what there is.
-    """
-    prefix = int(getattr(model, "num_prefix_tokens", 0))
-    axis = 3 if getattr(model, "output_fmt", "NCHW") == "NHWC" else 1
-    if isinstance(model, timm.models.ResNet):
-        blocks = [
-            f"layer{i}.{name}"
-            for i in range(1, 5)
-            for name, _ in model.get_submodule(f"layer{i}").named_children()
-        ]
-        layers = [Layer("stem", "maxpool"), *(Layer(name, name) for name in blocks)]
-    else:
-        first = next((name for name in _FIRST if hasattr(model, name)), None)
-        layers = [Layer(first, first, channels=axis)] if first else []
-        blocks = list(_blocks(model)) or [n for n, _ in model.named_children() if n != first]
-        layers += [Layer(name, name, prefix, axis) for name in blocks]
-    layers.append(Layer("logits", ""))
-    found = tuple(layer for layer in layers if re.search(pattern, layer.name))
-    if not found:
-        names = ", ".join(layer.name for layer in layers)
-        raise UserError(f"--layers {pattern}: finds none of the layers {names}")
-    return found
-
-
-def _blocks(model: nn.Module) -> Iterator[str]:
-    """Yield the paths of the blocks in the model's block containers, containers opened."""
-
-    def opened(path: str, container: nn.Module) -> Iterator[str]:
-        for name, child in container.named_children():
-            inner = f"{path}.{name}"
-            within = [n for n, _ in child.named_children() if n in _CONTAINERS]
-            if isinstance(child, nn.Sequential | nn.ModuleList):
-                yield from opened(inner, child)
-            elif within:
-                for n in within:
-                    yield from opened(f"{inner}.{n}", child.get_submodule(n))
-            else:
-                yield inner
-
-    for name, child in model.named_children():
-        if name in _CONTAINERS and isinstance(child, nn.Sequential | nn.ModuleList):
-            yield from opened(name, child)
 
 
 def _arch_args(pairs: tuple[str, ...]) -> dict[str, Any]:

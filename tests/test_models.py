@@ -7,7 +7,7 @@ from torch import nn
 
 from repdyn.config import ModelConfig
 from repdyn.errors import UserError
-from repdyn.models import build, family, patch_size, watched_layers
+from repdyn.models import build, family, patch_size
 
 
 def built(arch: str, size: int = 32, channels: int = 3, **how: object) -> nn.Module:
@@ -111,47 +111,3 @@ def test_what_timm_cannot_build_is_one_line_that_names_the_model(arch, size, how
     with pytest.raises(UserError, match=arch) as caught:
         built(arch, size, **how)
     assert "\n" not in str(caught.value)
-
-
-def test_the_watched_layers_of_a_resnet() -> None:
-    names = [layer.name for layer in watched_layers(built("resnet18", width=0.25))]
-    blocks = [f"layer{i}.{j}" for i in range(1, 5) for j in range(2)]
-    assert names == ["stem", *blocks, "logits"]
-
-
-def test_the_watched_layers_of_a_vit() -> None:
-    layers = watched_layers(built("vit_tiny_patch16_224", width=0.25))
-    assert [a.name for a in layers] == [
-        "patch_embed",
-        *(f"blocks.{i}" for i in range(12)),
-        "logits",
-    ]
-    assert [a.prefix_tokens for a in layers] == [0, *[1] * 12, 0]
-
-
-@pytest.mark.parametrize(
-    ("arch", "some", "number"),
-    [("convnext_atto", "stages.2.blocks.5", 14), ("efficientnet_b0", "blocks.1.1", 18)],
-)
-def test_the_watched_layers_of_others_are_the_children_of_their_containers(
-    arch: str, some: str, number: int
-) -> None:
-    names = [layer.name for layer in watched_layers(built(arch))]
-    assert some in names
-    assert len(names) == number
-    assert names[-1] == "logits"
-
-
-def test_any_module_has_its_children_and_its_output() -> None:
-    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
-    assert [layer.name for layer in watched_layers(model)] == ["0", "1", "2", "logits"]
-
-
-def test_a_pattern_chooses_layers() -> None:
-    names = [a.name for a in watched_layers(built("resnet18", width=0.25), r"layer4|logits")]
-    assert names == ["layer4.0", "layer4.1", "logits"]
-
-
-def test_a_pattern_that_finds_nothing_names_what_there_is() -> None:
-    with pytest.raises(UserError, match=r"nothing_here.*stem.*layer4\.1"):
-        watched_layers(built("resnet18", width=0.25), "nothing_here")

@@ -17,7 +17,7 @@ from safetensors.torch import load as load_tensors
 from torch import nn
 
 from repdyn.commands.finish import finish, sum_up
-from repdyn.commands.progress import tell_undefined
+from repdyn.commands.progress import tell_notice, tell_undefined
 from repdyn.commands.storing import run_tags, store_measurement
 from repdyn.config import MeasureConfig, StoreConfig, from_params
 from repdyn.errors import UserError
@@ -49,6 +49,7 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
     experiment = prepare(config)
     saved = saved_epochs(store, trained.run_id)
     epochs = chosen_epochs(saved, None if own else measures.checkpoints)
+    tell_notice(console, experiment.notice)
     if in_place:
         writer = RunWriter.resume(store, summary.run_id)
     else:

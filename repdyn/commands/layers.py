@@ -7,15 +7,19 @@ from rich.console import Console
 from rich.table import Table
 
 from repdyn import models
+from repdyn.commands.progress import tell_notice
 from repdyn.config import DataConfig, MeasureConfig, ModelConfig, TrainConfig
 from repdyn.data import image_shape
 from repdyn.defaults import resolved
+from repdyn.layer import Layer
+from repdyn.layers import choose_layers
 from repdyn.measure.features import all_features, pooled
-from repdyn.models import Layer
 
 
 def list_layers(model: ModelConfig, dataset: str, image_size: int | None, pattern: str) -> None:
     """Print each watched layer's name, module, activation's shape and size of probe features.
+
+    Layers that cannot be watched follow in one line, with the reasons.
 
     Raises:
         UserError: unknown model or data set, or a pattern that finds no layer.
@@ -31,20 +35,20 @@ def list_layers(model: ModelConfig, dataset: str, image_size: int | None, patter
     channels, native = image_shape(config.data)
     size = image_size or native
     net = models.build(config.model, image_size=size, channels=channels, classes=10)
-    layers = models.watched_layers(net, pattern)
-    image = torch.zeros(1, channels, size, size)
+    images = torch.zeros(2, channels, size, size)
+    choice = choose_layers(net, pattern, images)
     shapes: dict[str, tuple[int, ...]] = {}
 
     def noting(layer: Layer, activation: torch.Tensor) -> torch.Tensor:
         shapes[layer.name] = tuple(activation.shape[1:])
         return pooled(layer, activation)
 
-    features, _ = all_features(net, layers, image, reduce=noting)
+    features, _ = all_features(net, choice.layers, images, reduce=noting)
     table = Table(box=None, title_justify="left")
     table.title = f"{model.arch} on {size}×{size}×{channels} images"
     for heading in ("layer", "module", "activation", "flat", "pooled"):
         table.add_column(heading, justify="right" if heading in ("flat", "pooled") else "left")
-    for layer, x in zip(layers, features, strict=True):
+    for layer, x in zip(choice.layers, features, strict=True):
         shape = shapes[layer.name]
         table.add_row(
             layer.name,
@@ -53,4 +57,6 @@ def list_layers(model: ModelConfig, dataset: str, image_size: int | None, patter
             str(torch.Size(shape).numel()),
             str(x.shape[1]),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    tell_notice(console, choice.notice)

@@ -87,6 +87,12 @@ def tell_undefined(console: Console, epoch: int, layers: tuple[str, ...]) -> Non
     )
 
 
+def tell_notice(console: Console, notice: str) -> None:
+    """Print a line that the user should know of; nothing if it is empty."""
+    if notice:
+        console.print(notice, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
 def _accuracies(epoch: Epoch) -> str:
     shares = {
         "train": epoch.train_acc,

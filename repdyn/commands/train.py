@@ -18,7 +18,7 @@ from repdyn.commands.curves import GrowingCurves
 from repdyn.commands.finish import finish, sum_up
 from repdyn.commands.footprint import check_room
 from repdyn.commands.keeping import between_boundaries, outdated
-from repdyn.commands.progress import Progress
+from repdyn.commands.progress import Progress, tell_notice
 from repdyn.commands.saving import Saver, encode_state
 from repdyn.commands.storing import drop_weights, run_tags, store_measurement, store_weights
 from repdyn.config import StoreConfig, TrainConfig, known
@@ -284,3 +284,4 @@ def _announce(console: Console, experiment: Experiment) -> None:
     console.print(
         f"defaults: {brought}", highlight=False, markup=False, soft_wrap=True, style="dim"
     )
+    tell_notice(console, experiment.notice)

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from repdyn.config import CkaEstimator
+from repdyn.layer import Layer
 from repdyn.measure.features import CHUNK, all_features, as_matrix, flat
 from repdyn.measure.rows import Row
-from repdyn.models import Layer
 
 _BLOCK = 4096
 """Features of a product: their centred copy stays in the processor's cache."""

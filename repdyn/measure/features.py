@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from repdyn.models import Layer
+from repdyn.errors import UserError
+from repdyn.eval_mode import evaluating, random_state_kept
+from repdyn.layer import Layer, described, single_tensor
 
 Reduce = Callable[[Layer, Tensor], Tensor]
 
@@ -56,35 +58,20 @@ def pooled(layer: Layer, activation: Tensor) -> Tensor:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Hold the model in eval mode without gradients; restores each module's own mode."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextmanager
-def random_state_kept(device: torch.device) -> Iterator[None]:
-    """Restore the global random states of the CPU and, if it is a CUDA device, of the device."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-
-
-@contextmanager
 def _hooked(
     model: nn.Module, layers: Sequence[Layer], reduce: Reduce
 ) -> Iterator[dict[str, Tensor]]:
     """Fill a dict with each layer's reduced activation whenever the model runs."""
     seen: dict[str, Tensor] = {}
 
-    def keep(layer: Layer) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            seen[layer.name] = reduce(layer, output)
+    def keep(layer: Layer) -> Callable[[nn.Module, object, object], None]:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+            activation = single_tensor(output)
+            if activation is None:
+                raise UserError(f"layer {layer.name}: returns {described(output)}; do not watch it")
+            if layer.name in seen:
+                raise UserError(f"layer {layer.name}: runs more than once a pass; do not watch it")
+            seen[layer.name] = reduce(layer, activation)
 
         return hook
 
@@ -116,10 +103,18 @@ def layer_features(
 
     Yields:
         Features, one (c, p) float32 tensor a layer, and the output (c, K) float32.
+
+    Raises:
+        UserError: a layer does not run, runs more than once, or returns no single tensor.
     """
     with evaluating(model), _hooked(model, layers, reduce) as seen:
         for part in inputs.split(chunk):
-            output = model(part)
+            output = single_tensor(model(part))
+            if output is None:
+                raise UserError("the model returns no single tensor; measure one that does")
+            missing = [layer.name for layer in layers if layer.name not in seen]
+            if missing:
+                raise UserError(f"layer {missing[0]}: does not run; do not watch it")
             yield [seen[layer.name] for layer in layers], output.float()
             seen.clear()
 

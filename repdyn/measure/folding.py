@@ -15,7 +15,7 @@ from typing import cast
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from repdyn.measure.features import evaluating
+from repdyn.eval_mode import evaluating
 
 Pair = tuple[str, str]
 """Names of a convolution and of the BatchNorm that alone reads its output."""

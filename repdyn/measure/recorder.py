@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from repdyn.config import MeasureConfig
+from repdyn.dry_pass import check_layers
+from repdyn.eval_mode import random_state_kept
+from repdyn.layer import Layer
 from repdyn.measure.cka import gram_vectors, stored
 from repdyn.measure.features import (
     CHUNK,
     all_features,
     flat,
     pooled,
-    random_state_kept,
     with_precise_bn,
 )
 from repdyn.measure.folding import Pair, foldable, folded
@@ -33,7 +35,6 @@ from repdyn.measure.regions import (
     planes_through,
 )
 from repdyn.measure.rows import Row
-from repdyn.models import Layer
 from repdyn.records import OUTPUT, Dynamics, LabelMaps
 
 
@@ -128,6 +129,8 @@ class Recorder:
 
         Raises:
             ValueError: the epoch does not come after the last measured one.
+            UserError: a layer cannot be watched, or its layout is not as its `Layer` says; names
+                it and the reason.
         """
         if self._epochs and epoch <= self._epochs[-1]:
             raise ValueError(f"epoch {epoch} does not come after {self._epochs[-1]}")
@@ -141,6 +144,7 @@ class Recorder:
             if settings.bn == "precise":
                 model = with_precise_bn(model, self._data.train_images)
             if self._pairs is None:
+                check_layers(model, self.layers, self._data.images)
                 self._pairs = foldable(model, {layer.module for layer in self.layers})
             model = folded(model, self._pairs)
         with clock("cka"):

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
+from repdyn.layer import Layer
 from repdyn.measure.features import CHUNK, Reduce, layer_features
 from repdyn.measure.probes import LinearProbe
-from repdyn.models import Layer
 
 LabelMap = NDArray[np.uint8]
 

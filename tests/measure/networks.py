@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from repdyn.models import Layer
+from repdyn.layer import Layer
 
 
 class Mlp(nn.Module):

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from measure import oracles
 from measure.networks import FIRST, IDENTITY, LOGITS, Mlp, Residual, Scaled
 from repdyn.errors import UserError
+from repdyn.layer import Layer
 from repdyn.measure.cka import gram_vectors, minibatches, stored
 from repdyn.measure.growing import GrowingCka, RowShelf
 from repdyn.measure.rows import cka_matrix
-from repdyn.models import Layer
 
 
 def rows(model: nn.Module, layers: list[Layer], images: Tensor, **how: object) -> list[np.ndarray]:

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from measure.networks import LOGITS, Mlp, Residual
+from repdyn.layer import Layer
 from repdyn.measure.features import all_features, flat, pooled, with_precise_bn
-from repdyn.models import Layer
 
 
 def test_pooled_maps_are_spatial_means() -> None:

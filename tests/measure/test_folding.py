@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from measure.networks import Residual
+from repdyn.layers import watched_layers
 from repdyn.measure import recorder as recording
 from repdyn.measure.features import all_features, flat
 from repdyn.measure.folding import foldable, folded
 from repdyn.measure.recorder import ProbeData, Recorder
-from repdyn.models import watched_layers
 
 
 class Pair(nn.Module):

@@ -6,11 +6,11 @@ import torch
 
 from measure.networks import LOGITS, Mlp, Residual
 from repdyn.config import MeasureConfig
+from repdyn.layer import Layer
 from repdyn.measure.cka import gram_vectors, stored
 from repdyn.measure.recorder import ProbeData, Recorder
 from repdyn.measure.regions import agreement
 from repdyn.measure.rows import cka_matrix
-from repdyn.models import Layer
 
 BN = Layer("bn1", "bn1")
 

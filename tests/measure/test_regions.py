@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from measure.networks import LOGITS, Residual
+from repdyn.layer import Layer
 from repdyn.measure.features import all_features, pooled
 from repdyn.measure.probes import fit_probe
 from repdyn.measure.regions import (
@@ -18,7 +19,6 @@ from repdyn.measure.regions import (
     label_maps,
     planes_through,
 )
-from repdyn.models import Layer
 
 
 def triplets(seed: int, planes: int = 3, shape: tuple[int, ...] = (1, 4, 4)) -> Tensor:

@@ -9,8 +9,8 @@ import torchvision
 from torch import Tensor, nn
 
 from repdyn.config import MeasureConfig, OptimConfig
+from repdyn.layer import Layer
 from repdyn.measure.recorder import Measurement, ProbeData, Recorder
-from repdyn.models import Layer
 from repdyn.training import Trainer, TrainingData
 
 EPOCHS = 2
