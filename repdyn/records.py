@@ -18,6 +18,23 @@ Interval = tuple[int, int]
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
+ClassArray = NDArray[np.unsignedinteger[Any]]
+"""Indices of classes, of the type that `class_dtype` names."""
+
+MOST_CLASSES = 2**16
+"""What uint16 holds."""
+
+
+def class_dtype(classes: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """Return the smallest unsigned type that holds the indices of K classes: uint8 up to 256.
+
+    Raises:
+        ValueError: there are more than MOST_CLASSES.
+    """
+    if classes > MOST_CLASSES:
+        raise ValueError(f"{classes} classes; there can be at most {MOST_CLASSES}")
+    return np.dtype(np.uint8) if classes <= 2**8 else np.dtype(np.uint16)
+
 
 PROBE_SPLITS = ("test", "clean", "noisy")
 """What a probe's accuracy is taken on: the test images, and the probe's training examples whose
@@ -63,18 +80,19 @@ class LabelMaps:
 
     Attributes:
         epoch: of the checkpoint.
-        maps: class at each grid point, (L+1, P, g, g) uint8, output last; row index is the v2 axis,
-            column index the v1 axis. On these planes the similarity is computed.
-        fine: the same on the few planes meant for drawing, (L+1, Pf, gf, gf) uint8.
+        maps: class at each grid point, (L+1, P, g, g), output last; row index is the v2 axis,
+            column index the v1 axis. uint8, or uint16 if there are more than 256 classes. On these
+            planes the similarity is computed.
+        fine: the same on the few planes meant for drawing, (L+1, Pf, gf, gf).
     """
 
     epoch: int
-    maps: NDArray[np.uint8]
-    fine: NDArray[np.uint8]
+    maps: ClassArray
+    fine: ClassArray
 
     def fit(self, planes: PlaneSet) -> bool:
         """Say whether they are of these planes and classes; of packed runs the fine ones suffice."""
-        known = len(planes.classes) or 256
+        known = len(planes.classes) or MOST_CLASSES
         drawn, count = self.fine.shape[1], self.maps.shape[1]
         whole = drawn == len(planes.fine) and (count == len(planes.kinds) or count == 0)
         return whole and all(a.max(initial=0) < known for a in (self.maps, self.fine))

@@ -14,9 +14,7 @@ from repdyn.data.images import ImageData, Source
 from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noise
 from repdyn.data.vision import VISION_SETS, files_of, vision
 from repdyn.errors import UserError, nearest
-
-MOST_CLASSES = 256
-"""Label maps are uint8."""
+from repdyn.records import MOST_CLASSES
 
 FOLDER = "imagefolder"
 FOLDER_SIDE = 64
@@ -38,7 +36,7 @@ def load_data(config: DataConfig) -> ImageData:
     classes = len(source.classes)
     if not 2 <= classes <= MOST_CLASSES:
         raise UserError(
-            f"--dataset {config.dataset}: {classes} classes; repdyn takes 2 to {MOST_CLASSES}"
+            f"--dataset {config.dataset}: {classes:,} classes; repdyn takes 2 to {MOST_CLASSES:,}"
         )
     if config.train_size is not None and config.train_size > count:
         raise UserError(

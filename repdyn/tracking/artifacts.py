@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repdyn.records import (
+    MOST_CLASSES,
     OUTPUT,
     PLANE_KINDS,
     PROBE_SPLITS,
@@ -63,7 +64,6 @@ ARRAY_BYTES = 2**30
 ROWS_BYTES = 2**33
 WEIGHTS_BYTES = 2**35
 MOST_LAYERS, MOST_CHECKPOINTS, MOST_EPOCHS = 4096, 20_000, 10**9
-MOST_CLASSES = 256
 LAYERS_BYTES, EPOCHS_BYTES = 2**20, 8 * MOST_CHECKPOINTS + 2**10
 _NAME_LENGTH = 256
 _NEWER = 64
@@ -202,8 +202,14 @@ def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
+_CLASSES: Kind = (np.unsignedinteger, 4)
+
+
 def encode_label_maps(maps: LabelMaps) -> bytes:
-    """Return a checkpoint's label maps as one compressed file."""
+    """Return a checkpoint's label maps as one compressed file.
+
+    The classes are uint8, or uint16 in a run of more than 256 classes.
+    """
     return _npz(maps=maps.maps, fine=maps.fine)
 
 
@@ -221,8 +227,7 @@ def decode_label_maps(
     Raises:
         UserError: the file is damaged.
     """
-    kind: Kind = (np.uint8, 4)
-    arrays = read_npz(path, content, {"maps": kind, "fine": kind}, ARRAY_BYTES)
+    arrays = read_npz(path, content, {"maps": _CLASSES, "fine": _CLASSES}, ARRAY_BYTES)
     maps, fine = arrays["maps"], arrays["fine"]
     count = len(maps) if layers is None else layers + 1
     for array in (maps, fine):

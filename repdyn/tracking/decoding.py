@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from repdyn.errors import UserError
 
 Kind = tuple[type[np.generic], int]
-"""What an array must be: its type and number of dimensions."""
+"""What an array must be: its type and number of dimensions; unsignedinteger stands for indices of
+classes, uint8 or uint16."""
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEAD_BYTES = 512
@@ -160,9 +161,10 @@ def _header(path: str, head: bytes, size: int, kind: Kind) -> _Header:
 
 
 def _type(written: str, wanted: type[np.generic]) -> np.dtype[Any] | None:
-    """Return the type that is written if it is the wanted one; text may be of any length."""
+    """Return the type that is written if it is a wanted one; text may be of any length."""
     if wanted is not np.str_:
-        return np.dtype(wanted) if written == np.dtype(wanted).str else None
+        types = (np.uint8, np.uint16) if wanted is np.unsignedinteger else (wanted,)
+        return next((np.dtype(each) for each in types if written == np.dtype(each).str), None)
     kind, length = written[:2], int(written[2:])
     return np.dtype(written) if kind == "<U" and 0 < length <= _MOST_CHARACTERS else None
 

@@ -12,6 +12,7 @@ from torchvision import datasets
 from data import files
 from repdyn.config import DataConfig
 from repdyn.data import image_shape, load_data, vision
+from repdyn.data.images import Source
 from repdyn.errors import UserError
 
 
@@ -216,10 +217,29 @@ def test_what_cannot_be_met_is_said(settings: dict[str, object], said: str) -> N
         load(**settings)
 
 
+@pytest.mark.parametrize(("classes", "taken"), [(300, True), (65_536, True), (65_537, False)])
+def test_up_to_65536_classes_are_taken(
+    classes: int, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.arange(classes)
+
+    def drawn(indices: np.ndarray) -> np.ndarray:
+        return np.arange(len(indices) * 2, dtype=np.uint8).reshape(-1, 1, 1, 2)
+
+    names = tuple(f"class {i}" for i in range(classes))
+    source = Source("nowhere", names, labels, labels, drawn, drawn)
+    monkeypatch.setattr("repdyn.data.load.digits", lambda: source)
+    if taken:
+        assert int(load().given_labels.max()) == classes - 1
+    else:
+        with pytest.raises(UserError, match="digits: 65,537 classes; repdyn takes 2 to 65,536"):
+            load()
+
+
 def test_a_folder_with_too_few_classes_or_splits(tmp_path: Path) -> None:
     one = tmp_path / "one"
     files.write_folder(one, classes=("cat",))
-    with pytest.raises(UserError, match="1 classes; repdyn takes 2 to 256"):
+    with pytest.raises(UserError, match="1 classes; repdyn takes 2 to 65,536"):
         load(dataset=f"imagefolder:{one}", image_size=8)
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -211,3 +211,24 @@ def run(
     record = RunRecord(summary(), dynamics, curves(last, noise), phases, scores)
     maps = tuple(LabelMaps(int(e), c, f) for e, c, f in zip(epochs, coarse, fine, strict=True))
     return record, planes, maps
+
+
+def with_classes(
+    made: tuple[RunRecord, PlaneSet, tuple[LabelMaps, ...]], count: int
+) -> tuple[RunRecord, PlaneSet, tuple[LabelMaps, ...]]:
+    """Return a run of ten classes as one of many more, of which it has seen the last ten."""
+    record, planes, maps = made
+    dynamics, shift = record.dynamics, count - 10
+    assert dynamics is not None
+    areas = np.pad(dynamics.areas, ((0, 0), (0, 0), (shift, 0)))
+    last = [
+        LabelMaps(at.epoch, at.maps.astype(np.uint16) + shift, at.fine.astype(np.uint16) + shift)
+        for at in maps
+    ]
+    moved = replace(
+        planes,
+        labels=planes.labels + shift,
+        true_labels=planes.true_labels + shift,
+        classes=tuple(f"class {i}" for i in range(count)),
+    )
+    return replace(record, dynamics=replace(dynamics, areas=areas)), moved, tuple(last)

@@ -19,6 +19,7 @@ from repdyn.report.figures import (
     similarity_matrices,
     standard_figures,
 )
+from repdyn.report.figures.side_by_side import label_maps
 from repdyn.report.figures.style import spread
 from report import synthetic
 
@@ -112,6 +113,28 @@ def test_decision_regions_mark_the_anchors_and_their_labels() -> None:
     for letter, at in zip("ABC", PLANES.coords[plane], strict=True):
         (disc,) = lines_named(first, letter)
         np.testing.assert_allclose([disc.get_xdata()[0], disc.get_ydata()[0]], at)
+
+
+def test_classes_beyond_256_have_the_colours_and_names_of_their_own() -> None:
+    record, planes, maps = synthetic.with_classes((RECORD, PLANES, MAPS), 300)
+    drawn = standard_figures(record, planes, maps, planes.classes)["decision_regions"]
+    before = standard_figures(RECORD, PLANES, MAPS, synthetic.DIGITS)["decision_regions"]
+    (legend,) = drawn.legends
+    named = [text.get_text() for text in legend.get_texts()]
+    assert set(named[:-1]) <= set(planes.classes[290:])
+    assert named[-1] == "other classes"
+
+    def borders(figure) -> np.ndarray:
+        image = figure.axes[0].images[0].get_array()
+        return (image[:, 1:] != image[:, :-1]).any(axis=-1)
+
+    np.testing.assert_array_equal(borders(drawn), borders(before))
+
+
+def test_label_maps_of_runs_with_many_classes_are_drawn() -> None:
+    _, planes, maps = synthetic.with_classes((RECORD, PLANES, MAPS), 300)
+    figure = label_maps("regions", {"a": maps[-1].fine[-1, 0]}, planes.classes)
+    assert "class 29" in figure.legends[0].get_texts()[0].get_text()
 
 
 def test_decision_regions_need_label_maps() -> None:

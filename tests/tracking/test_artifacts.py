@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repdyn.errors import UserError
-from repdyn.records import Dynamics, Phases
+from repdyn.records import Dynamics, LabelMaps, Phases
 from repdyn.tracking import artifacts
 from tracking import made
 
@@ -66,6 +66,34 @@ def test_label_maps_planes_and_rows_come_back() -> None:
     assert_same(artifacts.decode_planes(artifacts.encode_planes(planes)), planes)
     rows = np.random.default_rng(0).normal(size=(3, 10)).astype(np.float16)
     np.testing.assert_array_equal(artifacts.decode_rows("x", artifacts.encode_rows(rows)), rows)
+
+
+def test_label_maps_of_many_classes_come_back() -> None:
+    rng = np.random.default_rng(0)
+    maps = LabelMaps(
+        4,
+        rng.integers(0, 65_536, (4, 5, 6, 6), dtype=np.uint16),
+        rng.integers(0, 300, (4, 2, 9, 9), dtype=np.uint16),
+    )
+    read = artifacts.decode_label_maps("x", artifacts.encode_label_maps(maps), 4, 3)
+    assert_same(read, maps)
+    assert read.maps.dtype == np.uint16
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint32, np.int64, ">u2"])
+def test_label_maps_of_another_type_are_damage(dtype: object) -> None:
+    maps = LabelMaps(4, np.zeros((4, 5, 6, 6), dtype), np.zeros((4, 2, 9, 9), dtype))
+    with pytest.raises(UserError, match="damaged"):
+        artifacts.decode_label_maps("x", artifacts.encode_label_maps(maps), 4, 3)
+
+
+def test_planes_and_dynamics_of_many_classes_come_back() -> None:
+    names = tuple(f"class {i}" for i in range(65_536))
+    labels = np.full((5, 3), 65_535)
+    planes = dataclasses.replace(made.planes(), classes=names, labels=labels, true_labels=labels)
+    assert_same(artifacts.decode_planes(artifacts.encode_planes(planes)), planes)
+    dynamics = made.dynamics(classes=300)
+    assert_same(decoded(stored(dynamics)), dynamics)
 
 
 PHASES = Phases(onset=3, fit=9, change_points=((), (2, 5), (7,)), spikes=(12,))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
 
-from repdyn.records import Curve
+from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord
 from repdyn.report.similarity import similarity
+from report import synthetic
 from tui.actions import VIEWS
 from tui.screens.look import to_reference
 from tui.screens.run import RunScreen
@@ -364,6 +365,29 @@ def test_export_writes_the_numbers_in_view(monkeypatch: pytest.MonkeyPatch, tmp_
     stem = [float(cell) for cell in lines[1].split(",")[1:]]
     assert stem == pytest.approx(found.cka[0, :, -1].tolist())
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
+
+
+class ManyClasses(FakeSource):
+    """The run as one of 300 classes."""
+
+    def record(self, run: str) -> RunRecord:
+        return synthetic.with_classes((super().record(run), *made()[1:]), 300)[0]
+
+    def planes(self, run: str) -> PlaneSet:
+        return synthetic.with_classes(made(), 300)[1]
+
+    def label_maps(self, run: str, epoch: int) -> LabelMaps:
+        return next(at for at in synthetic.with_classes(made(), 300)[2] if at.epoch == epoch)
+
+
+def test_regions_of_a_run_with_300_classes_are_shown() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press(str(VIEWS.index("regions") + 1))
+        await stage.sees("regions per plane, mean", "class 29")
+        await stage.press("b", "home")
+        await stage.sees("(kept)", "class 29")
+
+    play(scenario, ManyClasses(), "run-0")
 
 
 def test_export_of_regions_holds_the_map_in_view_and_fragmentation_at_all_checkpoints(

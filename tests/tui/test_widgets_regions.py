@@ -63,6 +63,32 @@ def test_the_legend_names_classes_without_a_colour_as_one() -> None:
     play(regions(many, classes=names, first=[99]), scenario, (120, 20))
 
 
+@pytest.mark.parametrize("classes", [300, 65_536])
+def test_classes_beyond_256_are_told_apart(classes: int) -> None:
+    async def scenario(stage: Stage) -> None:
+        drawn = screen(stage.widget)
+        assert f"class {classes - 1}" in drawn
+        assert "agree on 75 %" in drawn
+        corners = [pixel(stage.widget, x, y) for x, y in ((0, 18), (16, 18))]
+        assert corners == [class_colour(0), class_colour(1)]
+
+    last = classes - 1
+    first = np.array([[last, last % 256], [5, 5]], dtype=np.uint16)
+    other = np.array([[last, 7], [5, 5]], dtype=np.uint16)
+    names = [f"class {i}" for i in range(classes)]
+    play(regions(first, classes=names, first=[last, last % 256], other=other), scenario, (90, 20))
+
+
+@pytest.mark.usefixtures("no_colour")
+def test_many_classes_without_colours_are_letters() -> None:
+    async def scenario(stage: Stage) -> None:
+        assert "class 299" in screen(stage.widget)
+
+    map_ = np.arange(200, 300, dtype=np.uint16).reshape(10, 10)
+    names = [f"class {i}" for i in range(300)]
+    play(regions(map_, classes=names, first=[299]), scenario, (120, 20))
+
+
 def test_anchors_are_marked_where_they_lie() -> None:
     async def scenario(stage: Stage) -> None:
         drawn = screen(stage.widget).splitlines()

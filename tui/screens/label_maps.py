@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from textual.widget import Widget
 
 from repdyn.errors import UserError
-from repdyn.records import OUTPUT, PLANE_KINDS, LabelMaps, PlaneSet
+from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, PlaneSet
 from repdyn.report.wording import plain
 from tui.live import Desk
 from tui.source import Source
@@ -22,7 +21,7 @@ KEPT = 200
 FROM = {"test": "test images", "train": "training images", "noisy": "a flipped label among them"}
 """Where a plane's anchors come from, in words."""
 
-Map = NDArray[np.uint8]
+Map = ClassArray
 
 
 class Shelf:

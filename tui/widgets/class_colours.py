@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from repdyn.records import ClassArray
 from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -30,7 +31,7 @@ class ClassColours:
         """Tell whether they were made for so many classes and these first ones."""
         return (self._classes, self._first) == (classes, tuple(dict.fromkeys(first)))
 
-    def see(self, maps: Sequence[NDArray[np.uint8]]) -> None:
+    def see(self, maps: Sequence[ClassArray]) -> None:
         """Give colours that are left to the classes of label maps, the most frequent first."""
         if not maps:
             return

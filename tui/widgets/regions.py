@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from repdyn.records import PlaneSet
+from repdyn.records import ClassArray, PlaneSet
 from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
 from repdyn.report.wording import plain
 from tui.widgets.bands import Bands, spread
@@ -41,7 +41,7 @@ AGREE = len(CLASS_COLOURS) + len(SHARED_GREYS)
 LABEL_AGREE = -1
 """What stands for such a point in a map of differences."""
 
-LabelMap = NDArray[np.uint8]
+Labels = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Panel:
     """A map to draw: title, and the class of each point, LABEL_AGREE for none, (g, g)."""
 
     title: str
-    labels: NDArray[np.int16]
+    labels: Labels
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Picture:
     letters: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
 
 
-def agreement(first: LabelMap, second: LabelMap) -> float:
+def agreement(first: ClassArray, second: ClassArray) -> float:
     """Return the share of points that two label maps give the same class."""
     return float((first == second).mean())
 
@@ -110,13 +110,13 @@ class Regions(Lines):
 
     def set_data(
         self,
-        label_map: LabelMap,
+        label_map: ClassArray,
         *,
         classes: Sequence[str],
         title: str = "",
         anchors: Sequence[tuple[float, float]] = (),
         first: Sequence[int] = (),
-        other: LabelMap | None = None,
+        other: ClassArray | None = None,
         other_title: str = "",
     ) -> None:
         """Show a label map, or two beside each other and where they differ.
@@ -139,7 +139,7 @@ class Regions(Lines):
 
     def set_maps(
         self,
-        maps: Sequence[tuple[str, LabelMap]],
+        maps: Sequence[tuple[str, ClassArray]],
         *,
         classes: Sequence[str],
         anchors: Sequence[tuple[float, float]] = (),
@@ -159,12 +159,12 @@ class Regions(Lines):
             self._colours = ClassColours(len(classes), first)
         self._colours.see([labels for _, labels in maps])
         self._anchors = tuple(anchors)
-        self._panels = tuple(Panel(plain(t), labels.astype(np.int16)) for t, labels in maps)
+        self._panels = tuple(Panel(plain(t), labels.astype(np.int32)) for t, labels in maps)
         if difference:
             (_, one), (_, other) = maps
-            differing = np.where(one == other, LABEL_AGREE, other.astype(np.int16))
+            differing = np.where(one == other, LABEL_AGREE, other.astype(np.int32))
             share = f"agree on {100 * agreement(one, other):.0f} %"
-            self._panels += (Panel(share, differing.astype(np.int16)),)
+            self._panels += (Panel(share, differing.astype(np.int32)),)
         self._redraw()
 
     def on_resize(self) -> None:
@@ -227,25 +227,25 @@ class Regions(Lines):
             strip = Strip.join([strip.crop(0, column), mark, strip.crop(column + 1)])
         return strip
 
-    def _coloured(self, labels: NDArray[np.int16]) -> list[Segment]:
+    def _coloured(self, labels: Labels) -> list[Segment]:
         slots = self._slots(labels)
         lower = slots[1] if len(slots) > 1 else np.full_like(slots[0], OUTSIDE)
         return half_blocks(CLASSES, slots[0], lower, self.base)
 
-    def _lettered(self, labels: NDArray[np.int16]) -> list[Segment]:
+    def _lettered(self, labels: Labels) -> list[Segment]:
         return [
             Segment(_letter(int(labels[start])) * (stop - start), self.base)
             for start, stop in runs(labels)
         ]
 
-    def _slots(self, labels: NDArray[np.int16]) -> Indices:
+    def _slots(self, labels: Labels) -> Indices:
         agree = AGREE if self.app.current_theme.dark else AGREE + 1
         return np.append(self._colours.slots, np.int16(agree))[labels]
 
     def _mark_style(self, label: int) -> Style:
         if not is_colourful(self.app):
             return self.base + Style(bold=True, reverse=True)
-        under = colour(CLASSES, int(self._slots(np.array([label], dtype=np.int16))[0]))
+        under = colour(CLASSES, int(self._slots(np.array([label], dtype=np.int32))[0]))
         return self.base + Style(color=contrasting(under), bgcolor=under, bold=True)
 
     def _legend(self) -> list[list[Segment]]:

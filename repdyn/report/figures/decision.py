@@ -11,10 +11,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
 
 from repdyn.errors import UserError
-from repdyn.records import OUTPUT, PLANE_KINDS, LabelMaps, Phases, PlaneSet, RunRecord
+from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report import axis
 from repdyn.report.class_colours import SHARED_GREYS
 from repdyn.report.figures.palette import ClassColours, class_colours
@@ -122,10 +121,10 @@ def epochs_drawn(epochs: Sequence[int], phases: Phases) -> list[int]:
     return [epochs[i] for i in sorted(taken)]
 
 
-def _map(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> NDArray[np.uint8]:
+def _map(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> ClassArray:
     """Return a layer's label map, the fine one if there is one."""
     fine = np.flatnonzero(planes.fine == plane)
-    label_map: NDArray[np.uint8] = at.fine[row, fine[0]] if len(fine) else at.maps[row, plane]
+    label_map: ClassArray = at.fine[row, fine[0]] if len(fine) else at.maps[row, plane]
     return label_map
 
 
@@ -135,7 +134,7 @@ def _title(epoch: int, phases: Phases) -> str:
 
 
 def _draw_map(
-    axes: Axes, label_map: NDArray[np.uint8], planes: PlaneSet, plane: int, colours: ClassColours
+    axes: Axes, label_map: ClassArray, planes: PlaneSet, plane: int, colours: ClassColours
 ) -> None:
     rows, columns = label_map.shape
     a0, a1, b0, b1 = planes.extent[plane]

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from repdyn.records import Curve, FloatArray, Phases
+from repdyn.records import ClassArray, Curve, FloatArray, Phases
 from repdyn.report import axis
 from repdyn.report.figures.decision import class_legend
 from repdyn.report.figures.overview import name_rows, row_borders
@@ -135,9 +134,7 @@ def _draw_heatmap(axes: Axes, run: Heatmap, cmap: Colormap, colours: Normalize) 
 
 
 @styled
-def label_maps(
-    title: str, maps: Mapping[str, NDArray[np.uint8]], classes: tuple[str, ...]
-) -> Figure:
+def label_maps(title: str, maps: Mapping[str, ClassArray], classes: tuple[str, ...]) -> Figure:
     """Draw label maps of the same plane beside each other.
 
     Args:

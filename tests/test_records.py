@@ -1,0 +1,30 @@
+"""Indices of classes take the smallest unsigned type that holds them."""
+
+import numpy as np
+import pytest
+
+from repdyn.records import MOST_CLASSES, LabelMaps, class_dtype
+from tracking import made
+
+
+@pytest.mark.parametrize(
+    ("classes", "dtype"),
+    [(2, np.uint8), (256, np.uint8), (257, np.uint16), (MOST_CLASSES, np.uint16)],
+)
+def test_the_type_is_the_smallest_that_holds_the_last_class(classes: int, dtype: type) -> None:
+    assert class_dtype(classes) == dtype
+    assert np.array([classes - 1]).astype(class_dtype(classes)).tolist() == [classes - 1]
+
+
+def test_more_classes_than_there_is_a_type_for_are_refused() -> None:
+    with pytest.raises(ValueError, match="65537 classes; there can be at most 65536"):
+        class_dtype(MOST_CLASSES + 1)
+
+
+def test_label_maps_with_classes_that_the_planes_do_not_name_do_not_fit() -> None:
+    planes = made.planes()
+    maps = made.label_maps()
+    assert maps.fit(planes)
+    strange = maps.maps.astype(np.uint16)
+    strange[0, 0, 0, 0] = 256 + 1  # in uint8 it would be class 1, which there is
+    assert not LabelMaps(maps.epoch, strange, maps.fine).fit(planes)
