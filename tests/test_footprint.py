@@ -61,8 +61,18 @@ def test_files_are_as_large_as_told(experiment: Experiment) -> None:
     weights = kept.sizes[artifacts.checkpoint_path(0)]
     # names and shapes are written too
     assert told.weights / 3 <= weights < told.weights / 3 + 20_000
-    assert kept.sizes["maps"] == told.maps / 3
+    areas = recorder.dynamics.areas.nbytes
+    assert kept.sizes["maps"] + areas == told.maps / 3
     assert told.rows / 3 <= kept.sizes["rows"] < told.rows / 3 + 500
+
+
+def test_of_many_classes_a_point_takes_two_bytes(experiment: Experiment) -> None:
+    few = replace(experiment.images, classes=("x",) * 256)
+    many = replace(experiment.images, classes=("x",) * 257)
+    of_few, of_many = (footprint(replace(experiment, images=each)).maps for each in (few, many))
+    places = 3 * (len(experiment.layers) + 1)
+    points = 6 * 5**2 + 3 * 9**2
+    assert of_many - of_few == places * (points + 4)
 
 
 def test_activations_are_those_that_gradients_need() -> None:

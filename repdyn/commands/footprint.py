@@ -19,6 +19,7 @@ from repdyn.experiment import Experiment
 from repdyn.measure.cka import minibatches
 from repdyn.measure.features import CHUNK, flat, layer_features
 from repdyn.measure.growing import ROWS_IN_MEMORY
+from repdyn.records import class_dtype
 from repdyn.report.wording import size
 from repdyn.training import EVALUATION_CHUNK
 
@@ -43,7 +44,8 @@ class Footprint:
         weights: of the checkpoints that are kept, on disk.
         state: to go on from, on disk, twice while it is replaced.
         rows: packed Grams of all checkpoints, on disk and in memory.
-        maps: label maps of all checkpoints before they are packed, on disk and in memory.
+        maps: label maps of all checkpoints before they are packed, and the area of each class, on
+            disk and in memory.
         numbers: weights, gradients and the optimizer's, on the device.
         passing: activations of a training step, of an evaluation or of a minibatch of CKA, whichever
             is most, on the device.
@@ -90,13 +92,15 @@ def footprint(experiment: Experiment) -> Footprint:
         _held_for_grams(max(batches), widths),
     )
     row = sum(b * (b - 1) // 2 if measure.cka == "unbiased" else b * (b + 1) // 2 for b in batches)
+    classes = len(experiment.images.classes)
+    label = class_dtype(classes).itemsize
     planes = known(measure.planes)
     coarse, fine = planes * measure.grid**2, measure.fine_planes * measure.fine_grid**2
     return Footprint(
         weights=most_kept(checkpoints, config.optim.keep_checkpoints) * tensors,
         state=2 * (tensors + moments),
         rows=checkpoints * len(layers) * row * HALF,
-        maps=checkpoints * (len(layers) + 1) * (coarse + fine),
+        maps=checkpoints * (len(layers) + 1) * ((coarse + fine) * label + FLOAT * classes),
         numbers=2 * parameters + moments,
         passing=max(passing),
     )
