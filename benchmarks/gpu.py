@@ -250,7 +250,7 @@ def _label_maps(model: nn.Module, inputs: Tensor, sizes: Sizes) -> list[Figure]:
     anchors = inputs[torch.arange(3 * sizes.planes, device=inputs.device) % len(inputs)]
     planes = planes_through(anchors.reshape(sizes.planes, 3, *inputs.shape[1:]))
     probes = _random_probes(model, layers, inputs, classes)
-    maps = partial(label_maps, model, layers, probes, planes, side, reduce=pooled)
+    maps = partial(label_maps, model, layers, probes, planes, side, classes=classes, reduce=pooled)
 
     def in_bf16() -> np.ndarray:
         with torch.autocast(inputs.device.type, torch.bfloat16):
@@ -273,7 +273,13 @@ def _random_probes(
     features, _ = all_features(model, layers, inputs[:2], reduce=pooled)
     rng = np.random.default_rng(0)
     return {
-        layer.name: LinearProbe(rng.normal(size=(x.shape[1], classes)), np.zeros(classes))
+        layer.name: LinearProbe(
+            weight=rng.normal(size=(x.shape[1], classes)),
+            bias=np.zeros(classes),
+            classes=np.arange(classes, dtype=np.uint8),
+            mean=np.zeros(x.shape[1]),
+            scale=np.ones(x.shape[1]),
+        )
         for layer, x in zip(layers, features, strict=True)
     }
 

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import medians
 from repdyn.measure.probes import TOLERANCE, fit_probe
+from repdyn.records import ClassArray
 
 CLASSES, L2 = 10, 1e-3
 
@@ -68,7 +69,7 @@ def _passes() -> None:
 
 def _ours(
     seen: NDArray[np.float32], labels: NDArray[np.int64], unseen: NDArray[np.float32]
-) -> NDArray[np.uint8]:
+) -> ClassArray:
     return fit_probe(seen, labels, CLASSES, l2=L2).predict(unseen)
 
 

@@ -92,7 +92,7 @@ def test_the_state_of_every_optimizer_comes_back(name: str) -> None:
 
 
 def whole() -> bytes:
-    state = {"format": 3, "trainer": {"epoch": 1, "x": torch.ones(2)}, "recorder": {}}
+    state = {"format": 4, "trainer": {"epoch": 1, "x": torch.ones(2)}, "recorder": {}}
     return encode(state | {"seconds": {"training": 1.0}})
 
 
@@ -105,7 +105,18 @@ def test_a_damaged_state_is_one_line(at: int, bit: int, cut: bool) -> None:
     content = bytearray(whole())
     content[at] ^= 1 << bit
     with suppress(UserError):  # a bit of a number makes another number
-        assert decode_state(bytes(content[:at] if cut else content))["format"] == 3
+        assert decode_state(bytes(content[:at] if cut else content))["format"] == 4
+
+
+def test_the_probes_of_an_older_state_are_not_used() -> None:
+    old = {"format": 3, "trainer": {"epoch": 1}, "recorder": {"stem": {"weight": torch.ones(2)}}}
+    assert decode_state(encode(old | {"seconds": {}}))["recorder"] == {}
+
+
+def test_a_state_of_an_unknown_format_is_refused() -> None:
+    strange = {"format": 2, "trainer": {"epoch": 1}, "recorder": {}, "seconds": {}}
+    with pytest.raises(UserError, match="was saved by another repdyn"):
+        decode_state(encode(strange))
 
 
 def test_a_state_that_another_repdyn_pickled_is_not_read() -> None:

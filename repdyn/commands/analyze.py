@@ -129,8 +129,7 @@ def _measure(
         writer.log_metrics(epoch, artifacts.layer_metrics(recorder.dynamics))
         for part, spent in measurement.seconds.items():
             seconds[part] = seconds.get(part, 0.0) + spent
-        if measurement.undefined:
-            tell_undefined(console, epoch, measurement.undefined)
+        tell_undefined(console, measurement)
         if not console.is_terminal:
             spent = time.perf_counter() - start
             console.print(f"epoch {epoch} measured in {spent:.1f} s", highlight=False)

@@ -14,6 +14,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from repdyn.measure.recorder import Measurement
 from repdyn.training import Epoch
 
 
@@ -22,7 +23,7 @@ class Progress:
 
     def __init__(self, console: Console, epochs: int, checkpoints: int) -> None:
         self._console = console
-        self._undefined: tuple[str, ...] = ()
+        self._undefined: tuple[tuple[str, ...], ...] = ()
         self._total = epochs
         self._bars = Bars(
             TextColumn("{task.description:9}"),
@@ -69,22 +70,29 @@ class Progress:
                 soft_wrap=True,
             )
 
-    def undefined(self, epoch: int, layers: tuple[str, ...]) -> None:
-        """Name the layers whose similarity is undefined, where they are others than before."""
-        if layers and layers != self._undefined:
-            tell_undefined(self._console, epoch, layers)
-        self._undefined = layers
+    def undefined(self, measurement: Measurement) -> None:
+        """Name the layers of which something is undefined, where they are others than before."""
+        found = (measurement.undefined, measurement.unsolved)
+        if found != self._undefined:
+            tell_undefined(self._console, measurement)
+        self._undefined = found
 
 
-def tell_undefined(console: Console, epoch: int, layers: tuple[str, ...]) -> None:
-    """Say which layers have no similarity at a checkpoint."""
-    console.print(
-        f"epoch {epoch}: constant or non-finite features, so no similarity: {', '.join(layers)}",
-        style="yellow",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+def tell_undefined(console: Console, measurement: Measurement) -> None:
+    """Say which layers have no similarity at a checkpoint, and which have no probe."""
+    reasons = {
+        "constant or non-finite features, so no similarity": measurement.undefined,
+        "the linear probe did not converge, so no accuracy and no regions": measurement.unsolved,
+    }
+    for reason, layers in reasons.items():
+        if layers:
+            console.print(
+                f"epoch {measurement.epoch}: {reason}: {', '.join(layers)}",
+                style="yellow",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def tell_notice(console: Console, notice: str) -> None:

@@ -20,8 +20,11 @@ Handler = Callable[[int, FrameType | None], None]
 SAVE_SECONDS = 60.0
 """Work that may be lost where --save-every says nothing."""
 
-FORMAT = 3
+FORMAT = 4
 """Of the state that is saved."""
+
+OLDER_FORMAT = 3
+"""Of which only the probes are not used: their solver starts from zero at the next checkpoint."""
 
 
 class Saver:
@@ -118,7 +121,7 @@ def decode_state(content: bytes) -> dict[str, Any]:
     """
     try:
         state = state_file.decode(content)
-        known = state["format"] == FORMAT
+        known = state["format"] in (FORMAT, OLDER_FORMAT)
         if known and not _is_sound(state):
             raise ValueError("another content")
     except Exception:  # of safetensors and json: whatever strange bytes lead them to
@@ -127,6 +130,8 @@ def decode_state(content: bytes) -> dict[str, Any]:
         raise UserError(
             f"{artifacts.LAST_STATE}: was saved by another repdyn; use that, or train anew"
         )
+    if state["format"] == OLDER_FORMAT:
+        return dict(state) | {"recorder": {}}
     return dict(state)
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from torch import nn
 
@@ -26,7 +24,7 @@ from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
 from repdyn.measure.recorder import Recorder
 from repdyn.measure.rows import Row
-from repdyn.records import Curve, Dynamics, LabelMaps, RunRecord, RunSummary
+from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.tracking import artifacts
 from repdyn.tracking.reader import find_run
 from repdyn.tracking.store import is_remote, tracking_uri
@@ -66,7 +64,7 @@ class Stopped:
         """
         taken: list[LabelMaps] = []
 
-        def each() -> Iterator[tuple[Sequence[Row], NDArray[np.uint8]]]:
+        def each() -> Iterator[tuple[Sequence[Row], ClassArray]]:
             for rows, maps in self.checkpoints:
                 taken.append(maps)
                 yield rows, maps.maps
@@ -231,7 +229,7 @@ def _measure(
     writer.log_dynamics(recorder.dynamics)
     seconds["writing"] = seconds.get("writing", 0.0) + time.perf_counter() - writing
     progress.measured(epoch, time.perf_counter() - start)
-    progress.undefined(epoch.epoch, measurement.undefined)
+    progress.undefined(measurement)
     return measurement.label_maps
 
 

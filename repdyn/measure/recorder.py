@@ -35,7 +35,7 @@ from repdyn.measure.regions import (
     planes_through,
 )
 from repdyn.measure.rows import Row
-from repdyn.records import OUTPUT, Dynamics, LabelMaps
+from repdyn.records import OUTPUT, ClassArray, Dynamics, LabelMaps, class_dtype
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class Measurement:
         label_maps: decision regions.
         undefined: layers, and perhaps `output`, whose features or classes are constant over the
             probe images or not finite: no similarity is defined.
+        unsolved: layers whose probe did not converge: it has no accuracy and no regions.
         seconds: time spent, by part.
     """
 
@@ -81,6 +82,7 @@ class Measurement:
     rows: list[Row]
     label_maps: LabelMaps
     undefined: tuple[str, ...]
+    unsolved: tuple[str, ...]
     seconds: dict[str, float]
 
 
@@ -113,7 +115,7 @@ class Recorder:
         self._shelf = RowShelf()
         self._probes: dict[str, LinearProbe] = {}
         self._epochs: list[int] = []
-        self._maps: list[NDArray[np.uint8]] = []
+        self._maps: list[ClassArray] = []
         self._regions = np.zeros((len(self.layers) + 1, 0, 0))
         self._probe_acc: list[NDArray[np.float64]] = []
         self._broken: list[NDArray[np.bool_]] = []
@@ -157,17 +159,20 @@ class Recorder:
                 chunk=self._chunk,
             )
             rows = [stored(vector) for vector in vectors]
-        accuracy, broken = self._fit_probes(model, clock)
+        accuracy, finite = self._fit_probes(model, clock)
+        unsolved = np.isnan(accuracy[:, 0])
+        broken = np.append(unsolved, not finite[-1])
         with clock("regions"):
             maps = self._label_maps(model, range(len(self.planes)), settings.grid)
             fine = self._label_maps(model, self._data.fine, settings.fine_grid)
         with clock("matrices"):
             self._grow(epoch, rows, accuracy, maps, broken)
         constant = [bool(np.isnan(row[0])) for row in rows]
-        flags = broken | np.array([*constant, False])
-        names = (*(layer.name for layer in self.layers), OUTPUT)
-        undefined = tuple(name for name, flag in zip(names, flags, strict=True) if flag)
-        return Measurement(epoch, rows, LabelMaps(epoch, maps, fine), undefined, clock.seconds)
+        names = np.array([*(layer.name for layer in self.layers), OUTPUT])
+        undefined = tuple(names[~finite | [*constant, False]].tolist())
+        without_probe = tuple(names[:-1][unsolved & finite[:-1]].tolist())
+        kept = LabelMaps(epoch, maps, fine)
+        return Measurement(epoch, rows, kept, undefined, without_probe, clock.seconds)
 
     @property
     def epochs(self) -> tuple[int, ...]:
@@ -177,7 +182,7 @@ class Recorder:
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return what the next measurement depends on beside the stored checkpoints: the probes."""
         return {
-            name: {"weight": torch.from_numpy(probe.weight), "bias": torch.from_numpy(probe.bias)}
+            name: {part: torch.from_numpy(array) for part, array in vars(probe).items()}
             for name, probe in self._probes.items()
         }
 
@@ -185,7 +190,7 @@ class Recorder:
         self,
         state: Mapping[str, Mapping[str, Tensor]],
         dynamics: Dynamics,
-        checkpoints: Iterable[tuple[Sequence[Row], NDArray[np.uint8]]],
+        checkpoints: Iterable[tuple[Sequence[Row], ClassArray]],
     ) -> None:
         """Take in what another recorder of the same layers, data and settings had measured.
 
@@ -200,7 +205,7 @@ class Recorder:
         for epoch, accuracy, flags, (rows, maps) in each:
             self._grow(epoch, list(rows), accuracy, maps, flags)
         self._probes = {
-            name: LinearProbe(probe["weight"].cpu().numpy(), probe["bias"].cpu().numpy())
+            name: LinearProbe(**{part: array.cpu().numpy() for part, array in probe.items()})
             for name, probe in state.items()
         }
 
@@ -225,8 +230,9 @@ class Recorder:
         """Fit each layer's probe.
 
         Returns:
-            Accuracies (L, 3) on test, clean and noisy examples, NaN of features that are not
-            finite; and which of the layers and, last, the output have such, (L+1,).
+            Accuracies (L, 3) on test, clean and noisy examples, NaN of features that are not finite
+            and of probes that are not solved; and which of the layers and, last, the output are
+            finite, (L+1,).
         """
         data = self._data
         with clock("features"):
@@ -242,11 +248,8 @@ class Recorder:
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         data, settings = self._data, self._settings
         accuracy = np.full((len(self.layers), 3), np.nan)
-        finite = [
-            bool(a.isfinite().all() and b.isfinite().all())
-            for a, b in zip(train, test, strict=True)
-        ]
-        broken = ~np.array([*finite, bool(output.isfinite().all())])
+        each = [(a.isfinite().all() & b.isfinite().all()) for a, b in zip(train, test, strict=True)]
+        finite = np.array([bool(one) for one in (*each, output.isfinite().all())])
         for i, layer in enumerate(self.layers):
             x = train[i].cpu().numpy()
             probe = fit_probe(
@@ -258,24 +261,27 @@ class Recorder:
                 start=self._probes.get(layer.name),
             )
             self._probes[layer.name] = probe
-            if broken[i]:
+            if not (finite[i] and probe.solved):
                 continue
             hits = probe.predict(x) == data.given_labels
             accuracy[i, 0] = np.mean(probe.predict(test[i].cpu().numpy()) == data.labels)
             for column, chosen in ((1, ~data.noisy), (2, data.noisy)):
                 if chosen.any():
                     accuracy[i, column] = np.mean(hits[chosen])
-        return accuracy, broken
+        return accuracy, finite
 
-    def _label_maps(self, model: nn.Module, planes: Sequence[int], side: int) -> NDArray[np.uint8]:
+    def _label_maps(self, model: nn.Module, planes: Sequence[int], side: int) -> ClassArray:
         if not planes:
-            return np.zeros((len(self.layers) + 1, 0, side, side), dtype=np.uint8)
+            return np.zeros(
+                (len(self.layers) + 1, 0, side, side), dtype=class_dtype(self._data.classes)
+            )
         return label_maps(
             model,
             self.layers,
             self._probes,
             self.planes.subset(planes),
             side,
+            classes=self._data.classes,
             reduce=self._reduce,
             chunk=self._chunk,
         )
@@ -285,7 +291,7 @@ class Recorder:
         epoch: int,
         rows: list[Row],
         accuracy: NDArray[np.float64],
-        maps: NDArray[np.uint8],
+        maps: ClassArray,
         broken: NDArray[np.bool_],
     ) -> None:
         """Take in a checkpoint; of layers that are broken all is undefined but their row."""

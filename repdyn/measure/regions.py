@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from repdyn.layer import Layer
 from repdyn.measure.features import CHUNK, Reduce, layer_features
 from repdyn.measure.probes import LinearProbe
-
-LabelMap = NDArray[np.uint8]
+from repdyn.records import ClassArray, class_dtype
 
 MARGIN = 0.25
 """How far a grid reaches beyond the anchors' bounding box, as a share of its sides."""
@@ -116,9 +115,10 @@ def label_maps(
     planes: Planes,
     side: int,
     *,
+    classes: int,
     reduce: Reduce,
     chunk: int = CHUNK,
-) -> LabelMap:
+) -> ClassArray:
     """Return the class at each grid point by each layer's probe, and by the output last.
 
     Args:
@@ -127,28 +127,39 @@ def label_maps(
         probes: by layer name, fitted to features of the same `reduce`.
         planes: where to look.
         side: points a side of a plane's grid, g.
+        classes: K, of the output and the probes.
         reduce: how features are made of activations.
         chunk: points a forward pass.
 
     Returns:
-        (L+1, P, g, g) uint8; row index along v2, column index along v1.
+        (L+1, P, g, g); row index along v2, column index along v1.
+
+    Raises:
+        ValueError: the model has more outputs than there are classes.
     """
     weights = [_on(planes.origin.device, probes[layer.name]) for layer in layers]
     columns: list[Tensor] = []
     for inputs in grid_inputs(planes, side, chunk):
         for features, output in layer_features(model, layers, inputs, reduce=reduce, chunk=chunk):
-            said = [(x @ w + c).argmax(dim=1) for x, (w, c) in zip(features, weights, strict=True)]
-            columns.append(torch.stack([*said, output.argmax(dim=1)]).to(torch.uint8))
-    maps: LabelMap = torch.cat(columns, dim=1).cpu().numpy()
+            if output.shape[1] > classes:
+                raise ValueError(f"a model of {output.shape[1]} outputs for {classes} classes")
+            by_probe = [
+                named[(x @ w + c).argmax(dim=1)]
+                for x, (w, c, named) in zip(features, weights, strict=True)
+            ]
+            columns.append(torch.stack([*by_probe, output.argmax(dim=1)]).to(torch.int32))
+    maps: ClassArray = torch.cat(columns, dim=1).cpu().numpy().astype(class_dtype(classes))
     return maps.reshape(len(layers) + 1, len(planes), side, side)
 
 
-def _on(device: torch.device, probe: LinearProbe) -> tuple[Tensor, Tensor]:
+def _on(device: torch.device, probe: LinearProbe) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a probe's weights, intercepts and classes on the device."""
     weight = torch.as_tensor(probe.weight, dtype=torch.float32, device=device)
-    return weight, torch.as_tensor(probe.bias, dtype=torch.float32, device=device)
+    bias = torch.as_tensor(probe.bias, dtype=torch.float32, device=device)
+    return weight, bias, torch.as_tensor(probe.classes.astype(np.int64), device=device)
 
 
-def agreement(a: LabelMap, b: LabelMap) -> NDArray[np.float64]:
+def agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
     """Return the share of grid points with the same class, mean over planes (Somepalli et al. 2022).
 
     Args:
@@ -166,7 +177,7 @@ _WITHIN_PLANE = np.zeros((3, 3, 3), dtype=bool)
 _WITHIN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
 
-def fragmentation(maps: LabelMap) -> float:
+def fragmentation(maps: ClassArray) -> float:
     """Return the mean number of connected regions of a plane, of label maps (P, g, g).
 
     Points are neighbours along a row or a column, not diagonally.
@@ -175,7 +186,7 @@ def fragmentation(maps: LabelMap) -> float:
     return regions / len(maps)
 
 
-def class_areas(maps: LabelMap, classes: int) -> NDArray[np.float64]:
+def class_areas(maps: ClassArray, classes: int) -> NDArray[np.float64]:
     """Return the share of the points given to each class, (K,), of label maps (P, g, g)."""
     counts: NDArray[np.float64] = np.bincount(maps.ravel(), minlength=classes) / maps.size
     return counts

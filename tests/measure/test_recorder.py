@@ -7,6 +7,7 @@ import torch
 from measure.networks import LOGITS, Mlp, Residual
 from repdyn.config import MeasureConfig
 from repdyn.layer import Layer
+from repdyn.measure import probes
 from repdyn.measure.cka import gram_vectors, stored
 from repdyn.measure.recorder import ProbeData, Recorder
 from repdyn.measure.regions import agreement
@@ -170,3 +171,74 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
         np.array_equal(getattr(a, f), getattr(b, f), equal_nan=True)
         for f in ("cka", "regions", "probe_acc", "fragmentation")
     )
+
+
+def test_a_layer_whose_probe_is_not_solved_is_named_and_has_no_regions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    recorder = Recorder([BN, LOGITS], probe_data(), MeasureConfig(grid=2, fine_planes=0))
+    assert recorder.measure(Residual(), 0).unsolved == ()
+    with monkeypatch.context() as patch:
+        patch.setattr(probes, "_ITERATIONS", 1)
+        measured = recorder.measure(Residual(), 1)
+    assert measured.unsolved == ("bn1", "logits")
+    assert measured.undefined == ()
+    assert recorder.measure(Residual(), 2).unsolved == ()
+    dynamics = recorder.dynamics
+    assert np.isfinite(dynamics.cka).all()
+    for array in (dynamics.probe_acc[:, 1], dynamics.regions[:, 1], dynamics.regions[:, :, 1]):
+        assert np.isnan(array).all()
+    assert np.isnan(dynamics.fragmentation[:-1, 1]).all()
+    assert np.isnan(dynamics.areas[:-1, 1]).all()
+    assert np.isfinite(dynamics.output_regions).all()
+    assert np.isfinite(dynamics.probe_acc[:, [0, 2]]).all()
+
+
+class Lookup(torch.nn.Module):
+    """Gives the class that the first pixel names the largest output."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Identity()
+        self.classes = classes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        place = torch.arange(self.classes) - x.flatten(1)[:, :1]
+        return self.layer(-place.abs().clamp(max=2.0))
+
+
+def many_classes(classes: int = 300, output: int = 300) -> tuple[Recorder, Lookup]:
+    images = torch.zeros(classes, 1, 2, 2)
+    images[:, 0, 0, 0] = torch.arange(classes)
+    anchors = torch.zeros(1, 3, 1, 2, 2)
+    anchors[0, 1, 0, 0, 0], anchors[0, 2, 0, 1, 1] = classes - 1, 1
+    labels = np.arange(classes)
+    data = ProbeData(
+        images, labels, images, labels, labels, np.zeros(classes, bool), anchors, (0,), classes
+    )
+    settings = MeasureConfig(grid=7, fine_grid=7, probe_l2=1e-6)
+    return Recorder([Layer("layer", "layer")], data, settings), Lookup(output)
+
+
+def test_300_classes_are_told_apart_and_come_back() -> None:
+    recorder, model = many_classes()
+    measured = recorder.measure(model, 0)
+    dynamics = recorder.dynamics
+    assert dynamics.probe_acc[0, 0, :2].tolist() == [1.0, 1.0]
+    maps = measured.label_maps.maps
+    assert maps.dtype == measured.label_maps.fine.dtype == np.uint16
+    assert int(maps[-1].max()) == 299
+    assert dynamics.areas.shape == (2, 1, 300)
+    resumed, _ = many_classes()
+    resumed.load_state(recorder.state(), dynamics, [(measured.rows, maps)])
+    after = recorder.measure(model, 1), resumed.measure(model, 1)
+    assert np.array_equal(after[0].label_maps.maps, after[1].label_maps.maps)
+    assert np.array_equal(recorder.dynamics.regions, resumed.dynamics.regions)
+    assert recorder.dynamics.output_regions[0, 1] == 1
+
+
+def test_a_model_of_more_outputs_than_classes_is_refused() -> None:
+    recorder, model = many_classes(classes=250, output=300)
+    with pytest.raises(ValueError, match="a model of 300 outputs for 250 classes"):
+        recorder.measure(model, 0)

@@ -76,7 +76,7 @@ def test_the_label_map_of_a_half_plane() -> None:
     anchors = torch.zeros(1, 3, 2)
     anchors[0, 1, 0] = anchors[0, 2, 1] = 1
     planes = planes_through(anchors, margin=0)
-    maps = label_maps(HalfPlane(), [], {}, planes, 4, reduce=pooled)
+    maps = label_maps(HalfPlane(), [], {}, planes, 4, classes=2, reduce=pooled)
     assert maps.shape == (1, 1, 4, 4)
     assert maps[0, 0].tolist() == [[0, 0, 1, 1]] * 4
 
@@ -91,7 +91,7 @@ def test_label_maps_equal_a_point_by_point_forward_pass() -> None:
         (features,), _ = all_features(model, [watched], x, reduce=pooled)
         probes[watched.name] = fit_probe(features.numpy(), labels, 3)
     planes = planes_through(triplets(1, planes=2))
-    maps = label_maps(model, [layer, LOGITS], probes, planes, 5, reduce=pooled, chunk=7)
+    maps = label_maps(model, [layer, LOGITS], probes, planes, 5, classes=3, reduce=pooled, chunk=7)
     model.eval()
     for p in range(2):
         a_low, a_high, b_low, b_high = planes.extent[p]
