@@ -7,6 +7,7 @@ from benchmarks.result import main
 NAMES = (
     "cka_matrix",
     "cka_values",
+    "change_points",
     "probes",
     "measuring",
     "recording_memory",
