@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from repdyn.records import Dynamics, RunRecord
+from repdyn.report.reading import undefined
 
 DIGITS = 5
 """Significant digits; a stored CKA is good to about as many."""
@@ -19,7 +20,8 @@ def as_json(record: RunRecord) -> str:
     """Return all numbers of a run as JSON.
 
     The keys are `summary`, the fields of Dynamics (null before the first checkpoint), `curves`,
-    `phases` and `scores`. Arrays are nested lists of numbers with DIGITS significant digits; NaN
+    `phases`, `scores` and `undefined`, the reasons by the names of the boundaries and scores that the
+    run lacks. Arrays are nested lists of numbers with DIGITS significant digits; NaN
     and infinity are null.
     """
     run = {
@@ -28,6 +30,7 @@ def as_json(record: RunRecord) -> str:
         "curves": record.curves,
         "phases": record.phases,
         "scores": record.scores,
+        "undefined": undefined(record),
     }
     return json.dumps(plain_json(run), allow_nan=False)
 

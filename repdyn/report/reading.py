@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+from repdyn.dynamics.undefined import NO_FLIPPED, undefined_phases, undefined_scores
 from repdyn.errors import UserError
 from repdyn.records import Curve, Dynamics, RunRecord
 
@@ -22,6 +24,23 @@ def measured(record: RunRecord) -> Dynamics:
 def lacks_label_noise(record: RunRecord) -> bool:
     """Return whether the curves say that no label was flipped."""
     return "train/acc" in record.curves and "train/acc_noisy" not in record.curves
+
+
+def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str, str]:
+    """Return for each boundary and score that a run lacks why, by name; see dynamics.undefined.
+
+    Args:
+        record: of the run.
+        ended: whether more may come; None asks its status. Of a run that goes on only an onset
+            that cannot come is undefined.
+    """
+    live = record.summary.status in ("RUNNING", "SCHEDULED")
+    if live if ended is None else not ended:
+        return {"onset": NO_FLIPPED} if lacks_label_noise(record) else {}
+    reasons = undefined_phases(record.curves, record.phases) if record.curves else {}
+    if record.dynamics is not None:
+        reasons |= undefined_scores(record.dynamics, record.phases, record.scores)
+    return reasons
 
 
 def last_epoch(record: RunRecord) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -11,13 +13,12 @@ from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
 from repdyn.report.comparison import KIND_WORDS
 from repdyn.report.export import as_json
 from repdyn.report.heatmap import Heatmaps, Panel
-from repdyn.report.reading import lacks_label_noise, last_epoch, value_at
+from repdyn.report.reading import last_epoch, undefined, value_at
 from repdyn.report.runs import runs_table, status
 from repdyn.report.similarity import Kind, similarity
 from repdyn.report.wording import (
     ACCURACIES,
     NO_CHANGES,
-    NO_ONSET,
     PHASES,
     accuracy,
     boundaries,
@@ -29,6 +30,7 @@ from repdyn.report.wording import (
     plain,
     settings,
     spanned,
+    undefined_lines,
 )
 
 __all__ = ["as_json", "runs_table", "show", "summary"]
@@ -53,6 +55,8 @@ def show(record: RunRecord) -> RenderableType:
         parts.append(_section("Accuracy at key epochs", _key_epochs(record)))
     if record.scores:
         parts.append(_section("Scores", _scores(record)))
+    if missing := undefined(record):
+        parts.append(_section("Undefined", _undefined(missing)))
     if record.phases.spikes:
         parts.append(_spikes(record.phases))
     if record.dynamics is not None:
@@ -75,9 +79,15 @@ def summary(record: RunRecord) -> RenderableType:
         table.add_row(Text(head), Text(" · ".join(words) or "–"))
     if record.scores:
         table.add_row(Text("scores"), _scores(record))
+    if missing := undefined(record, ended=True):
+        table.add_row(Text("undefined"), _undefined(missing))
     if record.phases.spikes:
         table.add_row(Text("beware"), _spikes(record.phases))
     return table
+
+
+def _undefined(reasons: Mapping[str, str]) -> RenderableType:
+    return Group(*(Text(plain(line)) for line in undefined_lines(reasons)))
 
 
 def _spikes(phases: Phases) -> Text:
@@ -142,9 +152,7 @@ def _key_epochs(record: RunRecord) -> RenderableType:
     for name, epoch in (boundaries(record.phases) | {"last epoch": last}).items():
         values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
         table.add_row(Text(name), said[name], *values)
-    if not lacks_label_noise(record):
-        return table
-    return Group(table, Text(f"{PHASES['onset']}: {NO_ONSET}", "dim"))
+    return table
 
 
 def _scores(record: RunRecord) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ PHASES = {
     "test_peak": "test error peak",
 }
 """The phase boundaries by name, in words."""
-
-NO_ONSET = "undefined without label noise"
-"""Said instead of the memorisation onset of a run without flipped labels."""
 
 NO_CHANGES = "– no change that stands out from a steady drift"
 """Said below change points where a layer that was looked at has none."""
@@ -101,6 +98,33 @@ def going_on(summary: RunSummary) -> str:
 def boundaries(phases: Phases) -> dict[str, int]:
     """Return the epochs of the phase boundaries that exist by their names in words."""
     return {PHASES[name]: epoch for name, epoch in phases.markers().items()}
+
+
+def undefined_lines(reasons: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason: what is undefined for it, then why.
+
+    Args:
+        reasons: by the name of a boundary or a score.
+    """
+    names: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names.setdefault(why, []).append(name)
+    return [f"{', '.join(_joined(same))}: {why}" for why, same in names.items()]
+
+
+def _joined(names: Sequence[str]) -> list[str]:
+    """Return names in words; a score undefined of both kinds of similarity is named once."""
+    words = []
+    for name in names:
+        stem, _, kind = name.rpartition("_")
+        other = {"cka": "regions", "regions": "cka"}.get(kind)
+        if other is None:
+            words.append(PHASES.get(name, name))
+        elif f"{stem}_{other}" not in names:
+            words.append(f"{stem.replace('_', ' ')} ({'CKA' if kind == 'cka' else kind})")
+        elif kind == "cka":
+            words.append(stem.replace("_", " "))
+    return words
 
 
 def spanned(epoch: int, interval: Interval | None) -> str:

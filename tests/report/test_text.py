@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from repdyn.dynamics.scores import MEANINGS
+from repdyn.dynamics.scores import MEANINGS, compute_scores
 from repdyn.records import Dynamics, Phases
 from repdyn.report.text import as_json, runs_table, show, summary
+from repdyn.report.wording import undefined_lines
 from report import synthetic
 
 RECORD, _, _ = synthetic.run()
@@ -210,3 +211,30 @@ def test_a_stopped_run_says_how_it_goes_on(status: str, why: str | None) -> None
     said = printed(show(replace(RECORD, summary=synthetic.summary(status=status))))
     assert ("repdyn train --resume 3f9c1a5b" in said) == (why is not None)
     assert why is None or why in said
+
+
+def test_what_is_undefined_is_told_with_the_reason_once_for_both_kinds() -> None:
+    assert RECORD.dynamics is not None
+    phases = replace(RECORD.phases, fit=None)
+    record = replace(RECORD, phases=phases, scores=compute_scores(RECORD.dynamics, phases))
+    words = "fit break, fit break rank, fit break least rank"
+    for say in (show, summary):
+        said = " ".join(printed(say(record), 300).split())
+        assert words in said
+        assert "needs perfect fit, which the run did not reach" in said
+        assert "fit break (CKA)" not in said
+    read = json.loads(as_json(record))["undefined"]
+    assert read["fit_break_cka"] == read["fit_break_regions"]
+    assert read["fit"].startswith("training accuracy never reached 0.999")
+
+
+def test_a_reason_of_one_kind_names_the_kind() -> None:
+    lines = undefined_lines({"synchrony_cka": "why", "depth_drift_regions": "why", "onset": "x"})
+    assert lines == ["synchrony (CKA), depth drift (regions): why", "memorisation onset: x"]
+
+
+def test_of_a_run_that_goes_on_nothing_that_may_come_is_undefined() -> None:
+    going = replace(RECORD, summary=synthetic.summary(status="RUNNING"), phases=Phases(), scores={})
+    assert json.loads(as_json(going))["undefined"] == {}
+    assert "Undefined" not in printed(show(going))
+    assert "needs perfect fit" in printed(summary(going), 300)  # said when it has ended

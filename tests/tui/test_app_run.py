@@ -91,6 +91,19 @@ def test_an_onset_without_label_noise_is_said_to_be_undefined() -> None:
     play(scenario, FakeSource([clean]), run="run-0")
 
 
+def test_scores_that_are_undefined_are_told_with_the_reason() -> None:
+    whole = record()
+    unfit = replace(whole, phases=replace(whole.phases, fit=None), scores={})
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press(str(VIEWS.index("phases") + 1))
+        await stage.sees("training accuracy never reached 0.999")
+        await stage.press("end")
+        await stage.sees("Undefined scores", "needs perfect fit, which the run did not reach")
+
+    play(scenario, FakeSource([unfit]), run="run-0")
+
+
 def test_a_click_on_a_tab_opens_its_view() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")

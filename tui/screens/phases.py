@@ -16,11 +16,10 @@ from textual.widgets import Static
 
 from repdyn.dynamics.scores import MEANINGS
 from repdyn.records import PROBE_SPLITS, RunRecord
-from repdyn.report.reading import lacks_label_noise, last_epoch, value_at
+from repdyn.report.reading import last_epoch, undefined, value_at
 from repdyn.report.wording import (
     ACCURACIES,
     NO_CHANGES,
-    NO_ONSET,
     PHASES,
     accuracy,
     joint_changes,
@@ -28,6 +27,7 @@ from repdyn.report.wording import (
     layer_changes,
     plain,
     spanned,
+    undefined_lines,
 )
 from tui.screens.look import Look
 from tui.screens.view import Table, View, empty
@@ -71,6 +71,10 @@ class PhasesView(View):
         ]
         if record.dynamics is not None:
             parts += [Text("\nLayers", "bold"), _layers(record)]
+        reasons = {n: why for n, why in undefined(record).items() if n not in BOUNDARIES}
+        if reasons:
+            lines = "\n".join(map(plain, undefined_lines(reasons)))
+            parts += [Text("\nUndefined scores", "bold"), Text(lines)]
         self.query_one(".text", Static).update(Group(*parts))
 
     def table(self) -> Table | None:
@@ -88,10 +92,11 @@ def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
     table.columns[1].justify = "left"  # its intervals would push the epochs apart
     table.add_column("", style="dim")
     epochs = record.phases.markers()
+    missing = undefined(record)
     for name, meaning in BOUNDARIES.items():
         epoch = epochs.get(name)
         if epoch is None:
-            why = NO_ONSET if name == "onset" and lacks_label_noise(record) else meaning
+            why = missing.get(name, meaning)
             table.add_row(PHASES[name], "–", *("" for _ in there), Text(why))
         else:
             values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
