@@ -7,7 +7,9 @@ the cosine of two rows.
 
 * unbiased: HSIC₁ (Song et al. 2012, *Feature Selection via Dependence Maximization*), with
   U-centring (Székely & Rizzo 2014): HSIC₁(K, L) = ⟨Ũ(K), Ũ(L)⟩ / (b (b - 3)), diagonals zero.
-  Averaged over minibatches before the ratio is taken (Nguyen, Raghu & Kornblith 2021).
+  Averaged over minibatches before the ratio is taken (Nguyen, Raghu & Kornblith 2021), each by its
+  share of the images: Σ_k (b_k / n) HSIC₁_k. For minibatches of one size that is their plain mean;
+  a short last one, whose estimate is the noisiest, counts for less.
 * biased: HSIC₀(K, L) = ⟨HKH, HLH⟩ / (n - 1)² of the full batch (Kornblith et al. 2019).
 """
 
