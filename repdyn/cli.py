@@ -7,6 +7,7 @@ Cyclopts reads options, help and types from the dataclasses of config.py. A YAML
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from repdyn.config import (
 from repdyn.errors import UserError
 from repdyn.settings_file import read_yaml
 from repdyn.signals import Terminated, taken
+from repdyn.terminal import guarded_errors, tell_error
 
 RUN = Annotated[
     str, Parameter(help="Run id, unique prefix of one, run name, or last.", show_default=False)
@@ -328,14 +330,18 @@ def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data
 
 def main() -> None:
     """Run the command line: one line and an exit code for what the user can mend."""
-    try:
-        with taken():
-            app(sys.argv[1:], exit_on_error=False, print_error=False)
-    except (UserError, CycloptsError) as error:
-        print(f"repdyn: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 (rich is not loaded yet)
-        sys.exit(error.exit_code if isinstance(error, UserError) else 2)
-    except KeyboardInterrupt as stop:
-        sys.exit(143 if isinstance(stop, Terminated) else 130)
+    with guarded_errors():
+        try:
+            with taken():
+                app(sys.argv[1:], exit_on_error=False, print_error=False)
+        except (UserError, CycloptsError) as error:
+            tell_error(str(error))
+            sys.exit(error.exit_code if isinstance(error, UserError) else 2)
+        except KeyboardInterrupt as stop:
+            sys.exit(143 if isinstance(stop, Terminated) else 130)
+        except Exception:  # told here: Python would tell it when nothing guards the terminal
+            traceback.print_exc()
+            sys.exit(1)
 
 
 if __name__ == "__main__":

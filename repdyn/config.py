@@ -254,7 +254,7 @@ class MeasureConfig:
 class StoreConfig:
     """Where the runs are."""
 
-    tracking_uri: str | None = None
+    tracking_uri: str | None = field(default=None, repr=False)  # it may hold a password
     """MLflow's store or server (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)."""
 
     experiment: str | None = None

@@ -3,15 +3,20 @@
 import difflib
 from collections.abc import Iterable
 
+from repdyn.redaction import redact
+
 
 class UserError(Exception):
     """A mistake the user can see and mend.
 
     The message is one line: what was wrong and what to do. The command line prints it without a
-    traceback and exits with the exception's code.
+    traceback and exits with the exception's code. It holds no password or token, wherever it goes.
     """
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
 
 class UnsentError(UserError):

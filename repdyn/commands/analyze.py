@@ -20,6 +20,7 @@ from repdyn.commands.finish import finish, sum_up
 from repdyn.commands.progress import tell_notice, tell_undefined
 from repdyn.commands.storing import run_tags, store_measurement
 from repdyn.config import MeasureConfig, StoreConfig, from_params
+from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
 from repdyn.measure.recorder import Recorder
@@ -37,7 +38,7 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
     Raises:
         UserError: there is no such run, it has no checkpoints, or a setting cannot be met.
     """
-    console = Console()
+    console = new_console()
     summary = find_run(store, run)
     trained = _run_with_weights(summary, store)
     if in_place and summary.status == "RUNNING":

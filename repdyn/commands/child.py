@@ -68,7 +68,7 @@ def _trained(console: Console, child: Child, store: StoreConfig, parent: str) ->
     for run in sweep_runs(store, find_run(store, parent)):
         if run.tags.get(artifacts.POINT_TAG) != child.point or run.status == "FINISHED":
             continue
-        send_left(run.run_id)
+        send_left(run.run_id, store)
         if find_run(store, run.run_id).status in ("RUNNING", "DIED"):
             # its process died: a sweep trains a point once at a time
             end_run(store, run.run_id, "FAILED")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from rich.console import Console
-
 from repdyn.commands.cross import cross_cka, different_probes
 from repdyn.config import StoreConfig
+from repdyn.console import new_console
 from repdyn.defaults import optimizer_kind
 from repdyn.dynamics.comparison import FREE, Observation, findings
 from repdyn.dynamics.phases import find_phases
@@ -25,6 +23,7 @@ from repdyn.report.figures import png
 from repdyn.report.figures.comparison import comparison_figures
 from repdyn.report.page import page
 from repdyn.report.reading import measured
+from repdyn.terminal import write_out
 from repdyn.tracking import artifacts
 from repdyn.tracking.reader import find_sweep, load_run, sweep_runs
 from repdyn.tracking.writer import RunWriter
@@ -58,11 +57,11 @@ def run_comparison(
     else:
         comparison = of_sweep(find_sweep(store, sweep), store)
     if form == "json":
-        sys.stdout.write(as_json(comparison) + "\n")
+        write_out(as_json(comparison) + "\n")
     elif form == "csv":
-        sys.stdout.write(as_csv(comparison))
+        write_out(as_csv(comparison))
     else:
-        console = Console()
+        console = new_console()
         console.print(comparison_text(comparison, console.width, epoch))
 
 

@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.text import Text
 
 from repdyn.config import StoreConfig
+from repdyn.console import new_console
 from repdyn.data import SHAPES, place
 from repdyn.errors import UserError
+from repdyn.redaction import redact
 from repdyn.report.wording import plain
 from repdyn.tracking import artifacts
 from repdyn.tracking.reader import is_newer, list_experiments, list_runs
@@ -51,11 +53,11 @@ class Check:
 
 def run_doctor(store: StoreConfig, data_dir: Path) -> None:
     """Print a line for each check; exit code 1 if something is wrong."""
-    console = Console()
+    console = new_console()
     fine = True
     for check in checks(console, store, data_dir):
         mark, style = MARKS[check.fine]
-        line = Text.assemble((f"{mark} ", style), f"{check.name:15}", plain(check.said))
+        line = Text.assemble((f"{mark} ", style), f"{check.name:15}", plain(redact(check.said)))
         console.print(line, soft_wrap=True)
         fine = fine and check.fine is not False
     if not fine:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from repdyn import models
 from repdyn.commands.progress import tell_notice
 from repdyn.config import DataConfig, MeasureConfig, ModelConfig, TrainConfig
+from repdyn.console import new_console
 from repdyn.data import image_shape
 from repdyn.defaults import resolved
 from repdyn.layer import Layer
@@ -57,6 +57,6 @@ def list_layers(model: ModelConfig, dataset: str, image_size: int | None, patter
             str(torch.Size(shape).numel()),
             str(x.shape[1]),
         )
-    console = Console()
+    console = new_console()
     console.print(table)
     tell_notice(console, choice.notice)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from repdyn.commands.child import Child, Resources, one_line, say, train_child
 from repdyn.config import StoreConfig
+from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.tracking.store import tracking_uri
 
@@ -99,7 +100,7 @@ def _train(child: Child, store: StoreConfig, parent: str, folder: str) -> str:
     if Path(folder).is_dir():
         os.chdir(folder)
     with Path(os.devnull).open("w") as nowhere:
-        return train_child(Console(file=nowhere), child, store, parent)
+        return train_child(new_console(nowhere), child, store, parent)
 
 
 def _connect(address: str) -> None:

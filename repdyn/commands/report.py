@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from repdyn.commands.compare import log_report, of_sweep
 from repdyn.config import StoreConfig
+from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.report.wording import plain
 from repdyn.tracking.reader import find_sweep
@@ -30,4 +29,6 @@ def write_report(sweep: str, store: StoreConfig, out: Path | None) -> None:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {path}: {error.strerror}") from None
-    Console().print(f"{path} (and in the artifacts of run {parent.run_id[:8]})", highlight=False)
+    new_console().print(
+        f"{path} (and in the artifacts of run {parent.run_id[:8]})", highlight=False
+    )

@@ -12,6 +12,7 @@ from repdyn.commands.finish import sum_up
 from repdyn.commands.saving import decode_state
 from repdyn.commands.train import Stopped, go_on
 from repdyn.config import StoreConfig, TrainConfig, from_params
+from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
 from repdyn.grid import PLACES
@@ -37,11 +38,11 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
             were given.
         KeyboardInterrupt: stopped again.
     """
-    console = Console()
+    console = new_console()
     found = find_run(store, text)
     if artifacts.SWEEP_TAG in found.tags:
         raise UserError(f"{text}: is a sweep; the repdyn sweep that started it goes on with it")
-    send_left(found.run_id)
+    send_left(found.run_id, store)
     with claimed(store, found.run_id) as run:
         if run.status == "FINISHED":
             console.print(f"{plain(run.name)} is finished; there is nothing to do", highlight=False)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
-from rich.console import Console
 from rich.text import Text
 
 from repdyn.config import StoreConfig
+from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.report.text import as_json, runs_table, show
 from repdyn.report.wording import going_on, plain
+from repdyn.terminal import write_out
 from repdyn.tracking.reader import list_runs, load_run
 
 MOST_TOLD = 3
@@ -25,9 +24,9 @@ def show_run(run: str, store: StoreConfig, *, as_json_text: bool) -> None:
     """
     record = load_run(store, run)
     if as_json_text:
-        sys.stdout.write(as_json(record) + "\n")
+        write_out(as_json(record) + "\n")
     else:
-        Console().print(show(record))
+        new_console().print(show(record))
 
 
 def list_all(store: StoreConfig, limit: int) -> None:
@@ -38,7 +37,7 @@ def list_all(store: StoreConfig, limit: int) -> None:
     """
     if limit < 1:
         raise UserError(f"--limit {limit}: must be at least 1")
-    console = Console()
+    console = new_console()
     runs = list_runs(store, limit=limit)
     console.print(runs_table(runs, console.width))
     for run in [run for run in runs if going_on(run)][:MOST_TOLD]:

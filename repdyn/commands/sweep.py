@@ -16,6 +16,7 @@ from repdyn.commands.child import Child, Resources, Todo, one_line, say, train_c
 from repdyn.commands.compare import log_report, of_sweep
 from repdyn.commands.train import run_name
 from repdyn.config import StoreConfig, TrainConfig
+from repdyn.console import new_console
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
@@ -55,7 +56,7 @@ def run_sweep(
         UserError: a setting that cannot be met; nothing is trained.
         KeyboardInterrupt: stopped; the same command goes on from there.
     """
-    console = Console()
+    console = new_console()
     configs = [_checked(config) for config in grid.runs()]
     name = name or grid.name
     parent = _parent(store, name)

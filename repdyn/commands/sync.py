@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
+from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.tracking.leftover import Sent, send_spool, spools
 
@@ -16,7 +15,7 @@ def run_sync(folder: Path, uri: str | None) -> None:
     Raises:
         UserError: something could not be sent; it stays.
     """
-    console = Console()
+    console = new_console()
     unsent: list[str] = []
     found = spools(folder)
     for spool in found:

@@ -20,6 +20,7 @@ from repdyn.commands.progress import Progress, tell_notice
 from repdyn.commands.saving import Saver, encode_state
 from repdyn.commands.storing import drop_weights, run_tags, store_measurement, store_weights
 from repdyn.config import StoreConfig, TrainConfig, known
+from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
 from repdyn.measure.recorder import Recorder
@@ -88,7 +89,7 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
         KeyboardInterrupt: stopped; the run ends as KILLED and stays readable up to its last
             checkpoint.
     """
-    console = Console()
+    console = new_console()
     experiment = prepare(config)
     _announce(console, experiment)
     sum_up(console, train_run(console, experiment, store, name), store)

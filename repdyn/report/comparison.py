@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from repdyn.dynamics.comparison import Effect, Finding
 from repdyn.records import FloatArray, IntArray, RunRecord
-from repdyn.report.export import plain_json
+from repdyn.report.export import json_text
 from repdyn.report.wording import plain
 
 BOUNDARIES = ("onset", "fit", "test_min", "test_peak")
@@ -151,7 +150,7 @@ def as_json(comparison: Comparison) -> str:
         "cross": comparison.cross,
         "notes": comparison.notes,
     }
-    return json.dumps(plain_json(whole), allow_nan=False)
+    return json_text(whole)
 
 
 def as_csv(comparison: Comparison) -> str:

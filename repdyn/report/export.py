@@ -32,7 +32,12 @@ def as_json(record: RunRecord) -> str:
         "scores": record.scores,
         "undefined": undefined(record),
     }
-    return json.dumps(plain_json(run), allow_nan=False)
+    return json_text(run)
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON of printable ASCII: of control characters, json leaves DEL as it is."""
+    return json.dumps(plain_json(value), allow_nan=False).replace("\x7f", "\\u007f")
 
 
 def plain_json(value: object) -> object:

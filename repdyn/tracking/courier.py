@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from repdyn.errors import UserError
+from repdyn.redaction import redact, traceable
 from repdyn.tracking.away import is_away
 from repdyn.tracking.files import is_inside, write_whole
 from repdyn.tracking.jobs import (
@@ -56,7 +57,8 @@ class Courier:
             self._do(job)
         except Exception as error:
             if is_away(error):
-                raise AwayError(f"{self._client.tracking_uri}: {_reason(error)}") from error
+                said = redact(f"{self._client.tracking_uri}: {_reason(error)}")
+                raise AwayError(said) from traceable(error)
             raise
 
     def _do(self, job: Job) -> None:

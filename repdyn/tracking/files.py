@@ -16,8 +16,17 @@ _UNFINISHED = ".repdyn-"
 """How the names of files begin that are being written."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+READABLE, PRIVATE = 0o644, 0o600
+"""Who may read a file: everyone, or its owner alone."""
+
+
+def write_whole(path: Path, content: bytes, mode: int = READABLE) -> None:
     """Write beside, then rename: a reader sees the old file or the new one.
+
+    Args:
+        path: of the file.
+        content: of it.
+        mode: its permissions.
 
     Raises:
         UserError: the disk is full; the old file is still there.
@@ -31,7 +40,7 @@ def write_whole(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(handle)
-            Path(beside).chmod(0o644)
+            Path(beside).chmod(mode)
             Path(beside).replace(path)
         except BaseException:
             Path(beside).unlink(missing_ok=True)

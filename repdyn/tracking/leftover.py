@@ -8,12 +8,13 @@ from pathlib import Path
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
+from repdyn.redaction import redact, without_secrets
 from repdyn.tracking.courier import Courier
 from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG
 from repdyn.tracking.jobs import EndRun, Job, LogMetrics, PutArtifact
 from repdyn.tracking.process_lock import HeldError
 from repdyn.tracking.spool import ROOT, RUN, Spool, SpooledRun
-from repdyn.tracking.store import connect, one_line
+from repdyn.tracking.store import connect, one_line, tracking_uri
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,29 @@ def spools(root: Path) -> list[Path]:
     return [folder for folder in folders if (folder / RUN).is_file()]
 
 
-def send_left(run_id: str) -> None:
+def send_left(run_id: str, store: StoreConfig) -> None:
     """Send what waits of a run in the working folder, if anything does.
+
+    Args:
+        run_id: of the run.
+        store: whose credentials are taken where it is the server that the run was logged to.
 
     Raises:
         UserError: as `send_spool`.
     """
     for folder in spools(ROOT):
         if folder.name.startswith(run_id):
-            send_spool(folder)
+            send_spool(folder, store=store)
 
 
-def send_spool(folder: Path, uri: str | None = None) -> Sent:
+def send_spool(folder: Path, uri: str | None = None, *, store: StoreConfig | None = None) -> Sent:
     """Send a spool; what is sent is deleted, and what is not stays.
 
     Args:
         folder: of the spool.
-        uri: of the server, if it is another by now.
+        uri: of the server, if it is another by now or asks for credentials.
+        store: where runs are looked for (default: the environment's); if it is the spool's server,
+            with the credentials in its address.
 
     Raises:
         UserError: another process has the spool, an entry is damaged, the server does not answer or
@@ -66,9 +73,15 @@ def send_spool(folder: Path, uri: str | None = None) -> Sent:
             raise UserError(f"{folder}: is {held}, which sends it itself") from None
         try:
             spooled = spool.run()
-            return _send(spool, spooled, uri or spooled.uri)
+            return _send(spool, spooled, uri or _with_credentials(spooled.uri, store))
         finally:
             spool.close()
+
+
+def _with_credentials(uri: str, store: StoreConfig | None) -> str:
+    """Return the address of a server as the store is named, if it is that server."""
+    named = tracking_uri(store or StoreConfig())
+    return named if without_secrets(named) == uri else uri
 
 
 def _send(spool: Spool, spooled: SpooledRun, uri: str) -> Sent:
@@ -81,7 +94,7 @@ def _send(spool: Spool, spooled: SpooledRun, uri: str) -> Sent:
         sent.append(spool.send_first(courier))
     ends = [job.status for job in sent if isinstance(job, EndRun)]
     return Sent(
-        uri=uri,
+        uri=redact(uri),
         run_id=spooled.run_id,
         metrics=sum(len(job.metrics) for job in sent if isinstance(job, LogMetrics)),
         artifacts=sum(isinstance(job, PutArtifact) for job in sent),

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from repdyn.errors import UserError
+from repdyn.redaction import redact, traceable
 from repdyn.tracking.files import is_inside
 from repdyn.tracking.store import artifact_folder
 
@@ -72,10 +73,10 @@ class RunArtifacts:
         except (UserError, MlflowException, OSError):
             raise
         except Exception as error:
-            said = " ".join(str(error).split())[:200]
+            said = " ".join(redact(str(error)).split())[:200]
             raise UserError(
                 f"run {self._run_id[:8]}: its artifacts in {self._uri} cannot be had ({said})"
-            ) from error
+            ) from traceable(error)
 
 
 def read_inside(folder: Path, path: str, most: int) -> bytes:

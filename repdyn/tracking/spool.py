@@ -1,14 +1,15 @@
 """What a server has not taken yet, on this machine's disk, in order.
 
     repdyn-spool/RUN_ID/   and RUN_ID-2, ... where one is taken or holds what is left
-      run.json         whose: server, run, process
+      run.json         whose: server without credentials, run, process
       lock             held by the process that writes or sends
       00000001/        a job, made under another name: it is whole or absent
         job.json
         content/NAME   of an artifact
 
-Nothing is pickled. An entry is deleted when the server has acknowledged it, so after a crash between
-the two it is sent again, which leaves what once would have left (see courier.py).
+Nothing is pickled, and only the owner may read it: the folder is 0700, its files are 0600. An entry
+is deleted when the server has acknowledged it, so after a crash between the two it is sent again,
+which leaves what once would have left (see courier.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from repdyn.errors import UserError
-from repdyn.tracking.files import write_whole
+from repdyn.tracking.files import PRIVATE, write_whole
 from repdyn.tracking.jobs import Job, PutArtifact, from_json, to_json
 from repdyn.tracking.process_lock import HeldError, ProcessLock
 
@@ -37,13 +38,15 @@ UNFINISHED = "."
 
 CHUNK = 1 << 20
 
+_OWNERS = 0o700
+
 
 @dataclass(frozen=True)
 class SpooledRun:
     """Whose spool it is.
 
     Attributes:
-        uri: of the server.
+        uri: of the server, without credentials: these come from who sends (`leftover.py`).
         host, pid: of the process that wrote it.
     """
 
@@ -67,7 +70,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         # what is sent must be found by a command in the same folder, whatever the process does
         self.folder = folder.absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _make_private(self.folder)
         self._lock = ProcessLock(self.folder / LOCK)
         self._lock.take()
         for unfinished in self.folder.glob(f"{UNFINISHED}[0-9]*"):
@@ -80,7 +83,7 @@ class Spool:
 
     def sign(self, run: SpooledRun) -> None:
         """Say whose spool it is."""
-        write_whole(self.folder / RUN, json.dumps(asdict(run)).encode())
+        write_whole(self.folder / RUN, json.dumps(asdict(run)).encode(), PRIVATE)
 
     def run(self) -> SpooledRun:
         """Return whose spool it is.
@@ -106,9 +109,9 @@ class Spool:
         said = to_json(job)
         if isinstance(job, PutArtifact):
             content = job.content if isinstance(job.content, bytes) else job.content.read_bytes()
-            write_whole(made / CONTENT / PurePosixPath(job.path).name, content)
+            write_whole(made / CONTENT / PurePosixPath(job.path).name, content, PRIVATE)
             said |= {"size": len(content), "crc32": zlib.crc32(content)}
-        write_whole(made / JOB, json.dumps(said).encode())
+        write_whole(made / JOB, json.dumps(said).encode(), PRIVATE)
         made.replace(self.folder / name)
         self._last += 1
         self._waiting.append(name)
@@ -142,6 +145,13 @@ class Spool:
         (self.folder / name).replace(gone)
         shutil.rmtree(gone)
         self._waiting.pop(0)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it, into which only the owner may look."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=_OWNERS)
+    folder.mkdir(exist_ok=True, mode=_OWNERS)
+    folder.chmod(_OWNERS)  # also one that an earlier version has left
 
 
 def new_spool(run_id: str) -> Spool:

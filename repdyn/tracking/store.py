@@ -21,6 +21,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
+from repdyn.redaction import redact, traceable
 from repdyn.tracking.files import disk_full
 from repdyn.tracking.new_store import make_store
 
@@ -159,6 +160,13 @@ _SQLITE_PAGE = 4096
 """Bytes that SQLite asks for at least; it does not say how many it lacks."""
 
 
+_REFUSED = (401, 403)
+NEEDS_CREDENTIALS = (
+    "the server refuses without other credentials: set MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, or give --tracking-uri with them"
+)
+
+
 @contextmanager
 def one_line(uri: str) -> Iterator[None]:
     """Turn what MLflow and its database drivers raise into the user's one line."""
@@ -167,10 +175,10 @@ def one_line(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except (MlflowException, OSError, ImportError) as error:
-        raise UserError(f"{uri}: {first_line(error)}") from error
+        raise UserError(f"{uri}: {first_line(error)}") from traceable(error)
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):
-            raise UserError(f"{uri}: {first_line(error)}") from error
+            raise UserError(f"{uri}: {first_line(error)}") from traceable(error)
         raise
 
 
@@ -198,7 +206,10 @@ def first_line(error: Exception) -> str:
         )
     if _FULL in str(error):
         return disk_full(f"at least {_SQLITE_PAGE:,}")
-    lines = [line for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, MlflowException) and error.get_http_status_code() in _REFUSED:
+        return NEEDS_CREDENTIALS
+    # redacted before it is cut: what is left of a secret would not be known as one
+    lines = [line for line in redact(str(error)).splitlines() if line.strip()]
     return lines[0].strip()[:300] if lines else type(error).__name__
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from repdyn.config import StoreConfig
 from repdyn.errors import UnsentError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
+from repdyn.redaction import redact_uris, without_secrets
 from repdyn.tracking import artifacts, heartbeat
 from repdyn.tracking.courier import Courier
 from repdyn.tracking.files import remove_unfinished
@@ -118,7 +119,9 @@ class RunWriter:
         client = connect(store)
         with one_line(uri):
             experiment = patiently(lambda: _experiment_id(client, name))
-            all_tags = resolve_tags() | heartbeat.signature() | dict(tags)
+            # of MLflow's own, the address of a git repository may hold a token
+            found = {name: redact_uris(value) for name, value in resolve_tags().items()}
+            all_tags = found | heartbeat.signature() | dict(tags)
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
             run = patiently(lambda: client.create_run(experiment, tags=all_tags, run_name=run_name))
@@ -275,7 +278,7 @@ class RunWriter:
             return Outbox(lambda job: patiently(lambda: self._courier(job)))
         spool = new_spool(self.run_id)
         process = (tags.get(tag, "") for tag in (heartbeat.HOST_TAG, heartbeat.PID_TAG))
-        spool.sign(SpooledRun(self._uri, self.run_id, *process))
+        spool.sign(SpooledRun(without_secrets(self._uri), self.run_id, *process))
         return SpoolOutbox(spool, self._courier)
 
     def _beat(self, now: int) -> None:

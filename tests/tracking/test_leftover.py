@@ -174,7 +174,7 @@ def test_a_spool_that_another_process_has_is_left_to_it(
 ) -> None:
     with start(sqlite_store) as run:
         with pytest.raises(UserError, match=r"repdyn-spool/.* held on .* by process \d+"):
-            send_left(run.run_id)
+            send_left(run.run_id, sqlite_store)
         with RunWriter.resume(sqlite_store, run.run_id) as beside:
             beside.set_tag("beside", "yes")
     assert reader.find_run(sqlite_store, run.run_id).tags["beside"] == "yes"
@@ -189,7 +189,7 @@ def test_a_killed_process_leaves_what_it_has_not_sent(
     end.rename(folder / ".00000000")
     run_sync(folder, None)
     assert "its process died: repdyn train --resume" in capsys.readouterr().out
-    send_left(run)  # nothing any more
+    send_left(run, sqlite_store)  # nothing any more
 
 
 def test_a_run_that_is_stopped_while_its_server_is_away_tells_where_it_waits(
@@ -204,7 +204,7 @@ def test_a_run_that_is_stopped_while_its_server_is_away_tells_where_it_waits(
     assert "repdyn sync" in place
     assert logging.getLogger("repdyn").getEffectiveLevel() <= logging.WARNING
     cable.cut = False
-    send_left(run.run_id)
+    send_left(run.run_id, sqlite_store)
     found = reader.find_run(sqlite_store, run.run_id)
     assert (found.status, found.tags["a"]) == ("KILLED", "b")
 
@@ -226,7 +226,7 @@ def test_a_writer_does_not_send_what_another_has_left(
     with RunWriter.resume(sqlite_store, run) as later:
         later.set_tag("later", "yes")
     assert spools(ROOT) == [folder]
-    send_left(run)
+    send_left(run, sqlite_store)
     whole(sqlite_store, run)
 
 

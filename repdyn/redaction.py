@@ -1,0 +1,86 @@
+"""Takes passwords and tokens out of text that is shown or stored.
+
+What is secret in a URI is its userinfo (`scheme://user:password@host`) and the parameters of its
+query that carry tokens or signatures; beside those, the values of the variables of the environment
+that hold credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from urllib.parse import quote
+
+HIDDEN = "***"
+"""Stands where a secret was."""
+
+SECRET_VARIABLES = (
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "DATABRICKS_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_CONNECTION_STRING",
+)
+"""Of the environment, read by MLflow and by the drivers of artifact stores. The name of a user is
+none: it stands in paths and in MLflow's own tags."""
+
+SHORTEST = 4
+"""Characters of a variable's value from which on it is looked for: shorter ones are words anywhere."""
+
+# up to the last @, for people forget to write one in a password as %40, and a slash as %2F; the
+# address of an Azure container is no userinfo
+_USERINFO = re.compile(
+    r"""(?ix) \b (?! (?:wasb|abfs)s? : ) ([a-z][a-z0-9+.-]* ://)
+    (?: [^\s"<>/?\#]+ | [^\s"<>/?\#@:]* : [^\s"<>]* ) @"""
+)
+_WORDS = r"(?:token|secret|passw(?:or)?d|pwd|signature|credential|api[_-]?key|access[_-]?key)"
+_IN_QUERY = re.compile(
+    rf"""(?ix) ( [?&;] (?: [\w.-]* {_WORDS} [\w.-]* | sig | key | auth | pass ) = ) [^\s&;"'<>#]+"""
+)
+_ALONE = re.compile(rf"""(?ix) (\b {_WORDS} =) [^\s&;,"'<>#)]+""")
+_HEADER = re.compile(r"""(?i)(\bauthorization['"]?\s*[:=]\s*['"]?(?:basic|bearer)\s+)[^\s'"]+""")
+
+
+def redact(text: str) -> str:
+    """Return a text for people to read, with HIDDEN for what is secret in it."""
+    text = redact_uris(text)
+    for pattern in (_ALONE, _HEADER):
+        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
+    for secret in _from_environment():
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
+    return text
+
+
+def redact_uris(text: str) -> str:
+    """Return a text with HIDDEN for userinfo and secret parameters of the URIs in it."""
+    if "://" not in text:
+        return text
+    return _IN_QUERY.sub(rf"\g<1>{HIDDEN}", _USERINFO.sub(rf"\g<1>{HIDDEN}@", text))
+
+
+def without_secrets(uri: str) -> str:
+    """Return a URI that may be stored: without userinfo and without secret parameters.
+
+    Whoever uses it again takes the credentials from the environment.
+    """
+    uri, _, fragment = _USERINFO.sub(r"\g<1>", uri).partition("#")
+    place, _, query = uri.partition("?")
+    kept = "&".join(part for part in query.split("&") if part and not _IN_QUERY.match(f"?{part}"))
+    return place + (f"?{kept}" if kept else "") + (f"#{fragment}" if fragment else "")
+
+
+def traceable(error: BaseException) -> BaseException | None:
+    """Return an error as the cause of another; None if its traceback would show a secret."""
+    shown = "".join(traceback.format_exception(error))
+    return error if redact(shown) == shown else None
+
+
+def _from_environment() -> list[str]:
+    """Return the values of SECRET_VARIABLES, also as a URI writes them; the longest first."""
+    values = {os.environ.get(name, "") for name in SECRET_VARIABLES}
+    values |= {quote(value, safe="") for value in values}
+    return sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
