@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -16,6 +17,9 @@ from rich.progress import Progress as Bars
 
 from repdyn.measure.recorder import Measurement
 from repdyn.training import Epoch
+
+NAMED = 3
+"""Tensors that are not finite of which a line gives the names."""
 
 
 class Progress:
@@ -76,6 +80,23 @@ class Progress:
         if found != self._undefined:
             tell_undefined(self._console, measurement)
         self._undefined = found
+
+    def not_finite(self, epoch: int, names: Sequence[str]) -> None:
+        """Name the stored weights that are not finite, if any are."""
+        if names:
+            tell_not_finite(self._console, epoch, names)
+
+
+def tell_not_finite(console: Console, epoch: int, names: Sequence[str]) -> None:
+    """Say that the weights stored at a checkpoint are not finite, and name the first tensors."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    console.print(
+        f"epoch {epoch}: weights that are not finite are stored: {', '.join(names[:NAMED])}{more}",
+        style="yellow",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def tell_undefined(console: Console, measurement: Measurement) -> None:

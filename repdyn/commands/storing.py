@@ -14,13 +14,14 @@ from repdyn.tracking import artifacts
 from repdyn.tracking.writer import RunWriter
 
 
-def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> None:
-    """Store the model's weights."""
+def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> tuple[str, ...]:
+    """Store the model's weights; returns the names of the tensors that are not finite."""
     weights = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in model.state_dict().items()
     }
     writer.put(artifacts.checkpoint_path(epoch), save_tensors(weights))
+    return tuple(name for name, tensor in weights.items() if not tensor.isfinite().all())
 
 
 def drop_weights(writer: RunWriter, epochs: Iterable[int]) -> None:

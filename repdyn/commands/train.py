@@ -225,12 +225,13 @@ def _measure(
     for part, spent in measurement.seconds.items():
         seconds[part] = seconds.get(part, 0.0) + spent
     writing = time.perf_counter()
-    store_weights(writer, model, epoch.epoch)
+    not_finite = store_weights(writer, model, epoch.epoch)
     store_measurement(writer, measurement)
     writer.log_dynamics(recorder.dynamics)
     seconds["writing"] = seconds.get("writing", 0.0) + time.perf_counter() - writing
     progress.measured(epoch, time.perf_counter() - start)
     progress.undefined(measurement)
+    progress.not_finite(epoch.epoch, not_finite)
     return measurement.label_maps
 
 
