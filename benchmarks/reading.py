@@ -28,8 +28,9 @@ from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord, RunSummary
 from repdyn.report.runs import WIDE
 from repdyn.schedule import checkpoint_epochs
 from repdyn.tracking import artifacts
+from repdyn.tracking.location import database_file
 from repdyn.tracking.reader import NEWEST_FIRST, PAGE, load_run
-from repdyn.tracking.store import EXPERIMENT, artifact_folder, database_file, tracking_uri
+from repdyn.tracking.store import EXPERIMENT, artifact_folder, tracking_uri
 from repdyn.tracking.writer import RunWriter
 
 EPOCHS, CLASSES = 200, 10

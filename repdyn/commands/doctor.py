@@ -22,8 +22,9 @@ from repdyn.errors import UserError
 from repdyn.redaction import redact
 from repdyn.report.wording import plain
 from repdyn.tracking import artifacts
+from repdyn.tracking.location import database_file
 from repdyn.tracking.reader import is_newer, list_experiments, list_runs
-from repdyn.tracking.store import database_file, experiment_name, tracking_uri
+from repdyn.tracking.store import experiment_name, tracking_uri
 
 PACKAGES = ("torch", "torchvision", "timm", "mlflow", "textual", "numpy", "rich")
 

@@ -14,7 +14,8 @@ from repdyn.records import Curve, Dynamics, LabelMaps, PlaneSet, RunRecord, RunS
 from repdyn.report.figures import png, standard_figures
 from repdyn.report.text import summary
 from repdyn.tracking import artifacts
-from repdyn.tracking.store import is_remote, tracking_uri
+from repdyn.tracking.location import is_remote
+from repdyn.tracking.store import tracking_uri
 from repdyn.tracking.writer import RunWriter
 
 

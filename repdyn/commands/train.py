@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,13 +26,11 @@ from repdyn.measure.recorder import Recorder
 from repdyn.measure.rows import Row
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.tracking import artifacts
+from repdyn.tracking.location import ARTIFACTS, is_remote
 from repdyn.tracking.reader import find_run
-from repdyn.tracking.store import is_remote, tracking_uri
+from repdyn.tracking.store import tracking_uri
 from repdyn.tracking.writer import RunWriter
 from repdyn.training import Epoch, Trainer
-
-ARTIFACTS = Path("mlruns")
-"""Where MLflow puts artifacts that no server keeps."""
 
 
 @dataclass(frozen=True)

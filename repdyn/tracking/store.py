@@ -12,26 +12,33 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import mlflow
-from filelock import FileLock
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from mlflow.utils.file_utils import local_file_uri_to_path
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.redaction import redact, traceable
+from repdyn.tracking.database_errors import driver_message, missing_driver
 from repdyn.tracking.files import disk_full
-from repdyn.tracking.new_store import make_store
+from repdyn.tracking.location import (
+    ARTIFACTS,
+    artifact_path,
+    database_file,
+    default_uri,
+    is_database_server,
+    is_local_folder,
+    is_remote,
+    sqlite_uri,
+    uri_for_mlflow,
+)
+from repdyn.tracking.new_store import make_store, opened_alone, try_to_open
+from repdyn.tracking.store_checks import check_uri
 
 T = TypeVar("T")
 
 EXPERIMENT = "repdyn"
 ANSWER_SECONDS = 5.0
-
-TABLES_SECONDS = 600.0
-"""How long one process waits while others make the tables of a SQLite store."""
 
 LOCKED_SECONDS = 120.0
 LOCKED_PAUSE = 0.5
@@ -56,17 +63,32 @@ def connect(options: StoreConfig) -> MlflowClient:
     """Return a client of the store that is meant: the option's, the environment's, MLflow's own.
 
     Raises:
-        UserError: there is none of that kind, or its server does not answer.
+        UserError: there is none of that kind, or its server does not answer; nothing is left behind.
     """
     uri = tracking_uri(options)
+    check_uri(uri)
     _knock(uri)
     database = database_file(uri)
-    if database is not None and database.is_dir():  # MLflow would try again for a minute
-        raise UserError(f"{uri}: is a folder; name the file of a store with --tracking-uri")
-    with one_line(uri), _alone(uri):
+    with one_line(uri), opened_alone(uri):
         if database is not None and _is_empty(database):
             make_store(database)
-        return MlflowClient(uri)
+        elif database is not None or is_database_server(uri):
+            try_to_open(uri_for_mlflow(uri))
+        return _client(uri)
+
+
+def _client(uri: str) -> MlflowClient:
+    try:
+        return MlflowClient(uri_for_mlflow(uri))
+    except MlflowException as error:
+        if not is_local_folder(uri):
+            raise
+        path = artifact_path(uri) or Path()
+        file = path / "mlflow.db" if path.is_dir() or not path.suffix else path
+        raise UserError(
+            f"{uri}: MLflow no longer stores runs in folders of files; name a database, such as "
+            f"{sqlite_uri(file)} (mlflow migrate-filestore converts a folder)"
+        ) from error
 
 
 def _is_empty(database: Path) -> bool:
@@ -81,8 +103,9 @@ def connect_existing(options: StoreConfig) -> MlflowClient:
         UserError: there is no such store, or its server does not answer.
     """
     uri = tracking_uri(options)
+    check_uri(uri)
     database = database_file(uri)
-    if database is not None and not database.is_file():
+    if database is not None and not database.exists():
         raise UserError(
             f"{uri}: there is no such store; start a run with repdyn train, "
             "or name another with --tracking-uri"
@@ -91,8 +114,8 @@ def connect_existing(options: StoreConfig) -> MlflowClient:
 
 
 def tracking_uri(options: StoreConfig) -> str:
-    """Return the store's address."""
-    return options.tracking_uri or str(mlflow.get_tracking_uri())
+    """Return the store's URI."""
+    return options.tracking_uri or default_uri()
 
 
 def experiment_name(options: StoreConfig) -> str:
@@ -100,35 +123,17 @@ def experiment_name(options: StoreConfig) -> str:
     return options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
 
 
-def database_file(uri: str) -> Path | None:
-    """Return the file of a SQLite store, None for others."""
-    scheme, slashes, path = uri.partition("?")[0].partition("://")
-    if scheme != "sqlite" or not slashes or path in ("", "/", "/:memory:"):
-        return None
-    if path.startswith("/file:"):  # an address of SQLite's own
-        return None
-    return Path(path.removeprefix("/"))
-
-
-def is_remote(uri: str) -> bool:
-    """Say whether a store is behind a server."""
-    return uri.lower().startswith(("http://", "https://"))
-
-
 def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
     """Return the folder of a run's artifacts on this machine, None if a server keeps them.
 
-    A store that was copied from elsewhere still names the old folder; then the artifacts are looked
-    for beside the database.
+    A store that was copied or moved still names the old folder; what lies beside its database is
+    its own.
     """
-    uri = run.info.artifact_uri
-    if urlsplit(uri).scheme not in ("", "file"):
-        return None
-    recorded = Path(local_file_uri_to_path(uri))
+    recorded = artifact_path(run.info.artifact_uri)
     database = database_file(client.tracking_uri)
-    if recorded.is_dir() or database is None:
+    if recorded is None or database is None:
         return recorded
-    beside = database.parent / "mlruns" / run.info.experiment_id / run.info.run_id / "artifacts"
+    beside = database.parent / ARTIFACTS / run.info.experiment_id / run.info.run_id / "artifacts"
     return beside if beside.is_dir() else recorded
 
 
@@ -174,27 +179,12 @@ def one_line(uri: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (MlflowException, OSError, ImportError) as error:
+    except (MlflowException, OSError, ImportError, UnicodeError) as error:
         raise UserError(f"{uri}: {first_line(error)}") from traceable(error)
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):
             raise UserError(f"{uri}: {first_line(error)}") from traceable(error)
         raise
-
-
-@contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes from a SQLite store while this one opens it: it may make the tables."""
-    database = database_file(uri)
-    if database is None:
-        yield
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(database.parent, os.W_OK):  # then there is nothing to make
-        yield
-        return
-    with FileLock(f"{database}.lock", timeout=TABLES_SECONDS):
-        yield
 
 
 def first_line(error: Exception) -> str:
@@ -208,8 +198,9 @@ def first_line(error: Exception) -> str:
         return disk_full(f"at least {_SQLITE_PAGE:,}")
     if isinstance(error, MlflowException) and error.get_http_status_code() in _REFUSED:
         return NEEDS_CREDENTIALS
+    said = missing_driver(error) or driver_message(error) or str(error)
     # redacted before it is cut: what is left of a secret would not be known as one
-    lines = [line for line in redact(str(error)).splitlines() if line.strip()]
+    lines = [line for line in redact(said).splitlines() if line.strip()]
     return lines[0].strip()[:300] if lines else type(error).__name__
 
 

@@ -39,6 +39,7 @@ from repdyn.tracking.jobs import (
     RemoveArtifact,
     SetTag,
 )
+from repdyn.tracking.location import is_remote
 from repdyn.tracking.outbox import Outbox
 from repdyn.tracking.process_lock import ProcessLock
 from repdyn.tracking.spool import SpooledRun, new_spool
@@ -47,7 +48,6 @@ from repdyn.tracking.store import (
     artifact_folder,
     connect,
     experiment_name,
-    is_remote,
     one_line,
     patiently,
     tracking_uri,

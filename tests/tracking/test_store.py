@@ -24,8 +24,8 @@ from repdyn.tracking import outbox as outbox_module
 from repdyn.tracking import store as store_module
 from repdyn.tracking.heartbeat import Heartbeat
 from repdyn.tracking.jobs import Job, SetTag
+from repdyn.tracking.location import database_file
 from repdyn.tracking.outbox import Outbox
-from repdyn.tracking.store import database_file
 from repdyn.tracking.writer import RunWriter
 from tracking import made
 from tracking.test_artifacts import assert_same

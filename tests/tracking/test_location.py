@@ -1,0 +1,58 @@
+"""URIs of stores and the paths that they stand for."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repdyn.config import StoreConfig
+from repdyn.errors import UserError
+from repdyn.tracking import reader
+from repdyn.tracking.location import artifact_path, artifact_uri, database_file, sqlite_uri
+from repdyn.tracking.store import connect
+from repdyn.tracking.writer import RunWriter
+
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(NAMES)
+def test_a_path_comes_back_from_its_uri(name: str) -> None:
+    if name in (".", ".."):
+        return
+    path = Path("/store") / name / "mlflow.db"
+    assert database_file(sqlite_uri(path)) == path
+    assert artifact_path(artifact_uri(path)) == path
+
+
+@pytest.mark.parametrize("name", ["My Docs", "Zoë", "a#b", "a?b", "[x]", "a:b", "100%", "-x", "x."])
+def test_the_default_store_is_made_in_the_working_folder(
+    name: str, tmp_path: Path, blank_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    (folder / "mlflow.db").write_bytes(blank_database.read_bytes())
+    with RunWriter.start(StoreConfig(), "run", {}, {}) as writer:
+        writer.put("grams/x", b"content")
+    assert reader.find_run(StoreConfig(), "last").run_id == writer.run_id
+    assert reader.artifact_sizes(StoreConfig(), "last") == {"grams/x": 7}
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert {one.name for one in folder.iterdir()} == {"mlflow.db", "mlflow.db.lock", "mlruns"}
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["sqlite://", "sqlite:///a%00b.db", "sqlite:////proc/x.db", "sqlite:///" + "x/" * 400 + "a.db",
+     "sqlite:///a%FFb.db", "sqlite:///" + "x" * 300, "sqlite:////dev/null"],
+)  # fmt: skip
+def test_a_store_that_cannot_be_made_is_one_line_and_leaves_nothing(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as raised:
+        connect(StoreConfig(tracking_uri=uri))
+    assert len(str(raised.value).splitlines()) == 1
+    assert not list(tmp_path.iterdir())
