@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -328,11 +328,21 @@ def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data
     run_doctor(store or StoreConfig(), data_dir)
 
 
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what cannot be stored or printed: bytes that are no UTF-8 come as lone surrogates."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{ascii(word)[1:-1][:80]}: is not UTF-8; rename it") from None
+
+
 def main() -> None:
     """Run the command line: one line and an exit code for what the user can mend."""
     with guarded_errors():
         try:
             with taken():
+                _check_words(sys.argv[1:])
                 app(sys.argv[1:], exit_on_error=False, print_error=False)
         except (UserError, CycloptsError) as error:
             tell_error(str(error))

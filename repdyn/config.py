@@ -9,9 +9,8 @@ or the optimizer brings its own (see defaults.py); `resolved` configurations hol
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 import shlex
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from cyclopts import Group, Parameter, Token
 
 from repdyn.errors import UserError
+from repdyn.pattern import check_pattern
 
 DATA = Group("Data", sort_key=1)
 MODEL = Group("Model", sort_key=2)
@@ -40,6 +40,44 @@ ProbeFeatures = Literal["pooled", "flat"]
 ProbeLabels = Literal["given", "true"]
 
 MOST_EPOCHS = 1_000_000
+MOST_CHECKPOINTS = 20_000
+"""Checkpoints of a run: of more, a reader would take the files for damaged."""
+
+MOST_CHARACTERS = 1000
+"""In a setting that is text: longer ones are no name, path or pattern, but slow to go through."""
+
+MOST_EXPERIMENT_CHARACTERS = 500
+MOST_RUN_CHARACTERS = 250
+"""In the names of experiments and runs: MLflow's tables hold no more."""
+
+SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
+"""Magnitudes of float32's normal numbers, in which a setting reaches torch."""
+
+RESERVED_ARGUMENTS = frozenset(
+    {
+        "cache_dir",
+        "checkpoint_path",
+        "device",
+        "dtype",
+        "exportable",
+        "feature_cfg",
+        "feature_cls",
+        "features_only",
+        "in_chans",
+        "kwargs_filter",
+        "model_cfg",
+        "model_cls",
+        "model_name",
+        "no_jit",
+        "num_classes",
+        "out_indices",
+        "pruned",
+        "scriptable",
+        "variant",
+    }
+)
+"""timm's arguments that no run may give: a run is anyone's, and they read files, go to the network,
+or change what repdyn sets itself. So is all that starts with `pretrained`."""
 
 T = TypeVar("T")
 
@@ -49,6 +87,48 @@ def _check(config: object, name: str, holds: Callable[[Any], bool], must: str) -
     value = getattr(config, name)
     if value is not None and not holds(value):
         raise UserError(f"--{name.replace('_', '-')} {value}: must be {must}")
+
+
+def _check_count(config: object, name: str, least: int, most: int) -> None:
+    """Raise the user's mistake where a given number lies outside of its bounds."""
+    must = f"at least {least} and at most {most:,}"
+    _check(config, name, lambda n: least <= n <= most, must)
+
+
+def _check_plain(config: Any) -> None:
+    """Raise the user's mistake where a setting of any kind cannot be computed with or stored.
+
+    Text is short and without control characters; a float is one that float32 holds.
+    """
+    for setting in dataclasses.fields(config):
+        option = f"--{setting.name.replace('_', '-')}"
+        value = getattr(config, setting.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, str | Path):
+                check_text(option, str(part), MOST_CHARACTERS)
+            elif isinstance(part, float) and part and not SMALLEST <= abs(part) <= LARGEST:
+                raise UserError(
+                    f"{option} {part}: must be a number that float32 holds, "
+                    f"from {SMALLEST:.2g} to {LARGEST:.2g}"
+                )
+
+
+def check_text(name: str, text: str, most: int) -> None:
+    """Check text that is to be stored.
+
+    Args:
+        name: of what it is, for the message.
+        text: to check.
+        most: characters that it may have.
+
+    Raises:
+        UserError: it is too long, has control characters or is not Unicode.
+    """
+    if len(text) > most:
+        raise UserError(f"{name}: {len(text):,} characters; give at most {most:,}")
+    strange = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None)
+    if strange is not None:
+        raise UserError(f"{name}: holds U+{ord(strange):04X}, which is no character; remove it")
 
 
 def _checkpoints(_hint: object, tokens: Sequence[Token]) -> int | tuple[int, ...]:
@@ -92,10 +172,11 @@ class DataConfig:
     """Fixes the subset, the label noise, the probe images and the planes."""
 
     def __post_init__(self) -> None:
-        _check(self, "train_size", lambda n: n >= 2, "at least 2")
-        _check(self, "image_size", lambda n: n >= 4, "at least 4")
+        _check_count(self, "train_size", 2, 10**9)
+        _check_count(self, "image_size", 4, 8192)
         _check(self, "label_noise", lambda s: 0 <= s < 1, "a share of at least 0 and below 1")
         _check(self, "data_seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
+        _check_plain(self)
 
 
 @Parameter(name="*", group=MODEL)
@@ -113,10 +194,20 @@ class ModelConfig:
     """key=value passed on to timm; may be repeated."""
 
     def __post_init__(self) -> None:
-        _check(self, "width", lambda w: 0 < w <= 16 and math.isfinite(w), "above 0 and at most 16")
+        _check(self, "width", lambda w: 0.001 <= w <= 16, "at least 0.001 and at most 16")
+        _check_plain(self)
         for text in self.arch_arg:
-            if not re.match(r"[A-Za-z_]\w*=", text):
-                raise UserError(f"--arch-arg {text}: write key=value, for example depth=6")
+            _check_argument(text)
+
+
+def _check_argument(text: str) -> None:
+    key, equals, _ = text.partition("=")
+    if not equals or not key.isidentifier() or not key.isascii():
+        raise UserError(f"--arch-arg {text}: write key=value, for example depth=6")
+    if key in RESERVED_ARGUMENTS or key.startswith("pretrained"):
+        raise UserError(
+            f"--arch-arg {text}: repdyn sets {key} itself, or never lets a run set it; remove it"
+        )
 
 
 @Parameter(name="*", group=OPTIMISATION)
@@ -167,14 +258,16 @@ class OptimConfig:
     """Save the state for --resume every so many epochs (default: once a minute)."""
 
     def __post_init__(self) -> None:
-        _check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
+        _check(self, "lr", lambda x: 0 < x <= 1e6, "above 0 and at most 1e6")
         _check(self, "momentum", lambda x: 0 <= x < 1, "at least 0 and below 1")
-        _check(self, "weight_decay", lambda x: 0 <= x < math.inf, "at least 0")
-        _check(self, "batch_size", lambda n: n >= 2, "at least 2")
+        _check(self, "weight_decay", lambda x: 0 <= x <= 1e6, "at least 0 and at most 1e6")
+        _check_count(self, "batch_size", 2, 10**9)
         _check(self, "epochs", lambda n: 1 <= n <= MOST_EPOCHS, f"from 1 to {MOST_EPOCHS:,}")
-        _check(self, "keep_checkpoints", lambda n: isinstance(n, str) or n >= 1, "at least 1")
-        _check(self, "save_every", lambda n: n >= 1, "at least 1")
+        if not isinstance(self.keep_checkpoints, str):
+            _check_count(self, "keep_checkpoints", 1, MOST_EPOCHS)
+        _check_count(self, "save_every", 1, MOST_EPOCHS)
         _check(self, "seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
+        _check_plain(self)
 
 
 @Parameter(name="*", group=MEASURES)
@@ -230,23 +323,30 @@ class MeasureConfig:
     """Points a side of the finer grid."""
 
     def __post_init__(self) -> None:
-        _check(self, "probe_images", lambda n: n >= 4, "at least 4")
-        _check(self, "cka_batch", lambda n: n >= 4, "at least 4: HSIC1 divides by b (b - 3)")
-        _check(self, "probe_train", lambda n: n >= 2, "at least 2")
-        _check(self, "probe_l2", lambda x: 0 < x < math.inf, "above 0")
-        _check(self, "planes", lambda n: n >= 3, "at least 3")
-        _check(self, "grid", lambda n: n >= 2, "at least 2")
-        _check(self, "fine_planes", lambda n: n >= 0, "at least 0")
-        _check(self, "fine_grid", lambda n: n >= 2, "at least 2")
-        match self.checkpoints:
-            case int(n) if n < 2:
-                raise UserError(f"--checkpoints {n}: at least 2, the first and the last epoch")
-            case tuple(epochs) if any(e < 0 for e in epochs):
-                raise UserError(f"--checkpoints {min(epochs)}: epochs start at 0")
-        try:
-            re.compile(self.layers)
-        except re.error as error:
-            raise UserError(f"--layers {self.layers}: no regular expression ({error})") from None
+        _check_count(self, "probe_images", 4, 10**9)
+        # HSIC1 divides by b (b - 3)
+        _check_count(self, "cka_batch", 4, 10**9)
+        _check_count(self, "probe_train", 2, 10**9)
+        _check(self, "probe_l2", lambda x: 0 < x <= 1e6, "above 0 and at most 1e6")
+        _check_count(self, "planes", 3, 100_000)
+        _check_count(self, "grid", 2, 1024)
+        _check_count(self, "fine_planes", 0, 100_000)
+        _check_count(self, "fine_grid", 2, 4096)
+        _check_checkpoints(self.checkpoints)
+        _check_plain(self)
+        check_pattern(self.layers)
+
+
+def _check_checkpoints(checkpoints: int | tuple[int, ...] | None) -> None:
+    match checkpoints:
+        case int(n) if n < 2:
+            raise UserError(f"--checkpoints {n}: at least 2, the first and the last epoch")
+        case int(n) if n > MOST_CHECKPOINTS:
+            raise UserError(f"--checkpoints {n}: at most {MOST_CHECKPOINTS:,}")
+        case tuple(epochs) if any(e < 0 for e in epochs):
+            raise UserError(f"--checkpoints {min(epochs)}: epochs start at 0")
+        case tuple(epochs) if len(epochs) > MOST_CHECKPOINTS:
+            raise UserError(f"--checkpoints: {len(epochs):,} epochs; at most {MOST_CHECKPOINTS:,}")
 
 
 @Parameter(name="*", group=TRACKING)
@@ -259,6 +359,11 @@ class StoreConfig:
 
     experiment: str | None = None
     """MLflow experiment (default: MLFLOW_EXPERIMENT_NAME, else repdyn)."""
+
+    def __post_init__(self) -> None:
+        _check_plain(self)
+        if self.experiment is not None:
+            check_text("--experiment", self.experiment, MOST_EXPERIMENT_CHARACTERS)
 
 
 def known(value: T | None) -> T:

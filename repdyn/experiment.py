@@ -17,10 +17,13 @@ from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers
 from repdyn.measure.recorder import ProbeData, Recorder
+from repdyn.memory import check_memory
 from repdyn.memory_format import memory_format
 from repdyn.records import PlaneSet
 from repdyn.schedule import checkpoint_epochs
 from repdyn.training import TrainingData, check_optimizer, pick_device
+
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Experiment:
         """Return the model with its initial weights, which the seed fixes."""
         model = _build(self.config, self.images).to(self.device)
         return model.to(memory_format=self.data.memory_format)
+
+    def sketch(self) -> nn.Module:
+        """Return the model on the meta device, where it takes no memory."""
+        return _sketch(self.config, self.images).to(memory_format=self.data.memory_format)
 
     def new_recorder(self) -> Recorder:
         """Return a recorder with the run's probe images, probe training set and planes."""
@@ -123,6 +130,7 @@ def prepare(config: TrainConfig) -> Experiment:
             f"--batch-size {batch_size}: there are {n} training images; take at most {n}"
         )
     config = replace(config, data=replace(config.data, train_size=n))
+    _sketch(config, images)  # refuses what is too large before memory is taken for it
     model = _build(config, images)
     blank = torch.zeros(2, *images.train_images.shape[1:])
     choice = choose_layers(model, measure.layers, blank)
@@ -136,7 +144,11 @@ def prepare(config: TrainConfig) -> Experiment:
         std=images.std.to(device),
         memory_format=memory_format(model, device),
     )
-    triplets = anchors(images, known(measure.planes), config.data.data_seed)
+    planes = known(measure.planes)
+    # as they are drawn, together, and as the model takes them
+    pixels = 3 * planes * images.train_images[0].numel()
+    check_memory(2 * pixels + 2 * pixels * FLOAT_BYTES, f"--planes {planes}:")
+    triplets = anchors(images, planes, config.data.data_seed)
     return Experiment(
         config,
         family,
@@ -157,9 +169,14 @@ def _build(config: TrainConfig, images: ImageData) -> nn.Module:
     """Build the model; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optim.seed)
-        return models.build(
-            config.model,
-            image_size=int(images.train_images.shape[-1]),
-            channels=int(images.train_images.shape[1]),
-            classes=len(images.classes),
-        )
+        return models.build(config.model, **_shape(images))
+
+
+def _sketch(config: TrainConfig, images: ImageData) -> nn.Module:
+    return models.sketch(config.model, **_shape(images))
+
+
+def _shape(images: ImageData) -> dict[str, int]:
+    """Return what a model must know of its images."""
+    _, channels, _, side = images.train_images.shape
+    return {"image_size": side, "channels": channels, "classes": len(images.classes)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +21,12 @@ SEED, SEEDS = "seed", "seeds"
 
 WHERE, SET = "where", "set"
 """Keys of a file: settings of only those runs that agree with a rule."""
+
+MOST_RUNS = 10_000
+"""Of a sweep."""
+
+_DIGITS = 9
+"""Of a number of seeds that are read: anyone may have written more."""
 
 PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every"})
 """Settings that say where and how a run is computed, not what is computed."""
@@ -64,8 +71,11 @@ class Grid:
         So that a sweep that is stopped half way has compared everything for its first seeds.
 
         Raises:
-            UserError: a value is not what its setting takes.
+            UserError: a value is not what its setting takes, or there are more than MOST_RUNS.
         """
+        count = math.prod(map(len, self.settings.values()))
+        if count > MOST_RUNS:
+            raise UserError(f"the grid has {count:,} runs; a sweep takes at most {MOST_RUNS:,}")
         names = sorted(self.settings, key=lambda name: name != SEED)
         combinations = itertools.product(*(self.settings[name] for name in names))
         return [
@@ -181,9 +191,12 @@ def _item(value: object) -> Value:
 
 
 def _seeds(count: object) -> Values:
-    if not str(count).isdecimal() or int(str(count)) < 1:
-        raise UserError(f"--seeds {count}: give how many, at least 1")
-    return tuple(str(seed) for seed in range(int(str(count))))
+    digits = str(count)
+    if not (digits.isdecimal() and len(digits) <= _DIGITS and 1 <= int(digits) <= MOST_RUNS):
+        raise UserError(
+            f"--seeds {digits[:20]}: give how many, at least 1 and at most {MOST_RUNS:,}"
+        )
+    return tuple(str(seed) for seed in range(int(digits)))
 
 
 def _of_options(options: Sequence[str]) -> dict[str, Values]:

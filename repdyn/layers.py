@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from repdyn.dry_pass import LeftOut, dry_pass, grouped
 from repdyn.errors import UserError
 from repdyn.layer import Layer
+from repdyn.pattern import matching
 
 _CONTAINERS = frozenset({"blocks", "layers", "stages", "features", "encoder"})
 _FIRST = ("stem", "patch_embed", "stem_conv", "conv_stem", "conv_proj")
@@ -71,8 +71,9 @@ def choose_layers(model: nn.Module, pattern: str = "", inputs: Tensor | None = N
     layers, left_out = _candidates(model), list[LeftOut]()
     if inputs is not None:
         layers, left_out = dry_pass(model, layers, inputs, _opened)
-    found = tuple(layer for layer in layers if re.search(pattern, layer.name))
-    missing = tuple(left for left in left_out if re.search(pattern, left.name))
+    chosen = set(matching(pattern, [one.name for one in (*layers, *left_out)]))
+    found = tuple(layer for layer in layers if layer.name in chosen)
+    missing = tuple(left for left in left_out if left.name in chosen)
     if pattern and missing:
         raise UserError(f"--layers {pattern}: cannot watch {grouped(missing)}")
     if not found:

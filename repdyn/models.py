@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import timm
@@ -13,12 +15,18 @@ from torch import Tensor, nn
 
 from repdyn.config import Family, ModelConfig
 from repdyn.errors import UserError, nearest
+from repdyn.memory import available_memory
+from repdyn.model_limits import limited
 
 SMALL_IMAGE = 64
 """Up to this side in pixels a ResNet gets the 3×3 stride-1 stem without max-pooling that He et al.
 (2016, section 4.2) used on CIFAR."""
 
+LARGEST_ARGUMENT = 1_000_000
+"""Of timm's numbers: none of its models has a dimension as large."""
+
 _FAMILIES: Mapping[str, Family] = {"resnet": "resnet", "vision_transformer": "vit", "deit": "vit"}
+_NAME = re.compile(r"\w+(\.[\w-]+)?", re.ASCII)
 
 
 def family(arch: str) -> Family:
@@ -27,7 +35,8 @@ def family(arch: str) -> Family:
     Raises:
         UserError: timm has no such model; names the nearest ones.
     """
-    if not timm.is_model(arch):
+    # not the places that timm would load a model from: hf-hub:NAME, local-dir:PATH
+    if not _NAME.fullmatch(arch) or not timm.is_model(arch):
         raise UserError(f"--arch {arch}: timm has no such model{nearest(arch, timm.list_models())}")
     module = timm.models.model_entrypoint(arch).__module__.rpartition(".")[2]
     return _FAMILIES.get(module, "other")
@@ -38,39 +47,72 @@ def build(config: ModelConfig, *, image_size: int, channels: int, classes: int) 
 
     ResNets are initialised without zeroed last BatchNorms and ViTs with timm's `jax` scheme: with
     timm's defaults narrow ones stay near chance for tens of epochs. `--arch-arg` overrides both.
-    The global torch seed fixes the weights.
+    The global torch seed fixes the weights. How large the model becomes is for `sketch` to say.
 
     Raises:
         UserError: unknown model, an argument timm does not take, or a model that cannot take
             images of this size.
     """
+    return _built(config, image_size=image_size, channels=channels, classes=classes)
+
+
+def sketch(config: ModelConfig, *, image_size: int, channels: int, classes: int) -> nn.Module:
+    """Build the model as `build` does, on the meta device: it has shapes and takes no memory.
+
+    Raises:
+        UserError: as in `build`, or the model is larger than the memory there is.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return _built(
+            config,
+            image_size=image_size,
+            channels=channels,
+            classes=classes,
+            most=available_memory(),
+        )
+
+
+def _built(
+    config: ModelConfig, *, image_size: int, channels: int, classes: int, most: int | None = None
+) -> nn.Module:
+    """Build the model on the current device, of at most so many bytes."""
     kind = family(config.arch)
-    given = _arch_args(config.arch_arg)
-    width = 1.0 if config.width is None else config.width
-    adapted: dict[str, Any] = {}
-    if kind == "resnet":
-        adapted = {"zero_init_last": False} | _resnet_width(config.arch, width)
-    elif kind == "vit":
-        adapted = {
-            "img_size": image_size,
-            "patch_size": patch_size(image_size),
-            "weight_init": "jax",
-        } | _vit_width(config.arch, width)
-    elif width != 1:
-        raise UserError(f"--width {width}: scales ResNets and ViTs; {config.arch} is neither")
-    arguments = adapted | {"in_chans": channels, "num_classes": classes} | given
+    plain = kind == "resnet" and _has_plain_stem(config.arch)
+    arguments = _arguments(config, kind, image_size) | {
+        "in_chans": channels,
+        "num_classes": classes,
+    }
     try:
-        model: nn.Module = timm.create_model(config.arch, **arguments)
-        if kind == "resnet":
-            _fit_stem(model, small=image_size <= SMALL_IMAGE, plain=_has_plain_stem(config.arch))
+        with nullcontext() if most is None else limited(most):
+            model: nn.Module = timm.create_model(config.arch, **arguments)
+            if kind == "resnet":
+                _fit_stem(model, small=image_size <= SMALL_IMAGE, plain=plain)
         _try(model, image_size, channels)
-    except (TypeError, ValueError, AssertionError, RuntimeError, KeyError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of timm, whatever the arguments of --arch-arg lead it to
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"--arch {config.arch}: timm cannot build it for {image_size}×{image_size} images"
             f"{_said(config)}: {reason[:200]} (--arch-arg key=value passes more to timm)"
         ) from error
     return model
+
+
+def _arguments(config: ModelConfig, kind: Family, image_size: int) -> dict[str, Any]:
+    """Return timm's arguments that adapt a model to its images and its width, and the user's."""
+    given = _arch_args(config.arch_arg)
+    width = 1.0 if config.width is None else config.width
+    if kind == "resnet":
+        return {"zero_init_last": False} | _resnet_width(config.arch, width) | given
+    if kind == "vit":
+        if "img_size" in given:
+            raise UserError("--arch-arg img_size: is the size of the data set's images; remove it")
+        size = {"img_size": image_size, "patch_size": patch_size(image_size)}
+        return size | {"weight_init": "jax"} | _vit_width(config.arch, width) | given
+    if width != 1:
+        raise UserError(f"--width {width}: scales ResNets and ViTs; {config.arch} is neither")
+    return given
 
 
 def patch_size(image_size: int) -> int:
@@ -80,15 +122,32 @@ def patch_size(image_size: int) -> int:
 
 
 def _arch_args(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Read key=value pairs: values as Python literals where they are some, else as text."""
+    """Read key=value pairs: values as Python literals where they are some, else as text.
+
+    Raises:
+        UserError: a number is too large.
+    """
     arguments: dict[str, Any] = {}
     for pair in pairs:
         key, _, value = pair.partition("=")
         try:
             arguments[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last of nested ones
             arguments[key] = value
+        if not all(abs(number) <= LARGEST_ARGUMENT for number in _numbers(arguments[key])):
+            raise UserError(f"--arch-arg {pair}: numbers may be as large as {LARGEST_ARGUMENT:,}")
     return arguments
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Yield the numbers in a literal."""
+    if isinstance(value, int | float | complex):
+        yield abs(value)
+    elif isinstance(value, Mapping):
+        yield from _numbers([*value.keys(), *value.values()])
+    elif isinstance(value, list | tuple | set):
+        for each in value:
+            yield from _numbers(each)
 
 
 def _stock(arch: str) -> nn.Module:

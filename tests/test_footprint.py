@@ -9,12 +9,14 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from repdyn import memory
 from repdyn.commands import footprint as module
-from repdyn.commands.footprint import activations, available_memory, check_room, footprint
+from repdyn.commands.footprint import activations, check_room, footprint
 from repdyn.commands.storing import store_measurement, store_weights
 from repdyn.config import from_settings
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
+from repdyn.memory import available_memory
 from repdyn.tracking import artifacts
 
 SETTINGS = {
@@ -117,7 +119,7 @@ def test_what_takes_most_of_the_disk_is_told(
 def test_the_memory_of_a_control_group_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
     whole = available_memory()
     assert whole > 2**20
     (tmp_path / "memory.current").write_text("1000\n")

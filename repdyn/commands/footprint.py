@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 from rich.console import Console
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from repdyn.commands.keeping import most_kept
 from repdyn.config import known
@@ -19,6 +19,7 @@ from repdyn.experiment import Experiment
 from repdyn.measure.cka import minibatches
 from repdyn.measure.features import CHUNK, flat, layer_features
 from repdyn.measure.growing import ROWS_IN_MEMORY
+from repdyn.memory import available_memory
 from repdyn.records import class_dtype
 from repdyn.report.wording import size
 from repdyn.training import EVALUATION_CHUNK
@@ -32,8 +33,6 @@ input, its output, and one in between."""
 
 OVERHEAD = 250_000_000
 """Bytes of memory that MLflow, figures and torch's own workspace take, whatever is trained."""
-
-CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -75,16 +74,21 @@ class Footprint:
 
 
 def footprint(experiment: Experiment) -> Footprint:
-    """Estimate what a training takes, from its settings and one pass of two images."""
+    """Estimate what a training takes, from its settings and one pass of two images without content.
+
+    All of it on the meta device: nothing is made that may turn out to be too large.
+    """
     config, layers = experiment.config, experiment.layers
     measure, checkpoints = config.measure, len(experiment.checkpoints)
-    model = experiment.new_model()
-    images = experiment.data.inputs(experiment.data.images[:2])
+    model = experiment.sketch()
+    images = torch.empty((2, *experiment.data.images.shape[1:]), device="meta")
+    images = images.contiguous(memory_format=torch.channels_last)
     parameters = sum(p.numel() * p.element_size() for p in model.parameters())
     tensors = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     moments = parameters * (1 if config.optim.opt == "sgd" else 2)
     (features, _) = next(layer_features(model, layers, images, reduce=flat))
-    batches = minibatches(known(measure.probe_images), measure.cka, measure.cka_batch)
+    probe_images = min(known(measure.probe_images), len(experiment.data.test_images))
+    batches = minibatches(probe_images, measure.cka, measure.cka_batch)
     widths = [x.shape[1] * FLOAT for x in features]
     passing = (
         experiment.batch_size * (activations(model, images) + LAYERS_AT_WORK * max(widths)),
@@ -95,7 +99,8 @@ def footprint(experiment: Experiment) -> Footprint:
     classes = len(experiment.images.classes)
     label = class_dtype(classes).itemsize
     planes = known(measure.planes)
-    coarse, fine = planes * measure.grid**2, measure.fine_planes * measure.fine_grid**2
+    coarse = planes * measure.grid**2
+    fine = min(measure.fine_planes, planes) * measure.fine_grid**2
     return Footprint(
         weights=most_kept(checkpoints, config.optim.keep_checkpoints) * tensors,
         state=2 * (tensors + moments),
@@ -152,17 +157,6 @@ def _held_for_grams(batch: int, widths: Sequence[int]) -> int:
     return 2 * batch * sum(widths)  # held once in parts and once whole
 
 
-def available_memory() -> int:
-    """Return the bytes of memory that can be had: of the machine, or of the job's control group."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        most = int((CGROUP / "memory.max").read_text())
-        used = int((CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):  # no such group, or one without a limit
-        return free
-    return min(free, most - used)
-
-
 def _smaller(taken: Footprint) -> str:
     """Return the setting that makes the largest part on disk smaller."""
     parts = {
@@ -183,18 +177,23 @@ def _too_much(what: str, needed: int, free: int) -> str:
 
 def activations(model: nn.Module, images: Tensor) -> int:
     """Return the bytes an image that a training step keeps for its gradients."""
-    weights = {p.data_ptr() for p in model.parameters()}
-    seen: dict[int, int] = {}
+    weights = {_storage(p) for p in model.parameters()}
+    seen: dict[StorageWeakRef, int] = {}
 
     def note(kept: Tensor) -> Tensor:
-        if kept.data_ptr() not in weights:
-            seen[kept.data_ptr()] = kept.numel() * kept.element_size()
+        if _storage(kept) not in weights:
+            seen[_storage(kept)] = kept.numel() * kept.element_size()
         return kept
 
     with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, _same):
         loss = model.train()(images).sum()
     del loss  # with it the graph, which held what was seen
     return sum(seen.values()) // len(images)
+
+
+def _storage(tensor: Tensor) -> StorageWeakRef:
+    """Return what stands for a tensor's memory; on the meta device it has no address."""
+    return StorageWeakRef(tensor.untyped_storage())
 
 
 def _same(kept: Tensor) -> Tensor:

@@ -29,6 +29,5 @@ def write_report(sweep: str, store: StoreConfig, out: Path | None) -> None:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {path}: {error.strerror}") from None
-    new_console().print(
-        f"{path} (and in the artifacts of run {parent.run_id[:8]})", highlight=False
-    )
+    said = f"{path} (and in the artifacts of run {parent.run_id[:8]})"
+    new_console().print(said, highlight=False)

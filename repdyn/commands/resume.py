@@ -45,7 +45,11 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
     send_left(found.run_id, store)
     with claimed(store, found.run_id) as run:
         if run.status == "FINISHED":
-            console.print(f"{plain(run.name)} is finished; there is nothing to do", highlight=False)
+            console.print(
+                f"{plain(run.name)} is finished; there is nothing to do",
+                highlight=False,
+                markup=False,
+            )
             return
         config = _with_places(from_params(run.params), given)
         stopped = load_stopped(run, store)

@@ -15,7 +15,7 @@ from repdyn import models
 from repdyn.commands.child import Child, Resources, Todo, one_line, say, train_child
 from repdyn.commands.compare import log_report, of_sweep
 from repdyn.commands.train import run_name
-from repdyn.config import StoreConfig, TrainConfig
+from repdyn.config import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text
 from repdyn.console import new_console
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
@@ -57,6 +57,8 @@ def run_sweep(
         KeyboardInterrupt: stopped; the same command goes on from there.
     """
     console = new_console()
+    if name is not None:
+        check_text("--name", name, MOST_RUN_CHARACTERS)
     configs = [_checked(config) for config in grid.runs()]
     name = name or grid.name
     parent = _parent(store, name)
@@ -64,7 +66,7 @@ def run_sweep(
     children = planned(configs, runs, grid.varied())
     if parent is None:
         prepare(configs[0])  # a mistake that all runs share is met before anything is made
-    console.print(f"sweep {plain(name)}: {_counts(children)}", highlight=False, soft_wrap=True)
+    say(console, f"sweep {plain(name)}: {_counts(children)}")
     if dry_run:
         console.print(_plan(children))
         return

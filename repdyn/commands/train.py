@@ -18,7 +18,7 @@ from repdyn.commands.keeping import between_boundaries, outdated
 from repdyn.commands.progress import Progress, tell_notice
 from repdyn.commands.saving import Saver, encode_state
 from repdyn.commands.storing import drop_weights, run_tags, store_measurement, store_weights
-from repdyn.config import StoreConfig, TrainConfig, known
+from repdyn.config import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text, known
 from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
@@ -87,6 +87,8 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
             checkpoint.
     """
     console = new_console()
+    if name is not None:
+        check_text("--run-name", name, MOST_RUN_CHARACTERS)
     experiment = prepare(config)
     _announce(console, experiment)
     sum_up(console, train_run(console, experiment, store, name), store)

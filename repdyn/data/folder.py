@@ -11,12 +11,18 @@ import numpy as np
 from PIL import Image, ImageOps
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from repdyn.config import check_text
 from repdyn.data.images import Images, Labels, Source
 from repdyn.data.sampling import Purpose, stratified, stream
 from repdyn.errors import UserError
+from repdyn.memory import check_memory
+from repdyn.regular_file import check_regular, read_regular
 
 HELD_OUT = 0.2
 """Share of a folder without a test split that is held out for testing, by class."""
+
+MOST_NAME_CHARACTERS = 255
+MOST_LABEL_BYTES = 2**26
 
 TINY_IMAGENET_LABELS = "val_annotations.txt"
 
@@ -76,6 +82,8 @@ def _by_class(root: Path) -> _Listed:
     if not found:
         raise UserError(f"{root}: no images in folders of classes (CLASS/NAME.png); put them so")
     paths, names = zip(*found, strict=True)
+    for name in set(names):
+        check_text(f"{root}: the name of a class", name, MOST_NAME_CHARACTERS)
     return _Listed(paths, names)
 
 
@@ -91,7 +99,12 @@ def _test_split(root: Path) -> _Listed:
 
 def _annotated(split: Path) -> _Listed:
     """List Tiny ImageNet's validation images, whose classes stand in a file of their own."""
-    lines = (split / TINY_IMAGENET_LABELS).read_text(encoding="utf-8").splitlines()
+    try:
+        content = read_regular(split / TINY_IMAGENET_LABELS, MOST_LABEL_BYTES)
+        lines = content.decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{split / TINY_IMAGENET_LABELS}: cannot be read ({reason})") from None
     rows = [line.split("\t") for line in lines if line.strip()]
     if not rows or any(len(row) < 2 for row in rows):
         raise UserError(f"{split / TINY_IMAGENET_LABELS}: write NAME<tab>CLASS a line")
@@ -116,7 +129,13 @@ def _held_out(listed: _Listed, seed: int) -> tuple[_Listed, _Listed]:
 
 
 def _read(paths: tuple[Path, ...], side: int, indices: Labels) -> Images:
-    """Decode images in threads: Pillow lets the interpreter go meanwhile."""
+    """Decode images in threads: Pillow lets the interpreter go meanwhile.
+
+    Raises:
+        UserError: one is no image, or there is no memory for all of them.
+    """
+    # once as a list, once as one array
+    check_memory(2 * len(indices) * 3 * side**2, f"{len(indices):,} images of {side}×{side} pixels")
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(partial(_decode, side), [paths[i] for i in indices]))
     return np.stack(images).transpose(0, 3, 1, 2)
@@ -124,9 +143,10 @@ def _read(paths: tuple[Path, ...], side: int, indices: Labels) -> Images:
 
 def _decode(side: int, path: Path) -> Images:
     try:
+        check_regular(path)
         with Image.open(path) as image:
             square = ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.BILINEAR)
             return np.asarray(square)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # of Pillow's many formats: whatever strange bytes lead them to
         said = "no such file" if isinstance(error, FileNotFoundError) else "no readable image"
         raise UserError(f"{path}: {said}; mend or remove it") from None

@@ -57,6 +57,7 @@ def vision(name: str, data_dir: Path) -> Source:
         UserError: it is missing and cannot be downloaded, or its files are damaged.
     """
     known = VISION_SETS[name]
+    _check_files(known, data_dir / known.folder)
     try:
         return _source(known, data_dir, str(data_dir / known.folder))
     except _MissingError:
@@ -89,6 +90,19 @@ def files_of(name: str, data_dir: Path) -> str | None:
     return None
 
 
+def _check_files(known: VisionSet, folder: Path) -> None:
+    """Check that what torchvision is about to open are files, on which nobody waits.
+
+    Raises:
+        UserError: one is a pipe, a socket or a device.
+    """
+    for name in known.files:
+        path = folder / name
+        for file in path.iterdir() if path.is_dir() else (path, path.with_name(f"{path.name}.gz")):
+            if file.exists() and not file.is_file() and not file.is_dir():
+                raise UserError(f"{file}: is a pipe, a socket or a device; remove it")
+
+
 class _MissingError(Exception):
     """torchvision finds no files."""
 
@@ -101,7 +115,7 @@ def _source(known: VisionSet, root: Path, place: str) -> Source:
         if "not found" in str(error):
             raise _MissingError from None
         raise _damaged(place, error) from None
-    except (AssertionError, ValueError, TypeError, EOFError, KeyError, OSError) as error:
+    except Exception as error:  # of torchvision and scipy: whatever strange bytes lead them to
         raise _damaged(place, error) from None
     channels, side = known.shape
     for x, y in ((images, labels), (test_images, test_labels)):

@@ -19,7 +19,7 @@ from repdyn.report.comparison import (
     score_names,
     spread,
 )
-from repdyn.report.wording import NO_RUNS, PHASES, plain
+from repdyn.report.wording import NO_RUNS, PHASES, noise, plain
 
 CAPTIONS = {
     "scores": "Each run's scores, a dot a run, and the mean of each group, a bar.",
@@ -68,8 +68,7 @@ def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
 def _what(comparison: Comparison) -> str:
     params = comparison.runs[0].summary.params
     seeds = {run.summary.params.get("seed", "") for run in comparison.runs}
-    noise = {run.summary.params.get("label_noise", "") for run in comparison.runs}
-    shares = ", ".join(f"{100 * float(share):g} %" for share in sorted(noise) if share)
+    shares = ", ".join(sorted({noise(run.summary) or "no" for run in comparison.runs}))
     return (
         f"{len(comparison.runs)} runs in {len(groups(comparison))} groups, {_seeds(len(seeds))}, on "
         f"{plain(params.get('dataset', ''))} ({plain(params.get('train_size', ''))} training "

@@ -18,6 +18,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from repdyn.config import MOST_CHECKPOINTS
 from repdyn.records import (
     MOST_CLASSES,
     OUTPUT,
@@ -61,9 +62,11 @@ _LAYERS, _EPOCHS = f"{DYNAMICS}/layers.json", f"{DYNAMICS}/epochs.npy"
 JSON_BYTES = 2**24
 ARRAY_BYTES = 2**30
 """Of a file of arrays, and of what is packed in one."""
+DYNAMICS_BYTES = 2**29
+"""Of a run's arrays by layer and checkpoint together: 50 layers at 1,000 checkpoints take 0.4 GB."""
 ROWS_BYTES = 2**33
 WEIGHTS_BYTES = 2**35
-MOST_LAYERS, MOST_CHECKPOINTS, MOST_EPOCHS = 4096, 20_000, 10**9
+MOST_LAYERS, MOST_EPOCHS = 4096, 10**9
 LAYERS_BYTES, EPOCHS_BYTES = 2**20, 8 * MOST_CHECKPOINTS + 2**10
 _NAME_LENGTH = 256
 _NEWER = 64
@@ -134,12 +137,24 @@ def decode_dynamics(read: Read) -> Dynamics:
     epochs = read_npy(_EPOCHS, read(_EPOCHS, EPOCHS_BYTES), (np.int64, 1))
     if (epochs[1:] <= epochs[:-1]).any() or not _within(epochs, (0, MOST_EPOCHS)):
         raise damaged(_EPOCHS, "epochs that do not increase from 0")
+    if dynamics_bytes(len(layers), len(epochs)) > DYNAMICS_BYTES:
+        raise damaged(
+            _EPOCHS, f"{len(epochs):,} checkpoints of {len(layers):,} layers are too many"
+        )
     arrays = {name: _decode_array(name, read, len(layers), len(epochs)) for name in _SHAPES}
     e = min(len(epochs), *(array.shape[_epoch_axes(name)[0]] for name, array in arrays.items()))
     for name in arrays:
         for axis in _epoch_axes(name):
-            arrays[name] = arrays[name].take(range(e), axis=axis)
+            if arrays[name].shape[axis] > e:  # a copy of what is whole would take as much again
+                arrays[name] = arrays[name].take(range(e), axis=axis)
     return Dynamics(layers=layers, epochs=epochs[:e], **arrays)
+
+
+def dynamics_bytes(layers: int, checkpoints: int) -> int:
+    """Return the bytes that the matrices of so many layers and checkpoints take at least."""
+    sides: dict[str | int, int] = {_L: layers, _OUT: layers + 1, _E: checkpoints, _K: 2}
+    values = (math.prod(sides.get(side, len(PROBE_SPLITS)) for side in s) for s in _SHAPES.values())
+    return np.dtype(np.float32).itemsize * sum(values)
 
 
 def decode_layers(read: Read) -> tuple[str, ...]:
@@ -182,7 +197,11 @@ def _epoch_axes(name: str) -> list[int]:
 
 def _within(array: NDArray[Any], bounds: tuple[float, float]) -> bool:
     """Say whether all values that are defined are within bounds."""
-    return bool(((array >= bounds[0]) & (array <= bounds[1]) | np.isnan(array)).all())
+    if not array.size:
+        return True
+    # both pass NaN over, and take no memory
+    low, high = np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)
+    return not (low < bounds[0] or high > bounds[1])
 
 
 def layer_metrics(dynamics: Dynamics) -> dict[str, float]:

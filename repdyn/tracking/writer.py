@@ -20,9 +20,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 from numpy.typing import NDArray
 
-from repdyn.config import StoreConfig
+from repdyn.config import (
+    MOST_EXPERIMENT_CHARACTERS,
+    MOST_RUN_CHARACTERS,
+    StoreConfig,
+    check_text,
+)
 from repdyn.errors import UnsentError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.redaction import redact_uris, without_secrets
@@ -113,9 +119,10 @@ class RunWriter:
         """Create a run, in an experiment that is made if it does not exist.
 
         Raises:
-            UserError: the store does not answer or refuses.
+            UserError: the store does not answer or refuses, or a text is longer than it takes.
         """
         uri, name = tracking_uri(store), experiment_name(store)
+        _check_texts(name, run_name, params)
         client = connect(store)
         with one_line(uri):
             experiment = patiently(lambda: _experiment_id(client, name))
@@ -328,6 +335,14 @@ class RunWriter:
                 with suppress(Exception):  # what it has refused before is what the user is told
                     self._courier(failed)
             raise
+
+
+def _check_texts(experiment: str, run_name: str, params: Mapping[str, str]) -> None:
+    """Check before a run is created what MLflow or its database would refuse afterwards."""
+    check_text("name of the experiment", experiment, MOST_EXPERIMENT_CHARACTERS)
+    check_text("name of the run", run_name, MOST_RUN_CHARACTERS)
+    for name, value in params.items():
+        check_text(name, value, MAX_PARAM_VAL_LENGTH)
 
 
 @contextmanager
