@@ -10,6 +10,7 @@ from rich.console import Console
 from repdyn.commands.claim import claimed
 from repdyn.commands.finish import sum_up
 from repdyn.commands.saving import decode_state
+from repdyn.commands.state_check import check_state
 from repdyn.commands.train import Stopped, go_on
 from repdyn.config import StoreConfig, TrainConfig, from_params
 from repdyn.console import new_console
@@ -91,6 +92,8 @@ def resume(
         KeyboardInterrupt: stopped again.
     """
     experiment = prepare(config)
+    if stopped is not None:
+        check_state(stopped.state, experiment)
     how = (
         "starts again: it was stopped before its state was saved"
         if stopped is None
