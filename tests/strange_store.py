@@ -30,9 +30,11 @@ def write_runs(store: StoreConfig) -> None:
     _write(store, "newer", tags={artifacts.SCHEMA_TAG: "99"})
     _write(store, "without-checkpoint", measured=False)
     _write(store, "odd-params", weights, params={"lr": "many", "epochs": "-1"})
+    for name, status in (("evil", "FINISHED"), ("evil-stopped", "KILLED")):
+        _write(store, name, weights, params={"arch_arg": "checkpoint_path=evil.pth"}, status=status)
     _write(store, "stopped", status="KILLED", params=None)
     _write(store, "stopped-damaged", {artifacts.LAST_STATE: b"PK\x03\x04"}, status="KILLED")
-    _write(store, "stopped-pickled", {artifacts.LAST_STATE: _pickled()}, status="KILLED")
+    _write(store, "stopped-pickled", {artifacts.LAST_STATE: pickled()}, status="KILLED")
     parent = _write(store, "sweep", tags={artifacts.SWEEP_TAG: "x"}, measured=False)
     analysis = {"mlflow.parentRunId": parent}
     _write(store, "stopped-analysis", tags=analysis, measured=False, status="KILLED")
@@ -87,7 +89,8 @@ class _Bomb:
         return os.system, ("touch unpickled",)
 
 
-def _pickled() -> bytes:
+def pickled() -> bytes:
+    """Return a file of torch.save that makes a file when it is unpickled."""
     import io
 
     import torch

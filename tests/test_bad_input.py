@@ -14,12 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bad_values import settings, special
 from mlflow.tracking import MlflowClient
 
 from data.files import write_folder, write_idx, write_picture
 from repdyn.cli import main
 from repdyn.config import StoreConfig
-from strange_store import write_runs
+from strange_store import pickled, write_runs
 
 Prepare = Callable[[], object]
 Outcome = tuple[int, str]
@@ -65,6 +66,20 @@ def images(*names: str, content: bytes | None = None) -> Prepare:
     return write
 
 
+def evil_file() -> None:
+    Path("evil.pth").write_bytes(pickled())
+
+
+def among_images(kind: str) -> Prepare:
+    """Write an image folder with a pipe, a socket or a device in it."""
+
+    def write() -> None:
+        write_folder(Path("images"))
+        special(kind, "images/cat/x.png")()
+
+    return write
+
+
 def one_class() -> None:
     write_folder(Path("images"), classes=("cat",))
 
@@ -102,6 +117,7 @@ def locked_folder() -> None:
     Path("locked").mkdir(mode=0o500)
 
 
+SPECIAL = ("pipe", "socket", "device")
 X = "train --config x.yaml"
 FOLDER = "train --dataset imagefolder:images"
 MNIST = "train --dataset mnist --batch-size 8"
@@ -293,6 +309,32 @@ CASES: list[tuple[str, Prepare, str]] = [
     ("report whole", nothing, "is a single run"),
     ("report sweep", nothing, "there is nothing to compare"),
     ("report zzz", nothing, "repdyn runs lists them"),
+    ("analyze evil", evil_file, "--arch-arg checkpoint_path=evil.pth: repdyn sets"),
+    ("train --resume evil-stopped", evil_file, "--arch-arg checkpoint_path=evil.pth: repdyn sets"),
+    ("layers --arch-arg checkpoint_path=evil.pth", evil_file, "repdyn sets"),
+    # sizes, and what would never end
+    ("sweep --seeds 1000000000", nothing, "--seeds 1000000000: give how many"),
+    (f"sweep --name {'x' * 251}", nothing, "--name: 251 characters"),
+    (X, yaml("arch: &a [*a]"), "more than 10,000 values"),
+    (
+        X,
+        yaml(
+            "a: &a [1,1,1,1,1,1,1,1,1]\n"
+            + "".join(
+                f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 9)}]\n"
+                for i in range(9)
+            )
+        ),
+        "more than 10,000 values",
+    ),
+    ("train --width 16 --arch resnet152", nothing, "of memory that are free"),
+    ("train --arch vit_tiny_patch16_224 --arch-arg depth=1000000", nothing, "more than 20,000"),
+    *((X, special(kind, "x.yaml"), "is a pipe, a socket or a device") for kind in SPECIAL),
+    *(
+        (f"{FOLDER} --batch-size 2", among_images(kind), "cat/x.png: no readable image")
+        for kind in SPECIAL
+    ),
+    *((command, nothing, said) for command, said in settings()),
 ]
 
 

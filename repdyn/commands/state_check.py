@@ -63,7 +63,7 @@ def _is_tally(value: object, seen: int) -> bool:
         return False
     _, count, clean, noisy, flipped, good = value.tolist()
     hits_fit = 0 <= noisy <= flipped and 0 <= clean <= count - flipped
-    return count == seen and hits_fit and 0 <= good <= seen
+    return bool(count == seen and hits_fit and 0 <= good <= seen)
 
 
 def _has_shapes(value: object, wanted: Mapping[str, Tensor]) -> bool:
