@@ -71,14 +71,15 @@ def choose_layers(model: nn.Module, pattern: str = "", inputs: Tensor | None = N
     layers, left_out = _candidates(model), list[LeftOut]()
     if inputs is not None:
         layers, left_out = dry_pass(model, layers, inputs, _opened)
-    chosen = set(matching(pattern, [one.name for one in (*layers, *left_out)]))
+    names = [layer.name for layer in layers] + [left.name for left in left_out]
+    chosen = set(matching(pattern, names))
     found = tuple(layer for layer in layers if layer.name in chosen)
     missing = tuple(left for left in left_out if left.name in chosen)
     if pattern and missing:
         raise UserError(f"--layers {pattern}: cannot watch {grouped(missing)}")
     if not found:
-        names = ", ".join(layer.name for layer in layers)
-        raise UserError(f"--layers {pattern}: finds none of the layers {names}")
+        there = ", ".join(layer.name for layer in layers)
+        raise UserError(f"--layers {pattern}: finds none of the layers {there}")
     return Choice(found, missing)
 
 

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from measure import oracles
 from measure.networks import IDENTITY, Scaled
 from repdyn.dynamics.change_points import LEAST_SCATTER
+from repdyn.layer import Layer
+from repdyn.layers import watched_layers
 from repdyn.measure.cka import gram_vectors, stored
 from repdyn.measure.rows import cka_matrix
-from repdyn.models import Layer, watched_layers
 
 NEAR = 0.999
 """Similarity above which a layer hardly moved."""
