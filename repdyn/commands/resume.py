@@ -102,7 +102,7 @@ def resume(
     console.print(
         f"{plain(run.name)} ({run.run_id[:8]}) {how}", highlight=False, markup=False, soft_wrap=True
     )
-    return go_on(console, experiment, RunWriter.reopen(store, run.run_id), store, stopped)
+    return go_on(console, experiment, RunWriter.reopen(store, run.run_id), stopped)
 
 
 def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from repdyn.console import new_console
 from repdyn.errors import UserError
-from repdyn.tracking.leftover import Sent, send_spool, spools
+from repdyn.tracking.leftover import Sent, refusals, send_spool, spools
 
 
 def run_sync(folder: Path, uri: str | None) -> None:
-    """Run the whole of `repdyn sync`: one spool that cannot be sent keeps none of the others.
+    """Run the whole of `repdyn sync`: a queue or an entry that cannot be sent holds up no other.
 
     Raises:
         UserError: something could not be sent; it stays.
@@ -20,11 +20,13 @@ def run_sync(folder: Path, uri: str | None) -> None:
     found = spools(folder)
     for spool in found:
         try:
-            said = _said(send_spool(spool, uri))
+            sent = send_spool(spool, uri)
         except UserError as error:
             unsent.append(str(error))
         else:
-            console.print(said, highlight=False, markup=False, soft_wrap=True)
+            console.print(_said(sent), highlight=False, markup=False, soft_wrap=True)
+            if sent.refused:
+                unsent.append(refusals(sent))
     if not found:
         console.print(f"nothing waits in {folder}", highlight=False, markup=False, soft_wrap=True)
     if unsent:

@@ -27,7 +27,6 @@ from repdyn.measure.rows import Row
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.tracking import artifacts
 from repdyn.tracking.location import ARTIFACTS, is_remote
-from repdyn.tracking.reader import find_run
 from repdyn.tracking.store import tracking_uri
 from repdyn.tracking.writer import RunWriter
 from repdyn.training import Epoch, Trainer
@@ -126,14 +125,13 @@ def train_run(
         run_tags(experiment) | dict(tags or {}),
         parent_run_id=parent_run_id,
     )
-    return go_on(console, experiment, writer, store)
+    return go_on(console, experiment, writer)
 
 
 def go_on(
     console: Console,
     experiment: Experiment,
     writer: RunWriter,
-    store: StoreConfig,
     stopped: Stopped | None = None,
 ) -> RunRecord:
     """Train a run to its end, from the start or from where it was stopped.
@@ -144,8 +142,7 @@ def go_on(
     """
     try:
         with writer:
-            run = find_run(store, writer.run_id)
-            return _train(console, experiment, writer, run, stopped)
+            return _train(console, experiment, writer, writer.summary, stopped)
     except KeyboardInterrupt:
         short = writer.run_id[:8]
         console.print(

@@ -1,4 +1,4 @@
-"""Tells a server that is away from one that refuses, by the error that it led to."""
+"""Tells by an error whether a server is unreachable, refuses one operation, or rejects all."""
 
 from __future__ import annotations
 
@@ -7,34 +7,67 @@ import sys
 import requests
 from mlflow.exceptions import MlflowException
 
-_BUSY = (408, 429)
-"""Refusals of the moment."""
+from repdyn.tracking.deadline import OverdueError
+from repdyn.tracking.files import OutsideError
+
+_BUSY = (408, 425, 429)
+"""Statuses of the moment."""
+
+_INVALID = (400, 411, 413, 414, 422, 431)
+"""Statuses that speak of this request, not of who asks or whom."""
+
+
+class ForeignAnswerError(ConnectionError):
+    """Something else than MLflow has answered: a proxy, a login page."""
 
 
 def is_away(error: Exception) -> bool:
     """Say whether the same request may succeed later: of MLflow's server, or of an S3 behind it."""
+    if isinstance(error, OverdueError | ForeignAnswerError):
+        return True
+    status = _status(error)
+    if status is None:
+        return isinstance(error, requests.RequestException) or _is_silent_s3(error)
+    return status >= 500 or status in _BUSY
+
+
+def is_invalid(error: Exception) -> bool:
+    """Say whether a request is refused for what it holds; others may be taken."""
+    status = _status(error)
+    if status is None:  # it could not be encoded, or must not be executed
+        return isinstance(error, ValueError | TypeError | OverflowError | OutsideError)
+    return status in _INVALID
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status of an error, None if there was no answer."""
     if isinstance(error, MlflowException):
         # MLflow gives 500 to a connection that failed or timed out, too
-        return _passes(int(error.get_http_status_code()))
+        return int(error.get_http_status_code())
     if isinstance(error, requests.RequestException):
-        return error.response is None or _passes(error.response.status_code)
-    return _is_away_s3(error)
+        return None if error.response is None else int(error.response.status_code)
+    return _status_s3(error)
 
 
-def _is_away_s3(error: BaseException | None) -> bool:
-    """Say so of what boto3 raised, or wrapped; who never met S3 has not loaded it."""
+def _status_s3(error: BaseException | None) -> int | None:
+    """Return the status in what boto3 raised, or wrapped; who never met S3 has not loaded it."""
     botocore = sys.modules.get("botocore.exceptions")
-    if botocore is None:
-        return False
-    while error is not None:
+    while botocore is not None and error is not None:
         if isinstance(error, botocore.ClientError):
-            said = error.response.get("ResponseMetadata", {})
-            return _passes(int(said.get("HTTPStatusCode", 0)))
-        if isinstance(error, (botocore.HTTPClientError, botocore.ConnectionError)):
+            answer = error.response.get("ResponseMetadata", {})
+            return int(answer.get("HTTPStatusCode", 0))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _is_silent_s3(error: BaseException | None) -> bool:
+    """Say whether boto3 got no answer, or one that is none of S3's."""
+    parsers, botocore = (sys.modules.get(f"botocore.{name}") for name in ("parsers", "exceptions"))
+    if parsers is None or botocore is None:
+        return False
+    silent = (botocore.HTTPClientError, botocore.ConnectionError, parsers.ResponseParserError)
+    while error is not None:
+        if isinstance(error, silent):
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _passes(status: int) -> bool:
-    return status >= 500 or status in _BUSY

@@ -1,20 +1,20 @@
-"""Has MLflow do a job; tells a server that is away from one that refuses."""
+"""Executes the operations of a run; separates unreachable (retry) from rejected."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import requests
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from repdyn.errors import UserError
 from repdyn.redaction import redact, traceable
-from repdyn.tracking.away import is_away
-from repdyn.tracking.files import is_inside, write_whole
+from repdyn.tracking.away import ForeignAnswerError, is_away
+from repdyn.tracking.deadline import OverdueError, within
+from repdyn.tracking.files import OutsideError, is_inside, write_whole
 from repdyn.tracking.jobs import (
     EndRun,
     Job,
@@ -24,15 +24,28 @@ from repdyn.tracking.jobs import (
     RemoveArtifact,
     SetTag,
 )
+from repdyn.tracking.location import is_remote
+from repdyn.tracking.remote_artifacts import RemoteArtifacts
+from repdyn.tracking.rest_client import strict
 from repdyn.tracking.store import artifact_folder, first_line
+
+ANSWER_SECONDS = 60.0
+"""How long an operation may take in all, without what its content takes."""
+
+SLOWEST = 10_000
+"""Bytes a second that an upload reaches at least."""
 
 
 class AwayError(ConnectionError):
     """A server does not answer, or is in trouble; the same may succeed later."""
 
 
+class MissingError(AwayError):
+    """A server, or something before it, has taken artifacts that are not there."""
+
+
 class Courier:
-    """Does the jobs of one run.
+    """Executes the operations of one run, each within a bounded time.
 
     Each may be done twice, when an answer was lost, and leaves what it leaves when done once: MLflow
     keeps one metric of a name, value, time and step, one input of a name and digest, and the last
@@ -40,24 +53,72 @@ class Courier:
     """
 
     def __init__(self, client: MlflowClient, run: Run) -> None:
-        self._client = client
+        self._client = strict(client)
         self._run_id = run.info.run_id
-        self._artifact_uri = run.info.artifact_uri
         self._folder = artifact_folder(client, run)
+        self._remote = (
+            RemoteArtifacts(run.info.artifact_uri, client.tracking_uri)
+            if self._folder is None
+            else None
+        )
 
     def __call__(self, job: Job) -> None:
         """Do a job.
 
         Raises:
-            AwayError: the server does not answer, or is in trouble.
+            AwayError: the server does not answer in time, or is in trouble.
             UserError: the disk of a store on this machine is full, or a link leads out of the run.
             Exception: the store refuses: MLflow's, the system's or that of the artifacts' driver.
         """
+        content = job.content if isinstance(job, PutArtifact) else b""
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        self._answered(lambda: self._do(job), size)
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """See that the server has what artifacts were put, and no more what were removed.
+
+        An answer may come from something else than the server: a proxy, a login page.
+
+        Raises:
+            MissingError: it does not.
+            AwayError, Exception: as in `__call__`.
+        """
+        remote = self._remote
+        if remote is None:  # a folder on this machine
+            return
+        expected: dict[str, Path | None] = {}
+        for job in jobs:
+            match job:
+                case PutArtifact(path, Path() as content):
+                    expected[path] = content
+                case RemoveArtifact(path):
+                    expected[path] = None
+        missing: list[str] = []
+        self._answered(lambda: missing.extend(remote.missing(expected)))
+        if missing:
+            raise MissingError(
+                f"{self._client.tracking_uri}: has taken {missing[0]}, and does not have it: "
+                "a login or proxy page?"
+            )
+
+    def ping(self) -> None:
+        """See that the server answers and has the run.
+
+        Raises:
+            AwayError, Exception: as in `__call__`.
+        """
+        self._answered(lambda: self._client.get_run(self._run_id))
+
+    def _answered(self, call: Callable[[], object], size: int = 0) -> None:
+        """Call, and wait for the answer as long as an upload of that many bytes may take."""
         try:
-            self._do(job)
+            if is_remote(self._client.tracking_uri):
+                within(ANSWER_SECONDS + size / SLOWEST, call)
+            else:
+                call()
         except Exception as error:
             if is_away(error):
-                said = redact(f"{self._client.tracking_uri}: {_reason(error)}")
+                said = redact(f"{self._client.tracking_uri}: {reason(error)}")
                 raise AwayError(said) from traceable(error)
             raise
 
@@ -84,20 +145,20 @@ class Courier:
         if self._folder is not None:
             whole = content if isinstance(content, bytes) else content.read_bytes()
             write_whole(_within(self._folder, path), whole)
-        elif isinstance(content, Path):
-            self._client.log_artifact(self._run_id, str(content), str(path.parent))
-        else:
+        elif self._remote is not None:
+            if isinstance(content, Path):
+                self._remote.put(path, content)
+                return
             with tempfile.TemporaryDirectory() as folder:
                 local = Path(folder) / path.name
                 local.write_bytes(content)
-                self._client.log_artifact(self._run_id, str(local), str(path.parent))
+                self._remote.put(path, local)
 
     def _remove(self, path: PurePosixPath) -> None:
         if self._folder is not None:
             _within(self._folder, path).unlink(missing_ok=True)
-        else:
-            repository = get_artifact_repository(self._artifact_uri, self._client.tracking_uri)
-            repository.delete_artifacts(str(path))
+        elif self._remote is not None:
+            self._remote.remove(path)
 
 
 def _within(folder: Path, path: PurePosixPath) -> Path:
@@ -106,15 +167,18 @@ def _within(folder: Path, path: PurePosixPath) -> Path:
     The artifact itself may be a link: it is replaced or removed, not followed.
 
     Raises:
-        UserError: the path leads out of the folder.
+        OutsideError: the path leads out of the folder.
     """
     file = folder / path
     if not is_inside(folder, file.parent):
-        raise UserError(f"{path}: leads out of the run's folder; remove the link")
+        raise OutsideError(f"{path}: leads out of the run's folder; remove the link")
     return file
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return what a server did, on one line."""
+    if isinstance(error, ForeignAnswerError | OverdueError):
+        return str(error)
     cause = error.__context__ or error
     silent = isinstance(cause, requests.ConnectionError | requests.Timeout)
     return "does not answer" if silent else first_line(error)

@@ -20,6 +20,10 @@ READABLE, PRIVATE = 0o644, 0o600
 """Who may read a file: everyone, or its owner alone."""
 
 
+class OutsideError(UserError):
+    """A path leads out of the folder that it must stay in."""
+
+
 def write_whole(path: Path, content: bytes, mode: int = READABLE) -> None:
     """Write beside, then rename: a reader sees the old file or the new one.
 

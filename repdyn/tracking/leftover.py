@@ -1,7 +1,8 @@
-"""Sends what processes that have ended have left in their spools."""
+"""Delivers what exited processes left queued."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,23 @@ from pathlib import Path
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.redaction import redact, without_secrets
-from repdyn.tracking.courier import Courier
+from repdyn.tracking.away import is_invalid
+from repdyn.tracking.courier import AwayError, Courier
+from repdyn.tracking.delivery import Delivery
 from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG
 from repdyn.tracking.jobs import EndRun, Job, LogMetrics, PutArtifact
+from repdyn.tracking.location import is_remote
 from repdyn.tracking.process_lock import HeldError
+from repdyn.tracking.rest_client import strict
+from repdyn.tracking.retry import Retry
 from repdyn.tracking.spool import ROOT, RUN, Spool, SpooledRun
 from repdyn.tracking.store import connect, one_line, tracking_uri
+
+TRIES = 4
+"""How often an entry is sent to a server that is unreachable."""
+
+PAUSE = 0.5
+"""Seconds after the first try, doubled each time."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,7 @@ class Sent:
 
     Attributes:
         status: of the run now; RUNNING if its process died before its end.
+        refused: what stays and why, one line each.
     """
 
     uri: str
@@ -30,12 +43,13 @@ class Sent:
     metrics: int
     artifacts: int
     status: str
+    refused: tuple[str, ...] = ()
 
 
 def spools(root: Path) -> list[Path]:
     """Return the folders of the spools in a folder, which may be one itself."""
     folders = [root, *(sorted(root.iterdir()) if root.is_dir() else [])]
-    return [folder for folder in folders if (folder / RUN).is_file()]
+    return [folder for folder in folders if (folder / RUN).is_file()]  # also where it is a link
 
 
 def send_left(run_id: str, store: StoreConfig) -> None:
@@ -46,11 +60,23 @@ def send_left(run_id: str, store: StoreConfig) -> None:
         store: whose credentials are taken where it is the server that the run was logged to.
 
     Raises:
-        UserError: as `send_spool`.
+        UserError: as `send_spool`; or the server has refused some of it.
     """
     for folder in spools(ROOT):
         if folder.name.startswith(run_id):
-            send_spool(folder, store=store)
+            sent = send_spool(folder, store=store)
+            if sent.refused:
+                raise UserError(refusals(sent))
+
+
+def refusals(sent: Sent) -> str:
+    """Say what the server has not taken, and what to do."""
+    n = len(sent.refused)
+    return (
+        f"run {sent.run_id[:8]}: {n} {'entry is' if n == 1 else 'entries are'} refused: "
+        f"{'; '.join(sent.refused[:3])}{'; …' if n > 3 else ''}; "
+        "repdyn sync tries again; delete what is not to be sent"
+    )
 
 
 def send_spool(folder: Path, uri: str | None = None, *, store: StoreConfig | None = None) -> Sent:
@@ -63,9 +89,11 @@ def send_spool(folder: Path, uri: str | None = None, *, store: StoreConfig | Non
             with the credentials in its address.
 
     Raises:
-        UserError: another process has the spool, an entry is damaged, the server does not answer or
-            refuses, or another process has gone on with the run since.
+        UserError: another process has the queue, it is not one of a server, the server is
+            unreachable or rejects, or another process has gone on with the run since.
     """
+    if folder.is_symlink():
+        raise UserError(f"{folder}: is a link; name the folder itself")
     with one_line(str(folder)):
         try:
             spool = Spool(folder)
@@ -85,21 +113,41 @@ def _with_credentials(uri: str, store: StoreConfig | None) -> str:
 
 
 def _send(spool: Spool, spooled: SpooledRun, uri: str) -> Sent:
-    client = connect(StoreConfig(tracking_uri=uri))
-    sent: list[Job] = []
-    run = client.get_run(spooled.run_id)
+    if not is_remote(uri):
+        raise UserError(f"{spool.folder}: {uri} is no server; name one with --tracking-uri")
+    client = strict(connect(StoreConfig(tracking_uri=uri)))
+    run = Retry(uri)(lambda: client.get_run(spooled.run_id))
     _check_writer(run.data.tags, spooled, spool.folder)
-    courier = Courier(client, run)
+    spool.restore()
+    delivery = Delivery(spool, Courier(client, run))
+    sent: list[Job] = []
     while len(spool):
-        sent.append(spool.send_first(courier))
+        job = _step(delivery)
+        if job is not None:
+            sent.append(job)
     ends = [job.status for job in sent if isinstance(job, EndRun)]
     return Sent(
         uri=redact(uri),
         run_id=spooled.run_id,
         metrics=sum(len(job.metrics) for job in sent if isinstance(job, LogMetrics)),
-        artifacts=sum(isinstance(job, PutArtifact) for job in sent),
+        artifacts=len({job.path for job in sent if isinstance(job, PutArtifact)}),
         status=ends[-1] if ends else str(run.info.status),
+        refused=tuple(delivery.refused),
     )
+
+
+def _step(delivery: Delivery) -> Job | None:
+    """Do a step of a delivery, again where that may help."""
+    pause = PAUSE
+    for _ in range(TRIES - 1):
+        try:
+            return delivery.step()
+        except Exception as error:
+            if not (isinstance(error, AwayError) or is_invalid(error)):
+                raise
+        time.sleep(pause)
+        pause *= 2
+    return delivery.step()
 
 
 def _check_writer(tags: Mapping[str, str], run: SpooledRun, folder: Path) -> None:

@@ -62,7 +62,7 @@ def pages(
                     order_by=NEWEST_FIRST,
                     page_token=token,
                 )
-            yield [_summary(run, experiment.name) for run in found if not _is_sweep(run)]
+            yield [summary_of(run, experiment.name) for run in found if not _is_sweep(run)]
             token = found.token
             if not token:
                 return
@@ -118,7 +118,7 @@ def find_run(options: StoreConfig, text: str) -> RunSummary:
     client = connect_existing(options)
     with one_line(tracking_uri(options)):
         run = _find(client, options, text)
-        return _summary(run, client.get_experiment(run.info.experiment_id).name)
+        return summary_of(run, client.get_experiment(run.info.experiment_id).name)
 
 
 def find_sweep(options: StoreConfig, text: str) -> RunSummary:
@@ -149,7 +149,7 @@ def sweep_runs(options: StoreConfig, sweep: RunSummary) -> list[RunSummary]:
                     order_by=["attributes.start_time ASC"],
                     page_token=token,
                 )
-            runs += [_summary(run, experiment.name) for run in found]
+            runs += [summary_of(run, experiment.name) for run in found]
             token = found.token
             if not token:
                 break
@@ -269,7 +269,7 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
     client = connect_existing(options)
     with one_line(tracking_uri(options)):
         run = _find(client, options, text)
-        summary = _summary(run, client.get_experiment(run.info.experiment_id).name)
+        summary = summary_of(run, client.get_experiment(run.info.experiment_id).name)
     if _is_sweep(run):
         raise UserError(
             f"{text}: is a sweep, not a run; look at it with repdyn compare --sweep {text}"
@@ -387,7 +387,8 @@ def _no_experiment(client: MlflowClient, options: StoreConfig) -> str:
     )
 
 
-def _summary(run: Run, experiment: str) -> RunSummary:
+def summary_of(run: Run, experiment: str) -> RunSummary:
+    """Return what is to be known of a run, from MLflow's record of it."""
     tags = dict(run.data.tags)
     return RunSummary(
         run_id=run.info.run_id,

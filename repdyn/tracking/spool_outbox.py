@@ -1,14 +1,14 @@
-"""Has a server do a run's jobs, in order, off the training thread, also one that is away for long."""
+"""Has a server do a run's jobs, in order, off the training thread, whatever the server answers."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from repdyn.errors import UnsentError
-from repdyn.tracking.courier import AwayError
+from repdyn.tracking.courier import AwayError, reason
+from repdyn.tracking.delivery import Delivery, Executor
 from repdyn.tracking.jobs import Job
 from repdyn.tracking.spool import Spool
 
@@ -16,7 +16,13 @@ PAUSES = (1.0, 30.0)
 """Seconds between tries: the first, doubled each time up to the last."""
 
 PATIENCE = 30.0
-"""Seconds that the end of a run waits for a server that is away."""
+"""Seconds that the end of a run waits for a server, whatever the server does."""
+
+SLOW = 1_000_000
+"""Bytes a second: what waits at the end of a run may take the time of an upload so slow, too."""
+
+LOOK_SECONDS = 2.0
+"""How long artifacts that were sent wait for others, to be looked for together."""
 
 LET_GO = 1.0
 """Seconds that the thread may take to end; one that waits for an answer is left to it."""
@@ -27,37 +33,37 @@ _log = logging.getLogger(__name__)
 class SpoolOutbox:
     """A thread that sends jobs in the order in which they came, each from the disk.
 
-    A job is on the disk when `put` returns and is deleted when the server has acknowledged it: a
-    server that is away costs the training neither time nor memory, and a process that dies loses
-    nothing. After a job has been refused the later ones stay in the spool, and the next call raises
-    the refusal.
+    A job is on the disk when `put` returns and is deleted when the server is seen to have it. No
+    answer of the server ends the training, and a process that dies loses nothing: while the server
+    is unreachable or rejects what it is sent, all waits in the queue; what the server refuses by
+    itself is set aside there (see delivery.py).
 
     Args:
         spool: of the run; entries that it holds are sent first.
-        send: does a job.
+        execute: sends a job.
         pauses: between tries, first and longest, in seconds.
-        patience: of `flush` and `close` with a server that is away, in seconds.
+        patience: of `flush` and `close`, in seconds; a second a megabyte comes on top.
     """
 
     def __init__(
         self,
         spool: Spool,
-        send: Callable[[Job], None],
+        execute: Executor,
         *,
         pauses: tuple[float, float] = PAUSES,
         patience: float = PATIENCE,
     ) -> None:
         self._spool = spool
-        self._send = send
+        self._execute = execute
+        self._delivery = Delivery(spool, execute)
         self._pauses = pauses
         self._patience = patience
         self._changed = threading.Condition()
         self._beat: Job | None = None
-        self._away: AwayError | None = None
-        self._told = False
+        self._trouble: str | None = None
+        self._told: set[str] = set()
         self._hurry = False
         self._stopped = False
-        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="repdyn-outbox", daemon=True)
         self._thread.start()
 
@@ -65,10 +71,11 @@ class SpoolOutbox:
         """Add a job.
 
         Raises:
-            Exception: an earlier job was refused, or the disk is full.
+            Exception: the disk is full, or cannot be written.
         """
-        self._raise()
-        self._append(job)
+        with self._changed:
+            self._spool.append(job)
+            self._changed.notify_all()
 
     def beat(self, job: Job) -> None:
         """Send a job that only says that the run lives, before all others; the latest counts."""
@@ -77,36 +84,36 @@ class SpoolOutbox:
             self._changed.notify_all()
 
     def flush(self) -> None:
-        """Wait until all jobs are done.
+        """Wait until all jobs are done, no longer than one may.
 
         Raises:
-            UnsentError: the server is away for longer than one may wait; they stay in the spool.
-            Exception: one of them was refused.
+            UnsentError: not all is done; the rest stays in the queue.
         """
-        start = time.monotonic()
         with self._changed:
+            end = time.monotonic() + self._patience + self._spool.size() / SLOW
+            impatient = time.monotonic() + self._patience
             self._hurry = True
             self._changed.notify_all()
-            while len(self._spool) and self._error is None:
-                if self._away is not None and time.monotonic() - start > self._patience:
-                    raise UnsentError(
-                        f"{self._away}; {len(self._spool)} entries wait in {self._spool.folder}: "
-                        "send them with repdyn sync when it is back"
-                    )
-                self._changed.wait(0.1)
-            self._hurry = False
-        self._raise()
+            try:
+                while len(self._spool):
+                    now = time.monotonic()
+                    if now > end or (now > impatient and self._trouble is not None):
+                        raise UnsentError(self._unsent())
+                    self._changed.wait(0.1)
+            finally:
+                self._hurry = False
+        if self._spool.refused:
+            raise UnsentError(self._unsent())
 
     def close(self, last: Job | None) -> None:
         """Wait as `flush` does, also for a last job, and end the thread.
 
         Raises:
-            UnsentError, Exception: as in `flush`; the last job is dropped if an earlier one was refused.
+            UnsentError, Exception: as in `put` and `flush`.
         """
         try:
-            self._raise()
             if last is not None:
-                self._append(last)
+                self.put(last)
             self.flush()
         finally:
             with self._changed:
@@ -115,45 +122,65 @@ class SpoolOutbox:
             self._thread.join(LET_GO)
             self._spool.close()
 
-    def _append(self, job: Job) -> None:
-        with self._changed:
-            self._spool.append(job)
-            self._changed.notify_all()
-
-    def _raise(self) -> None:
-        if self._error is not None:
-            raise self._error
+    def _unsent(self) -> str:
+        """Say what is not sent, why, and what to do."""
+        folder = self._spool.folder
+        parts = []
+        if len(self._spool):
+            trouble = self._trouble or "the server does not answer"
+            parts.append(
+                f"{trouble}; {len(self._spool)} entries wait in {folder}: "
+                "send them with repdyn sync when it is back"
+            )
+        if self._spool.refused:
+            first = self._delivery.refused[0] if self._delivery.refused else f"kept in {folder}"
+            parts.append(
+                f"{self._spool.refused} entries were refused, the first: {first}; "
+                "repdyn sync tries them again"
+            )
+        return "; ".join(parts)
 
     def _work(self) -> None:
         pause = self._pauses[0]
         while self._wait_for_work():
+            refused = len(self._delivery.refused)
             try:
-                self._send_next()
-            except AwayError as error:
-                self._tell(error)
-                self._away = error
+                self._step()
+            except Exception as error:  # no answer ends the training
+                kind = "unreachable" if isinstance(error, AwayError) else "rejecting"
+                self._trouble = str(error) if kind == "unreachable" else reason(error)
+                self._tell(kind, self._trouble)
                 self._sleep(pause)
                 pause = min(2 * pause, self._pauses[1])
-            except Exception as error:  # raised again in the thread that trains
-                self._error = error
-                return
             else:
-                self._away = None
+                self._trouble = None
                 pause = self._pauses[0]
+            for why in self._delivery.refused[refused:]:
+                self._tell("refused", why)
 
     def _wait_for_work(self) -> bool:
-        """Return when there is a job, or False when the thread is to end."""
+        """Return when there is something to do, or False when the thread is to end."""
         with self._changed:
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._stopped or self._beat or len(self._spool))
+            # artifacts that are sent are looked for when others have come, or none come any more
+            self._changed.wait_for(
+                lambda: self._stopped or self._beat or self._hurry or not self._delivery.is_idle,
+                LOOK_SECONDS,
+            )
             return not self._stopped
 
-    def _send_next(self) -> None:
+    def _step(self) -> None:
         beat = self._beat
         if beat is None:
-            self._spool.send_first(self._send)
+            self._delivery.step()
             return
-        self._send(beat)
+        try:
+            self._execute(beat)
+        except AwayError:
+            raise
+        except Exception as error:  # the next beat may be taken; what waits is not held up by this
+            _log.debug("heartbeat: %s", error)
         with self._changed:
             if self._beat is beat:
                 self._beat = None
@@ -165,10 +192,10 @@ class SpoolOutbox:
                 return
             self._changed.wait_for(lambda: self._stopped, min(seconds, self._pauses[0]))
 
-    def _tell(self, away: AwayError) -> None:
-        """Say once that the server is away."""
-        if not self._told:
+    def _tell(self, kind: str, trouble: str) -> None:
+        """Say once of each kind of trouble that it is there."""
+        if kind not in self._told:
             _log.warning(
-                "%s; the run goes on, and what it logs waits in %s", away, self._spool.folder
+                "%s; the run goes on, and what it logs waits in %s", trouble, self._spool.folder
             )
-        self._told = True
+        self._told.add(kind)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from sys import float_info
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from mlflow.entities import Param, Run
@@ -37,6 +37,7 @@ from repdyn.tracking.courier import Courier
 from repdyn.tracking.files import remove_unfinished
 from repdyn.tracking.heartbeat import Heartbeat
 from repdyn.tracking.jobs import (
+    METRICS_A_BATCH,
     EndRun,
     Job,
     LogInput,
@@ -48,6 +49,9 @@ from repdyn.tracking.jobs import (
 from repdyn.tracking.location import is_remote
 from repdyn.tracking.outbox import Outbox
 from repdyn.tracking.process_lock import ProcessLock
+from repdyn.tracking.reader import summary_of
+from repdyn.tracking.rest_client import strict
+from repdyn.tracking.retry import OPENING_SECONDS, Retry
 from repdyn.tracking.spool import SpooledRun, new_spool
 from repdyn.tracking.spool_outbox import SpoolOutbox
 from repdyn.tracking.store import (
@@ -61,8 +65,11 @@ from repdyn.tracking.store import (
 
 T = TypeVar("T")
 
-METRICS_A_BATCH, PARAMS_A_BATCH = 1000, 100
-"""MLflow's limits of one request."""
+PARAMS_A_BATCH = 100
+"""MLflow's limit of one request."""
+
+LAST_WORD_SECONDS = 10.0
+"""How long a server may take to be told that a run could not be opened."""
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Lets MLflow's pages open on training rather than on agents."""
@@ -81,25 +88,29 @@ class RunWriter:
 
     As a context manager it ends the run: FINISHED, KILLED after Ctrl-C, FAILED after another
     exception. Everything is sent by another thread, in order; an error there is raised by a later
-    call. While a server is away, all waits on the disk (see spool_outbox.py).
+    call. What a server does not take waits on the disk, and ends no run (see spool_outbox.py).
+
+    Attributes:
+        summary: of the run as it was opened.
     """
 
     def __init__(
         self,
         client: MlflowClient,
-        run_id: str,
+        run: Run,
+        experiment: str,
         uri: str,
         *,
         ends: bool = True,
         lock: ProcessLock | None = None,
         logged: Mapping[tuple[str, int], float] | None = None,
     ) -> None:
-        self.run_id = run_id
+        self.run_id: str = run.info.run_id
         self._ends = ends
         self._lock = lock
         self._logged = logged or {}
         self._uri = uri
-        run = client.get_run(run_id)
+        self.summary = summary_of(run, experiment)
         self._courier = Courier(client, run)
         self._outbox = self._open_outbox(run.data.tags)
         self._metrics: list[tuple[str, float, int, int]] = []
@@ -123,24 +134,25 @@ class RunWriter:
         """
         uri, name = tracking_uri(store), experiment_name(store)
         _check_texts(name, run_name, params)
-        client = connect(store)
+        client = strict(connect(store))
+        call = _opening(uri)
         with one_line(uri):
-            experiment = patiently(lambda: _experiment_id(client, name))
+            experiment = call(lambda: _experiment_id(client, name))
             # of MLflow's own, the address of a git repository may hold a token
             found = {name: redact_uris(value) for name, value in resolve_tags().items()}
             all_tags = found | heartbeat.signature() | dict(tags)
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
-            run = patiently(lambda: client.create_run(experiment, tags=all_tags, run_name=run_name))
-            run_id = run.info.run_id
+            run_id = call(_Creation(client, experiment, all_tags, run_name))
             with _ended_if_raised(client, run_id):
                 entities = [Param(*pair) for pair in params.items()]
                 for some in _batches(entities, PARAMS_A_BATCH):
-                    patiently(partial(client.log_batch, run_id, params=some))
+                    call(partial(client.log_batch, run_id, params=some))
+                run, named = _record(client, run_id, call)
                 lock = run_lock(client, run)
                 if lock is not None:
                     lock.take()
-                return cls(client, run_id, uri, lock=lock)
+                return cls(client, run, named, uri, lock=lock)
 
     @classmethod
     def reopen(cls, store: StoreConfig, run_id: str) -> RunWriter:
@@ -150,17 +162,18 @@ class RunWriter:
             UserError: the store does not answer or has no such run.
         """
         uri = tracking_uri(store)
-        client = connect(store)
+        client = strict(connect(store))
+        call = _opening(uri)
         with one_line(uri):
             for name, value in heartbeat.signature().items():
-                patiently(partial(client.set_tag, run_id, name, value))
+                call(partial(client.set_tag, run_id, name, value))
             with _ended_if_raised(client, run_id):
-                patiently(partial(client.update_run, run_id, status="RUNNING"))
-                run = client.get_run(run_id)
+                call(partial(client.update_run, run_id, status="RUNNING"))
+                run, named = _record(client, run_id, call)
                 folder = artifact_folder(client, run)
                 if folder is not None:
                     remove_unfinished(folder)
-                return cls(client, run_id, uri, logged=_logged(client, run))
+                return cls(client, run, named, uri, logged=_logged(client, run))
 
     @classmethod
     def resume(cls, store: StoreConfig, run_id: str) -> RunWriter:
@@ -170,9 +183,10 @@ class RunWriter:
             UserError: the store does not answer or has no such run.
         """
         uri = tracking_uri(store)
-        client = connect(store)
+        client = strict(connect(store))
         with one_line(uri):
-            return cls(client, run_id, uri, ends=False)
+            run, named = _record(client, run_id, _opening(uri))
+            return cls(client, run, named, uri, ends=False)
 
     def __enter__(self) -> RunWriter:
         return self
@@ -345,14 +359,63 @@ def _check_texts(experiment: str, run_name: str, params: Mapping[str, str]) -> N
         check_text(name, value, MAX_PARAM_VAL_LENGTH)
 
 
+class Call(Protocol):
+    """Calls, and again where that may help."""
+
+    def __call__(self, call: Callable[[], T], /) -> T:
+        """Return what the call returns."""
+
+
+def _opening(uri: str, seconds: float = OPENING_SECONDS) -> Call:
+    """Return what makes the calls that open a run, which may take so long in all."""
+    return Retry(uri, seconds) if is_remote(uri) else patiently
+
+
+def _record(client: MlflowClient, run_id: str, call: Call) -> tuple[Run, str]:
+    """Return a run and the name of its experiment."""
+    run = call(lambda: client.get_run(run_id))
+    return run, call(lambda: str(client.get_experiment(run.info.experiment_id).name))
+
+
+class _Creation:
+    """Creates a run, once: a second call looks first whether only the answer to the first was lost."""
+
+    def __init__(
+        self, client: MlflowClient, experiment: str, tags: Mapping[str, str], name: str
+    ) -> None:
+        self._client = client
+        self._experiment = experiment
+        self._tags = dict(tags)
+        self._name = name
+        self._called = False
+
+    def __call__(self) -> str:
+        found = self._find() if self._called else None
+        self._called = True
+        run = found or self._client.create_run(
+            self._experiment, tags=self._tags, run_name=self._name
+        )
+        return str(run.info.run_id)
+
+    def _find(self) -> Run | None:
+        """Return the run of this name that this process has created at this time."""
+        signed = (heartbeat.TAG, heartbeat.HOST_TAG, heartbeat.PID_TAG)
+        equal = " AND ".join(f"tags.`{tag}` = '{self._tags[tag]}'" for tag in signed)
+        found = self._client.search_runs([self._experiment], equal)
+        return next((run for run in found if run.info.run_name == self._name), None)
+
+
 @contextmanager
 def _ended_if_raised(client: MlflowClient, run_id: str) -> Iterator[None]:
     """Give a run its last status where it cannot be opened: nobody else would."""
     try:
         yield
     except BaseException as error:
+        status = _status_after(type(error))
         with suppress(Exception):  # why it cannot be opened is what the user is told
-            client.set_terminated(run_id, _status_after(type(error)))
+            _opening(client.tracking_uri, LAST_WORD_SECONDS)(
+                lambda: client.set_terminated(run_id, status)
+            )
         raise
 
 
@@ -364,7 +427,8 @@ def _logged(client: MlflowClient, run: Run) -> dict[tuple[str, int], float]:
     """Return all metrics of a run by name and step; of what was logged twice, the later value."""
     found: dict[tuple[str, int], float] = {}
     for name in run.data.metrics:
-        history = client.get_metric_history(run.info.run_id, name)
+        call = _opening(client.tracking_uri)  # how many there are is no matter of the server
+        history = call(partial(client.get_metric_history, run.info.run_id, name))
         for metric in sorted(history, key=lambda metric: metric.timestamp):
             found[name, metric.step] = metric.value
     return found
@@ -390,9 +454,9 @@ def end_run(store: StoreConfig, run_id: str, status: str) -> None:
     Raises:
         UserError: the store does not answer or has no such run.
     """
-    client = connect(store)
-    with one_line(tracking_uri(store)):
-        patiently(lambda: client.set_terminated(run_id, status))
+    client, uri = strict(connect(store)), tracking_uri(store)
+    with one_line(uri):
+        _opening(uri)(lambda: client.set_terminated(run_id, status))
 
 
 def _experiment_id(client: MlflowClient, name: str) -> str:

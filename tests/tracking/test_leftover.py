@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,8 @@ def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
 
     monkeypatch.setattr(Courier, "_do", through)
     monkeypatch.setattr(writer, "is_remote", lambda uri: True)
+    monkeypatch.setattr(leftover, "is_remote", lambda uri: True)
+    monkeypatch.setattr(leftover, "PAUSE", 0.01)
     impatient = partial(SpoolOutbox, pauses=(0.01, 0.1), patience=0.3)
     monkeypatch.setattr(writer, "SpoolOutbox", impatient)
     yield cable
@@ -209,14 +212,35 @@ def test_a_run_that_is_stopped_while_its_server_is_away_tells_where_it_waits(
     assert (found.status, found.tags["a"]) == ("KILLED", "b")
 
 
-def test_a_refusal_fails_the_run_and_keeps_the_spool(
-    sqlite_store: StoreConfig, cable: Cable
-) -> None:
+def test_a_rejection_ends_no_run_and_keeps_all(sqlite_store: StoreConfig, cable: Cable) -> None:
     cable.refused = SetTag
-    with pytest.raises(UserError, match="refused"), start(sqlite_store) as run:
+    with pytest.raises(UnsentError, match="repdyn sync"), start(sqlite_store) as run:
         run.set_tag("a", "b")
-    assert reader.find_run(sqlite_store, run.run_id).status == "FAILED"
-    assert len(spools(ROOT)) == 1
+    cable.refused = None
+    send_left(run.run_id)
+    found = reader.find_run(sqlite_store, run.run_id)
+    assert (found.status, found.tags["a"]) == ("FINISHED", "b")
+    assert not spools(ROOT)
+
+
+def test_sync_tells_what_is_refused_sends_all_else_and_tries_again(
+    sqlite_store: StoreConfig, cable: Cable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MLflow itself refuses a name that it does not allow."""
+    with pytest.raises(UnsentError, match="1 entries were refused"), start(sqlite_store) as run:  # noqa: PT012 (what the block leaves is tested)
+        run.log_metrics(0, {"good": 1.0})
+        run.flush()
+        run.log_metrics(1, {"bad#name": 1.0})
+    short = run.run_id[:8]
+    for _ in range(2):
+        with pytest.raises(UserError, match=rf"run {short}: 1 entry is refused: metrics bad#name"):
+            run_sync(ROOT, None)
+        assert "the run is FINISHED" in capsys.readouterr().out
+    assert reader.find_run(sqlite_store, run.run_id).status == "FINISHED"
+    (folder,) = spools(ROOT)
+    shutil.rmtree(next(folder.glob("refused-*")))  # given up
+    run_sync(ROOT, None)
+    assert not ROOT.exists()
 
 
 def test_a_writer_does_not_send_what_another_has_left(

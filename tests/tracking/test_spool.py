@@ -8,13 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import pytest
 
 from repdyn.errors import UnsentError, UserError
-from repdyn.tracking.courier import AwayError
+from repdyn.tracking.courier import AwayError, MissingError
+from repdyn.tracking.delivery import TRIES, Delivery
 from repdyn.tracking.jobs import (
     EndRun,
     Job,
@@ -39,24 +42,46 @@ QUICK = (0.01, 0.05)
 
 
 class Server:
-    """Takes jobs; may be away, or refuse one."""
+    """Takes jobs; may be away, reject all, refuse one, or lose artifacts that it said it took."""
 
     def __init__(self) -> None:
         self.taken: list[Job] = []
         self.away = False
+        self.rejects = False
         self.refuses: Job | None = None
+        self.loses: list[str] = []
         self.tries = 0
+        self.looks = 0
 
     def __call__(self, job: Job) -> None:
         self.tries += 1
         if self.away:
             raise AwayError("http://server: does not answer")
+        if self.rejects:
+            raise PermissionError("answers 401 Unauthorized")
         if job == self.refuses:
-            raise ValueError("refused")
+            raise ValueError("invalid")
         if isinstance(job, PutArtifact):
             assert isinstance(job.content, Path), "big artifacts are not held in memory"
             job = PutArtifact(job.path, job.content.read_bytes())
+            if job.path in self.loses:
+                self.loses.remove(job.path)
+                return
         self.taken.append(job)
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        self.looks += 1
+        if self.away:
+            raise AwayError("http://server: does not answer")
+        there = {job.path for job in self.taken if isinstance(job, PutArtifact)}
+        if any(isinstance(job, PutArtifact) and job.path not in there for job in jobs):
+            raise MissingError("http://server: has not what it took")
+
+    def ping(self) -> None:
+        if self.away:
+            raise AwayError("http://server: does not answer")
+        if self.rejects:
+            raise PermissionError("answers 401 Unauthorized")
 
 
 @pytest.fixture
@@ -94,8 +119,10 @@ def entries(folder: Path) -> list[Path]:
 def sent_from(folder: Path) -> list[Job]:
     """Send all, as another process would that opens the spool later."""
     server, spool = Server(), Spool(folder)
+    spool.restore()
+    delivery = Delivery(spool, server)
     while len(spool):
-        spool.send_first(server)
+        delivery.step()
     spool.close()
     return server.taken
 
@@ -178,20 +205,126 @@ def test_a_server_that_stays_away_leaves_the_spool_and_its_place(
     assert sent_from(folder) == JOBS
 
 
-def test_a_refusal_is_raised_and_loses_nothing(
-    outbox: SpoolOutbox, server: Server, folder: Path
+def test_a_refused_entry_is_set_aside_and_holds_up_no_other(
+    outbox: SpoolOutbox, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.refuses = JOBS[1]
-    outbox.put(JOBS[0])
-    outbox.put(JOBS[1])
-    with pytest.raises(ValueError, match="refused"):
-        outbox.flush()
-    with pytest.raises(ValueError, match="refused"):
-        outbox.put(JOBS[2])
-    with pytest.raises(ValueError, match="refused"):
-        outbox.close(JOBS[3])
-    assert server.taken == [JOBS[0]]
+    for job in JOBS[:-1]:
+        outbox.put(job)
+    with pytest.raises(UnsentError, match="1 entries were refused, the first: tag") as raised:
+        outbox.close(JOBS[-1])
+    assert "invalid" in str(raised.value)
+    assert "repdyn sync" in str(raised.value)
+    assert server.taken == [JOBS[0], *JOBS[2:]]
+    assert server.tries == len(JOBS) + TRIES - 1
     assert sent_from(folder) == [JOBS[1]]
+
+
+def test_a_refusal_is_not_believed_while_the_server_takes_nothing_at_all(
+    folder: Path, server: Server
+) -> None:
+    """A 400 of a proxy before a server that is away."""
+    spool = Spool(folder)
+    spool.append(JOBS[1])
+    delivery = Delivery(spool, server)
+    server.refuses = JOBS[1]
+    ping, server.ping = server.ping, Mock(side_effect=AwayError("away"))  # type: ignore[method-assign]
+    for _ in range(2 * TRIES):
+        with pytest.raises((ValueError, AwayError)):
+            delivery.step()
+    assert len(spool) == 1
+    server.refuses, server.ping = None, ping  # type: ignore[method-assign]
+    delivery.step()
+    assert server.taken == [JOBS[1]]
+    spool.close()
+
+
+def test_what_a_later_entry_has_replaced_is_not_sent_after_it(folder: Path, server: Server) -> None:
+    spool = Spool(folder)
+    first, second, last = tags(3)
+    for job in (first, PutArtifact("x", b"old"), second, PutArtifact("x", b"new"), last):
+        spool.append(job)
+    server.refuses = first
+    delivery = Delivery(spool, server)
+    while len(spool):
+        with suppress(ValueError):
+            delivery.step()
+    assert server.taken == [PutArtifact("x", b"old"), second, PutArtifact("x", b"new"), last]
+    assert spool.refused == 0
+    spool.close()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("status", ["rejects", "away"])
+def test_no_answer_ends_the_training_and_it_is_said_once(
+    status: str, outbox: SpoolOutbox, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    setattr(server, status, True)
+    for job in JOBS[:-1]:
+        outbox.put(job)
+    until(lambda: server.tries > 5)
+    outbox.put(JOBS[1])
+    setattr(server, status, False)
+    outbox.close(JOBS[-1])
+    assert server.taken == [*JOBS[:-1], JOBS[1], JOBS[-1]]
+    assert len(caplog.records) == 1
+    assert "the run goes on" in caplog.records[0].getMessage()
+
+
+def test_artifacts_are_looked_for_together_and_sent_again_where_one_is_missing(
+    outbox: SpoolOutbox, server: Server, folder: Path
+) -> None:
+    server.loses = ["a/3"]
+    artifacts: list[Job] = [PutArtifact(f"a/{i}", bytes([i])) for i in range(8)]
+    for job in artifacts:
+        outbox.put(job)
+    outbox.close(JOBS[-1])
+    assert server.taken == [*artifacts[:3], *artifacts[4:], *artifacts, JOBS[-1]]
+    assert server.looks == 2
+
+
+def test_artifacts_that_are_not_seen_are_not_deleted(folder: Path, server: Server) -> None:
+    spool = Spool(folder)
+    jobs: list[Job] = [PutArtifact("a", b"a"), PutArtifact("b", b"b"), JOBS[1]]
+    for job in jobs:
+        spool.append(job)
+    delivery = Delivery(spool, server)
+    delivery.step()
+    delivery.step()
+    assert len(entries(folder)) == 3
+    server.away = True
+    with pytest.raises(AwayError):
+        delivery.step()
+    assert len(entries(folder)) == 3
+    server.away = False
+    while len(spool):
+        delivery.step()
+    assert server.taken == jobs, "what was only not looked for is not sent again"
+    spool.close()
+
+
+def test_the_end_is_bounded_though_a_request_never_ends(folder: Path, server: Server) -> None:
+    outbox = SpoolOutbox(Spool(folder), Hangs(), pauses=QUICK, patience=0.2)
+    outbox.put(JOBS[0])
+    start = time.monotonic()
+    with pytest.raises(
+        UnsentError, match="the server does not answer; 2 entries wait in"
+    ) as raised:
+        outbox.close(JOBS[-1])
+    assert time.monotonic() - start < 20
+    assert raised.value.exit_code == 75
+    assert sent_from(folder) == [JOBS[0], JOBS[-1]]
+
+
+def test_a_request_that_ends_after_the_queue_is_let_go_deletes_nothing(folder: Path) -> None:
+    hangs = Hangs()
+    outbox = SpoolOutbox(Spool(folder), hangs, pauses=QUICK, patience=0.0)
+    outbox.put(JOBS[0])
+    with pytest.raises(UnsentError):
+        outbox.close(None)
+    hangs.answers.set()
+    time.sleep(0.3)
+    assert sent_from(folder) == [JOBS[0]]
 
 
 def test_of_beats_only_the_latest_is_sent_and_none_waits_on_the_disk(
@@ -209,18 +342,25 @@ def test_of_beats_only_the_latest_is_sent_and_none_waits_on_the_disk(
     outbox.close(None)
 
 
+class Hangs(Server):
+    """Answers only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def __call__(self, job: Job) -> None:
+        self.answers.wait(60)
+
+
 def test_the_training_does_not_wait_for_a_server_that_hangs(folder: Path) -> None:
-    answers = threading.Event()
-
-    def hang(_: Job) -> None:
-        answers.wait(30)
-
-    outbox = SpoolOutbox(Spool(folder), hang)
+    hangs = Hangs()
+    outbox = SpoolOutbox(Spool(folder), hangs)
     start = time.monotonic()
     for job in tags(200):
         outbox.put(job)
     assert time.monotonic() - start < 10
-    answers.set()
+    hangs.answers.set()
     outbox.close(None)
 
 
@@ -229,16 +369,13 @@ def test_a_crash_between_sending_and_deleting_sends_again(folder: Path) -> None:
     spool = Spool(folder)
     for job in JOBS:
         spool.append(job)
-    seen: list[Job] = []
-
-    def crash(job: Job) -> None:
-        seen.append(job)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        spool.send_first(crash)
+    server = Server()
+    delivery = Delivery(spool, server)
+    crash = patch.object(spool, "delete_first", side_effect=KeyboardInterrupt)
+    with crash, pytest.raises(KeyboardInterrupt):
+        delivery.step()
     spool.close()
-    assert seen == JOBS[:1]
+    assert server.taken == JOBS[:1]
     assert sent_from(folder) == JOBS
 
 
@@ -321,16 +458,18 @@ def test_a_damaged_entry_is_one_line_and_nothing_is_lost(
     second = entries(folder)[1]
     damage(second)
     server = Server()
-    spool.send_first(server)
-    with pytest.raises(UserError, match="damaged") as raised:
-        spool.send_first(server)
-    assert "\n" not in str(raised.value)
-    assert str(second) in str(raised.value)
+    delivery = Delivery(spool, server)
+    while len(spool):
+        delivery.step()
+    (line,) = delivery.refused
+    assert "is damaged" in line
+    assert "\n" not in line
+    assert str(second) in line
+    assert server.taken == [JOBS[0], JOBS[1]], "the others are sent"
     spool.close()
-    assert len(entries(folder)) == 2
-    second.rename(folder / "set-aside")
-    assert sent_from(folder) == [JOBS[1]]
-    assert (folder / "set-aside").is_dir(), "what was set aside stays"
+    assert [entry.name for entry in entries(folder)] == [f"refused-{second.name}"]
+    assert sent_from(folder) == []
+    assert entries(folder), "what is damaged stays"
 
 
 def test_a_spool_says_whose_it_is(folder: Path) -> None:
