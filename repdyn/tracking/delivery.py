@@ -17,6 +17,11 @@ MOST_UNSEEN = 64
 """Artifacts that may have been sent before the server is seen to have them."""
 
 
+def counted(entries: int) -> str:
+    """Return how many entries are of some kind, as the start of a sentence."""
+    return "1 entry is" if entries == 1 else f"{entries} entries are"
+
+
 class Executor(Protocol):
     """Executes operations; see courier.py."""
 

@@ -12,7 +12,7 @@ from repdyn.errors import UserError
 from repdyn.redaction import redact, without_secrets
 from repdyn.tracking.away import is_invalid
 from repdyn.tracking.courier import AwayError, Courier
-from repdyn.tracking.delivery import Delivery
+from repdyn.tracking.delivery import Delivery, counted
 from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG
 from repdyn.tracking.jobs import EndRun, Job, LogMetrics, PutArtifact
 from repdyn.tracking.location import is_remote
@@ -73,7 +73,7 @@ def refusals(sent: Sent) -> str:
     """Say what the server has not taken, and what to do."""
     n = len(sent.refused)
     return (
-        f"run {sent.run_id[:8]}: {n} {'entry is' if n == 1 else 'entries are'} refused: "
+        f"run {sent.run_id[:8]}: {counted(n)} refused: "
         f"{'; '.join(sent.refused[:3])}{'; …' if n > 3 else ''}; "
         "repdyn sync tries again; delete what is not to be sent"
     )

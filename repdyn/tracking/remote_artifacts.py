@@ -12,7 +12,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 
-from repdyn.tracking.rest_client import request
+from repdyn.tracking.rest_client import upload
 
 Sizes = dict[str, int | None]
 """By path; None where a store does not tell the size."""
@@ -36,21 +36,15 @@ class RemoteArtifacts:
         Raises:
             Exception: the store refuses or does not answer.
         """
-        proxied = self._proxied()
-        if proxied is not None:
-            with file.open("rb") as content:
-                request(
-                    proxied._host_creds,
-                    f"/{quote(str(path))}",
-                    "PUT",
-                    data=content,
-                    extra_headers={"Content-Type": "application/octet-stream"},
-                )
-            return
         folder = str(path.parent)
         if folder not in self._known:  # what is overwritten is told from what is new
             self._known[folder] = self._list(folder)
-        self._repository.log_artifact(str(file), None if folder == "." else folder)
+        proxied = self._proxied()
+        if proxied is None:
+            self._repository.log_artifact(str(file), None if folder == "." else folder)
+            return
+        with file.open("rb") as content:
+            upload(proxied._host_creds, f"/{quote(str(path))}", content)
 
     def remove(self, path: PurePosixPath) -> None:
         """Remove an artifact; none of that path is no mistake.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import requests
@@ -36,8 +36,20 @@ def strict(client: MlflowClient) -> MlflowClient:
     return client
 
 
-def request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) -> dict[str, Any]:
-    """Send one request, once, and return the JSON object of the answer.
+def upload(creds: MlflowHostCreds, endpoint: str, content: BinaryIO) -> None:
+    """Send an artifact to MLflow's server, once.
+
+    Raises:
+        As `_request`.
+    """
+    headers = {"Content-Type": "application/octet-stream"}
+    body = _request(creds, endpoint, "PUT", data=content, extra_headers=headers)
+    if body and _object(body) != {}:  # older servers say {}, newer ones nothing
+        raise ForeignAnswerError(_foreign(body))
+
+
+def _request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) -> bytes:
+    """Send one request, once, and return the body of the answer.
 
     Args:
         creds: of the server.
@@ -47,7 +59,7 @@ def request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) -
     Raises:
         RestException: MLflow's server says what is wrong.
         requests.HTTPError: an answer that is no success, of MLflow or of something before it.
-        ForeignAnswerError: an answer of success that is not MLflow's.
+        ForeignAnswerError: an answer that is not MLflow's.
         MlflowException: no answer.
     """
     with http_request(
@@ -61,11 +73,9 @@ def request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) -
         **fields,
     ) as response:
         body = _body(response)
-    answer = _object(body)
     if response.status_code == requests.codes.ok:
-        if answer is None:
-            raise ForeignAnswerError(_foreign(body))
-        return answer
+        return body
+    answer = _object(body)
     if answer is not None and "error_code" in answer:
         raise RestException(answer)
     said = f"answers {response.status_code} {response.reason}".strip()
@@ -79,10 +89,10 @@ class _StrictStore(RestStore):
         endpoint, method = self._METHOD_TO_INFO[api]
         content = None if json_body is None else json.loads(json_body)
         place = "params" if method == "GET" else "json"
-        answer = request(self.get_host_creds(), endpoint, method, **{place: content})
-        message = api.Response()
-        if answer and not message.DESCRIPTOR.fields:
-            raise ForeignAnswerError(_foreign(b""))
+        body = _request(self.get_host_creds(), endpoint, method, **{place: content})
+        answer, message = _object(body), api.Response()
+        if answer is None or (answer and not message.DESCRIPTOR.fields):
+            raise ForeignAnswerError(_foreign(body))
         parse_dict(js_dict=answer, message=message)
         _check_required(message)
         return message

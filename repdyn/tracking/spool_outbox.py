@@ -8,7 +8,7 @@ import time
 
 from repdyn.errors import UnsentError
 from repdyn.tracking.courier import AwayError, reason
-from repdyn.tracking.delivery import Delivery, Executor
+from repdyn.tracking.delivery import Delivery, Executor, counted
 from repdyn.tracking.jobs import Job
 from repdyn.tracking.spool import Spool
 
@@ -127,15 +127,15 @@ class SpoolOutbox:
         folder = self._spool.folder
         parts = []
         if len(self._spool):
-            trouble = self._trouble or "the server does not answer"
+            trouble = self._trouble or "the server is too slow to take all that the run has logged"
             parts.append(
-                f"{trouble}; {len(self._spool)} entries wait in {folder}: "
-                "send them with repdyn sync when it is back"
+                f"{trouble}; {counted(len(self._spool))} not sent, in {folder}: "
+                "send with repdyn sync when the server is back"
             )
         if self._spool.refused:
             first = self._delivery.refused[0] if self._delivery.refused else f"kept in {folder}"
             parts.append(
-                f"{self._spool.refused} entries were refused, the first: {first}; "
+                f"{counted(self._spool.refused)} refused by the server, the first: {first}; "
                 "repdyn sync tries them again"
             )
         return "; ".join(parts)

@@ -227,7 +227,7 @@ def test_sync_tells_what_is_refused_sends_all_else_and_tries_again(
     sqlite_store: StoreConfig, cable: Cable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """MLflow itself refuses a name that it does not allow."""
-    with pytest.raises(UnsentError, match="1 entries were refused"), start(sqlite_store) as run:  # noqa: PT012 (what the block leaves is tested)
+    with pytest.raises(UnsentError, match="1 entry is refused"), start(sqlite_store) as run:  # noqa: PT012 (what the block leaves is tested)
         run.log_metrics(0, {"good": 1.0})
         run.flush()
         run.log_metrics(1, {"bad#name": 1.0})

@@ -1,0 +1,199 @@
+"""Runs before whose server a proxy lies, and whose process is killed: in the end all is there once."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from e2e.test_server_away import Server
+from repdyn.tracking import leftover
+from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG, TAG
+from repdyn.tracking.leftover import send_spool, spools
+from tracking import synthetic_run
+from tracking.fault_proxy import FAULTS, FaultProxy, at_random
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+SEEDS = range(50)
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tracking.synthetic_run"])
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server, a proxy before it, and what an undisturbed run leaves."""
+
+    server: Server
+    folder: Path
+    proxy: FaultProxy
+    undisturbed: dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[None]:
+    """Let the process that is forked for each run load all once; it takes no path but this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def place(forks: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("server")
+    server = Server(folder)
+    server.start()
+    proxy = FaultProxy(int(server.address.rpartition(":")[2]))
+    try:
+        work = tmp_path_factory.mktemp("undisturbed")
+        run_id, code = write(proxy, work, "run", kill_after=None, patience=synthetic_run.PATIENT)
+        assert code == 0, (work / "said").read_text()
+        yield Place(server, folder, proxy, left(folder, server, run_id))
+    finally:
+        proxy.close()
+        server.kill()
+
+
+def write(
+    proxy: FaultProxy,
+    folder: Path,
+    name: str,
+    *,
+    kill_after: float | None,
+    patience: float = 1.0,
+    choose=None,
+) -> tuple[str, int | None]:
+    """Write a run in a process; returns its id and the process's exit code."""
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(
+        target=synthetic_run.write, args=(proxy.address, folder, name, patience, theirs)
+    )
+    process.start()
+    run_id = ours.recv()
+    with proxy.disturbed(choose or proxy.choose):
+        ours.send("go on")
+        process.join(kill_after if kill_after is not None else 120)
+        if kill_after is not None:
+            process.kill()
+        process.join(30)
+    return run_id, process.exitcode
+
+
+def sync(folder: Path) -> None:
+    """Send all that waits, as `repdyn sync` does."""
+    for spool in spools(folder / "repdyn-spool"):
+        assert send_spool(spool).refused == ()
+    assert not (folder / "repdyn-spool").exists()
+
+
+def left(folder: Path, server: Server, run_id: str) -> dict[str, object]:
+    """Return all that is there of a run; what is there twice, twice."""
+    client = MlflowClient(server.address)
+    run: Run = client.get_run(run_id)
+    root = folder / "mlartifacts" / run.info.experiment_id / run_id / "artifacts"
+    tags = {k: v for k, v in run.data.tags.items() if k.startswith("repdyn.")}
+    return {
+        "status": run.info.status,
+        "params": dict(run.data.params),
+        "tags": {k: v for k, v in tags.items() if k not in (TAG, HOST_TAG, PID_TAG)},
+        "inputs": len(run.inputs.dataset_inputs),
+        "metrics": {
+            name: sorted((m.step, m.value) for m in client.get_metric_history(run_id, name))
+            for name in run.data.metrics
+        },
+        "artifacts": {
+            str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in root.rglob("*")
+            if path.is_file()
+        },
+    }
+
+
+def whole(place: Place, run_id: str, tmp_path: Path) -> None:
+    sync(tmp_path)
+    assert left(place.folder, place.server, run_id) == place.undisturbed
+
+
+def test_the_undisturbed_run_is_what_was_written(place: Place) -> None:
+    epochs = range(synthetic_run.EPOCHS)
+    assert place.undisturbed["metrics"] == {
+        "train/acc": [(epoch, epoch / 4) for epoch in epochs],
+        "train/loss": [(epoch, 1 / (1 + epoch)) for epoch in epochs],
+    }
+    contents = {
+        "checkpoints/epoch_3.safetensors": bytes([3]) * 5000,
+        "checkpoints/last.safetensors": bytes([3]) * 3000,
+        "dynamics/cka.npy": bytes([3]) * 103,
+    }
+    digests = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+    assert place.undisturbed["artifacts"] == digests
+    assert place.undisturbed["params"] == synthetic_run.PARAMS
+    assert (place.undisturbed["status"], place.undisturbed["inputs"]) == ("FINISHED", 1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_mix_of_faults_and_kills(seed: int, place: Place, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    killed = seed % 2 == 1
+    run_id, code = write(
+        place.proxy,
+        tmp_path,
+        "run",
+        kill_after=rng.uniform(0.0, 1.5) if killed else None,
+        choose=at_random(seed, rng.choice((0.1, 0.3, 0.6))),
+    )
+    assert code in ((0, synthetic_run.UNSENT, -9) if killed else (0, synthetic_run.UNSENT))
+    if code == -9:
+        again = CONTEXT.Process(
+            target=synthetic_run.go_on, args=(place.proxy.address, tmp_path, run_id)
+        )
+        again.start()
+        again.join(120)
+        assert again.exitcode == 0
+    whole(place, run_id, tmp_path)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_server_that_always_answers_so_neither_ends_nor_holds_a_run(
+    fault: str, place: Place, tmp_path: Path
+) -> None:
+    start = time.monotonic()
+    run_id, code = write(
+        place.proxy, tmp_path, "run", kill_after=None, choose=lambda method, path: fault
+    )
+    assert time.monotonic() - start < 60
+    if fault != "slow":
+        assert code == synthetic_run.UNSENT
+    whole(place, run_id, tmp_path)
+
+
+def test_only_one_run_is_created_where_the_answer_is_lost(place: Place, tmp_path: Path) -> None:
+    faults = iter(["lost", "truncated"])
+
+    def lose(method: str, path: str) -> str | None:
+        return next(faults, None) if path.endswith("runs/create") else None
+
+    name = f"created-{os.getpid()}"
+    with place.proxy.disturbed(lose):
+        run_id, code = write(
+            place.proxy, tmp_path, name, kill_after=None, patience=synthetic_run.PATIENT
+        )
+    assert code == 0
+    client = MlflowClient(place.server.address)
+    found = client.search_runs([client.get_run(run_id).info.experiment_id], f"run_name = '{name}'")
+    assert [run.info.run_id for run in found] == [run_id]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftover, "PAUSE", 0.01)
