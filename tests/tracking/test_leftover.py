@@ -217,7 +217,7 @@ def test_a_rejection_ends_no_run_and_keeps_all(sqlite_store: StoreConfig, cable:
     with pytest.raises(UnsentError, match="repdyn sync"), start(sqlite_store) as run:
         run.set_tag("a", "b")
     cable.refused = None
-    send_left(run.run_id)
+    send_left(run.run_id, sqlite_store)
     found = reader.find_run(sqlite_store, run.run_id)
     assert (found.status, found.tags["a"]) == ("FINISHED", "b")
     assert not spools(ROOT)
