@@ -194,5 +194,7 @@ def from_json(said: Mapping[str, Any], **content: Path) -> Job:
     Raises:
         KeyError, TypeError, ValueError, OverflowError: it is none.
     """
+    if "content" in said:
+        raise ValueError("a content that is not beside its description")
     fields = {name: value for name, value in said.items() if name != "kind"}
     return _KINDS[said["kind"]](**fields, **content)

@@ -206,7 +206,8 @@ class Spool:
         """Let other processes have it; nothing stays of a queue that is empty."""
         with self._changes:
             self._open = False
-            if not any(path.is_dir() for path in self.folder.iterdir()):
+            left = self._waiting or self._refused
+            if not left and not any(path.is_dir() for path in self.folder.iterdir()):
                 shutil.rmtree(self.folder)  # else somebody has set something aside
             self._lock.release()
         with suppress(OSError):  # there are others
