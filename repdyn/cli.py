@@ -161,9 +161,10 @@ def sweep(
     The same command again trains only what is not finished, also with more seeds.
 
     Args:
-        preset: digits, paper-cifar10 or paper-tiny-imagenet.
+        preset: digits, fashion-mnist, paper-cifar10 or paper-tiny-imagenet.
         config: YAML file of the grid, `name: value` or `name: [value, value]`; options win over it.
-        seeds: train each point of the grid with so many seeds, counted from 0.
+        seeds: train each point of the grid with so many seeds, counted from 0; a run's seed is its
+            data seed, too, unless --data-seed is given.
         name: of the sweep (default: the preset's or the file's, and a digest of the settings).
         dry_run: only list the runs, and which of them are finished.
         ray: train runs side by side as tasks of Ray, on this machine or the cluster at ADDRESS

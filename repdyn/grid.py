@@ -17,7 +17,10 @@ from repdyn.settings_file import read_yaml
 
 PRESETS = Path(__file__).with_name("presets")
 
-SEED, SEEDS = "seed", "seeds"
+SEED, SEEDS, DATA_SEED = "seed", "seeds", "data_seed"
+
+AS_SEED = "seed"
+"""The data seed in a sweep's params where nothing sets it: each run's is its seed."""
 
 WHERE, SET = "where", "set"
 """Keys of a file: settings of only those runs that agree with a rule."""
@@ -59,11 +62,14 @@ class Grid:
         stem: what the sweep is called where nobody names it.
         settings: the values of each setting that is given, by its name in TrainConfig.
         rules: settings of some of the runs; those in `settings` win over them.
+        one_data_seed: runs whose data seed nothing sets have the default one and not their seed.
+            So had all runs of a sweep once, and one that was begun so goes on so.
     """
 
     stem: str
     settings: Mapping[str, Values]
     rules: tuple[Rule, ...] = ()
+    one_data_seed: bool = False
 
     def runs(self) -> list[TrainConfig]:
         """Return a configuration for each combination of values; seeds change last.
@@ -83,12 +89,15 @@ class Grid:
         ]
 
     def _ruled(self, run: dict[str, Value]) -> dict[str, Value]:
-        """Return a run's settings with those that rules give it."""
+        """Return a run's settings with those that rules give it, and its seed as its data seed."""
         fitting = [r for r in self.rules if r.where.items() <= run.items()]
         given: dict[str, Value] = {}
         for rule in fitting:
             given |= rule.settings
-        return given | run
+        given |= run
+        if SEED in given and not self.one_data_seed:
+            given.setdefault(DATA_SEED, given[SEED])
+        return given
 
     @property
     def name(self) -> str:
@@ -110,8 +119,9 @@ class Grid:
         return [name for name, values in self.settings.items() if len(values) > 1]
 
     def params(self) -> dict[str, str]:
-        """Return the settings as text, values divided by commas."""
-        return {name: ",".join(map(_text, values)) for name, values in self.settings.items()}
+        """Return the settings as text, values divided by commas; how the data seed is set, too."""
+        given = {name: ",".join(map(_text, values)) for name, values in self.settings.items()}
+        return given if self.one_data_seed else {DATA_SEED: AS_SEED} | given
 
 
 def make_grid(
@@ -124,7 +134,7 @@ def make_grid(
         preset: name of one of PRESETS.
         file: YAML of `name: value` and `name: [value, value]`, `seeds: n`, and under `where` a
             list of rules such as `{opt: adam, set: {lr: 0.001}}`.
-        seeds: how many, counted from 0.
+        seeds: how many, counted from 0; each is the data seed, too, where nothing else sets it.
 
     Raises:
         UserError: a setting that there is not, or no such preset or file.

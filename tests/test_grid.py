@@ -1,5 +1,6 @@
 """Grids: which runs settings with several values span."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,60 @@ def test_seeds_change_last_so_that_half_a_sweep_compares_everything() -> None:
         (1, "sgd"),
         (1, "adam"),
     ]
+
+
+@pytest.mark.parametrize("by", ["--seeds", "--seed", "rule"])
+def test_the_data_seed_goes_with_the_seed(by: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "opt: [sgd, adam]\nwhere: [{opt: sgd, set: {seed: 5}}, {opt: adam, set: {seed: 6}}]\n"
+    )
+    made = {
+        "--seeds": lambda: grid("--opt", "sgd", seeds=3),
+        "--seed": lambda: grid("--seed", "4,7"),
+        "rule": lambda: grid(file=tmp_path / "mine.yaml"),
+    }[by]()
+    runs = made.runs()
+    assert len(runs) > 1
+    assert [run.data.data_seed for run in runs] == [run.optim.seed for run in runs]
+
+
+def test_runs_of_a_pair_share_their_data() -> None:
+    runs = grid(preset="digits").runs()
+    by_seed: dict[int, set[int]] = {}
+    for run in runs:
+        by_seed.setdefault(run.optim.seed, set()).add(run.data.data_seed)
+    assert by_seed == {seed: {seed} for seed in range(6)}
+
+
+@pytest.mark.parametrize("how", ["option", "file", "rule"])
+def test_a_data_seed_that_is_given_holds(how: str, tmp_path: Path) -> None:
+    text = {
+        "option": "opt: sgd",
+        "file": "data_seed: 9",
+        "rule": "opt: sgd\nwhere: [{opt: sgd, set: {data_seed: 9}}]",
+    }
+    (tmp_path / "mine.yaml").write_text(f"seeds: 3\n{text[how]}\n")
+    options = ("--data-seed", "9") if how == "option" else ()
+    runs = grid(*options, file=tmp_path / "mine.yaml").runs()
+    assert {run.data.data_seed for run in runs} == {9}
+
+
+def test_without_a_seed_the_data_seed_is_the_default() -> None:
+    (run,) = grid("--opt", "sgd").runs()
+    assert (run.optim.seed, run.data.data_seed) == (0, 0)
+
+
+def test_a_grid_of_one_data_seed_has_the_points_of_the_runs_before() -> None:
+    old = replace(grid("--opt", "sgd,adam", seeds=3), one_data_seed=True)
+    fixed = grid("--opt", "sgd,adam", "--data-seed", "0", seeds=3)
+    assert [*map(point, old.runs())] == [*map(point, fixed.runs())]
+    assert old.digest == grid("--opt", "sgd,adam", seeds=3).digest
+    assert "data_seed" not in old.params()
+
+
+def test_the_params_of_a_sweep_tell_where_its_data_seeds_come_from() -> None:
+    assert grid("--opt", "sgd", seeds=2).params()["data_seed"] == "seed"
+    assert grid("--data-seed", "3", seeds=2).params()["data_seed"] == "3"
 
 
 def test_a_repeated_value_is_one_run() -> None:
@@ -97,6 +152,11 @@ def test_presets_compare_architectures_and_optimizers(preset: str) -> None:
         ("vit", "sgd"),
         ("vit", "adam"),
     }
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
+def test_presets_train_six_seeds(preset: str) -> None:
+    assert {run.optim.seed for run in grid(preset=preset).runs()} == set(range(6))
 
 
 def test_the_name_stays_with_more_seeds_and_changes_with_a_setting() -> None:

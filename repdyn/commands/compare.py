@@ -15,7 +15,7 @@ from repdyn.dynamics.comparison import FREE, Observation, findings
 from repdyn.dynamics.phases import find_phases
 from repdyn.dynamics.scores import compute_scores
 from repdyn.errors import UserError
-from repdyn.grid import PLACES
+from repdyn.grid import DATA_SEED, PLACES, SEED
 from repdyn.records import RunRecord, RunSummary
 from repdyn.report.comparison import Comparison, CrossCka, as_csv, as_json
 from repdyn.report.comparison_text import comparison_text
@@ -153,12 +153,19 @@ def observation(run: RunRecord) -> Observation:
 def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     """Return the settings in which runs differ, but seed, places and what follows from others.
 
+    A data seed goes with the seed, as in a sweep, unless runs of one seed differ in it.
     The learning rate, width and arguments of an architecture that its defaults bring are no setting
     of their own: they count where runs of like architecture and optimizer differ in them.
     """
     names = dict.fromkeys(name for run in runs for name in run.params)
-    ignored = PLACES | {"seed"}
+    ignored = PLACES | {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
     return tuple(n for n in names if n not in ignored and _varies(n, runs))
+
+
+def _own_data_seeds(runs: Sequence[RunSummary]) -> bool:
+    """Say whether runs of one seed have several data seeds."""
+    both = {(run.params.get(SEED), run.params.get(DATA_SEED)) for run in runs}
+    return len(both) > len({seed for seed, _ in both})
 
 
 def _varies(name: str, runs: Sequence[RunSummary]) -> bool:
@@ -173,7 +180,10 @@ def _varies(name: str, runs: Sequence[RunSummary]) -> bool:
 
 
 def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Return what a reader of the findings must know: spikes, runs without a fit, learning rates."""
+    """Return what a reader of the findings must know.
+
+    Spikes, runs without a fit, learning rates, and seeds that all share their data.
+    """
     spiky = [run.summary.name for run in runs if run.phases.spikes]
     unfit = [run.summary.name for run in runs if run.phases.fit is None]
     rates = {(run.summary.params.get("opt"), run.summary.params.get("lr")) for run in runs}
@@ -190,14 +200,20 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
             "Optimizers are compared at their own learning rates; another choice of them may give "
             "another answer (repdyn sweep --lr)."
         )
+    seeds, data_seeds = ({run.summary.params.get(n) for run in runs} for n in (SEED, DATA_SEED))
+    if len(seeds) > 1 and len(data_seeds) == 1:
+        said.append(
+            f"All seeds share data seed {data_seeds.pop()}: the intervals do not cover another draw "
+            "of images and label noise."
+        )
     return tuple(said)
 
 
 def _order(run: RunSummary) -> tuple[object, ...]:
     """Return a run's place in a sweep, whenever it was trained: SGD first, seeds together."""
     params = dict(run.params)
-    seed = params.pop("seed", "")
-    return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), seed.zfill(20)
+    seeds = [params.pop(name, "").zfill(20) for name in (SEED, DATA_SEED)]
+    return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), seeds
 
 
 def _with_scores(record: RunRecord) -> RunRecord:
@@ -222,8 +238,7 @@ def _crossed(
 def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:
     """Yield the two runs, or of many those that differ in nothing but their optimizer."""
     if len(runs) == 2:
-        if different_probes(*runs) is None:
-            yield runs[0], runs[1]
+        yield runs[0], runs[1]
         return
     for a, b in itertools.combinations(runs, 2):
         if optimizer_pair(a.summary, b.summary) and different_probes(a, b) is None:

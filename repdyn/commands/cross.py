@@ -11,10 +11,11 @@ from repdyn.measure.rows import cka_matrix
 from repdyn.records import RunRecord
 from repdyn.report.comparison import CrossCka
 from repdyn.report.reading import measured
+from repdyn.report.wording import plain
 from repdyn.tracking.reader import load_rows
 
 PROBES = ("dataset", "image_size", "data_seed", "probe_images", "cka", "cka_batch")
-"""Settings that fix the probe images and how they are put into rows."""
+"""Settings that fix the reference images and how they are put into rows."""
 
 
 def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
@@ -25,21 +26,21 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
         store: where they are.
 
     Raises:
-        UserError: their probe images differ, they have no checkpoint in common, or their rows are
-            damaged.
+        UserError: their reference images differ, they have no checkpoint in common, or their rows
+            are damaged; the runs are not named.
     """
-    names = (a.summary.name, b.summary.name)
-    both = f"{names[0]} and {names[1]}"
     different = different_probes(a, b)
     if different:
-        raise UserError(f"{both}: their probe images differ (--{different}); no CKA between them")
+        raise UserError(f"their reference images differ ({different})")
     common = np.intersect1d(measured(a).epochs, measured(b).epochs)
     if not len(common):
-        raise UserError(f"{both}: have no checkpoint in common; no CKA between them")
+        raise UserError("they have no checkpoint in common")
     ids = (a.summary.run_id, b.summary.run_id)
     values = [_layer_by_layer(*(load_rows(store, run, int(at)) for run in ids)) for at in common]
     layers = (measured(a).layers, measured(b).layers)
-    return CrossCka(names, layers, common, np.stack(values).astype(np.float32))
+    return CrossCka(
+        (a.summary.name, b.summary.name), layers, common, np.stack(values).astype(np.float32)
+    )
 
 
 def _layer_by_layer(a: NDArray[np.float16], b: NDArray[np.float16]) -> NDArray[np.float64]:
@@ -49,7 +50,10 @@ def _layer_by_layer(a: NDArray[np.float16], b: NDArray[np.float16]) -> NDArray[n
 
 
 def different_probes(a: RunRecord, b: RunRecord) -> str | None:
-    """Return a setting by which the probe images of two runs differ, None if they are the same."""
+    """Return a setting by which the reference images of two runs differ, `data_seed 0 and 1`.
+
+    None if they are the same.
+    """
     params = (a.summary.params, b.summary.params)
-    differ = (name for name in PROBES if params[0].get(name) != params[1].get(name))
-    return next((name.replace("_", "-") for name in differ), None)
+    values = ((name, *(plain(one.get(name, "")) for one in params)) for name in PROBES)
+    return next((f"{name} {one} and {other}" for name, one, other in values if one != other), None)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from repdyn.console import new_console
 from repdyn.defaults import resolved
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
-from repdyn.grid import Grid, point
+from repdyn.grid import DATA_SEED, Grid, point
 from repdyn.records import RunSummary
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.wording import duration, plain
@@ -62,6 +63,8 @@ def run_sweep(
     configs = [_checked(config) for config in grid.runs()]
     name = name or grid.name
     parent = _parent(store, name)
+    if parent is not None and DATA_SEED not in parent.params:
+        grid, configs = _with_one_data_seed(console, name, grid, configs)
     runs = [] if parent is None else sweep_runs(store, parent)
     children = planned(configs, runs, grid.varied())
     if parent is None:
@@ -85,6 +88,21 @@ def run_sweep(
         if failed:
             _tell_failures(console, failed)
             sys.exit(1)
+
+
+def _with_one_data_seed(
+    console: Console, name: str, grid: Grid, configs: list[TrainConfig]
+) -> tuple[Grid, list[TrainConfig]]:
+    """Return the runs of a sweep that was begun when all seeds had one data seed."""
+    grid = replace(grid, one_data_seed=True)
+    before = [_checked(config) for config in grid.runs()]
+    if before != configs:
+        say(
+            console,
+            f"sweep {plain(name)} was begun with one data seed for all seeds and keeps it; another "
+            "--name starts one with a data seed for each",
+        )
+    return grid, before
 
 
 def planned(
