@@ -16,6 +16,7 @@ NAMES = (
     "tui",
     "growth",
     "gpu",
+    "verdicts",
 )
 
 if __name__ == "__main__":

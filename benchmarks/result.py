@@ -44,18 +44,17 @@ class Figure:
     @property
     def reached(self) -> bool | None:
         """Whether the aim is reached; None without an aim."""
-        if self.most is not None:
-            return self.value <= self.most
-        if self.least is not None:
-            return self.value >= self.least
-        return None
+        if self.most is None and self.least is None:
+            return None
+        above = self.least is None or self.value >= self.least
+        return above and (self.most is None or self.value <= self.most)
 
     @property
     def aim(self) -> str:
         """The aim in words, empty without one."""
-        if self.most is not None:
-            return f"≤ {self.most:g} {self.unit}"
-        return f"≥ {self.least:g} {self.unit}" if self.least is not None else ""
+        ends = (("≥", self.least), ("≤", self.most))
+        said = (f"{sign} {end:.4g} {self.unit}" for sign, end in ends if end is not None)
+        return ", ".join(map(str.rstrip, said))
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,43 @@
 """Runs against runs: whether scores differ by architecture and by optimizer as the paper finds.
 
-The unit is a pair of matched runs: alike in every setting but the one compared and the learning
-rate and shape that go with it. Of several runs on one side (learning rates, say) the mean counts.
+Pairs are matched runs: alike in every setting, seed and data seed among them, but the one compared
+and the learning rate and shape that go with it. Of several runs on one side (learning rates, say)
+the mean counts.
 
-An effect is the mean of the pairs' differences, signed so that a positive one supports the claim,
-with its 95 % interval by Student's t and a one-sided sign test. The rule for its verdict:
-
-* supported: the whole interval is above 0, and of fewer than DECISIVE pairs not all are alike:
-  values on a grid may be so by chance, and an interval of no width is none;
-* not supported: the whole interval is below 0, or it holds 0 although there are at least DECISIVE
-  pairs, with which even the sign test could have shown it;
-* undecided: otherwise.
-
-A share of runs is held against CHANCE instead of 0, with its exact interval and a binomial test.
-
-A finding is supported if all of its counted effects are, not supported if one of them is not.
+The unit is the seed, whatever the data seed: the differences of all pairs of a seed are averaged,
+and an effect is the mean of the seeds' values, signed so that a positive one supports the claim. A
+share of runs is averaged in the same way and held against CHANCE. Verdicts are those of verdicts.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
-Verdict = Literal["supported", "not supported", "undecided"]
+from repdyn.dynamics.verdicts import (
+    MARGINS,
+    SHARE_MARGIN,
+    Verdict,
+    as_verdict,
+    finding_verdict,
+    interval,
+    judged,
+    seeds_for_share,
+    seeds_to_refute,
+    seeds_to_support,
+    share_interval,
+    share_upper_bound,
+    upper_bound,
+    verdict_of,
+)
 
-DECISIVE = 6
-"""Pairs from which on an interval that holds 0 counts against a claim: 2⁻⁶ < .05 / 2."""
-
-CONFIDENCE = 0.95
+SEED = "seed"
+"""The setting by which pairs and runs are clustered."""
 
 ALL_BREAK = 0.9
 """Rank among a run's other epochs from which on a layer's slowdown at perfect fit is a break."""
@@ -73,23 +79,40 @@ class Effect:
     Attributes:
         score: its name.
         contrast: what is taken less what, in words.
-        values: of the pairs, or of the runs.
-        estimate, low, high: mean or share, and its 95 % interval; NaN where undefined.
-        p: one-sided, of the sign test or its like.
+        seeds: those that have it, in order.
+        values: of the seeds, the mean difference of their pairs, or the share of their runs.
+        pairs: how many pairs, or runs, are in the values.
+        estimate, low, high: mean of the values and its 95 % interval; NaN where undefined.
+        upper: one-sided 95 % bound, Bonferroni over the finding's counted effects.
+        margin: the smallest difference, or share, that matters; `upper` below it refutes.
+        seeds_to_support, seeds_to_refute: with how many seeds that is likely; infinite where it is
+            more than MOST_SEEDS, or not known.
         counted: it takes part in the finding's verdict.
         share: the estimate is a share of runs and no difference.
+        untestable: why there are no values, where there are none.
     """
 
     score: str
     contrast: str
+    seeds: tuple[str, ...]
     values: tuple[float, ...]
+    pairs: int
     estimate: float
     low: float
     high: float
-    p: float
+    upper: float
+    margin: float
     verdict: Verdict
+    seeds_to_support: float
+    seeds_to_refute: float
     counted: bool = True
     share: bool = False
+    untestable: str = ""
+
+    @property
+    def seeds_needed(self) -> float:
+        """With how many seeds a decision is likely."""
+        return min(self.seeds_to_support, self.seeds_to_refute)
 
 
 @dataclass(frozen=True)
@@ -101,12 +124,26 @@ class Finding:
     effects: tuple[Effect, ...]
 
     @property
+    def counted(self) -> tuple[Effect, ...]:
+        """The effects on which the verdict hangs."""
+        return tuple(effect for effect in self.effects if effect.counted)
+
+    @property
     def verdict(self) -> Verdict:
-        """See the module."""
-        verdicts = {effect.verdict for effect in self.effects if effect.counted}
-        if "not supported" in verdicts:
-            return "not supported"
-        return "supported" if verdicts == {"supported"} else "undecided"
+        """See verdicts.py."""
+        return as_verdict(finding_verdict([effect.verdict for effect in self.counted]))
+
+    @property
+    def seeds(self) -> int:
+        """The fewest seeds that a counted effect has, of those that have any."""
+        return min((len(e.seeds) for e in self.counted if e.seeds), default=0)
+
+    @property
+    def seeds_needed(self) -> float:
+        """With how many seeds all counted effects are likely supported, or one of them refuted."""
+        support = max(effect.seeds_to_support for effect in self.counted)
+        open_ones = (e.seeds_to_refute for e in self.counted if e.verdict != "supported")
+        return min(support, *open_ones, math.inf)
 
 
 Factor = Literal["family", "optimizer", "double_descent"]
@@ -116,14 +153,14 @@ Side = tuple[str, Level]
 
 VIT, RESNET = ("ViT", "vit"), ("ResNet", "resnet")
 SGD, ADAM = ("SGD", "sgd"), ("Adam", "adam")
-TWICE, ONCE = ("double descent", True), ("single", False)
+TWICE, ONCE = ("double-descent", True), ("single-descent", False)
 
 FREE: Mapping[Factor, frozenset[str]] = {
     "family": frozenset({"arch", "width", "arch_arg", "lr", "layers"}),
     "optimizer": frozenset({"opt", "lr", "momentum"}),
     # what decides whether the error descends twice; the architecture must be the same
     "double_descent": frozenset(
-        {"opt", "lr", "momentum", "width", "label_noise", "train_size", "epochs", "seed"}
+        {"opt", "lr", "momentum", "width", "label_noise", "train_size", "epochs"}
     ),
 }
 """Settings in which the two runs of a pair may differ, by what is compared."""
@@ -131,6 +168,7 @@ FREE: Mapping[Factor, frozenset[str]] = {
 
 def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
     """Return the paper's claims with what these runs say of them."""
+    both = 2 * len(KINDS)
     return (
         Finding(
             "phases by architecture",
@@ -146,8 +184,8 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
             "synchrony",
             "The layers of a ViT change in synchrony, those of a ResNet less so.",
             (
-                *_effects(runs, "family", VIT, RESNET, "synchrony"),
-                *_effects(runs, "family", RESNET, VIT, "break_spread"),
+                *_effects(runs, "family", VIT, RESNET, "synchrony", of=both),
+                *_effects(runs, "family", RESNET, VIT, "break_spread", of=both),
                 *_effects(runs, "family", VIT, RESNET, "synchrony_outside_fit", counted=False),
             ),
         ),
@@ -169,52 +207,39 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
 
 def differences(
     runs: Sequence[Observation], factor: Factor, a: Level, b: Level, score: str
-) -> tuple[float, ...]:
-    """Return a score's mean over the runs of a less that over the runs of b, for each match."""
+) -> dict[str, list[float]]:
+    """Return the differences of a score, a less b, of each seed's pairs; seeds in order.
+
+    A pair is a combination of all settings but those of FREE that has runs of both, each side with
+    the mean of its runs.
+    """
     cells: dict[tuple[tuple[str, str], ...], dict[Level, list[float]]] = {}
     for run in runs:
         level = getattr(run, factor)
-        if level not in (a, b) or not np.isfinite(run.scores.get(score, np.nan)):
-            continue
-        held = {name: v for name, v in run.settings.items() if name not in FREE[factor]}
-        cell = cells.setdefault(tuple(sorted(held.items())), {})
-        cell.setdefault(level, []).append(run.scores[score])
-    return tuple(
-        float(np.mean(cell[a]) - np.mean(cell[b])) for cell in cells.values() if len(cell) == 2
+        if level in (a, b) and _has(run, score):
+            cell = cells.setdefault(tuple(sorted(_held(run, factor).items())), {})
+            cell.setdefault(level, []).append(run.scores[score])
+    return _by_seed(
+        (dict(held).get(SEED, ""), fmean(cell[a]) - fmean(cell[b]))
+        for held, cell in cells.items()
+        if len(cell) == 2
     )
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean and its 95 % interval by Student's t; NaN for fewer than two values."""
-    if not len(values):
-        return (np.nan,) * 3
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, np.nan, np.nan
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
-    reach *= np.std(values, ddof=1) / np.sqrt(len(values))
-    return mean, float(mean - reach), float(mean + reach)
+def _by_seed(values: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for seed, value in values:
+        found.setdefault(seed, []).append(value)
+    return {seed: found[seed] for seed in sorted(found, key=lambda seed: (len(seed), seed))}
 
 
-def sign_test(values: Sequence[float]) -> float:
-    """Return the chance of at least so many positive values if both signs were as likely.
-
-    Zeros are left out; NaN where nothing is left.
-    """
-    signed = [value for value in values if value]
-    if not signed:
-        return float("nan")
-    positive = sum(value > 0 for value in signed)
-    return float(stats.binomtest(positive, len(signed), alternative="greater").pvalue)
+def _has(run: Observation, score: str) -> bool:
+    return bool(np.isfinite(run.scores.get(score, np.nan)))
 
 
-def verdict_of(low: float, high: float, n: int, *, null: float = 0.0) -> Verdict:
-    """Return the verdict on an effect by its interval and the number of pairs; see the module."""
-    if not np.isfinite(low):
-        return "undecided"
-    if low > null:
-        return "supported" if high > low or n >= DECISIVE else "undecided"
-    return "not supported" if high < null or n >= DECISIVE else "undecided"
+def _held(run: Observation, factor: Factor) -> dict[str, str]:
+    """Return the settings in which the runs of a pair agree."""
+    return {name: value for name, value in run.settings.items() if name not in FREE[factor]}
 
 
 def _effects(
@@ -225,23 +250,63 @@ def _effects(
     stem: str,
     *,
     counted: bool = True,
+    of: int = len(KINDS),
 ) -> tuple[Effect, ...]:
+    """Return the effects of a score, one a kind, of a finding that counts `of` effects."""
+
     def effect(kind: str) -> Effect:
-        values = differences(runs, factor, more[1], less[1], f"{stem}_{kind}")
-        estimate, low, high = interval(values)
+        score = f"{stem}_{kind}"
+        found = differences(runs, factor, more[1], less[1], score)
+        values = tuple(map(fmean, found.values()))
+        estimate, low, high = map(float, interval(values))
+        margin = MARGINS[stem]
         return Effect(
-            score=f"{stem}_{kind}",
+            score=score,
             contrast=f"{more[0]} − {less[0]}",
+            seeds=tuple(found),
             values=values,
+            pairs=sum(map(len, found.values())),
             estimate=estimate,
             low=low,
             high=high,
-            p=sign_test(values),
-            verdict=verdict_of(low, high, len(values)),
+            upper=float(upper_bound(values, of)),
+            margin=margin,
+            verdict=as_verdict(verdict_of(values, margin, of)),
+            seeds_to_support=seeds_to_support(values),
+            seeds_to_refute=seeds_to_refute(values, margin, of),
             counted=counted,
+            untestable="" if found else _why_no_pair(runs, factor, (more, less), score),
         )
 
     return tuple(effect(kind) for kind in KINDS)
+
+
+def _why_no_pair(
+    runs: Sequence[Observation], factor: Factor, sides: tuple[Side, Side], score: str
+) -> str:
+    """Return why no pair has a score: a side without runs or scores, or settings that differ."""
+    found = [_of_side(runs, factor, side, score) for side in sides]
+    missing = next((why for have, why in found if not have), None)
+    if missing is not None:
+        return missing
+    one, other = ([_held(run, factor) for run in have] for have, _ in found)
+    differing = sorted((_differing(a, b) for a in one for b in other), key=lambda d: (len(d), d))
+    return f"the two sides differ in {', '.join(differing[0])}"
+
+
+def _of_side(
+    runs: Sequence[Observation], factor: Factor, side: Side, score: str
+) -> tuple[list[Observation], str]:
+    """Return the runs of a side that have a score, and what is missing where there are none."""
+    called, level = side
+    there = [run for run in runs if getattr(run, factor) == level]
+    return [run for run in there if _has(run, score)], (
+        f"no {called} run has it" if there else f"there is no {called} run"
+    )
+
+
+def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*a, *b} if a.get(name) != b.get(name))
 
 
 def _all_break(
@@ -250,33 +315,32 @@ def _all_break(
     """Return the share of a family's runs in which every layer breaks at perfect fit.
 
     A layer's slowdown there would rank above ALL_BREAK in a share CHANCE of runs if perfect fit
-    were an epoch like others, and all layers' in no more of them, since they may drift as one: the
-    binomial test is against that, the interval is Clopper and Pearson's (1934).
+    were an epoch like others, and all layers' in no more of them, since they may drift as one.
     """
     score = f"fit_break_least_rank_{kind}"
-    values = _values(runs, score, lambda run: run.family == family[1])
-    if not values:
-        nothing = (np.nan,) * 4
-        return Effect(score, family[0], (), *nothing, "undecided", counted, share=True)
-    hits = sum(value >= ALL_BREAK for value in values)
-    test = stats.binomtest(hits, len(values), CHANCE, alternative="greater")
-    ends = stats.binomtest(hits, len(values)).proportion_ci(CONFIDENCE)
+    having, why = _of_side(runs, "family", family, score)
+    found = _by_seed(
+        (run.settings.get(SEED, ""), float(run.scores[score] >= ALL_BREAK)) for run in having
+    )
+    values = tuple(map(fmean, found.values()))
+    estimate, low, high = map(float, share_interval(values))
+    upper = float(share_upper_bound(values, len(KINDS)))
+    support, refute = seeds_for_share(values, CHANCE, SHARE_MARGIN, len(KINDS))
     return Effect(
         score=score,
         contrast=f"{family[0]} runs with every layer above {ALL_BREAK:g}",
+        seeds=tuple(found),
         values=values,
-        estimate=hits / len(values),
-        low=float(ends.low),
-        high=float(ends.high),
-        p=float(test.pvalue),
-        verdict=verdict_of(float(ends.low), float(ends.high), len(values), null=CHANCE),
+        pairs=len(having),
+        estimate=estimate,
+        low=low,
+        high=high,
+        upper=upper,
+        margin=SHARE_MARGIN,
+        verdict=as_verdict(judged(low, upper, CHANCE, SHARE_MARGIN)),
+        seeds_to_support=support,
+        seeds_to_refute=refute,
         counted=counted,
         share=True,
+        untestable="" if found else why,
     )
-
-
-def _values(
-    runs: Sequence[Observation], score: str, chosen: Callable[[Observation], bool]
-) -> tuple[float, ...]:
-    found = [run.scores.get(score, np.nan) for run in runs if chosen(run)]
-    return tuple(float(value) for value in found if np.isfinite(value))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from repdyn.dynamics.comparison import Effect, Finding
+from repdyn.dynamics.verdicts import MOST_SEEDS
 from repdyn.records import FloatArray, IntArray, RunRecord
 from repdyn.report.export import json_text
-from repdyn.report.wording import plain
+from repdyn.report.wording import NO_RUN, NOT_TESTABLE, plain
 
 BOUNDARIES = ("onset", "fit", "test_min", "test_peak")
 """Rows of a table of runs that are epochs."""
@@ -53,7 +54,7 @@ class Comparison:
         title: what is compared.
         runs: finished ones, in the order in which they are shown.
         findings: the paper's claims on them.
-        varied: settings in which they differ, but the seed.
+        varied: settings in which they differ, but the seed and a data seed that goes with it.
         cross: CKA from run to run.
         notes: what to keep in mind, a sentence each.
     """
@@ -114,21 +115,68 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def numbers(effect: Effect) -> str:
-    """Return an effect's estimate with its interval and p, `+2.05 [0.45, 3.65], p .062`."""
+    """Return an effect's estimate with its interval, `+2.05 [0.45, 3.65]`."""
     if not np.isfinite(effect.estimate):
         return "–"
     said = f"{effect.estimate:.2f}" if effect.share else f"{effect.estimate:+.2f}"
     if np.isfinite(effect.low):
         said += f" [{effect.low:.2f}, {effect.high:.2f}]"
-    if np.isfinite(effect.p):
-        said += ", p < .001" if effect.p < 0.001 else f", p {effect.p:.3f}".replace("0.", ".")
     return said
+
+
+def counts(effect: Effect) -> str:
+    """Return from how much an effect is taken, `3 seeds, 6 pairs`."""
+    unit = "run" if effect.share else "pair"
+    return f"{_number(len(effect.seeds), 'seed')}, {_number(effect.pairs, unit)}"
+
+
+def effect_words(effect: Effect) -> str:
+    """Return the verdict on an effect with what it comes from, where the interval does not say."""
+    if not effect.counted:
+        return "not counted"
+    if effect.verdict == "refuted":
+        return f"refuted (at most {effect.upper:.2g}; {effect.margin:g} would matter)"
+    if effect.verdict == "undecided":
+        return _undecided(len(effect.seeds), effect.seeds_needed)
+    return effect.verdict
+
+
+def finding_words(finding: Finding) -> str:
+    """Return the verdict on a finding, `undecided (3 seeds; about 8 would likely decide)`."""
+    if finding.verdict != "undecided":
+        return finding.verdict
+    if not finding.seeds:
+        return "undecided (not testable)"
+    if any(effect.untestable for effect in finding.counted) and np.isinf(finding.seeds_needed):
+        return "undecided (in part not testable)"
+    return _undecided(finding.seeds, finding.seeds_needed)
+
+
+def untestable_words(effect: Effect) -> str:
+    """Return that an effect has no values, and why."""
+    return f"{NO_RUN if effect.share else NOT_TESTABLE} ({effect.untestable})"
+
+
+def _undecided(seeds: int, needed: float) -> str:
+    if seeds == 1:
+        return "undecided (1 seed; a verdict takes more)"
+    if np.isfinite(needed):
+        return f"undecided ({seeds} seeds; about {needed:.0f} would likely decide)"
+    if seeds < MOST_SEEDS:
+        return f"undecided ({seeds} seeds; it would likely take more than {MOST_SEEDS})"
+    return f"undecided ({seeds} seeds)"
+
+
+def _number(n: int, unit: str) -> str:
+    return f"{n} {unit}" if n == 1 else f"{n} {unit}s"
 
 
 def as_json(comparison: Comparison) -> str:
     """Return all numbers of a comparison as JSON; NaN is null.
 
     The keys are `title`, `runs` (summary, phases and scores of each), `findings`, `cross`, `notes`.
+    A finding has `verdict`, `seeds`, `seeds_needed` and `effects`, each with the fields of Effect;
+    how many seeds are needed is null where it is more than MOST_SEEDS or not known.
     """
     runs = [
         {"summary": run.summary, "phases": run.phases, "scores": run.scores}
@@ -139,6 +187,8 @@ def as_json(comparison: Comparison) -> str:
             "name": finding.name,
             "claim": finding.claim,
             "verdict": finding.verdict,
+            "seeds": finding.seeds,
+            "seeds_needed": finding.seeds_needed,
             "effects": finding.effects,
         }
         for finding in comparison.findings
@@ -156,7 +206,7 @@ def as_json(comparison: Comparison) -> str:
 def as_csv(comparison: Comparison) -> str:
     """Return a row a run: what it is, its phase boundaries and its scores."""
     names = sorted({name for run in comparison.runs for name in run.scores})
-    settings: tuple[str, ...] = ("arch", "opt", "lr", "dataset", "label_noise", "seed")
+    settings: tuple[str, ...] = ("arch", "opt", "lr", "dataset", "label_noise", "seed", "data_seed")
     settings += tuple(name for name in comparison.varied if name not in settings)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -18,16 +18,20 @@ from repdyn.report.comparison import (
     Comparison,
     CrossCka,
     Group,
+    counts,
+    effect_words,
+    finding_words,
     groups,
     numbers,
     score_names,
     spread,
+    untestable_words,
 )
 from repdyn.report.heatmap import Heatmaps, Panel
 from repdyn.report.similarity import cka_scale
-from repdyn.report.wording import NO_RUNS, PHASES, plain
+from repdyn.report.wording import PHASES, plain
 
-VERDICT_STYLES = {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
+VERDICT_STYLES = {"supported": "bold green", "refuted": "bold red", "undecided": "yellow"}
 
 NAMES, COLUMN = 36, 20
 """Cells of a column of names, and of one of a group's numbers."""
@@ -79,22 +83,28 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
 
 
 def _finding(finding: Finding) -> RenderableType:
-    head = Text.assemble(finding.claim, "  ", (finding.verdict, VERDICT_STYLES[finding.verdict]))
+    verdict = (finding_words(finding), VERDICT_STYLES[finding.verdict])
+    head = Text.assemble(finding.claim, "  ", verdict)
+    if not any(effect.values for effect in finding.effects):
+        return Lines(head, *(Text(f"  {said}", "dim") for said in _untestable(finding)))
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(no_wrap=True)  # its end tells the kind; the others wrap
     for _ in range(4):
         table.add_column()
     for effect in finding.effects:
-        if effect.values:
-            style = "" if effect.counted else "dim"
-            verdict = effect.verdict if effect.counted else "not counted"
-            cells = (effect.score, effect.contrast, numbers(effect), _count(effect), verdict)
-            table.add_row(*(Text(cell, style) for cell in cells))
-    return Lines(head, table) if table.row_count else Lines(head, Text(f"  {NO_RUNS}", "dim"))
+        table.add_row(*(Text(cell, "" if effect.counted else "dim") for cell in _effect(effect)))
+    return Lines(head, table)
 
 
-def _count(effect: Effect) -> str:
-    return f"n {len(effect.values)}"
+def _effect(effect: Effect) -> Sequence[str]:
+    if effect.untestable:
+        return effect.score, effect.contrast, "–", "", untestable_words(effect)
+    return effect.score, effect.contrast, numbers(effect), counts(effect), effect_words(effect)
+
+
+def _untestable(finding: Finding) -> Sequence[str]:
+    """Return why a finding's effects have no values, each reason once."""
+    return tuple(dict.fromkeys(map(untestable_words, finding.counted)))
 
 
 def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:

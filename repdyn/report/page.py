@@ -8,18 +8,23 @@ from html import escape
 from importlib.metadata import version
 from platform import python_version
 
-from repdyn.dynamics.comparison import CHANCE, CONFIDENCE, DECISIVE, Effect, Finding
+from repdyn.dynamics.comparison import CHANCE, Effect, Finding
 from repdyn.dynamics.scores import MEANINGS
+from repdyn.dynamics.verdicts import ALIKE, CONFIDENCE, MARGINS, POWER, SHARE_MARGIN
 from repdyn.report.comparison import (
     BOUNDARIES,
     KIND_WORDS,
     Comparison,
+    counts,
+    effect_words,
+    finding_words,
     groups,
     numbers,
     score_names,
     spread,
+    untestable_words,
 )
-from repdyn.report.wording import NO_RUNS, PHASES, noise, plain
+from repdyn.report.wording import PHASES, noise, plain
 
 CAPTIONS = {
     "scores": "Each run's scores, a dot a run, and the mean of each group, a bar.",
@@ -33,7 +38,7 @@ CAPTIONS = {
 
 PACKAGES = ("repdyn", "torch", "timm", "mlflow", "numpy", "scipy", "scikit-learn", "ruptures")
 
-CLASSES = {"supported": "yes", "not supported": "no", "undecided": "open"}
+CLASSES = {"supported": "yes", "refuted": "no", "undecided": "open"}
 
 
 def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
@@ -81,29 +86,34 @@ def _seeds(n: int) -> str:
 
 
 def _rule() -> str:
+    margins = ", ".join(f"{stem} {margin:g}" for stem, margin in MARGINS.items())
     return (
-        f"An effect is a mean over pairs of matched runs with its {CONFIDENCE:.0%} interval "
-        "(Student's t) and a one-sided sign test. Supported: the interval lies above 0, and of "
-        f"fewer than {DECISIVE} pairs not all are alike. Not supported: it lies below 0, or it holds "
-        f"0 with at least {DECISIVE} pairs. A share of runs is held against {CHANCE:g} instead of 0, "
-        "with its exact interval and a binomial test. A finding is supported if all its counted effects are, not supported if one is not."
+        "The differences of matched runs are averaged within a seed; an effect is the mean over "
+        f"seeds with its {CONFIDENCE:.0%} interval (Student's t). Supported: the interval lies above "
+        f"0. Refuted: a one-sided {CONFIDENCE:.0%} upper bound, Bonferroni over the finding's counted "
+        f"effects, lies below the smallest difference that matters ({margins}). Undecided: otherwise, "
+        f"and where fewer than {ALIKE} seeds are all alike; beside it, how many seeds would decide "
+        f"with a chance of {POWER:.0%} if they were like these. A share of runs is held against "
+        f"{CHANCE:g} instead of 0 and {SHARE_MARGIN:g} as the smallest that matters, with its exact "
+        "interval, the runs of a seed counting as one. A finding is supported if all its counted "
+        "effects are, refuted if one is."
     )
 
 
 def _finding(finding: Finding) -> str:
     kind = CLASSES[finding.verdict]
-    rows = [_effect(effect) for effect in finding.effects if effect.values]
-    head = ("score", "contrast", "effect", "n", "verdict")
-    table = _table(head, rows) if rows else f"<p class=dim>{NO_RUNS}</p>"
+    head = ("score", "contrast", "effect", "from", "verdict")
+    table = _table(head, map(_effect, finding.effects))
     return (
         f"<article class={kind}><h3>{escape(finding.claim)} "
-        f"<span class=verdict>{finding.verdict}</span></h3>{table}</article>"
+        f"<span class=verdict>{escape(finding_words(finding))}</span></h3>{table}</article>"
     )
 
 
 def _effect(effect: Effect) -> Sequence[str]:
-    verdict = effect.verdict if effect.counted else "not counted"
-    return (effect.score, effect.contrast, numbers(effect), str(len(effect.values)), verdict)
+    if effect.untestable:
+        return effect.score, effect.contrast, "–", "–", untestable_words(effect)
+    return effect.score, effect.contrast, numbers(effect), counts(effect), effect_words(effect)
 
 
 def _notes(notes: Sequence[str]) -> str:
@@ -149,7 +159,8 @@ def _settings(comparison: Comparison) -> str:
     names = list(dict.fromkeys(name for one in params for name in one))
     values = {name: list(dict.fromkeys(one.get(name, "") for one in params)) for name in names}
     shared = [(name, plain(v[0])) for name, v in values.items() if len(v) == 1 and v[0] != "None"]
-    differing = [name for name, v in values.items() if len(v) > 1 and name != "seed"]
+    of_seeds = {"seed", "data_seed"} - set(comparison.varied)
+    differing = [name for name, v in values.items() if len(v) > 1 and name not in of_seeds]
     by_group = [
         (group.label, *(plain(group.runs[0].summary.params.get(n, "")) for n in differing))
         for group in groups(comparison)
@@ -163,13 +174,18 @@ def _settings(comparison: Comparison) -> str:
 
 
 def _runs(comparison: Comparison) -> str:
+    seeds = ("seed", "data_seed")
     rows = [
-        (plain(run.summary.name), run.summary.run_id, plain(run.summary.params.get("seed", "")))
+        (
+            plain(run.summary.name),
+            run.summary.run_id,
+            *(plain(run.summary.params.get(name, "")) for name in seeds),
+        )
         for run in comparison.runs
     ]
     return (
         "<details><summary>Names and ids</summary>"
-        + _table(("run", "id", "seed"), rows)
+        + _table(("run", "id", "seed", "data seed"), rows)
         + "</details>"
     )
 
@@ -214,7 +230,7 @@ h3 { font-size: 1rem; margin: 0 0 .5rem; }
 .dim, figcaption, footer { color: var(--dim); font-size: .88rem; }
 article { background: var(--card); border-left: 4px solid var(--dim); border-radius: 4px;
   padding: .8rem 1rem; margin: 0 0 .8rem; }
-.verdict { font-size: .8rem; font-weight: 600; white-space: nowrap; padding: .1rem .5rem;
+.verdict { font-size: .8rem; font-weight: 600; display: inline-block; padding: .1rem .5rem;
   border: 1px solid; border-radius: 1rem; margin-left: .3rem; }
 .yes { border-left-color: var(--yes); } .yes .verdict { color: var(--yes); }
 .no { border-left-color: var(--no); } .no .verdict { color: var(--no); }
@@ -223,13 +239,13 @@ article { background: var(--card); border-left: 4px solid var(--dim); border-rad
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
+article td:last-child { white-space: normal; min-width: 12rem; }
 th { color: var(--dim); font-weight: 600; }
 @media (max-width: 40rem) { article thead { display: none; }
   article tr { display: flex; flex-wrap: wrap; column-gap: .8rem; padding: .3rem 0;
     border-bottom: 1px solid var(--line); }
   section > .wide td:first-child { white-space: normal; min-width: 8rem; }
-  article td { border: 0; padding: 0; white-space: normal; }
-  article td:nth-child(4)::before { content: "n "; } }
+  article td { border: 0; padding: 0; white-space: normal; } }
 figure { margin: 0 0 1.6rem; }
 img { display: block; width: 100%; min-width: 38rem; background: #fff; border-radius: 4px; }
 figcaption { margin-top: .4rem; }

@@ -29,8 +29,10 @@ PHASES = {
 NO_CHANGES = "– no change that stands out from a steady drift"
 """Said below change points where a layer that was looked at has none."""
 
-NO_RUNS = "no runs here to tell it from"
-"""Said below a claim for which no effect could be taken."""
+NOT_TESTABLE = "not testable: no matched pair has this score"
+"""Said of an effect without values; of a share of runs, NO_RUN."""
+
+NO_RUN = "not testable: no run has this score"
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time in seconds."""

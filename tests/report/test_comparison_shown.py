@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from repdyn.commands.compare import notes, optimizer_pair, varied_settings
-from repdyn.dynamics.comparison import CHANCE, Observation, findings
+from repdyn.commands.compare import _order, notes, optimizer_pair, varied_settings
+from repdyn.commands.cross import different_probes
+from repdyn.dynamics.comparison import CHANCE, Effect, Finding, Observation, findings
 from repdyn.dynamics.scores import MEANINGS
 from repdyn.errors import UserError
 from repdyn.records import Phases
@@ -19,6 +20,9 @@ from repdyn.report.comparison import (
     CrossCka,
     as_csv,
     as_json,
+    counts,
+    effect_words,
+    finding_words,
     groups,
     numbers,
     spread,
@@ -41,6 +45,7 @@ def record(arch: str, opt: str, seed: int, **changes: object):
         "arch": arch,
         "opt": opt,
         "seed": str(seed),
+        "data_seed": str(seed),
         "lr": {"sgd": "0.1", "adam": "0.001"}[opt],
     }
     summary = synthetic.summary(
@@ -89,7 +94,42 @@ def test_of_several_runs_the_mean_and_the_ends_are_shown() -> None:
 
 def test_an_effect_is_shown_with_its_interval() -> None:
     (effect, _) = comparison(seeds=2).findings[0].effects
-    assert numbers(effect) == "+2.00 [1.98, 2.02], p .062"
+    # two seeds, 1.99 and 2.01: t(.975; 1) = 12.7, s / √2 = .01
+    assert numbers(effect) == "+2.00 [1.87, 2.13]"
+    assert counts(effect) == "2 seeds, 4 pairs"
+
+
+def effect_of(*values: float) -> Effect:
+    """Return the first effect of runs whose family makes these differences, a seed each."""
+    runs = [
+        Observation(f, "sgd", {"seed": str(s)}, {"fit_break_cka": v * (f == "vit")}, False)
+        for s, v in enumerate(values)
+        for f in ("vit", "resnet")
+    ]
+    return findings(runs)[0].effects[0]
+
+
+def test_a_verdict_is_told_with_what_it_comes_from() -> None:
+    refuted = effect_of(-1.0, -1.1, -0.9)
+    assert effect_words(refuted) == f"refuted (at most {refuted.upper:.2g}; 0.25 would matter)"
+    assert effect_words(effect_of(1.0, 1.1, 0.9)) == "supported"
+    assert effect_words(replace(refuted, counted=False)) == "not counted"
+    assert effect_words(effect_of(1.0)) == "undecided (1 seed; a verdict takes more)"
+    opened = effect_of(1.0, 3.0, 0.1)
+    assert effect_words(opened) == (
+        f"undecided (3 seeds; about {opened.seeds_needed:.0f} would likely decide)"
+    )
+    far = effect_of(0.12, 9.0, -8.7)
+    assert effect_words(far) == "undecided (3 seeds; it would likely take more than 50)"
+
+
+def test_a_finding_is_told_as_its_effects_are() -> None:
+    opened, untestable = effect_of(1.0, 3.0, 0.1), effect_of()
+    needed = f"about {opened.seeds_needed:.0f} would likely decide"
+    assert finding_words(Finding("", "", (opened, opened))) == f"undecided (3 seeds; {needed})"
+    assert finding_words(Finding("", "", (untestable,))) == "undecided (not testable)"
+    part = Finding("", "", (effect_of(1.0, 3.0, 2.0), untestable))
+    assert finding_words(part) == "undecided (in part not testable)"
 
 
 def test_scores_of_effects_are_told_whole_in_a_usual_terminal() -> None:
@@ -119,7 +159,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_text_tells_verdicts_and_notes() -> None:
     said = printed(comparison_text(comparison(), 120), 120)
     assert "Phases are more distinguishable in ViT than in ResNet.  supported" in said
-    assert "Phases are more distinguishable with SGD than with Adam.  undecided" in said
+    assert "Phases are more distinguishable with SGD than with Adam.  undecided (2 seeds; " in said
     assert "Beware." in said
 
 
@@ -146,6 +186,14 @@ def test_the_page_has_a_card_for_each_finding() -> None:
 
 def test_the_page_tells_the_rule_for_shares_of_runs_too() -> None:
     assert f"A share of runs is held against {CHANCE:g} instead of 0" in page(comparison(), {})
+    assert "fit_break 0.25" in page(comparison(), {})
+
+
+def test_the_words_of_the_replaced_rule_are_gone() -> None:
+    made = comparison(seeds=6)
+    for shown in (printed(comparison_text(made, 120), 120), page(made, {}), as_json(made)):
+        assert "not supported" not in shown
+        assert "sign test" not in shown
 
 
 def test_figures_are_drawn_for_all_that_is_there() -> None:
@@ -172,18 +220,44 @@ def test_names_of_scores_may_be_divided_between_their_words() -> None:
     assert "<td>fit_<wbr>break, CKA</td>" in page(comparison(), {})
 
 
-def test_a_claim_without_runs_says_so_in_text_and_page() -> None:
-    one_kind = replace(comparison(), findings=findings([]))
-    seen = replace(one_kind, findings=(*one_kind.findings, *comparison().findings[:1]))
-    assert printed(comparison_text(seen, 120), 120).count("no runs here to tell it from") == 5
-    assert page(seen, {}).count("no runs here to tell it from") == 5
+def test_a_claim_without_a_pair_says_why_in_text_and_page() -> None:
+    """Both runs have the score, and do not share their data."""
+    apart = [
+        Observation(f, "sgd", {"seed": "0", "data_seed": d}, {"fit_break_cka": 1.0}, False)
+        for f, d in (("vit", "0"), ("resnet", "1"))
+    ]
+    seen = replace(comparison(), findings=(findings(apart)[0], comparison().findings[0]))
+    why = "not testable: no matched pair has this score (the two sides differ in data_seed)"
+    none = "not testable: no matched pair has this score (no ViT run has it)"
+    said = printed(comparison_text(seen, 160), 160)
+    html = page(seen, {}).replace("<wbr>", "")
+    for shown in (said, html):
+        assert shown.count(why) == shown.count(none) == 1
+        assert "undecided (not testable)" in shown
+        assert "no runs here" not in shown
+
+
+def test_a_share_without_runs_speaks_of_runs() -> None:
+    seen = replace(comparison(), findings=(*comparison().findings[:1], findings([])[3]))
+    why = "not testable: no run has this score (there is no ViT run)"
+    assert why in printed(comparison_text(seen, 160), 160)
+    assert why in page(seen, {})
 
 
 def test_json_and_csv_hold_the_numbers() -> None:
     found = json.loads(as_json(comparison()))
     assert found["findings"][0]["verdict"] == "supported"
+    assert found["findings"][0]["seeds"] == 2
+    effect = found["findings"][0]["effects"][0]
+    assert effect["seeds"] == ["0", "1"]
+    assert effect["values"] == pytest.approx([1.99, 2.01])
+    assert effect["pairs"] == 4
+    assert effect["margin"] == 0.25
+    assert effect["upper"] > effect["estimate"]
+    assert found["findings"][4]["seeds_needed"] is None
     assert np.shape(found["cross"][0]["values"]) == (3, 10, 10)
     rows = list(csv.DictReader(io.StringIO(as_csv(comparison()))))
+    assert [row["data_seed"] for row in rows] == [row["seed"] for row in rows]
     assert [row["seed"] for row in rows] == ["0"] * 4 + ["1"] * 4
     assert float(rows[-1]["fit_break_cka"]) == pytest.approx(2.11)
 
@@ -194,6 +268,43 @@ def test_defaults_that_follow_the_optimizer_do_not_count_as_varied() -> None:
     swept = [*summaries, record("resnet18", "sgd", 0).summary]
     swept[-1] = replace(swept[-1], params=dict(swept[-1].params) | {"lr": "0.5"})
     assert varied_settings(swept) == ("arch", "opt", "lr")
+
+
+def test_a_data_seed_that_goes_with_the_seed_is_no_setting_of_its_own() -> None:
+    runs = [run.summary for run in comparison(seeds=3).runs]
+    assert "data_seed" not in varied_settings(runs)
+    other = replace(runs[0], params=dict(runs[0].params) | {"data_seed": "7"})
+    assert "data_seed" in varied_settings([*runs, other])
+    fixed = [replace(run, params=dict(run.params) | {"data_seed": "0"}) for run in runs]
+    assert "data_seed" not in varied_settings(fixed)
+
+
+def test_seeds_of_a_group_are_together_and_in_order() -> None:
+    summaries = [record("resnet18", "sgd", seed).summary for seed in (10, 2, 1)]
+    other = replace(summaries[0], params=dict(summaries[0].params) | {"label_noise": "0.3"})
+    ordered = sorted([other, *summaries], key=_order)
+    assert [(s.params["label_noise"], s.params["seed"]) for s in ordered] == [
+        ("0.15", "1"),
+        ("0.15", "2"),
+        ("0.15", "10"),
+        ("0.3", "10"),
+    ]
+
+
+def test_runs_on_different_reference_images_say_which_setting_differs() -> None:
+    one, other = (record("resnet18", "sgd", seed) for seed in (0, 1))
+    assert different_probes(one, other) == "data_seed 0 and 1"
+    assert different_probes(one, record("resnet18", "adam", 0)) is None
+
+
+def test_seeds_on_one_draw_of_the_data_are_pointed_out() -> None:
+    runs = comparison(seeds=2).runs
+    assert not any("share data seed" in note for note in notes(runs))
+    fixed = [
+        replace(run, summary=replace(run.summary, params={**run.summary.params, "data_seed": "0"}))
+        for run in runs
+    ]
+    assert any("All seeds share data seed 0" in note for note in notes(fixed))
 
 
 def test_a_pair_of_optimizers_agrees_in_all_else() -> None:
