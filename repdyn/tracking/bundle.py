@@ -9,19 +9,44 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from types import UnionType
 from typing import Any
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
 from repdyn.errors import UserError
-from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.records import (
+    Curve,
+    FloatArray,
+    IntArray,
+    LabelMaps,
+    PlaneSet,
+    RunRecord,
+    RunSummary,
+)
 from repdyn.tracking import artifacts
-from repdyn.tracking.decoding import damaged, read_json
+from repdyn.tracking.decoding import damaged, opened_zip, read_json, read_member
 
 SUMMARY, CURVES, SCORES = "summary.json", "curves.json", "scores.json"
+_SUMMARY = f"/{SUMMARY}"
+
+_Types = type | UnionType
+_KINDS: Mapping[str, _Types | dict[str, _Types]] = {
+    **dict.fromkeys(("run_id", "name", "experiment", "status"), str),
+    "started": int,
+    "ended": int | None,
+    "params": {"of": str},
+    "tags": {"of": str},
+    "metrics": {"of": float | int},
+}
+"""Of what describes a run; those of a mapping's values are in a dict."""
+
+MOST_FILES = 2**14
+"""In a bundle: some hundred runs."""
 
 
 def pack(runs: Iterable[tuple[RunRecord, PlaneSet, Sequence[LabelMaps]]]) -> bytes:
@@ -78,30 +103,29 @@ class Bundle:
     """
 
     def __init__(self, content: bytes) -> None:
-        try:
-            self._zip = ZipFile(io.BytesIO(content))
-            names = self._zip.namelist()
-            self.summaries = [
-                RunSummary(**read_json(name, self._zip.read(name)))
-                for name in names
-                if name.endswith(f"/{SUMMARY}")
-            ]
-        except (BadZipFile, ValueError, TypeError) as error:
-            raise UserError(f"no bundle of runs: {error}") from None
+        self._content = content
+        with self._open() as bundle:
+            self._packed = {info.filename: info.compress_size for info in bundle.infolist()}
+            runs = [name[: -len(_SUMMARY)] for name in self._packed if name.endswith(_SUMMARY)]
+        self.summaries = [self._summary(run) for run in runs]
 
     def record(self, run: str) -> RunRecord:
-        """Return one run whole."""
-        summary = next(found for found in self.summaries if found.run_id == run)
-        curves = {
-            name: Curve(np.array(epochs, dtype=np.int64), np.array(values, dtype=np.float64))
-            for name, (epochs, values) in self._json(run, CURVES).items()
-        }
+        """Return one run whole.
+
+        Raises:
+            UserError: there is none, or it is damaged; so do the other methods.
+        """
+        summary = next((found for found in self.summaries if found.run_id == run), None)
+        if summary is None:
+            raise UserError(f"{run}: the bundle has no such run")
+        dynamics = artifacts.decode_dynamics(partial(self._read, run))
+        phases = artifacts.decode_phases(self._read(run, artifacts.PHASES, artifacts.JSON_BYTES))
         return RunRecord(
             summary,
-            artifacts.decode_dynamics(partial(self._read, run)),
-            curves,
-            artifacts.decode_phases(self._read(run, artifacts.PHASES, artifacts.JSON_BYTES)),
-            self._json(run, SCORES),
+            dynamics,
+            _curves(self._json(run, CURVES)),
+            phases,
+            _mapping(SCORES, self._json(run, SCORES), float | int),
         )
 
     def planes(self, run: str) -> PlaneSet:
@@ -116,14 +140,50 @@ class Bundle:
 
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes in bytes of a run's packed files, by path."""
-        inside = [info for info in self._zip.infolist() if info.filename.startswith(f"{run}/")]
-        return {info.filename.partition("/")[2]: info.compress_size for info in inside}
+        inside = (name for name in self._packed if name.startswith(f"{run}/"))
+        return {name.partition("/")[2]: self._packed[name] for name in inside}
+
+    def _open(self) -> AbstractContextManager[ZipFile]:
+        return opened_zip("bundle of runs", self._content, MOST_FILES)
+
+    def _summary(self, run: str) -> RunSummary:
+        values = _mapping(SUMMARY, self._json(run, SUMMARY), object)
+        if values.keys() != _KINDS.keys() or values["run_id"] != run:
+            raise damaged(SUMMARY, f"not what describes run {run}")
+        for name, kind in _KINDS.items():
+            if isinstance(kind, dict):
+                _mapping(SUMMARY, values[name], kind["of"])
+            elif not isinstance(values[name], kind):
+                raise damaged(SUMMARY, f"its {name}")
+        return RunSummary(**values)
 
     def _json(self, run: str, path: str) -> Any:
         return read_json(path, self._read(run, path, artifacts.JSON_BYTES))
 
     def _read(self, run: str, path: str, most: int) -> bytes:
-        size = self._zip.getinfo(f"{run}/{path}").file_size
-        if size > most:
-            raise damaged(path, f"{size:,} bytes")
-        return self._zip.read(f"{run}/{path}")
+        with self._open() as bundle:
+            return read_member("bundle of runs", bundle, f"{run}/{path}", most)
+
+
+def _mapping(path: str, values: Any, kind: _Types) -> dict[str, Any]:
+    """Return what a JSON file says if it is values of one kind by name."""
+    if not isinstance(values, dict) or not all(isinstance(v, kind) for v in values.values()):
+        raise damaged(path, "other values than it must have")
+    return values
+
+
+def _curves(values: Any) -> dict[str, Curve]:
+    """Return the curves that a JSON file says, each as epochs and values of the same length."""
+    try:
+        return {
+            name: _curve(np.array(epochs, dtype=np.int64), np.array(numbers, dtype=np.float64))
+            for name, (epochs, numbers) in values.items()
+        }
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise damaged(CURVES, error) from None
+
+
+def _curve(epochs: IntArray, values: FloatArray) -> Curve:
+    if epochs.ndim != 1 or epochs.shape != values.shape or (epochs[1:] <= epochs[:-1]).any():
+        raise ValueError("epochs that do not increase, or not one value of each")
+    return Curve(epochs, values)

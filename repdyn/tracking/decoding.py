@@ -9,10 +9,11 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,32 +87,78 @@ def read_npz(
     Raises:
         UserError: one is missing, damaged or of another kind, or they are too large.
     """
-    if content.count(_ENTRY) > _MOST_ENTRIES:
-        raise damaged(path, "too many entries")
     arrays: dict[str, NDArray[Any]] = {}
+    with opened_zip(path, content, _MOST_ENTRIES) as stored:
+        for name, kind in wanted.items():
+            array = _member(path, stored, name, kind, most)
+            most -= array.nbytes
+            arrays[name] = array
+    return arrays
+
+
+@contextmanager
+def opened_zip(path: str, content: bytes, most_entries: int) -> Iterator[ZipFile]:
+    """Open a zip, and turn whatever goes wrong while it is read into one line.
+
+    Args:
+        path: for the message.
+        content: of the file.
+        most_entries: that it may list.
+
+    Raises:
+        UserError: it is damaged, lists more entries, or one name twice.
+    """
     try:
+        if content.count(_ENTRY) > most_entries:
+            raise damaged(path, "too many entries")
         with ZipFile(io.BytesIO(content)) as stored:
-            for name, kind in wanted.items():
-                array = _member(path, stored, name, kind, most)
-                most -= array.nbytes
-                arrays[name] = array
+            if len(set(stored.namelist())) < len(stored.namelist()):
+                raise damaged(path, "the same name twice")
+            yield stored
     except UserError:
         raise
     except Exception as error:  # of zipfile, zlib and struct: whatever strange bytes lead them to
         raise damaged(path, error) from None
-    return arrays
 
 
-def _member(path: str, stored: ZipFile, name: str, kind: Kind, most: int) -> NDArray[Any]:
-    entry = stored.getinfo(f"{name}.npy")
+def read_member(path: str, stored: ZipFile, name: str, most: int) -> bytes:
+    """Return one entry of a zip, unpacked.
+
+    Args:
+        path: for the message.
+        stored: the zip.
+        name: of the entry.
+        most: bytes that it may have.
+
+    Raises:
+        UserError: it is larger, packed in another way, or shorter than it says.
+    """
+    entry = _entry(path, stored, name, most)
+    with stored.open(entry) as file:
+        # so many bytes and no more: asked for all, zipfile unpacks without a limit
+        content = file.read(entry.file_size)
+    if len(content) != entry.file_size:
+        raise damaged(path, f"{name} is truncated")
+    return content
+
+
+def _entry(path: str, stored: ZipFile, name: str, most: int) -> ZipInfo:
+    """Return what a zip says of an entry, within its bounds."""
+    entry = stored.getinfo(name)
     if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise damaged(path, f"{name} is packed in another way")
     if entry.file_size > most:
         raise damaged(path, f"{name} of {entry.file_size:,} bytes is too large")
+    return entry
+
+
+def _member(path: str, stored: ZipFile, name: str, kind: Kind, most: int) -> NDArray[Any]:
+    """Return one array of a zip; its header is read before memory is taken for the rest."""
+    entry = _entry(path, stored, f"{name}.npy", most)
     with stored.open(entry) as file:
         head = file.read(min(_HEAD_BYTES, entry.file_size))
         header = _header(f"{path}: {name}", head, entry.file_size, kind)
-        # so many bytes and no more: asked for all, zipfile unpacks without a limit
+        # no more than announced, as in read_member
         return _array(f"{path}: {name}", header, head + file.read(entry.file_size - len(head)))
 
 

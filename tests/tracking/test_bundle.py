@@ -31,7 +31,7 @@ def test_a_packed_run_comes_back() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no zip"])
 def test_what_is_no_bundle_is_said(content: bytes) -> None:
-    with pytest.raises(UserError, match="no bundle"):
+    with pytest.raises(UserError, match="bundle of runs: damaged"):
         Bundle(content)
 
 
