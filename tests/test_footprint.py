@@ -88,14 +88,14 @@ def test_what_fits_is_told_and_what_does_not_is_refused(
 ) -> None:
     console = Console(width=200)
     with console.capture() as said:
-        check_room(console, experiment, tmp_path / "not" / "there")
+        check_room(console, experiment, footprint(experiment), tmp_path / "not" / "there")
     assert "of disk" in said.get()
     monkeypatch.setattr(module, "available_memory", lambda: 1000)
     with pytest.raises(UserError, match=r"memory: 1e\+03 B are free|memory: 1 kB are free"):
-        check_room(console, experiment, None)
+        check_room(console, experiment, footprint(experiment), None)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
     with pytest.raises(UserError, match="2 kB free"):
-        check_room(console, experiment, tmp_path)
+        check_room(console, experiment, footprint(experiment), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,11 @@ def test_what_fits_is_told_and_what_does_not_is_refused(
     ],
 )
 def test_what_takes_most_of_the_disk_is_told(
-    part: str, advice: str, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, advice: str, experiment: Experiment, tmp_path: Path
 ) -> None:
     large = replace(footprint(experiment), **{part: 2**60})
-    monkeypatch.setattr(module, "footprint", lambda _: large)
     with pytest.raises(UserError, match=f"make room, or take .*{advice}"):
-        check_room(Console(quiet=True), experiment, tmp_path)
+        check_room(Console(quiet=True), experiment, large, tmp_path)
 
 
 def test_the_memory_of_a_control_group_counts(

@@ -17,7 +17,9 @@ from safetensors.torch import load as load_tensors
 from torch import nn
 
 from repdyn.commands.finish import finish, sum_up
+from repdyn.commands.footprint import footprint
 from repdyn.commands.progress import tell_notice, tell_undefined
+from repdyn.commands.readable import check_readable
 from repdyn.commands.storing import run_tags, store_measurement
 from repdyn.config import MeasureConfig, StoreConfig, from_params
 from repdyn.console import new_console
@@ -50,6 +52,7 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
     experiment = prepare(config)
     saved = saved_epochs(store, trained.run_id)
     epochs = chosen_epochs(saved, None if own else measures.checkpoints)
+    check_readable(experiment, footprint(experiment), len(epochs))
     tell_notice(console, experiment.notice)
     if in_place:
         writer = RunWriter.resume(store, summary.run_id)

@@ -111,18 +111,20 @@ def footprint(experiment: Experiment) -> Footprint:
     )
 
 
-def check_room(console: Console, experiment: Experiment, folder: Path | None) -> None:
+def check_room(
+    console: Console, experiment: Experiment, taken: Footprint, folder: Path | None
+) -> None:
     """Say what a training will take, and refuse it where there is less.
 
     Args:
         console: to say it on.
         experiment: to be trained.
+        taken: what it takes.
         folder: on whose disk its artifacts will be; None if a server keeps them.
 
     Raises:
         UserError: the disk or the memory is too small.
     """
-    taken = footprint(experiment)
     console.print(
         f"takes at most {size(taken.disk)} of disk (checkpoints {size(taken.weights)}, state "
         f"{size(taken.state)}, rows {size(taken.rows)}, label maps {size(taken.maps)}) and about "

@@ -13,9 +13,10 @@ from torch import nn
 
 from repdyn.commands.curves import GrowingCurves
 from repdyn.commands.finish import finish, sum_up
-from repdyn.commands.footprint import check_room
+from repdyn.commands.footprint import check_room, footprint
 from repdyn.commands.keeping import between_boundaries, outdated
 from repdyn.commands.progress import Progress, tell_notice
+from repdyn.commands.readable import check_readable
 from repdyn.commands.saving import Saver, encode_state
 from repdyn.commands.storing import drop_weights, run_tags, store_measurement, store_weights
 from repdyn.config import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text, known
@@ -113,11 +114,15 @@ def train_run(
         parent_run_id: of the sweep that the run belongs to.
 
     Raises:
-        UserError: the store refuses, or the disk or the memory is too small.
+        UserError: the store refuses, the disk or the memory is too small, or the run's files would
+            be larger than a reader takes.
         KeyboardInterrupt: as in `run_training`.
     """
     config = experiment.config
-    check_room(console, experiment, None if is_remote(tracking_uri(store)) else ARTIFACTS)
+    taken = footprint(experiment)
+    check_readable(experiment, taken, len(experiment.checkpoints))
+    folder = None if is_remote(tracking_uri(store)) else ARTIFACTS
+    check_room(console, experiment, taken, folder)
     writer = RunWriter.start(
         store,
         name or run_name(config),

@@ -63,7 +63,9 @@ JSON_BYTES = 2**24
 ARRAY_BYTES = 2**30
 """Of a file of arrays, and of what is packed in one."""
 DYNAMICS_BYTES = 2**29
-"""Of a run's arrays by layer and checkpoint together: 50 layers at 1,000 checkpoints take 0.4 GB."""
+"""Of a run's arrays by layer and checkpoint together: 50 layers at 1,000 checkpoints take 0.4 GB.
+
+Training and analysis refuse what would be more (commands/readable.py)."""
 ROWS_BYTES = 2**33
 WEIGHTS_BYTES = 2**35
 MOST_LAYERS, MOST_EPOCHS = 4096, 10**9
@@ -137,7 +139,7 @@ def decode_dynamics(read: Read) -> Dynamics:
     epochs = read_npy(_EPOCHS, read(_EPOCHS, EPOCHS_BYTES), (np.int64, 1))
     if (epochs[1:] <= epochs[:-1]).any() or not _within(epochs, (0, MOST_EPOCHS)):
         raise damaged(_EPOCHS, "epochs that do not increase from 0")
-    if dynamics_bytes(len(layers), len(epochs)) > DYNAMICS_BYTES:
+    if dynamics_bytes(len(layers), len(epochs), classes=2) > DYNAMICS_BYTES:
         raise damaged(
             _EPOCHS, f"{len(epochs):,} checkpoints of {len(layers):,} layers are too many"
         )
@@ -150,9 +152,9 @@ def decode_dynamics(read: Read) -> Dynamics:
     return Dynamics(layers=layers, epochs=epochs[:e], **arrays)
 
 
-def dynamics_bytes(layers: int, checkpoints: int) -> int:
-    """Return the bytes that the matrices of so many layers and checkpoints take at least."""
-    sides: dict[str | int, int] = {_L: layers, _OUT: layers + 1, _E: checkpoints, _K: 2}
+def dynamics_bytes(layers: int, checkpoints: int, classes: int) -> int:
+    """Return the bytes that the matrices of so many layers, checkpoints and classes take."""
+    sides: dict[str | int, int] = {_L: layers, _OUT: layers + 1, _E: checkpoints, _K: classes}
     values = (math.prod(sides.get(side, len(PROBE_SPLITS)) for side in s) for s in _SHAPES.values())
     return np.dtype(np.float32).itemsize * sum(values)
 
@@ -180,7 +182,10 @@ def _decode_array(name: str, read: Read, layers: int, checkpoints: int) -> NDArr
     sides: dict[str | int, int] = {_L: layers, _OUT: layers + 1}
     largest = sides | {_E: checkpoints + _NEWER, _K: MOST_CLASSES}
     values = math.prod(largest.get(side, len(PROBE_SPLITS)) for side in shape)
-    most = min(ARRAY_BYTES, 2**10 + np.dtype(np.float32).itemsize * values)
+    most = 2**10 + np.dtype(np.float32).itemsize * values
+    if _K in shape:  # what the others leave: how many classes there are is not known before
+        left = DYNAMICS_BYTES - dynamics_bytes(layers, checkpoints, classes=0)
+        most = min(most, 2**10 + left)
     array = read_npy(path, read(path, most), (np.float32, len(shape)))
     for side, length in zip(shape, array.shape, strict=True):
         wanted = side if isinstance(side, int) else sides.setdefault(side, length)
