@@ -402,7 +402,14 @@ LISTS = frozenset({"arch_arg", "checkpoints"})
 def given_settings(params: Mapping[str, str], part: type) -> dict[str, str | list[str]]:
     """Return the settings of one dataclass among MLflow's params, as a YAML file would give them."""
     names = [f.name for f in dataclasses.fields(part) if params.get(f.name, "None") != "None"]
-    return {n: shlex.split(params[n]) if n in LISTS else params[n] for n in names}
+    return {n: _words(n, params[n]) if n in LISTS else params[n] for n in names}
+
+
+def _words(name: str, text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:  # a quotation mark that nothing closes
+        raise UserError(f"--{name.replace('_', '-')} {text[:100]}: {error}") from None
 
 
 def from_params(params: Mapping[str, str]) -> TrainConfig:

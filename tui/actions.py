@@ -14,6 +14,8 @@ from pathlib import Path
 from textual.binding import Binding, BindingType
 
 from repdyn.errors import UserError
+from repdyn.regular_file import read_regular
+from repdyn.settings_file import MOST_BYTES, parse_mapping
 
 VIEWS = ("overview", "layer", "layers", "regions", "curves", "phases", "info")
 """The views of a run, in the order of their number keys."""
@@ -199,20 +201,24 @@ def read_keymap(path: Path) -> dict[str, str]:
         UserError: the file is no YAML of names and keys, or names an action that there is not.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = read_regular(path, MOST_BYTES)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
-    import yaml
+    return parse_keymap(str(path), content)
 
-    try:
-        keymap = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(keymap, dict):
-        raise UserError(f"{path}: write keys as `action: key` lines, such as `run.kind: x`")
-    strange = [str(name) for name in keymap if name not in by_name() and name not in CURSOR]
+
+def parse_keymap(source: str, content: bytes) -> dict[str, str]:
+    """Return the keys that a file's content gives to actions.
+
+    Raises:
+        UserError: it is no YAML of names and keys, or names an action that there is not.
+    """
+    advice = "write keys as `action: key` lines, such as `run.kind: x`"
+    keymap = parse_mapping(source, content, advice)
+    strange = [name for name in keymap if name not in by_name() and name not in CURSOR]
     if strange:
-        raise UserError(f"{path}: there is no action {strange[0]}; the help (?) names them")
-    return {str(name): str(keys) for name, keys in keymap.items()}
+        first = " ".join(strange[0].split())[:100]
+        raise UserError(f"{source}: there is no action {first}; the help (?) names them")
+    return {name: str(keys) for name, keys in keymap.items()}

@@ -1,6 +1,6 @@
 """Fuzzes the readers of artifacts with libFuzzer, guided by the lines that inputs reach.
 
-    python -m tracking.fuzz_artifacts -runs=100000 CORPUS
+    python -m tracking.fuzz_artifacts [--target=PATH] -runs=100000 CORPUS
 
 The first byte of an input chooses the file that the rest stands for.
 """
@@ -10,10 +10,21 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["repdyn.tracking.artifacts", "repdyn.tracking.decoding"]):
+READERS = [
+    *(f"repdyn.tracking.{name}" for name in ("artifacts", "decoding", "bundle", "spool", "jobs")),
+    *("repdyn.commands.state_file", "repdyn.commands.state_check", "repdyn.commands.saving"),
+    *("repdyn.config", "repdyn.settings_file", "tui.actions"),
+]
+
+with atheris.instrument_imports(include=READERS):
+    from tracking.other_targets import other_targets
     from tracking.targets import read_as_a_user, targets
 
-TARGETS = targets()
+ONLY = "--target="
+"""Names the one reader that is fuzzed."""
+
+WANTED = [argument[len(ONLY) :] for argument in sys.argv if argument.startswith(ONLY)]
+TARGETS = [each for each in (*targets(), *other_targets()) if not WANTED or each.path in WANTED]
 
 
 def one_input(data: bytes) -> None:
@@ -30,5 +41,5 @@ def write_corpus(folder: Path) -> None:
 
 if __name__ == "__main__":
     write_corpus(Path(sys.argv[-1]))
-    atheris.Setup(sys.argv, one_input)
+    atheris.Setup([a for a in sys.argv if not a.startswith(ONLY)], one_input)
     atheris.Fuzz()

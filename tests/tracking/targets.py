@@ -19,6 +19,7 @@ class Target:
     path: str
     content: bytes
     decode: Callable[[bytes], object]
+    says: str = "damaged"
 
 
 def targets() -> list[Target]:
@@ -75,8 +76,8 @@ def read_as_a_user(target: Target, content: bytes) -> bool:
         record = target.decode(content)
     except UserError as error:
         said = str(error)
-        assert "damaged" in said, said
-        assert len(said) < 400, said
+        assert target.says in said, said
+        assert len(said) < 1000, said
         assert len(said.splitlines()) == 1, said
         return False
     _check(record)
@@ -100,6 +101,8 @@ def _check(record: object) -> None:
             assert len(record.anchors) == len(record.labels) == len(record.kinds)
         case Phases():
             assert all(isinstance(epoch, int) for epoch in record.markers().values())
+        case None:
+            pass  # the target has looked itself
         case _:
             assert isinstance(record, np.ndarray)
             assert record.dtype == np.float16

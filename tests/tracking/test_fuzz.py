@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tracking.other_targets import other_targets
 from tracking.targets import Target, read_as_a_user, targets
 
-TARGETS = targets()
+TARGETS = [*targets(), *other_targets()]
 TESTS = Path(__file__).parents[1]
 GUIDED_INPUTS = 500_000
 
