@@ -6,6 +6,7 @@ import sys
 
 import requests
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from repdyn.tracking.deadline import OverdueError
 from repdyn.tracking.files import OutsideError
@@ -22,8 +23,8 @@ class ForeignAnswerError(ConnectionError):
 
 
 def is_away(error: Exception) -> bool:
-    """Say whether the same request may succeed later: of MLflow's server, or of an S3 behind it."""
-    if isinstance(error, OverdueError | ForeignAnswerError):
+    """Say whether the same request may succeed later: of MLflow's server, a database, or an S3."""
+    if isinstance(error, OverdueError | ForeignAnswerError) or _is_away_database(error):
         return True
     status = _status(error)
     if status is None:
@@ -47,6 +48,17 @@ def _status(error: Exception) -> int | None:
     if isinstance(error, requests.RequestException):
         return None if error.response is None else int(error.response.status_code)
     return _status_s3(error)
+
+
+def _is_away_database(error: BaseException | None) -> bool:
+    """Say so of what SQLAlchemy raised; MLflow wraps some of it as a bad request (400)."""
+    while error is not None:
+        if isinstance(error, OperationalError | InterfaceError):
+            return True
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _status_s3(error: BaseException | None) -> int | None:

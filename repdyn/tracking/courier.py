@@ -27,7 +27,7 @@ from repdyn.tracking.jobs import (
 from repdyn.tracking.location import is_remote
 from repdyn.tracking.remote_artifacts import RemoteArtifacts
 from repdyn.tracking.rest_client import strict
-from repdyn.tracking.store import artifact_folder, first_line
+from repdyn.tracking.store import artifact_folder, first_line, patiently
 
 ANSWER_SECONDS = 60.0
 """How long an operation may take in all, without what its content takes."""
@@ -133,7 +133,7 @@ class Courier:
             case LogInput(name, digest, source, profile, context):
                 dataset = Dataset(name, digest, "local", source, profile=profile)
                 given = DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
-                client.log_inputs(run, [given])
+                patiently(lambda: client.log_inputs(run, [given]))
             case PutArtifact(path, content):
                 self._put(PurePosixPath(path), content)
             case RemoveArtifact(path):

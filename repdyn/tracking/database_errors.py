@@ -12,7 +12,13 @@ _DRIVERS = {
 }
 """What to install for a module; for others the package of that name."""
 
+_CREDENTIALS = (
+    "set MLFLOW_TRACKING_URI, or give --tracking-uri, with the user and the password, or set "
+    "PGUSER and PGPASSWORD"
+)
 _HINTS = {
+    "no password supplied": _CREDENTIALS,
+    "password authentication failed": _CREDENTIALS,
     "readonly database": "make its file and folder writable, or name another with --tracking-uri",
 }
 

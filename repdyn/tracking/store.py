@@ -32,7 +32,7 @@ from repdyn.tracking.location import (
     sqlite_uri,
     uri_for_mlflow,
 )
-from repdyn.tracking.new_store import make_store, opened_alone, try_to_open
+from repdyn.tracking.new_store import CONNECT_SECONDS, make_store, opened_alone, try_to_open
 from repdyn.tracking.store_checks import check_uri
 
 T = TypeVar("T")
@@ -59,6 +59,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 # nor as long as a server says that it should
 os.environ.setdefault("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "false")
+# a machine that is switched off refuses no connection to its PostgreSQL
+os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
 
 
 def connect(options: StoreConfig) -> MlflowClient:

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
-from repdyn.tracking.store import connect
+from repdyn.tracking.store import connect, first_line
 from repdyn.tracking.writer import RunWriter
 
 
@@ -34,3 +35,16 @@ def test_a_missing_driver_names_what_to_install(
     with pytest.raises(UserError, match="is not installed") as raised:
         connect(StoreConfig(tracking_uri=f"{scheme}://user@/runs"))
     assert str(raised.value).endswith(f"pip install {package}")
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        'connection to server at "db", port 5432 failed: fe_sendauth: no password supplied',
+        'connection failed: FATAL:  password authentication failed for user "root"',
+    ],
+)
+def test_a_database_that_wants_credentials_says_where_to_give_them(detail: str) -> None:
+    line = first_line(OperationalError("SELECT 1", {}, Exception(detail)))
+    assert "give --tracking-uri, with the user and the password" in line
+    assert "SELECT" not in line

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.tracking import reader
-from repdyn.tracking.location import artifact_path, artifact_uri, database_file, sqlite_uri
+from repdyn.tracking.location import (
+    artifact_path,
+    artifact_uri,
+    database_file,
+    is_served,
+    sqlite_uri,
+)
 from repdyn.tracking.store import connect
 from repdyn.tracking.writer import RunWriter
 
@@ -56,3 +62,20 @@ def test_a_store_that_cannot_be_made_is_one_line_and_leaves_nothing(
         connect(StoreConfig(tracking_uri=uri))
     assert len(str(raised.value).splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("uri", "served"),
+    [
+        ("https://example.org/mlflow", True),
+        ("postgresql+psycopg://user@host/runs", True),
+        ("postgresql:///runs", True),
+        ("mysql://host/runs", True),
+        ("sqlite:///mlflow.db", False),
+        ("sqlite+pysqlite:////tmp/mlflow.db", False),
+        ("mlruns", False),
+        ("file:///tmp/mlruns", False),
+    ],
+)
+def test_stores_behind_a_server_are_told_from_those_on_this_machine(uri: str, served: bool) -> None:
+    assert is_served(uri) == served
