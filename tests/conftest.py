@@ -22,6 +22,7 @@ TOGETHER = {
     "tests/e2e/test_analyze.py": "the trained run",
     "tests/e2e/test_mlflow_ui.py": "the trained run",
     "tests/e2e/test_run.py": "the trained run",
+    "tests/e2e/test_postgres.py": "the database",
     "tests/e2e/test_resume.py": "the whole run",
     "tests/e2e/test_sweep.py": "the sweep",
     "tests/e2e/test_findings.py": "Ray",
