@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from repdyn.commands import reproducible
 from repdyn.commands.curves import GrowingCurves
 from repdyn.commands.finish import finish, sum_up
 from repdyn.commands.footprint import check_room, footprint
@@ -145,6 +146,7 @@ def go_on(
         UserError: the store refuses, or the state is not that of this run.
         KeyboardInterrupt: stopped; the run ends as KILLED, readable up to its last checkpoint.
     """
+    tell_notice(console, reproducible.notice(experiment))
     try:
         with writer:
             return _train(console, experiment, writer, writer.summary, stopped)
