@@ -137,7 +137,8 @@ def effect_words(effect: Effect) -> str:
     if effect.verdict == "refuted":
         return f"refuted (at most {effect.upper:.2g}; {effect.margin:g} would matter)"
     if effect.verdict == "undecided":
-        return _undecided(len(effect.seeds), effect.seeds_needed)
+        needed = effect.seeds_needed
+        return f"undecided (about {needed:.0f} seeds)" if np.isfinite(needed) else "undecided"
     return effect.verdict
 
 

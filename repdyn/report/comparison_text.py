@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from repdyn.dynamics.comparison import Effect, Finding
+from repdyn.dynamics.comparison import Finding
 from repdyn.errors import UserError
 from repdyn.report.comparison import (
     BOUNDARIES,
@@ -85,26 +85,26 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
 def _finding(finding: Finding) -> RenderableType:
     verdict = (finding_words(finding), VERDICT_STYLES[finding.verdict])
     head = Text.assemble(finding.claim, "  ", verdict)
-    if not any(effect.values for effect in finding.effects):
-        return Lines(head, *(Text(f"  {said}", "dim") for said in _untestable(finding)))
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(no_wrap=True)  # its end tells the kind; the others wrap
     for _ in range(4):
         table.add_column()
     for effect in finding.effects:
-        table.add_row(*(Text(cell, "" if effect.counted else "dim") for cell in _effect(effect)))
-    return Lines(head, table)
+        if effect.values:
+            row = (effect.score, effect.contrast, numbers(effect), counts(effect))
+            style = "" if effect.counted else "dim"
+            table.add_row(*(Text(cell, style) for cell in (*row, effect_words(effect))))
+    shown = (table,) if table.row_count else ()
+    return Lines(head, *shown, *(Text(f"  {said}", "dim") for said in _untestable(finding)))
 
 
-def _effect(effect: Effect) -> Sequence[str]:
-    if effect.untestable:
-        return effect.score, effect.contrast, "–", "", untestable_words(effect)
-    return effect.score, effect.contrast, numbers(effect), counts(effect), effect_words(effect)
-
-
-def _untestable(finding: Finding) -> Sequence[str]:
-    """Return why a finding's effects have no values, each reason once."""
-    return tuple(dict.fromkeys(map(untestable_words, finding.counted)))
+def _untestable(finding: Finding) -> list[str]:
+    """Return why effects have no values, each reason once with the scores that it is of."""
+    found: dict[str, list[str]] = {}
+    for effect in finding.effects:
+        if effect.untestable:
+            found.setdefault(untestable_words(effect), []).append(effect.score)
+    return [f"{', '.join(scores)}: {why}" for why, scores in found.items()]
 
 
 def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
