@@ -81,11 +81,6 @@ def is_database_server(uri: str) -> bool:
     return scheme in DATABASE_ENGINES and scheme != "sqlite"
 
 
-def is_served(uri: str) -> bool:
-    """Say whether a store is behind a server, of MLflow or of a database, which may be unreachable."""
-    return is_remote(uri) or is_database_server(uri)
-
-
 def is_local_folder(uri: str) -> bool:
     """Say whether a store is a folder of files, or is given as a path instead of a URI."""
     return urlsplit(uri).scheme in ("", "file")

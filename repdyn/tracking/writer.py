@@ -46,7 +46,7 @@ from repdyn.tracking.jobs import (
     RemoveArtifact,
     SetTag,
 )
-from repdyn.tracking.location import is_remote, is_served
+from repdyn.tracking.location import is_database_server, is_remote
 from repdyn.tracking.outbox import Outbox
 from repdyn.tracking.process_lock import ProcessLock
 from repdyn.tracking.reader import summary_of
@@ -295,7 +295,7 @@ class RunWriter:
             self._outbox.flush()
 
     def _open_outbox(self, tags: Mapping[str, str]) -> Outbox | SpoolOutbox:
-        if not is_served(self._uri):
+        if not (is_remote(self._uri) or is_database_server(self._uri)):
             return Outbox(lambda job: patiently(lambda: self._courier(job)))
         spool = new_spool(self.run_id)
         process = (tags.get(tag, "") for tag in (heartbeat.HOST_TAG, heartbeat.PID_TAG))

@@ -13,7 +13,7 @@ from repdyn.tracking.location import (
     artifact_path,
     artifact_uri,
     database_file,
-    is_served,
+    is_database_server,
     sqlite_uri,
 )
 from repdyn.tracking.store import connect
@@ -67,7 +67,7 @@ def test_a_store_that_cannot_be_made_is_one_line_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("uri", "served"),
     [
-        ("https://example.org/mlflow", True),
+        ("https://example.org/mlflow", False),
         ("postgresql+psycopg://user@host/runs", True),
         ("postgresql:///runs", True),
         ("mysql://host/runs", True),
@@ -77,5 +77,5 @@ def test_a_store_that_cannot_be_made_is_one_line_and_leaves_nothing(
         ("file:///tmp/mlruns", False),
     ],
 )
-def test_stores_behind_a_server_are_told_from_those_on_this_machine(uri: str, served: bool) -> None:
-    assert is_served(uri) == served
+def test_databases_of_a_server_are_told_from_other_stores(uri: str, served: bool) -> None:
+    assert is_database_server(uri) == served
