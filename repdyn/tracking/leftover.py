@@ -15,7 +15,7 @@ from repdyn.tracking.courier import AwayError, Courier
 from repdyn.tracking.delivery import Delivery, counted
 from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG
 from repdyn.tracking.jobs import EndRun, Job, LogMetrics, PutArtifact
-from repdyn.tracking.location import is_served
+from repdyn.tracking.location import is_database_server, is_remote
 from repdyn.tracking.process_lock import HeldError
 from repdyn.tracking.rest_client import strict
 from repdyn.tracking.retry import Retry
@@ -113,7 +113,7 @@ def _with_credentials(uri: str, store: StoreConfig | None) -> str:
 
 
 def _send(spool: Spool, spooled: SpooledRun, uri: str) -> Sent:
-    if not is_served(uri):
+    if not (is_remote(uri) or is_database_server(uri)):
         raise UserError(f"{spool.folder}: {uri} is no server; name one with --tracking-uri")
     client = strict(connect(StoreConfig(tracking_uri=uri)))
     run = Retry(uri)(lambda: client.get_run(spooled.run_id))

@@ -137,7 +137,7 @@ def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
     database = database_file(client.tracking_uri)
     if recorded is None or database is None:
         return recorded
-    beside = database.parent / ARTIFACTS / run.info.experiment_id / run.info.run_id / "artifacts"
+    beside = database.parent / ARTIFACTS / Path(*recorded.parts[-3:])
     return beside if beside.is_dir() else recorded
 
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 from sys import float_info
 from types import TracebackType
 from typing import Protocol, TypeVar
+from uuid import uuid4
 
 import numpy as np
 from mlflow.entities import Param, Run
@@ -46,7 +47,7 @@ from repdyn.tracking.jobs import (
     RemoveArtifact,
     SetTag,
 )
-from repdyn.tracking.location import is_database_server, is_remote
+from repdyn.tracking.location import ARTIFACTS, artifact_uri, is_database_server, is_remote
 from repdyn.tracking.outbox import Outbox
 from repdyn.tracking.process_lock import ProcessLock
 from repdyn.tracking.reader import summary_of
@@ -464,7 +465,8 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, tags=EXPERIMENT_TAGS))
+            location = _artifact_location(client)
+            return str(client.create_experiment(name, location, tags=EXPERIMENT_TAGS))
         except MlflowException:
             found = client.get_experiment_by_name(name)
             if found is None:
@@ -472,6 +474,18 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         raise MlflowException(f"experiment {name} is deleted; restore it or take --experiment")
     return str(found.experiment_id)
+
+
+def _artifact_location(client: MlflowClient) -> str | None:
+    """Return where a new experiment's artifacts are to lie, None for where MLflow puts them.
+
+    In a folder such as `a%20b` MLflow would record its path as it is, and read it as `a b`. The
+    experiment's id, after which MLflow names its folder, is not known before it is made.
+    """
+    folder = ARTIFACTS.absolute()
+    if is_remote(client.tracking_uri) or artifact_uri(folder) == str(folder):
+        return None
+    return artifact_uri(folder / uuid4().hex)
 
 
 def _batches(items: Sequence[T], size: int) -> list[list[T]]:

@@ -31,7 +31,13 @@ def test_a_path_comes_back_from_its_uri(name: str) -> None:
     assert artifact_path(artifact_uri(path)) == path
 
 
-@pytest.mark.parametrize("name", ["My Docs", "Zoë", "a#b", "a?b", "[x]", "a:b", "100%", "-x", "x."])
+FOLDERS = [
+    "My Docs", "Zoë", "a#b", "a?b", "[x]", "a:b", "100%", "-x", "x.", "a%20b", "a%b", "%41", "a%2Fb",
+    "a+b", "it's", 'a"b', "\N{SNAKE}", "a&b", "a;b", "a\\b", "a=b", "a@b", "~", "$HOME", "a%3Fb?c#d",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLDERS)
 def test_the_default_store_is_made_in_the_working_folder(
     name: str, tmp_path: Path, blank_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,6 +53,20 @@ def test_the_default_store_is_made_in_the_working_folder(
     assert reader.artifact_sizes(StoreConfig(), "last") == {"grams/x": 7}
     assert [one.name for one in tmp_path.iterdir()] == [name]
     assert {one.name for one in folder.iterdir()} == {"mlflow.db", "mlflow.db.lock", "mlruns"}
+
+
+@pytest.mark.parametrize("name", ["x y", "x%20y"])
+def test_a_relative_uri_names_a_folder_as_it_is_called(
+    name: str, tmp_path: Path, blank_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mlflow.db").write_bytes(blank_database.read_bytes())
+    store = StoreConfig(tracking_uri=sqlite_uri(Path(name) / "mlflow.db"))
+    with RunWriter.start(store, "run", {}, {}) as writer:
+        writer.put("grams/x", b"content")
+    assert reader.artifact_sizes(store, "last") == {"grams/x": 7}
+    assert {one.name for one in tmp_path.iterdir()} == {name, "mlruns"}
 
 
 @pytest.mark.parametrize(
