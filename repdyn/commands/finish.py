@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from rich.console import Console
 
@@ -61,8 +62,8 @@ def sum_up(console: Console, record: RunRecord, store: StoreConfig) -> None:
 def _tell_where(console: Console, name: str, run: str, store: StoreConfig) -> None:
     """Say where the run is, and the two commands to look at it."""
     uri = tracking_uri(store)
-    of_store = "" if store.tracking_uri is None else f" --tracking-uri {uri}"
-    of_ui = "" if store.tracking_uri is None else f" --backend-store-uri {uri}"
+    of_store = "" if store.tracking_uri is None else f" --tracking-uri {quote(uri)}"
+    of_ui = "" if store.tracking_uri is None else f" --backend-store-uri {quote(uri)}"
     lines = [
         f"run {name} ({run[:8]}) is in {uri}; look at it with",
         f"  repdyn show {run[:8]}{of_store}",
