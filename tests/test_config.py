@@ -140,3 +140,8 @@ def test_every_setting_has_a_help_text() -> None:
         for setting in dataclasses.fields(part):
             after = source.split(f"    {setting.name}: ", 1)[1].split("\n    def ", 1)[0]
             assert '"""' in after.split("\n\n", 1)[0], setting.name
+
+
+def test_a_quotation_mark_that_nothing_closes_is_one_line() -> None:
+    with pytest.raises(UserError, match="--arch-arg"):
+        from_params(TrainConfig().params() | {"arch_arg": "a='b"})
