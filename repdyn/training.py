@@ -51,6 +51,9 @@ class TrainingData:
         """Return uint8 images (n, C, H, W) as the model takes them: standardised float32."""
         mean, std = self.mean[:, None, None], self.std[:, None, None]
         x = (images.float() / 255 - mean) / std
+        if self.memory_format is torch.contiguous_format:
+            # of one channel, other strides are contiguous too, and would be taken for channels_last
+            return x.reshape(-1).view(x.shape)
         return x.contiguous(memory_format=self.memory_format)
 
 

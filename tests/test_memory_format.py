@@ -10,6 +10,7 @@ from torch import nn
 from repdyn.config import ModelConfig
 from repdyn.memory_format import memory_format
 from repdyn.models import build
+from repdyn.training import TrainingData
 
 CPU = torch.device("cpu")
 
@@ -53,3 +54,20 @@ def test_other_devices_keep_channels_last() -> None:
     shortcut = nn.Conv2d(4, 8, 1, stride=2)
     assert memory_format(shortcut, CPU) is torch.contiguous_format
     assert memory_format(shortcut, torch.device("meta")) is torch.channels_last
+
+
+def test_inputs_of_one_channel_have_the_strides_of_the_memory_format() -> None:
+    images = torch.zeros(8, 8, 8, 1, dtype=torch.uint8).permute(0, 3, 1, 2)
+    assert images.is_contiguous()
+    assert images.stride()[1] == 1
+    data = TrainingData(
+        images=images,
+        labels=torch.zeros(8, dtype=torch.int64),
+        noisy=torch.zeros(8, dtype=torch.bool),
+        test_images=images,
+        test_labels=torch.zeros(8, dtype=torch.int64),
+        mean=torch.zeros(1),
+        std=torch.ones(1),
+        memory_format=torch.contiguous_format,
+    )
+    assert data.inputs(images).stride() == (64, 64, 8, 1)
