@@ -9,6 +9,7 @@ or the optimizer brings its own (see defaults.py); `resolved` configurations hol
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -258,7 +259,7 @@ class OptimConfig:
     """Save the state for --resume every so many epochs (default: once a minute)."""
 
     def __post_init__(self) -> None:
-        _check(self, "lr", lambda x: 0 < x <= 1e6, "above 0 and at most 1e6")
+        _check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
         _check(self, "momentum", lambda x: 0 <= x < 1, "at least 0 and below 1")
         _check(self, "weight_decay", lambda x: 0 <= x <= 1e6, "at least 0 and at most 1e6")
         _check_count(self, "batch_size", 2, 10**9)
@@ -327,7 +328,7 @@ class MeasureConfig:
         # HSIC1 divides by b (b - 3)
         _check_count(self, "cka_batch", 4, 10**9)
         _check_count(self, "probe_train", 2, 10**9)
-        _check(self, "probe_l2", lambda x: 0 < x <= 1e6, "above 0 and at most 1e6")
+        _check(self, "probe_l2", lambda x: 0 < x < math.inf, "above 0")
         _check_count(self, "planes", 3, 100_000)
         _check_count(self, "grid", 2, 1024)
         _check_count(self, "fine_planes", 0, 100_000)

@@ -84,10 +84,6 @@ def one_class() -> None:
     write_folder(Path("images"), classes=("cat",))
 
 
-def many_classes() -> None:
-    write_folder(Path("images"), classes=tuple(f"c{i}" for i in range(257)), each=2)
-
-
 def without_test() -> None:
     write_folder(Path("images/train"))
 
@@ -220,7 +216,6 @@ CASES: list[tuple[str, Prepare, str]] = [
     (FOLDER, images("dog/x.jpg", content=b"\xff\xd8\xff" + bytes(99)), "no readable image"),
     (FOLDER, images("solo/x.png"), "one image only"),
     (FOLDER, one_class, "1 classes; repdyn takes 2"),
-    (FOLDER, many_classes, "257 classes"),
     (FOLDER, without_test, "neither val/ nor test/"),
     (FOLDER, strange_test, "images of class cow"),
     (f"{FOLDER} --batch-size 2", all_the_same, "no three images"),
