@@ -34,8 +34,9 @@ def write(uri: str, folder: Path, name: str, patience: float, opened: Connection
 def go_on(uri: str, folder: Path, run_id: str) -> None:
     """Go on with a run whose process was killed: send what it left, then log all of it."""
     _prepare(folder, PATIENT)
-    send_left(run_id)
-    _log(RunWriter.reopen(StoreConfig(tracking_uri=uri), run_id), pause=0.0)
+    store = StoreConfig(tracking_uri=uri)
+    send_left(run_id, store)
+    _log(RunWriter.reopen(store, run_id), pause=0.0)
 
 
 def _prepare(folder: Path, patience: float) -> None:
