@@ -85,11 +85,10 @@ class RemoteArtifacts:
         size = listed[path]
         if size is not None and size != file.stat().st_size:
             return False
-        # an old one of the same size looks like the new one, unless the server said that it took it
+        # an old one of the same size looks like the new one, and the answer to an upload proves
+        # nothing: MLflow's is empty, as that of a proxy may be
         before = self._known.get(str(PurePosixPath(path).parent), {})
-        return (
-            self._proxied() is not None or before.get(path, -1) != size or self._is_same(path, file)
-        )
+        return before.get(path, -1) != size or self._is_same(path, file)
 
     def _is_same(self, path: str, file: Path) -> bool:
         with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import multiprocessing
 import os
 import random
@@ -174,6 +175,27 @@ def test_a_server_that_always_answers_so_neither_ends_nor_holds_a_run(
     assert time.monotonic() - start < 60
     if fault != "slow":
         assert code == synthetic_run.UNSENT
+    whole(place, run_id, tmp_path)
+
+
+def test_an_empty_answer_that_is_not_the_servers_loses_no_artifact_of_the_same_size(
+    place: Place, tmp_path: Path
+) -> None:
+    """MLflow's own answer to an upload is empty, too."""
+    swallowed = itertools.cycle(["empty", None])
+
+    def swallow(method: str, path: str) -> str | None:
+        return next(swallowed) if method == "PUT" and path.endswith("last.safetensors") else None
+
+    run_id, code = write(
+        place.proxy,
+        tmp_path,
+        "run",
+        kill_after=None,
+        patience=synthetic_run.PATIENT,
+        choose=swallow,
+    )
+    assert code == 0
     whole(place, run_id, tmp_path)
 
 
