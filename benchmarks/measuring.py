@@ -79,7 +79,7 @@ def _cifar_sized(arch: str, quick: bool) -> Iterator[Figure]:
     asked = TrainConfig(data=DataConfig(dataset="cifar10"), model=ModelConfig(arch=arch))
     if quick:
         asked = replace(
-            asked, model=replace(asked.model, width=0.0625 if arch == ARCHS[0] else 0.25)
+            asked, model=replace(asked.model, width=0.125 if arch == ARCHS[0] else 0.25)
         )
     config, _ = resolved(asked, models.family(arch))
     device = pick_device("auto")

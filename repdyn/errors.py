@@ -1,6 +1,7 @@
 """The one exception that means: the user can mend this."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from repdyn.redaction import redact
@@ -10,13 +11,14 @@ class UserError(Exception):
     """A mistake the user can see and mend.
 
     The message is one line: what was wrong and what to do. The command line prints it without a
-    traceback and exits with the exception's code. It holds no password or token, wherever it goes.
+    traceback and exits with the exception's code. It holds no password or token, wherever it goes,
+    and of an overlong word, as damaged files hold them, its ends only.
     """
 
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(redact(message))
+        super().__init__(_shortened(redact(message)))
 
 
 class UnsentError(UserError):
@@ -24,6 +26,16 @@ class UnsentError(UserError):
 
     exit_code = 75
     """EX_TEMPFAIL of sysexits.h: try again later."""
+
+
+_LONGEST_WORD = 400
+"""Characters; paths that people have are shorter."""
+
+
+def _shortened(message: str) -> str:
+    return re.sub(
+        rf"\S{{{_LONGEST_WORD},}}", lambda word: f"{word[0][:200]}…{word[0][-100:]}", message
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

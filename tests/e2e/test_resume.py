@@ -213,14 +213,16 @@ def fill(file: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("at", "status"),
-    [("mlruns", "FAILED"), (".", "DIED")],
+    ("at", "statuses"),
+    [("mlruns", {"FAILED"}), (".", {"FAILED", "DIED"})],
     ids=["of the artifacts", "of the database, too"],
 )
 def test_a_run_whose_disk_was_full_goes_on(
-    at: str, status: str, whole: Path, tmp_path: Path
+    at: str, statuses: set[str], whole: Path, tmp_path: Path
 ) -> None:
-    """Where the database has no room either, the end of the run cannot be told there."""
+    """Where the database has no room either, the end of the run can only be told there if the
+    artifact that did not fit has left enough.
+    """
     tmp_path = tmp_path / "here"
     disk = tmp_path / at
     disk.mkdir(parents=True)
@@ -241,7 +243,7 @@ def test_a_run_whose_disk_was_full_goes_on(
         (line,) = error.splitlines()
         where = r"/mlruns/.*" if at == "mlruns" else r"/(mlruns/.*|mlflow\.db)"
         assert re.search(rf"{where}: the disk is full, [\w ,]+ bytes are missing", line)
-        assert find_run(store(tmp_path), "last").status == status
+        assert find_run(store(tmp_path), "last").status in statuses
         assert load_run(store(tmp_path), "last").dynamics is not None
         (disk / "others").unlink()
         repdyn("train", "--resume", "last", cwd=tmp_path)
