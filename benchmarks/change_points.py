@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.result import Figure, Result, main
-from repdyn.dynamics.change_points import ChangePoints, joint_change_points
+from repdyn.analysis.change_points import ChangePoints, joint_change_points
 
 Path = NDArray[np.float64]
 """A point a checkpoint, (E, d)."""

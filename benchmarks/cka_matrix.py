@@ -19,11 +19,11 @@ from benchmarks.result import Figure, Result, main, quietly
 from benchmarks.timing import medians
 from repdyn.layer import Layer
 from repdyn.layers import watched_layers
-from repdyn.measure.cka import gram, gram_vectors, packed, stored
-from repdyn.measure.features import with_precise_bn
-from repdyn.measure.folding import Pair, foldable, folded
-from repdyn.measure.growing import GrowingCka
-from repdyn.measure.rows import cka_matrix
+from repdyn.measures.cka import gram, gram_vectors, packed, stored
+from repdyn.measures.features import with_precise_bn
+from repdyn.measures.folding import Pair, foldable, folded
+from repdyn.measures.growing import GrowingCka
+from repdyn.measures.rows import cka_matrix
 
 CHECKPOINTS, IMAGES, BATCH = 50, 1000, 250
 FEATURES, FEATURE_CHECKPOINTS = 1024, 20

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.result import Figure, Result, main, quietly
 from repdyn import models
-from repdyn.config import ModelConfig
 from repdyn.layer import Layer
-from repdyn.measure.cka import gram, gram_vectors, packed, stored
-from repdyn.measure.rows import cka_matrix
+from repdyn.measures.cka import gram, gram_vectors, packed, stored
+from repdyn.measures.rows import cka_matrix
+from repdyn.settings.schema import ModelConfig
 
 IMAGES = 200
 """In one minibatch, so that all compute the same estimator, HSIC₁."""

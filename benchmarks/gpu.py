@@ -23,11 +23,11 @@ from benchmarks.timing import Way, medians, seconds
 from benchmarks.training import Task, cifar_shaped, worker_counts
 from repdyn.layer import Layer
 from repdyn.layers import watched_layers
-from repdyn.measure.cka import packed
-from repdyn.measure.features import all_features, flat, pooled
-from repdyn.measure.probes import LinearProbe
-from repdyn.measure.regions import agreement, label_maps, planes_through
-from repdyn.training import Trainer
+from repdyn.measures.cka import packed
+from repdyn.measures.features import all_features, flat, pooled
+from repdyn.measures.probes import LinearProbe
+from repdyn.measures.regions import agreement, label_maps, planes_through
+from repdyn.training.loop import Trainer
 
 Product = Callable[[Tensor], Tensor]
 """Returns X Xᵀ of (b, p) centred features."""

@@ -15,8 +15,8 @@ from benchmarks.material import CLASSES, SIDE, images
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import medians, seconds
 from repdyn.layers import watched_layers
-from repdyn.measure.cka import gram_vectors, minibatches
-from repdyn.measure.growing import ROWS_IN_MEMORY, GrowingCka, RowShelf
+from repdyn.measures.cka import gram_vectors, minibatches
+from repdyn.measures.growing import ROWS_IN_MEMORY, GrowingCka, RowShelf
 
 E, N, LAYERS = 50, 1000, 20
 """Held fixed while another grows."""

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from repdyn import models
-from repdyn.config import MeasureConfig, ModelConfig, known
-from repdyn.measure.recorder import ProbeData
-from repdyn.training import TrainingData
+from repdyn.measures.recorder import ProbeData
+from repdyn.settings.schema import MeasureConfig, ModelConfig, known
+from repdyn.training.loop import TrainingData
 
 SIDE, CHANNELS, CLASSES = 32, 3, 10
 """Of CIFAR-10's images."""

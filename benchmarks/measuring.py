@@ -13,12 +13,19 @@ from torch import nn
 from benchmarks.material import CHANNELS, CLASSES, SIDE, probe_data, training_images
 from benchmarks.result import Figure, Result, main
 from repdyn import models
-from repdyn.config import DataConfig, MeasureConfig, ModelConfig, OptimConfig, TrainConfig, known
-from repdyn.defaults import resolved
 from repdyn.experiment import prepare
 from repdyn.layers import watched_layers
-from repdyn.measure.recorder import Recorder
-from repdyn.training import Trainer, pick_device
+from repdyn.measures.recorder import Recorder
+from repdyn.settings.defaults import resolved
+from repdyn.settings.schema import (
+    DataConfig,
+    MeasureConfig,
+    ModelConfig,
+    OptimConfig,
+    TrainConfig,
+    known,
+)
+from repdyn.training.loop import Trainer, pick_device
 
 ARCHS = ("resnet18", "vit_tiny_patch16_224")
 

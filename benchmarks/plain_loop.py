@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from repdyn.config import Augment, OptimConfig, known
 from repdyn.data import ImageData
+from repdyn.settings.schema import Augment, OptimConfig, known
 
 TEST_BATCH = 1000
 """That of PyTorch's MNIST example."""

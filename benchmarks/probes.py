@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import medians
-from repdyn.measure.probes import TOLERANCE, fit_probe
+from repdyn.measures.probes import TOLERANCE, fit_probe
 from repdyn.records import ClassArray
 
 CLASSES, L2 = 10, 1e-3

@@ -19,19 +19,19 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import medians
+from repdyn.analysis.phases import find_phases
+from repdyn.analysis.scores import compute_scores
 from repdyn.commands.show import list_all
-from repdyn.config import StoreConfig, TrainConfig
-from repdyn.defaults import resolved
-from repdyn.dynamics.phases import find_phases
-from repdyn.dynamics.scores import compute_scores
 from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord, RunSummary
 from repdyn.report.runs import WIDE
-from repdyn.schedule import checkpoint_epochs
-from repdyn.tracking import artifacts
-from repdyn.tracking.location import database_file
-from repdyn.tracking.reader import NEWEST_FIRST, PAGE, load_run
-from repdyn.tracking.store import EXPERIMENT, artifact_folder, tracking_uri
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.defaults import resolved
+from repdyn.settings.schema import StoreConfig, TrainConfig
+from repdyn.storage import codec, schema
+from repdyn.storage.location import database_file
+from repdyn.storage.reader import NEWEST_FIRST, PAGE, load_run
+from repdyn.storage.store import EXPERIMENT, artifact_folder, tracking_uri
+from repdyn.storage.writer import RunWriter
+from repdyn.training.checkpoint_epochs import checkpoint_epochs
 
 EPOCHS, CLASSES = 200, 10
 
@@ -151,7 +151,7 @@ def _plainly_read(
     client.get_run(run_id)
     folder = Path(
         mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path=artifacts.DYNAMICS, tracking_uri=client.tracking_uri
+            run_id=run_id, artifact_path=schema.DYNAMICS, tracking_uri=client.tracking_uri
         )
     )
     read = {file.stem: np.load(file) for file in folder.glob("*.npy")}
@@ -191,7 +191,7 @@ def add_run(store: StoreConfig, name: str, record: RunRecord) -> str:
             row = {name: float(curve.values[epoch]) for name, curve in record.curves.items()}
             writer.log_metrics(epoch, row)
         for count, epoch in enumerate(dynamics.epochs.tolist(), 1):
-            writer.log_metrics(epoch, artifacts.layer_metrics(until(dynamics, count)))
+            writer.log_metrics(epoch, codec.layer_metrics(until(dynamics, count)))
         writer.log_dynamics(dynamics)
         writer.log_phases(record.phases, record.scores, dynamics.layers)
     return writer.run_id
@@ -271,9 +271,9 @@ def random_record(layers: int, checkpoints: int) -> RunRecord:
     phases = find_phases(curves, dynamics)
     config, _ = resolved(TrainConfig(), FAMILY)
     tags = {
-        artifacts.SCHEMA_TAG: str(artifacts.SCHEMA_VERSION),
-        artifacts.LAYERS_TAG: str(layers),
-        artifacts.FAMILY_TAG: FAMILY,
+        schema.SCHEMA_TAG: str(schema.SCHEMA_VERSION),
+        schema.LAYERS_TAG: str(layers),
+        schema.FAMILY_TAG: FAMILY,
     }
     summary = RunSummary(
         run_id=f"{layers:032x}",

@@ -16,12 +16,12 @@ from benchmarks.material import CHANNELS, CLASSES, SIDE, probe_data, training_im
 from benchmarks.measuring import TIMED_PLANES
 from benchmarks.result import Figure, Result, main
 from repdyn import models
-from repdyn.config import MeasureConfig, ModelConfig, OptimConfig, known
 from repdyn.layers import watched_layers
-from repdyn.measure.recorder import Recorder
-from repdyn.measure.rows import Row
+from repdyn.measures.recorder import Recorder
+from repdyn.measures.rows import Row
 from repdyn.records import Dynamics
-from repdyn.training import Trainer
+from repdyn.settings.schema import MeasureConfig, ModelConfig, OptimConfig, known
+from repdyn.training.loop import Trainer
 
 CHECKPOINTS, TRAINING_IMAGES, BATCH = 60, 512, 128
 SETTINGS = MeasureConfig(probe_images=1000, probe_train=2000, planes=TIMED_PLANES, fine_planes=0)

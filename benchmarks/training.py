@@ -27,7 +27,10 @@ from benchmarks.result import Figure, Result, main
 from benchmarks.timing import Way, medians
 from repdyn import models
 from repdyn.commands import train
-from repdyn.config import (
+from repdyn.data import ImageData, place
+from repdyn.experiment import prepare
+from repdyn.settings.defaults import resolved
+from repdyn.settings.schema import (
     Augment,
     DataConfig,
     MeasureConfig,
@@ -37,14 +40,11 @@ from repdyn.config import (
     TrainConfig,
     known,
 )
-from repdyn.data import ImageData, place
-from repdyn.defaults import resolved
-from repdyn.experiment import prepare
-from repdyn.tracking import artifacts
-from repdyn.tracking.courier import Courier
-from repdyn.tracking.store import connect
-from repdyn.tracking.writer import RunWriter
-from repdyn.training import (
+from repdyn.storage import schema
+from repdyn.storage.delivery.executor import StoreExecutor
+from repdyn.storage.store import connect
+from repdyn.storage.writer import RunWriter
+from repdyn.training.loop import (
     EVALUATION_CHUNK,
     Epoch,
     Trainer,
@@ -407,7 +407,7 @@ def _tracking(folder: Path, epochs: int, checkpoints: int) -> list[Figure]:
         "inputs": (RunWriter, "log_input"),
         "other": (RunWriter, "put"),
         "end": (RunWriter, "__exit__"),
-        "writer's thread": (Courier, "__call__"),
+        "writer's thread": (StoreExecutor, "__call__"),
     }
     experiment = prepare(config)
     # MLflow puts the artifacts of a store without a server below the present folder
@@ -415,7 +415,7 @@ def _tracking(folder: Path, epochs: int, checkpoints: int) -> list[Figure]:
         connect(store)
         with _counting(spent, counted):
             train.train_run(Console(quiet=True), experiment, store)
-    timings = next(folder.rglob(Path(artifacts.TIMINGS).name))
+    timings = next(folder.rglob(Path(schema.TIMINGS).name))
     training = json.loads(timings.read_text())["training"]
     parts = sorted(spent.seconds.items(), key=lambda part: -part[1])
     named = ", ".join(f"{name} {100 * s / training:.2g}" for name, s in parts[:6])

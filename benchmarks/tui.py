@@ -29,12 +29,12 @@ from textual.widgets import Static
 
 from benchmarks import reading
 from benchmarks.result import Figure, Result, main
-from repdyn.config import StoreConfig
 from repdyn.records import RunRecord, RunSummary
+from repdyn.settings.schema import StoreConfig
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
-from tui.live import IDLE_SECONDS
-from tui.painting import send_pieces_only
+from tui.partial_updates import send_pieces_only
+from tui.reader_thread import IDLE_SECONDS
 from tui.screens.overview import Overview
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap

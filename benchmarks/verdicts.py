@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.result import Figure, Result, main
-from repdyn.dynamics.verdicts import finding_verdict, interval, verdict_of
+from repdyn.analysis.verdicts import finding_verdict, interval, verdict_of
 
 SHARED = (0.0, 0.5, 0.8)
 """ρ."""

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from repdyn.layer import Layer
     from repdyn.layers import watched_layers
-    from repdyn.measure.recorder import ProbeData, Recorder
+    from repdyn.measures.recorder import ProbeData, Recorder
     from repdyn.records import RunRecord
 
 __all__ = ["Layer", "ProbeData", "Recorder", "load_run", "watched_layers"]
 
 _HOMES = {
     "Layer": "repdyn.layer",
-    "ProbeData": "repdyn.measure.recorder",
-    "Recorder": "repdyn.measure.recorder",
+    "ProbeData": "repdyn.measures.recorder",
+    "Recorder": "repdyn.measures.recorder",
     "watched_layers": "repdyn.layers",
 }
 
@@ -36,8 +36,8 @@ def load_run(
     Raises:
         UserError: there is no such store or run, or more than one run is meant.
     """
-    from repdyn.config import StoreConfig
-    from repdyn.tracking import reader
+    from repdyn.settings.schema import StoreConfig
+    from repdyn.storage import reader
 
     return reader.load_run(StoreConfig(tracking_uri=tracking_uri, experiment=experiment), run)
 

@@ -16,7 +16,8 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
-from repdyn.config import (
+from repdyn.errors import UserError
+from repdyn.settings.schema import (
     DataConfig,
     MeasureConfig,
     ModelConfig,
@@ -24,8 +25,7 @@ from repdyn.config import (
     TrainConfig,
     given_settings,
 )
-from repdyn.errors import UserError
-from repdyn.settings_file import read_yaml
+from repdyn.settings.yaml_file import read_yaml
 from repdyn.signals import Terminated, taken
 from repdyn.terminal import guarded_errors, tell_error
 
@@ -53,7 +53,7 @@ def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCol
             arguments.get(name, None) for name in ("RUN", "--tracking-uri", "--experiment")
         )
     )
-    from repdyn.tracking.reader import find_run
+    from repdyn.storage.reader import find_run
 
     store = StoreConfig(tracking_uri=uri, experiment=experiment)
     params = dict(find_run(store, run or "last").params)
@@ -172,7 +172,7 @@ def sweep(
         cpus_per_run: processor cores of a run on Ray.
         gpus_per_run: GPUs of a run on Ray; 0.25 puts four runs on one.
     """
-    from repdyn.grid import make_grid
+    from repdyn.settings.sweep_grid import make_grid
 
     grid = make_grid(settings, preset=preset, file=config, seeds=seeds)
     from repdyn.commands.child import Resources

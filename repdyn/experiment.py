@@ -10,18 +10,18 @@ import torch
 from torch import nn
 
 from repdyn import models
-from repdyn.config import Family, TrainConfig, known
 from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, probe_train
-from repdyn.defaults import resolved
 from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers
-from repdyn.measure.recorder import ProbeData, Recorder
+from repdyn.measures.recorder import ProbeData, Recorder
 from repdyn.memory import check_memory
 from repdyn.memory_format import memory_format
 from repdyn.records import PlaneSet
-from repdyn.schedule import checkpoint_epochs
-from repdyn.training import TrainingData, check_optimizer, pick_device
+from repdyn.settings.defaults import resolved
+from repdyn.settings.schema import Family, TrainConfig, known
+from repdyn.training.checkpoint_epochs import checkpoint_epochs
+from repdyn.training.loop import TrainingData, check_optimizer, pick_device
 
 FLOAT_BYTES = 4
 

@@ -13,10 +13,10 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from repdyn.config import Family, ModelConfig
 from repdyn.errors import UserError, nearest
 from repdyn.memory import available_memory
 from repdyn.model_limits import limited
+from repdyn.settings.schema import Family, ModelConfig
 
 SMALL_IMAGE = 64
 """Up to this side in pixels a ResNet gets the 3×3 stride-1 stem without max-pooling that He et al.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from repdyn.config import StoreConfig
+from repdyn.settings.schema import StoreConfig
 
 # tests side by side: threads of one would only wait for those of another
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bad_values import settings, special
 from mlflow.tracking import MlflowClient
 
-from data.files import write_folder, write_idx, write_picture
 from repdyn.cli import main
-from repdyn.config import StoreConfig
-from strange_store import pickled, write_runs
+from repdyn.settings.schema import StoreConfig
+from tests.support.bad_values import settings, special
+from tests.support.dataset_files import write_folder, write_idx, write_picture
+from tests.support.strange_store import pickled, write_runs
 
 Prepare = Callable[[], object]
 Outcome = tuple[int, str]

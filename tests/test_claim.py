@@ -15,16 +15,17 @@ from mlflow.tracking import MlflowClient
 
 from repdyn.commands import claim
 from repdyn.commands.claim import CLAIM_TAG, claimed
-from repdyn.config import StoreConfig
 from repdyn.errors import UserError
-from repdyn.tracking import artifacts, heartbeat
-from repdyn.tracking.process_lock import HeldError
-from repdyn.tracking.writer import RunWriter, end_run
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage import schema
+from repdyn.storage.locks import heartbeat
+from repdyn.storage.locks.process_lock import HeldError
+from repdyn.storage.writer import RunWriter, end_run
 
 CLAIM = """
 import os, socket, sys
 from repdyn.commands.claim import claimed
-from repdyn.config import StoreConfig
+from repdyn.settings.schema import StoreConfig
 with claimed(StoreConfig(tracking_uri=sys.argv[1]), sys.argv[2]):
     print(socket.gethostname(), os.getpid(), flush=True)
     sys.stdin.readline()
@@ -36,7 +37,7 @@ def run(sqlite_store: StoreConfig) -> str:
     """Return a run that was stopped."""
     with (
         pytest.raises(KeyboardInterrupt),
-        RunWriter.start(sqlite_store, "stopped", {}, {artifacts.SCHEMA_TAG: "1"}) as writer,
+        RunWriter.start(sqlite_store, "stopped", {}, {schema.SCHEMA_TAG: "1"}) as writer,
     ):
         raise KeyboardInterrupt
     return writer.run_id

@@ -60,7 +60,7 @@ def test_help_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> Non
 
 
 def test_help_of_train_lists_every_setting(tmp_path: Path) -> None:
-    from repdyn.config import TrainConfig
+    from repdyn.settings.schema import TrainConfig
 
     text = in_a_process("train", "--help", cwd=tmp_path).stdout
     for name, _ in TrainConfig().settings():

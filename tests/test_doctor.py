@@ -7,8 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from repdyn.cli import main
-from repdyn.config import StoreConfig
-from repdyn.tracking.artifacts import SCHEMA_TAG, SCHEMA_VERSION
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.schema import SCHEMA_TAG, SCHEMA_VERSION
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from repdyn.commands.finish import _tell_where
-from repdyn.config import StoreConfig
+from repdyn.settings.schema import StoreConfig
 
 
 @pytest.mark.parametrize("folder", ["My%20Docs", "My Docs", "it's", "a;b", "a&b", "$HOME", "plain"])

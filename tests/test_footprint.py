@@ -13,11 +13,11 @@ from repdyn import memory
 from repdyn.commands import footprint as module
 from repdyn.commands.footprint import activations, check_room, footprint
 from repdyn.commands.storing import store_measurement, store_weights
-from repdyn.config import from_settings
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
 from repdyn.memory import available_memory
-from repdyn.tracking import artifacts
+from repdyn.settings.schema import from_settings
+from repdyn.storage import codec, schema
 
 SETTINGS = {
     "width": "0.0625",
@@ -52,7 +52,7 @@ class Kept:
         self.sizes["maps"] = maps.maps.nbytes + maps.fine.nbytes
 
     def log_rows(self, epoch: int, rows) -> None:
-        self.sizes["rows"] = len(artifacts.encode_rows(rows))
+        self.sizes["rows"] = len(codec.encode_rows(rows))
 
 
 def test_files_are_as_large_as_told(experiment: Experiment) -> None:
@@ -60,7 +60,7 @@ def test_files_are_as_large_as_told(experiment: Experiment) -> None:
     model, recorder = experiment.new_model(), experiment.new_recorder()
     store_weights(kept, model, 0)
     store_measurement(kept, recorder.measure(model, 0))
-    weights = kept.sizes[artifacts.checkpoint_path(0)]
+    weights = kept.sizes[schema.checkpoint_path(0)]
     # names and shapes are written too
     assert told.weights / 3 <= weights < told.weights / 3 + 20_000
     areas = recorder.dynamics.areas.nbytes

@@ -11,14 +11,14 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from measure.networks import Mlp
-from repdyn.config import MeasureConfig, ModelConfig
 from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers, watched_layers
-from repdyn.measure.features import all_features, pooled
-from repdyn.measure.recorder import ProbeData, Recorder
+from repdyn.measures.features import all_features, pooled
+from repdyn.measures.recorder import ProbeData, Recorder
 from repdyn.models import build
+from repdyn.settings.schema import MeasureConfig, ModelConfig
+from tests.support.networks import Mlp
 
 
 def built(arch: str, size: int = 32, channels: int = 3, **how: object) -> nn.Module:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from repdyn.config import ModelConfig
 from repdyn.memory_format import memory_format
 from repdyn.models import build
-from repdyn.training import TrainingData
+from repdyn.settings.schema import ModelConfig
+from repdyn.training.loop import TrainingData
 
 CPU = torch.device("cpu")
 

@@ -5,9 +5,9 @@ import timm
 import torch
 from torch import nn
 
-from repdyn.config import ModelConfig
 from repdyn.errors import UserError
 from repdyn.models import build, family, patch_size
+from repdyn.settings.schema import ModelConfig
 
 
 def built(arch: str, size: int = 32, channels: int = 3, **how: object) -> nn.Module:

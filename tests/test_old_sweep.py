@@ -7,10 +7,10 @@ import pytest
 
 from repdyn.commands.child import Resources
 from repdyn.commands.sweep import _checked, run_sweep
-from repdyn.config import StoreConfig
-from repdyn.grid import Grid, make_grid, point
-from repdyn.tracking import artifacts
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.schema import StoreConfig
+from repdyn.settings.sweep_grid import Grid, make_grid, point
+from repdyn.storage import schema
+from repdyn.storage.writer import RunWriter
 
 
 def grid(*options: str) -> Grid:
@@ -26,9 +26,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
 
 def trained(store: StoreConfig, made: Grid, name: str) -> None:
     """Log a sweep whose runs have all finished."""
-    with RunWriter.start(store, name, made.params(), {artifacts.SWEEP_TAG: made.digest}) as parent:
+    with RunWriter.start(store, name, made.params(), {schema.SWEEP_TAG: made.digest}) as parent:
         for config in map(_checked, made.runs()):
-            tags = {artifacts.POINT_TAG: point(config), "mlflow.parentRunId": parent.run_id}
+            tags = {schema.POINT_TAG: point(config), "mlflow.parentRunId": parent.run_id}
             with RunWriter.start(store, "run", config.params(), tags):
                 pass
 

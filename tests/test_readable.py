@@ -11,13 +11,13 @@ import torch
 
 from repdyn.commands.footprint import Footprint, footprint
 from repdyn.commands.readable import check_readable
-from repdyn.config import from_settings
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
 from repdyn.records import MOST_CLASSES
-from repdyn.tracking import artifacts
-from repdyn.tracking.run_artifacts import read_inside
-from tracking import made
+from repdyn.settings.schema import from_settings
+from repdyn.storage import codec, schema
+from repdyn.storage.run_artifacts import read_inside
+from tests.support import stored as made
 
 SETTINGS = {
     "width": "0.0625",
@@ -76,7 +76,7 @@ def test_matrices_that_are_too_large_to_be_read_are_refused(
 
 @pytest.mark.parametrize(
     ("part", "most", "advice"),
-    [("maps", artifacts.ARRAY_BYTES, "--grid"), ("rows", artifacts.ROWS_BYTES, "--probe-images")],
+    [("maps", schema.ARRAY_BYTES, "--grid"), ("rows", schema.ROWS_BYTES, "--probe-images")],
 )
 def test_files_that_are_too_large_to_be_read_are_refused(
     part: str, most: int, advice: str, experiment: Experiment
@@ -115,7 +115,7 @@ def sparse(path: Path, shape: tuple[int, ...]) -> None:
 def run_of(folder: Path, layers: int, checkpoints: int, classes: int) -> None:
     names = tuple(f"layer{i}" for i in range(layers))
     small = made.dynamics(1, layers=names)
-    for path, content in artifacts.encode_dynamics(small):
+    for path, content in codec.encode_dynamics(small):
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(content)
     e = checkpoints
@@ -145,7 +145,7 @@ def test_sparse_files_beyond_the_bound_are_refused_before_they_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_of(tmp_path, layers, checkpoints, classes)
-    assert artifacts.dynamics_bytes(layers, checkpoints, classes) > artifacts.DYNAMICS_BYTES
+    assert schema.dynamics_bytes(layers, checkpoints, classes) > schema.DYNAMICS_BYTES
     taken: list[int] = []
 
     def read(path: str, most: int) -> bytes:
@@ -154,7 +154,7 @@ def test_sparse_files_beyond_the_bound_are_refused_before_they_are_read(
         return content
 
     with pytest.raises(UserError, match=named):
-        artifacts.decode_dynamics(read)
+        codec.decode_dynamics(read)
     assert sum(taken) < 2**24
 
 
@@ -162,11 +162,11 @@ def test_files_at_the_bound_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """With a smaller bound: both sides of it, by one class."""
     layers, e, classes = 2, 30, 500
     run_of(tmp_path, layers, e, classes)
-    bound = artifacts.dynamics_bytes(layers, e, classes)
+    bound = schema.dynamics_bytes(layers, e, classes)
     for most, fits in ((bound, True), (bound - 2**10 - 1, False)):
-        monkeypatch.setattr(artifacts, "DYNAMICS_BYTES", most)
+        monkeypatch.setattr(codec, "DYNAMICS_BYTES", most)
         try:
-            read = artifacts.decode_dynamics(lambda p, n: read_inside(tmp_path, p, n))
+            read = codec.decode_dynamics(lambda p, n: read_inside(tmp_path, p, n))
         except UserError:
             assert not fits
         else:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from repdyn.records import MOST_CLASSES, LabelMaps, class_dtype
-from tracking import made
+from tests.support import stored as made
 
 
 @pytest.mark.parametrize(

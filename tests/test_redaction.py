@@ -9,13 +9,13 @@ from threading import Thread
 
 import pytest
 
-from repdyn.config import StoreConfig
 from repdyn.errors import UserError
 from repdyn.redaction import redact, traceable, without_secrets
-from repdyn.tracking.jobs import PutArtifact, SetTag
-from repdyn.tracking.leftover import _with_credentials, send_spool
-from repdyn.tracking.reader import list_runs
-from repdyn.tracking.spool import ROOT, Spool, SpooledRun
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.delivery.drain import _with_credentials, drain_folder
+from repdyn.storage.delivery.operations import PutArtifact, SetTag
+from repdyn.storage.delivery.queue_folder import ROOT, QueuedRun, QueueFolder
+from repdyn.storage.reader import list_runs
 
 SECRET = "hunter2swordfish"
 
@@ -105,13 +105,13 @@ def test_an_unreachable_server_and_its_queue_hold_no_secret(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     uri = f"http://user:{SECRET}@127.0.0.1:9"
-    spool = Spool(ROOT / "run")
-    spool.sign(SpooledRun(without_secrets(uri), "run", "host", "1"))
+    spool = QueueFolder(ROOT / "run")
+    spool.sign(QueuedRun(without_secrets(uri), "run", "host", "1"))
     spool.append(SetTag("a", "b"))
     spool.append(PutArtifact("x/y", b"z"))
     spool.close()
     with pytest.raises(UserError, match="no MLflow server answers") as raised:
-        send_spool(ROOT / "run", uri)
+        drain_folder(ROOT / "run", uri)
     assert SECRET not in "".join(traceback.format_exception(raised.value))
     files = [file for file in ROOT.rglob("*") if file.is_file()]
     assert not [file for file in files if SECRET.encode() in file.read_bytes()]

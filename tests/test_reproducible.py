@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from e2e.conftest import repdyn
 from repdyn.commands import reproducible
-from repdyn.config import from_settings
 from repdyn.experiment import prepare
+from repdyn.settings.schema import from_settings
+from tests.e2e.conftest import repdyn
 
 SETTINGS = {"epochs": "1", "checkpoints": "2", "planes": "3", "train_size": "70"}
 

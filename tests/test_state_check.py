@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from repdyn.commands.state_check import check_state
-from repdyn.config import from_settings
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
-from repdyn.training import Trainer
+from repdyn.settings.schema import from_settings
+from repdyn.training.loop import Trainer
 
 SETTINGS = {
     "width": "0.125",

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from repdyn.commands.saving import decode_state
 from repdyn.commands.state_file import decode, encode
-from repdyn.config import OptimConfig
 from repdyn.errors import UserError
-from repdyn.measure.probes import LinearProbe, fit_probe
-from repdyn.training import make_optimizer
+from repdyn.measures.probes import LinearProbe, fit_probe
+from repdyn.settings.schema import OptimConfig
+from repdyn.training.loop import make_optimizer
 
 
 def assert_same(ours: Any, theirs: Any) -> None:

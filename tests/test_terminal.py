@@ -19,15 +19,15 @@ from mlflow.tracking import MlflowClient
 from rich.table import Table
 from rich.text import Text
 
-from repdyn import config
 from repdyn.cli import main
-from repdyn.config import MeasureConfig, StoreConfig, TrainConfig
 from repdyn.console import new_console
+from repdyn.settings import schema as config
+from repdyn.settings.schema import MeasureConfig, StoreConfig, TrainConfig
+from repdyn.storage import schema, writer
+from repdyn.storage.delivery.queue_folder import ROOT, QueuedRun, QueueFolder
+from repdyn.storage.writer import RunWriter
 from repdyn.terminal import guarded_errors, steers, visible
-from repdyn.tracking import artifacts, writer
-from repdyn.tracking.spool import ROOT, Spool, SpooledRun
-from repdyn.tracking.writer import RunWriter
-from tracking import made
+from tests.support import stored as made
 
 MARK = "PLANTED"
 HOSTILE = (
@@ -136,10 +136,10 @@ def _write(store: StoreConfig) -> None:
     name = f"{HOSTILE}[bold]x[/]"
     params = SMALL | dict.fromkeys(("arch", "opt", "dataset", "width", "lr", "epochs"), HOSTILE)
     params |= {"label_noise": "0.1"}
-    tags = {artifacts.SCHEMA_TAG: "1", artifacts.FAMILY_TAG: HOSTILE, "note": HOSTILE}
-    parent = _run(store, f"{name}sweep", {}, {artifacts.SWEEP_TAG: HOSTILE}, None)
+    tags = {schema.SCHEMA_TAG: "1", schema.FAMILY_TAG: HOSTILE, "note": HOSTILE}
+    parent = _run(store, f"{name}sweep", {}, {schema.SWEEP_TAG: HOSTILE}, None)
     for i in range(2):
-        _run(store, f"{name}{i}", params, tags | {artifacts.POINT_TAG: f"{i}"}, parent)
+        _run(store, f"{name}{i}", params, tags | {schema.POINT_TAG: f"{i}"}, parent)
     odd = _run(store, f"{name}killed", params, tags, None)
     MlflowClient(store.tracking_uri).set_terminated(odd, "KILLED")
 
@@ -223,8 +223,8 @@ UNMARKED = {"show", "analyze", "compare", "doctor", "help", "version", "report",
 
 
 def _leave_a_queue() -> None:
-    spool = Spool(ROOT / "run")
-    spool.sign(SpooledRun(f"http://{HOSTILE}", HOSTILE, HOSTILE, HOSTILE))
+    spool = QueueFolder(ROOT / "run")
+    spool.sign(QueuedRun(f"http://{HOSTILE}", HOSTILE, HOSTILE, HOSTILE))
     (spool.folder / "00000001").mkdir(exist_ok=True)
     (spool.folder / "00000001" / "job.json").write_text(json.dumps({"kind": HOSTILE}))
     spool._lock.release()

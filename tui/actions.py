@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 
 from repdyn.errors import UserError
 from repdyn.regular_file import read_regular
-from repdyn.settings_file import MOST_BYTES, parse_mapping
+from repdyn.settings.yaml_file import MOST_BYTES, parse_mapping
 
 VIEWS = ("overview", "layer", "layers", "regions", "curves", "phases", "info")
 """The views of a run, in the order of their number keys."""

@@ -13,13 +13,13 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from repdyn.config import StoreConfig
+from repdyn.display.wording import plain, settings
 from repdyn.errors import UserError
-from repdyn.report.wording import plain, settings
+from repdyn.settings.schema import StoreConfig
 from tui import actions
 from tui.demo.source import DemoSource
-from tui.live import Answered, Desk
-from tui.painting import send_pieces_only
+from tui.partial_updates import send_pieces_only
+from tui.reader_thread import Answered, ReaderThread
 from tui.screens.runs import RunsScreen
 from tui.source import Source, StoreSource
 
@@ -47,7 +47,7 @@ class RepdynApp(App[None]):
         super().__init__()
         self._source = source
         self._first_run = run
-        self._desk = Desk(self)
+        self._desk = ReaderThread(self)
 
     def get_default_screen(self) -> RunsScreen:
         """Return the list of runs, the screen below all others."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from repdyn.config import StoreConfig
+from repdyn.settings.schema import StoreConfig
 
 if TYPE_CHECKING:
     from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
@@ -55,7 +55,7 @@ def _reader_imported() -> Iterator[None]:
     imported put where the garbage collector does not look: modules are no garbage, and a pass over
     MLflow's 200,000 objects holds up every thread, the one that draws too, for a tenth of a second.
     """
-    if "repdyn.tracking.reader" in sys.modules:
+    if "repdyn.storage.reader" in sys.modules:
         yield
         return
     pandas_is_hidden = "pandas" not in sys.modules
@@ -82,7 +82,7 @@ class StoreSource:
     def experiments(self) -> list[str]:
         """Return the names of the store's experiments."""
         with _reader_imported():
-            from repdyn.tracking import reader
+            from repdyn.storage import reader
 
         return reader.list_experiments(self._store)
 
@@ -93,41 +93,41 @@ class StoreSource:
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs a page at a time."""
         with _reader_imported():
-            from repdyn.tracking import reader
+            from repdyn.storage import reader
 
         return reader.pages(self._store, matching=matching)
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it."""
         with _reader_imported():
-            from repdyn.tracking import reader
+            from repdyn.storage import reader
 
         return reader.find_run(self._store, run)
 
     def record(self, run: str) -> RunRecord:
         """Return one run whole."""
         with _reader_imported():
-            from repdyn.tracking import reader
+            from repdyn.storage import reader
 
         return reader.load_run(self._store, run)
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
         with _reader_imported():
-            from repdyn.tracking import reader
+            from repdyn.storage import reader
 
         return reader.load_planes(self._store, run)
 
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
         """Return a checkpoint's decision regions."""
         with _reader_imported():
-            from repdyn.tracking import reader
+            from repdyn.storage import reader
 
         return reader.load_label_maps(self._store, run, epoch)
 
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes of a run's artifacts."""
         with _reader_imported():
-            from repdyn.tracking import reader
+            from repdyn.storage import reader
 
         return reader.artifact_sizes(self._store, run)

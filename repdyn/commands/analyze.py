@@ -21,15 +21,15 @@ from repdyn.commands.footprint import footprint
 from repdyn.commands.progress import tell_notice, tell_undefined
 from repdyn.commands.readable import check_readable
 from repdyn.commands.storing import run_tags, store_measurement
-from repdyn.config import MeasureConfig, StoreConfig, from_params
 from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
-from repdyn.measure.recorder import Recorder
+from repdyn.measures.recorder import Recorder
 from repdyn.records import Curve, LabelMaps, RunSummary
-from repdyn.tracking import artifacts
-from repdyn.tracking.reader import find_run, load_curves, load_weights, saved_epochs
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.schema import MeasureConfig, StoreConfig, from_params
+from repdyn.storage import codec, schema
+from repdyn.storage.reader import find_run, load_curves, load_weights, saved_epochs
+from repdyn.storage.writer import RunWriter
 
 PARENT_TAG = "mlflow.parentRunId"
 
@@ -130,7 +130,7 @@ def _measure(
         measurement = recorder.measure(model, epoch)
         store_measurement(writer, measurement)
         maps.append(measurement.label_maps)
-        writer.log_metrics(epoch, artifacts.layer_metrics(recorder.dynamics))
+        writer.log_metrics(epoch, codec.layer_metrics(recorder.dynamics))
         for part, spent in measurement.seconds.items():
             seconds[part] = seconds.get(part, 0.0) + spent
         tell_undefined(console, measurement)
@@ -147,18 +147,18 @@ def _load(model: nn.Module, content: bytes, epoch: int) -> None:
         model.load_state_dict(weights)
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        path = artifacts.checkpoint_path(epoch)
+        path = schema.checkpoint_path(epoch)
         raise UserError(f"{path}: not the weights of this model ({first})") from None
     if not all(torch.isfinite(t).all() for t in weights.values() if t.is_floating_point()):
-        raise UserError(f"{artifacts.checkpoint_path(epoch)}: holds weights that are not finite")
+        raise UserError(f"{schema.checkpoint_path(epoch)}: holds weights that are not finite")
 
 
 def _log_new_settings(writer: RunWriter, experiment: Experiment) -> None:
     """Note the settings in a tag: MLflow's params cannot change."""
     params = experiment.config.params()
     names = [field.name for field in dataclasses.fields(MeasureConfig)]
-    writer.set_tag(artifacts.MEASURES_TAG, json.dumps({name: params[name] for name in names}))
-    writer.set_tag(artifacts.LAYERS_TAG, str(len(experiment.layers)))
+    writer.set_tag(schema.MEASURES_TAG, json.dumps({name: params[name] for name in names}))
+    writer.set_tag(schema.LAYERS_TAG, str(len(experiment.layers)))
 
 
 def _copy_curves(writer: RunWriter, curves: dict[str, Curve]) -> None:

@@ -11,14 +11,14 @@ from rich.console import Console
 from repdyn.commands.claim import claimed
 from repdyn.commands.resume import load_stopped, may_start_again, resume
 from repdyn.commands.train import train_run
-from repdyn.config import StoreConfig, TrainConfig, from_params
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
 from repdyn.records import RunRecord
-from repdyn.tracking import artifacts
-from repdyn.tracking.leftover import send_left
-from repdyn.tracking.reader import find_run, load_run, sweep_runs
-from repdyn.tracking.writer import end_run
+from repdyn.settings.schema import StoreConfig, TrainConfig, from_params
+from repdyn.storage import schema
+from repdyn.storage.delivery.drain import drain_run
+from repdyn.storage.reader import find_run, load_run, sweep_runs
+from repdyn.storage.writer import end_run
 
 Todo = Literal["train", "finished", "elsewhere"]
 
@@ -66,9 +66,9 @@ def train_child(console: Console, child: Child, store: StoreConfig, parent: str)
 
 def _trained(console: Console, child: Child, store: StoreConfig, parent: str) -> RunRecord:
     for run in sweep_runs(store, find_run(store, parent)):
-        if run.tags.get(artifacts.POINT_TAG) != child.point or run.status == "FINISHED":
+        if run.tags.get(schema.POINT_TAG) != child.point or run.status == "FINISHED":
             continue
-        send_left(run.run_id, store)
+        drain_run(run.run_id, store)
         if find_run(store, run.run_id).status in ("RUNNING", "DIED"):
             # its process died: a sweep trains a point once at a time
             end_run(store, run.run_id, "FAILED")
@@ -83,7 +83,7 @@ def _trained(console: Console, child: Child, store: StoreConfig, parent: str) ->
         prepare(child.config),
         store,
         child.name,
-        tags={artifacts.POINT_TAG: child.point},
+        tags={schema.POINT_TAG: child.point},
         parent_run_id=parent,
     )
 

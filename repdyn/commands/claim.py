@@ -10,15 +10,15 @@ from contextlib import contextmanager, suppress
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from repdyn.config import StoreConfig
+from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.records import RunSummary
-from repdyn.report.wording import plain
-from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG, is_silent, signature
-from repdyn.tracking.process_lock import HeldError, Owner
-from repdyn.tracking.reader import find_run
-from repdyn.tracking.store import connect_existing, one_line, tracking_uri
-from repdyn.tracking.writer import run_lock
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, is_silent, signature
+from repdyn.storage.locks.process_lock import HeldError, Owner
+from repdyn.storage.reader import find_run
+from repdyn.storage.store import connect_existing, one_line, tracking_uri
+from repdyn.storage.writer import run_lock
 
 CLAIM_TAG = "repdyn.claim"
 """On a server: the signature of the process that is about to go on with the run, as JSON."""

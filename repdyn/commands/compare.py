@@ -7,26 +7,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from repdyn.analysis.findings import FREE, Observation, findings
+from repdyn.analysis.phases import find_phases
+from repdyn.analysis.scores import compute_scores
 from repdyn.commands.cross import cross_cka, different_probes
-from repdyn.config import StoreConfig
 from repdyn.console import new_console
-from repdyn.defaults import optimizer_kind
-from repdyn.dynamics.comparison import FREE, Observation, findings
-from repdyn.dynamics.phases import find_phases
-from repdyn.dynamics.scores import compute_scores
+from repdyn.display.reading import measured
 from repdyn.errors import UserError
-from repdyn.grid import DATA_SEED, PLACES, SEED
 from repdyn.records import RunRecord, RunSummary
 from repdyn.report.comparison import Comparison, CrossCka, as_csv, as_json
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import comparison_figures
 from repdyn.report.page import page
-from repdyn.report.reading import measured
+from repdyn.settings.defaults import optimizer_kind
+from repdyn.settings.schema import StoreConfig
+from repdyn.settings.sweep_grid import DATA_SEED, PLACES, SEED
+from repdyn.storage import schema
+from repdyn.storage.reader import find_sweep, load_run, sweep_runs
+from repdyn.storage.writer import RunWriter
 from repdyn.terminal import write_out
-from repdyn.tracking import artifacts
-from repdyn.tracking.reader import find_sweep, load_run, sweep_runs
-from repdyn.tracking.writer import RunWriter
 
 Form = Literal["text", "json", "csv"]
 
@@ -77,10 +77,10 @@ def log_report(comparison: Comparison, writer: RunWriter) -> str:
     """Log the figures of a comparison and its report to the run of the sweep; returns the report."""
     figures = {name: png(figure) for name, figure in comparison_figures(comparison).items()}
     for name, content in figures.items():
-        writer.put(artifacts.figure_path(name), content)
+        writer.put(schema.figure_path(name), content)
     html = page(comparison, figures)
-    writer.put(artifacts.REPORT, html.encode())
-    writer.put(artifacts.COMPARISON, as_json(comparison).encode())
+    writer.put(schema.REPORT, html.encode())
+    writer.put(schema.COMPARISON, as_json(comparison).encode())
     writer.flush()
     return html
 
@@ -92,7 +92,7 @@ def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
         UserError: fewer than two are finished.
     """
     finished = {
-        run.tags.get(artifacts.POINT_TAG, run.run_id): run
+        run.tags.get(schema.POINT_TAG, run.run_id): run
         for run in sweep_runs(store, sweep)
         if run.status == "FINISHED"
     }
@@ -142,7 +142,7 @@ def observation(run: RunRecord) -> Observation:
     """Return a run as the findings look at it."""
     params = run.summary.params
     return Observation(
-        family=run.summary.tags.get(artifacts.FAMILY_TAG, "other"),
+        family=run.summary.tags.get(schema.FAMILY_TAG, "other"),
         optimizer=optimizer_kind(params.get("opt", "")) or params.get("opt", ""),
         settings={name: value for name, value in params.items() if name not in PLACES},
         scores=run.scores,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from repdyn.config import StoreConfig
+from repdyn.display.reading import measured
+from repdyn.display.wording import plain
 from repdyn.errors import UserError
-from repdyn.measure.rows import cka_matrix
+from repdyn.measures.rows import cka_matrix
 from repdyn.records import RunRecord
 from repdyn.report.comparison import CrossCka
-from repdyn.report.reading import measured
-from repdyn.report.wording import plain
-from repdyn.tracking.reader import load_rows
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import load_rows
 
 PROBES = ("dataset", "image_size", "data_seed", "probe_images", "cka", "cka_batch")
 """Settings that fix the reference images and how they are put into rows."""

@@ -15,16 +15,16 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from repdyn.config import StoreConfig
 from repdyn.console import new_console
 from repdyn.data import SHAPES, place
+from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.redaction import redact
-from repdyn.report.wording import plain
-from repdyn.tracking import artifacts
-from repdyn.tracking.location import database_file
-from repdyn.tracking.reader import is_newer, list_experiments, list_runs
-from repdyn.tracking.store import experiment_name, tracking_uri
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage import schema
+from repdyn.storage.location import database_file
+from repdyn.storage.reader import is_newer, list_experiments, list_runs
+from repdyn.storage.store import experiment_name, tracking_uri
 
 PACKAGES = ("torch", "torchvision", "timm", "mlflow", "textual", "numpy", "rich")
 
@@ -107,7 +107,7 @@ def _store(store: StoreConfig) -> Check:
         return Check("store", False, f"{uri}: {newer[0]} is of a newer repdyn; upgrade repdyn")
     count = f"{len(runs)} or more" if len(runs) == MOST_RUNS else str(len(runs))
     listed = "1 run" if len(runs) == 1 else f"{count} runs"
-    said = f"{uri}: {listed} in {name}, artifacts of schema {artifacts.SCHEMA_VERSION} or older"
+    said = f"{uri}: {listed} in {name}, artifacts of schema {schema.SCHEMA_VERSION} or older"
     return Check("store", True, said)
 
 

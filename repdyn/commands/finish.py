@@ -8,16 +8,16 @@ from shlex import quote
 
 from rich.console import Console
 
-from repdyn.config import StoreConfig
-from repdyn.dynamics.phases import find_phases
-from repdyn.dynamics.scores import compute_scores
+from repdyn.analysis.phases import find_phases
+from repdyn.analysis.scores import compute_scores
 from repdyn.records import Curve, Dynamics, LabelMaps, PlaneSet, RunRecord, RunSummary
 from repdyn.report.figures import png, standard_figures
 from repdyn.report.text import summary
-from repdyn.tracking import artifacts
-from repdyn.tracking.location import is_remote
-from repdyn.tracking.store import tracking_uri
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage import schema
+from repdyn.storage.location import is_remote
+from repdyn.storage.store import tracking_uri
+from repdyn.storage.writer import RunWriter
 
 
 def finish(
@@ -46,9 +46,9 @@ def finish(
     record = RunRecord(run, dynamics, curves, phases, scores)
     writer.log_phases(phases, scores, dynamics.layers)
     rounded = {part: round(spent, 3) for part, spent in seconds.items()}
-    writer.put(artifacts.TIMINGS, json.dumps(rounded, indent=1).encode())
+    writer.put(schema.TIMINGS, json.dumps(rounded, indent=1).encode())
     for name, figure in standard_figures(record, planes, maps, planes.classes).items():
-        writer.put(artifacts.figure_path(name), png(figure))
+        writer.put(schema.figure_path(name), png(figure))
     return record
 
 

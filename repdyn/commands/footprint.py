@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from repdyn.commands.keeping import most_kept
-from repdyn.config import known
+from repdyn.display.wording import size
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment
-from repdyn.measure.cka import minibatches
-from repdyn.measure.features import CHUNK, flat, layer_features
-from repdyn.measure.growing import ROWS_IN_MEMORY
+from repdyn.measures.cka import minibatches
+from repdyn.measures.features import CHUNK, flat, layer_features
+from repdyn.measures.growing import ROWS_IN_MEMORY
 from repdyn.memory import available_memory
 from repdyn.records import class_dtype
-from repdyn.report.wording import size
-from repdyn.training import EVALUATION_CHUNK
+from repdyn.settings.schema import known
+from repdyn.training.loop import EVALUATION_CHUNK
 
 FLOAT, HALF = 4, 2
 """Bytes of a number."""

@@ -7,13 +7,13 @@ from rich.table import Table
 
 from repdyn import models
 from repdyn.commands.progress import tell_notice
-from repdyn.config import DataConfig, MeasureConfig, ModelConfig, TrainConfig
 from repdyn.console import new_console
 from repdyn.data import image_shape
-from repdyn.defaults import resolved
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers
-from repdyn.measure.features import all_features, pooled
+from repdyn.measures.features import all_features, pooled
+from repdyn.settings.defaults import resolved
+from repdyn.settings.schema import DataConfig, MeasureConfig, ModelConfig, TrainConfig
 
 
 def list_layers(model: ModelConfig, dataset: str, image_size: int | None, pattern: str) -> None:

@@ -15,8 +15,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from repdyn.measure.recorder import Measurement
-from repdyn.training import Epoch
+from repdyn.measures.recorder import Measurement
+from repdyn.training.loop import Epoch
 
 NAMED = 3
 """Tensors that are not finite of which a line gives the names."""

@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 
 from repdyn.commands.child import Child, Resources, one_line, say, train_child
-from repdyn.config import StoreConfig
 from repdyn.console import new_console
 from repdyn.errors import UserError
-from repdyn.tracking.store import tracking_uri
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.store import tracking_uri
 
 try:
     import ray

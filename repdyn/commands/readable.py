@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from repdyn.commands.footprint import Footprint
-from repdyn.config import known
+from repdyn.display.wording import size
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment
-from repdyn.report.wording import size
-from repdyn.tracking import artifacts
+from repdyn.settings.schema import known
+from repdyn.storage import schema
 
 
 def check_readable(experiment: Experiment, taken: Footprint, checkpoints: int) -> None:
@@ -22,35 +22,33 @@ def check_readable(experiment: Experiment, taken: Footprint, checkpoints: int) -
         UserError: a file would be too large, or there are too many layers.
     """
     layers, classes = len(experiment.layers), len(experiment.images.classes)
-    if layers > artifacts.MOST_LAYERS:
-        raise UserError(
-            f"--layers: selects {layers:,}; a run has at most {artifacts.MOST_LAYERS:,}"
-        )
+    if layers > schema.MOST_LAYERS:
+        raise UserError(f"--layers: selects {layers:,}; a run has at most {schema.MOST_LAYERS:,}")
     planned = len(experiment.checkpoints)
     planes = known(experiment.config.measure.planes)
     files = (
         (
             f"the matrices of {layers:,} layers, {checkpoints:,} checkpoints and {classes:,} classes",
-            artifacts.dynamics_bytes(layers, checkpoints, classes),
-            artifacts.DYNAMICS_BYTES,
+            schema.dynamics_bytes(layers, checkpoints, classes),
+            schema.DYNAMICS_BYTES,
             "--checkpoints or --layers",
         ),
         (
             f"the anchors of {planes:,} planes",
             3 * planes * experiment.data.images[0].numel(),
-            artifacts.ARRAY_BYTES,
+            schema.ARRAY_BYTES,
             "--planes",
         ),
         (
             "the label maps of a checkpoint",
             taken.maps // planned,
-            artifacts.ARRAY_BYTES,
+            schema.ARRAY_BYTES,
             "--planes or --layers, or a smaller --grid",
         ),
         (
             "the packed Grams of a checkpoint",
             taken.rows // planned,
-            artifacts.ROWS_BYTES,
+            schema.ROWS_BYTES,
             "--probe-images or --layers",
         ),
     )

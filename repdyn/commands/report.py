@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from repdyn.commands.compare import log_report, of_sweep
-from repdyn.config import StoreConfig
 from repdyn.console import new_console
+from repdyn.display.wording import plain
 from repdyn.errors import UserError
-from repdyn.report.wording import plain
-from repdyn.tracking.reader import find_sweep
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import find_sweep
+from repdyn.storage.writer import RunWriter
 
 
 def write_report(sweep: str, store: StoreConfig, out: Path | None) -> None:

@@ -12,18 +12,18 @@ from repdyn.commands.finish import sum_up
 from repdyn.commands.saving import decode_state
 from repdyn.commands.state_check import check_state
 from repdyn.commands.train import Stopped, go_on
-from repdyn.config import StoreConfig, TrainConfig, from_params
 from repdyn.console import new_console
+from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
-from repdyn.grid import PLACES
-from repdyn.measure.rows import Row
+from repdyn.measures.rows import Row
 from repdyn.records import Dynamics, LabelMaps, RunRecord, RunSummary
-from repdyn.report.wording import plain
-from repdyn.tracking import artifacts
-from repdyn.tracking.leftover import send_left
-from repdyn.tracking.reader import find_run, load_label_maps, load_rows, load_run, load_state
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.schema import StoreConfig, TrainConfig, from_params
+from repdyn.settings.sweep_grid import PLACES
+from repdyn.storage import schema
+from repdyn.storage.delivery.drain import drain_run
+from repdyn.storage.reader import find_run, load_label_maps, load_rows, load_run, load_state
+from repdyn.storage.writer import RunWriter
 
 
 def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
@@ -41,9 +41,9 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
     """
     console = new_console()
     found = find_run(store, text)
-    if artifacts.SWEEP_TAG in found.tags:
+    if schema.SWEEP_TAG in found.tags:
         raise UserError(f"{text}: is a sweep; the repdyn sweep that started it goes on with it")
-    send_left(found.run_id, store)
+    drain_run(found.run_id, store)
     with claimed(store, found.run_id) as run:
         if run.status == "FINISHED":
             console.print(
@@ -69,8 +69,8 @@ def may_start_again(run: RunSummary) -> bool:
     It cannot if it was stopped before all its settings were logged, or if it is an analysis.
     """
     tags = run.tags.keys()
-    trained = artifacts.SCHEMA_TAG in tags and (
-        MLFLOW_PARENT_RUN_ID not in tags or artifacts.POINT_TAG in tags
+    trained = schema.SCHEMA_TAG in tags and (
+        MLFLOW_PARENT_RUN_ID not in tags or schema.POINT_TAG in tags
     )
     return trained and TrainConfig().params().keys() <= run.params.keys()
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from repdyn.commands import state_file
 from repdyn.errors import UserError
-from repdyn.measure.recorder import Recorder
+from repdyn.measures.recorder import Recorder
 from repdyn.signals import Terminated
-from repdyn.tracking import artifacts
-from repdyn.training import Trainer
+from repdyn.storage import schema
+from repdyn.training.loop import Trainer
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -125,10 +125,10 @@ def decode_state(content: bytes) -> dict[str, Any]:
         if known and not _is_sound(state):
             raise ValueError("another content")
     except Exception:  # of safetensors and json: whatever strange bytes lead them to
-        raise UserError(f"{artifacts.LAST_STATE}: is damaged; train anew") from None
+        raise UserError(f"{schema.LAST_STATE}: is damaged; train anew") from None
     if not known:
         raise UserError(
-            f"{artifacts.LAST_STATE}: was saved by another repdyn; use that, or train anew"
+            f"{schema.LAST_STATE}: was saved by another repdyn; use that, or train anew"
         )
     if state["format"] == OLDER_FORMAT:
         return dict(state) | {"recorder": {}}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from repdyn.config import StoreConfig
 from repdyn.console import new_console
+from repdyn.display.wording import going_on, plain
 from repdyn.errors import UserError
 from repdyn.report.text import as_json, runs_table, show
-from repdyn.report.wording import going_on, plain
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import list_runs, load_run
 from repdyn.terminal import write_out
-from repdyn.tracking.reader import list_runs, load_run
 
 MOST_TOLD = 3
 """Stopped runs that the list says how to go on with."""

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repdyn.config import known
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment
-from repdyn.tracking import artifacts
+from repdyn.settings.schema import known
+from repdyn.storage import schema
 
 
 def check_state(state: Mapping[str, Any], experiment: Experiment) -> None:
@@ -39,7 +39,7 @@ def check_state(state: Mapping[str, Any], experiment: Experiment) -> None:
 def _require(name: str, holds: bool) -> None:
     if not holds:
         raise UserError(
-            f"{artifacts.LAST_STATE}: is not the state of this run (its {name}); train it anew"
+            f"{schema.LAST_STATE}: is not the state of this run (its {name}); train it anew"
         )
 
 

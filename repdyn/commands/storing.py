@@ -9,9 +9,9 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from repdyn.experiment import Experiment
-from repdyn.measure.recorder import Measurement
-from repdyn.tracking import artifacts
-from repdyn.tracking.writer import RunWriter
+from repdyn.measures.recorder import Measurement
+from repdyn.storage import schema
+from repdyn.storage.writer import RunWriter
 
 
 def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> tuple[str, ...]:
@@ -20,14 +20,14 @@ def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> tuple[str,
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in model.state_dict().items()
     }
-    writer.put(artifacts.checkpoint_path(epoch), save_tensors(weights))
+    writer.put(schema.checkpoint_path(epoch), save_tensors(weights))
     return tuple(name for name, tensor in weights.items() if not tensor.isfinite().all())
 
 
 def drop_weights(writer: RunWriter, epochs: Iterable[int]) -> None:
     """Remove the weights of these epochs."""
     for epoch in epochs:
-        writer.remove(artifacts.checkpoint_path(epoch))
+        writer.remove(schema.checkpoint_path(epoch))
 
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
@@ -39,7 +39,7 @@ def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
 def run_tags(experiment: Experiment) -> dict[str, str]:
     """Return the tags by which a run is known as one of repdyn's."""
     return {
-        artifacts.SCHEMA_TAG: str(artifacts.SCHEMA_VERSION),
-        artifacts.LAYERS_TAG: str(len(experiment.layers)),
-        artifacts.FAMILY_TAG: experiment.family,
+        schema.SCHEMA_TAG: str(schema.SCHEMA_VERSION),
+        schema.LAYERS_TAG: str(len(experiment.layers)),
+        schema.FAMILY_TAG: experiment.family,
     }

@@ -16,19 +16,19 @@ from repdyn import models
 from repdyn.commands.child import Child, Resources, Todo, one_line, say, train_child
 from repdyn.commands.compare import log_report, of_sweep
 from repdyn.commands.train import run_name
-from repdyn.config import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text
 from repdyn.console import new_console
-from repdyn.defaults import resolved
+from repdyn.display.wording import duration, plain
 from repdyn.errors import UserError
 from repdyn.experiment import prepare
-from repdyn.grid import DATA_SEED, Grid, point
 from repdyn.records import RunSummary
 from repdyn.report.comparison_text import comparison_text
-from repdyn.report.wording import duration, plain
-from repdyn.tracking import artifacts
-from repdyn.tracking.reader import find_sweep, sweep_runs
-from repdyn.tracking.writer import RunWriter
-from repdyn.training import check_optimizer
+from repdyn.settings.defaults import resolved
+from repdyn.settings.schema import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text
+from repdyn.settings.sweep_grid import DATA_SEED, Grid, point
+from repdyn.storage import schema
+from repdyn.storage.reader import find_sweep, sweep_runs
+from repdyn.storage.writer import RunWriter
+from repdyn.training.loop import check_optimizer
 
 
 def run_sweep(
@@ -117,7 +117,7 @@ def planned(
     """
     states: dict[str, set[str]] = {}
     for run in runs:
-        states.setdefault(run.tags.get(artifacts.POINT_TAG, ""), set()).add(run.status)
+        states.setdefault(run.tags.get(schema.POINT_TAG, ""), set()).add(run.status)
 
     def todo(at: str) -> Todo:
         if "FINISHED" in states.get(at, ()):
@@ -160,8 +160,8 @@ def _open(store: StoreConfig, name: str, grid: Grid, parent: RunSummary | None) 
     """
     fixed = grid.digest
     if parent is None:
-        return RunWriter.start(store, name, grid.params(), {artifacts.SWEEP_TAG: fixed})
-    if parent.tags[artifacts.SWEEP_TAG] != fixed:
+        return RunWriter.start(store, name, grid.params(), {schema.SWEEP_TAG: fixed})
+    if parent.tags[schema.SWEEP_TAG] != fixed:
         raise UserError(f"--name {name}: this sweep has other settings; give another name")
     return RunWriter.reopen(store, parent.run_id)
 

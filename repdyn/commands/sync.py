@@ -6,7 +6,7 @@ from pathlib import Path
 
 from repdyn.console import new_console
 from repdyn.errors import UserError
-from repdyn.tracking.leftover import Sent, refusals, send_spool, spools
+from repdyn.storage.delivery.drain import Sent, drain_folder, queue_folders, refusals
 
 
 def run_sync(folder: Path, uri: str | None) -> None:
@@ -17,10 +17,10 @@ def run_sync(folder: Path, uri: str | None) -> None:
     """
     console = new_console()
     unsent: list[str] = []
-    found = spools(folder)
+    found = queue_folders(folder)
     for spool in found:
         try:
-            sent = send_spool(spool, uri)
+            sent = drain_folder(spool, uri)
         except UserError as error:
             unsent.append(str(error))
         else:

@@ -20,18 +20,18 @@ from repdyn.commands.progress import Progress, tell_notice
 from repdyn.commands.readable import check_readable
 from repdyn.commands.saving import Saver, encode_state
 from repdyn.commands.storing import drop_weights, run_tags, store_measurement, store_weights
-from repdyn.config import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text, known
 from repdyn.console import new_console
 from repdyn.errors import UserError
 from repdyn.experiment import Experiment, prepare
-from repdyn.measure.recorder import Recorder
-from repdyn.measure.rows import Row
+from repdyn.measures.recorder import Recorder
+from repdyn.measures.rows import Row
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
-from repdyn.tracking import artifacts
-from repdyn.tracking.location import ARTIFACTS, is_remote
-from repdyn.tracking.store import tracking_uri
-from repdyn.tracking.writer import RunWriter
-from repdyn.training import Epoch, Trainer
+from repdyn.settings.schema import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text, known
+from repdyn.storage import schema
+from repdyn.storage.location import ARTIFACTS, is_remote
+from repdyn.storage.store import tracking_uri
+from repdyn.storage.writer import RunWriter
+from repdyn.training.loop import Epoch, Trainer
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Stopped:
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
-                f"{artifacts.LAST_STATE}: is not the state of this run ({reason}); train it anew"
+                f"{schema.LAST_STATE}: is not the state of this run ({reason}); train it anew"
             ) from error
         return taken
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from repdyn.config import DataConfig, known
 from repdyn.data.digits import digits
 from repdyn.data.folder import folder
 from repdyn.data.images import ImageData, Source
@@ -15,6 +14,7 @@ from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noi
 from repdyn.data.vision import VISION_SETS, files_of, vision
 from repdyn.errors import UserError, nearest
 from repdyn.records import MOST_CLASSES
+from repdyn.settings.schema import DataConfig, known
 
 FOLDER = "imagefolder"
 FOLDER_SIDE = 64

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repdyn.dynamics.comparison import Effect, Finding
-from repdyn.dynamics.verdicts import MOST_SEEDS
+from repdyn.analysis.findings import Effect, Finding
+from repdyn.analysis.verdicts import MOST_SEEDS
+from repdyn.display.wording import NO_RUN, NOT_TESTABLE, plain
 from repdyn.records import FloatArray, IntArray, RunRecord
 from repdyn.report.export import json_text
-from repdyn.report.wording import NO_RUN, NOT_TESTABLE, plain
 
 BOUNDARIES = ("onset", "fit", "test_min", "test_peak")
 """Rows of a table of runs that are epochs."""

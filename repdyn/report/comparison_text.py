@@ -10,7 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from repdyn.dynamics.comparison import Finding
+from repdyn.analysis.findings import Finding
+from repdyn.display.heatmap import Heatmaps, Panel
+from repdyn.display.similarity import cka_scale
+from repdyn.display.wording import PHASES, plain
 from repdyn.errors import UserError
 from repdyn.report.comparison import (
     BOUNDARIES,
@@ -27,9 +30,6 @@ from repdyn.report.comparison import (
     spread,
     untestable_words,
 )
-from repdyn.report.heatmap import Heatmaps, Panel
-from repdyn.report.similarity import cka_scale
-from repdyn.report.wording import PHASES, plain
 
 VERDICT_STYLES = {"supported": "bold green", "refuted": "bold red", "undecided": "yellow"}
 

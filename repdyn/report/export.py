@@ -9,8 +9,8 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
+from repdyn.display.reading import undefined
 from repdyn.records import Dynamics, RunRecord
-from repdyn.report.reading import undefined
 
 DIGITS = 5
 """Significant digits; a stored CKA is good to about as many."""

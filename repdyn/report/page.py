@@ -8,9 +8,10 @@ from html import escape
 from importlib.metadata import version
 from platform import python_version
 
-from repdyn.dynamics.comparison import CHANCE, Effect, Finding
-from repdyn.dynamics.scores import MEANINGS
-from repdyn.dynamics.verdicts import ALIKE, CONFIDENCE, MARGINS, POWER, SHARE_MARGIN
+from repdyn.analysis.findings import CHANCE, Effect, Finding
+from repdyn.analysis.scores import MEANINGS
+from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MARGINS, POWER, SHARE_MARGIN
+from repdyn.display.wording import PHASES, noise, plain
 from repdyn.report.comparison import (
     BOUNDARIES,
     KIND_WORDS,
@@ -24,7 +25,6 @@ from repdyn.report.comparison import (
     spread,
     untestable_words,
 )
-from repdyn.report.wording import PHASES, noise, plain
 
 CAPTIONS = {
     "scores": "Each run's scores, a dot a run, and the mean of each group, a bar.",

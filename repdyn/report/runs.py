@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from repdyn.report.wording import accuracy, arch, duration, noise, plain
+from repdyn.display.wording import accuracy, arch, duration, noise, plain
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary

@@ -8,15 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from repdyn.dynamics.scores import MEANINGS
-from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
-from repdyn.report.comparison import KIND_WORDS
-from repdyn.report.export import as_json
-from repdyn.report.heatmap import Heatmaps, Panel
-from repdyn.report.reading import last_epoch, undefined, value_at
-from repdyn.report.runs import runs_table, status
-from repdyn.report.similarity import Kind, similarity
-from repdyn.report.wording import (
+from repdyn.analysis.scores import MEANINGS
+from repdyn.display.heatmap import Heatmaps, Panel
+from repdyn.display.reading import last_epoch, undefined, value_at
+from repdyn.display.similarity import Kind, similarity
+from repdyn.display.wording import (
     ACCURACIES,
     NO_CHANGES,
     PHASES,
@@ -32,6 +28,10 @@ from repdyn.report.wording import (
     spanned,
     undefined_lines,
 )
+from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
+from repdyn.report.comparison import KIND_WORDS
+from repdyn.report.export import as_json
+from repdyn.report.runs import runs_table, status
 
 __all__ = ["as_json", "runs_table", "show", "summary"]
 

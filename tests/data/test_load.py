@@ -9,11 +9,11 @@ import torch
 from sklearn.datasets import load_digits
 from torchvision import datasets
 
-from data import files
-from repdyn.config import DataConfig
 from repdyn.data import image_shape, load_data, vision
 from repdyn.data.images import Source
 from repdyn.errors import UserError
+from repdyn.settings.schema import DataConfig
+from tests.support import dataset_files as files
 
 
 def load(**settings: object):

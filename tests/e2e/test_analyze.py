@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import repdyn as api
-from e2e.conftest import repdyn
+from tests.e2e.conftest import repdyn
 
 
 def test_the_same_settings_give_the_same_matrices(store: Path) -> None:

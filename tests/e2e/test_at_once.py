@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from e2e.conftest import clean_environment
-from e2e.test_resume import SETTINGS, stopped_after
-from repdyn.config import StoreConfig
-from repdyn.tracking.reader import find_run, list_runs, load_run
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import find_run, list_runs, load_run
+from tests.e2e.conftest import clean_environment
+from tests.e2e.test_resume import SETTINGS, stopped_after
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 LIGHT = """
 import sys
-from repdyn.config import StoreConfig
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.writer import RunWriter
 print("ready", flush=True)
 sys.stdin.readline()
 with RunWriter.start(StoreConfig(), "light" + sys.argv[1], {"epochs": "3"}, {}) as writer:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repdyn.config import StoreConfig
-from repdyn.tracking.reader import load_run
-from repdyn.tracking.writer import RunWriter
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import load_run
+from repdyn.storage.writer import RunWriter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -116,7 +116,7 @@ def test_a_store_whose_writer_is_killed_at_any_moment(
     sqlite_store: StoreConfig, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     context = multiprocessing.get_context("forkserver")  # MLflow is loaded once, not for each
-    context.set_forkserver_preload(["repdyn.tracking.writer"])
+    context.set_forkserver_preload(["repdyn.storage.writer"])
     database = tmp_path / "mlflow.db"
     uri = str(sqlite_store.tracking_uri)
     rng = random.Random(17)

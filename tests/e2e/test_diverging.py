@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import repdyn as api
-from e2e.conftest import SETTINGS, repdyn
+from tests.e2e.conftest import SETTINGS, repdyn
 
 
 @pytest.mark.parametrize("chosen", ["stop", pytest.param("continue", marks=pytest.mark.slow)])

@@ -17,18 +17,18 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from e2e.test_server_away import Server
-from repdyn.tracking import leftover
-from repdyn.tracking.heartbeat import HOST_TAG, PID_TAG, TAG
-from repdyn.tracking.leftover import send_spool, spools
-from tracking import synthetic_run
-from tracking.fault_proxy import FAULTS, FaultProxy, at_random
+from repdyn.storage.delivery import drain as leftover
+from repdyn.storage.delivery.drain import drain_folder, queue_folders
+from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, TAG
+from tests.e2e.test_server_away import Server
+from tests.support import synthetic_run
+from tests.support.fault_proxy import FAULTS, FaultProxy, at_random
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SEEDS = range(50)
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tracking.synthetic_run"])
+CONTEXT.set_forkserver_preload(["tests.support.synthetic_run"])
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def write(
 
 def sync(folder: Path) -> None:
     """Send all that waits, as `repdyn sync` does."""
-    for spool in spools(folder / "repdyn-spool"):
-        assert send_spool(spool).refused == ()
+    for spool in queue_folders(folder / "repdyn-spool"):
+        assert drain_folder(spool).refused == ()
     assert not (folder / "repdyn-spool").exists()
 
 

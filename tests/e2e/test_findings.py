@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e.conftest import clean_environment
-from repdyn.config import StoreConfig
-from repdyn.tracking.reader import find_sweep, load_run, sweep_runs
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import find_sweep, load_run, sweep_runs
+from tests.e2e.conftest import clean_environment
 
 GRID = """
 arch: [resnet18, vit_tiny_patch16_224]

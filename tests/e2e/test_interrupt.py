@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import repdyn as api
-from e2e.conftest import SETTINGS, clean_environment
+from tests.e2e.conftest import SETTINGS, clean_environment
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import repdyn as api
-from e2e.conftest import clean_environment, repdyn
+from tests.e2e.conftest import clean_environment, repdyn
 
 
 @contextmanager

@@ -18,11 +18,11 @@ import pytest
 from mlflow.tracking import MlflowClient
 from sqlalchemy import create_engine, text
 
-from e2e.conftest import repdyn
-from e2e.test_at_once import started
-from e2e.test_server_away import artifacts, metrics, read_to, run_id
-from repdyn.config import StoreConfig
-from repdyn.tracking.reader import list_runs
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import list_runs
+from tests.e2e.conftest import repdyn
+from tests.e2e.test_at_once import started
+from tests.e2e.test_server_away import artifacts, metrics, read_to, run_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e.conftest import clean_environment
-from repdyn.config import StoreConfig
 from repdyn.errors import UserError
-from repdyn.tracking.heartbeat import PID_TAG
-from repdyn.tracking.reader import find_sweep, sweep_runs
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.locks.heartbeat import PID_TAG
+from repdyn.storage.reader import find_sweep, sweep_runs
+from tests.e2e.conftest import clean_environment
 
 GRID = """
 arch: resnet18

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from e2e.conftest import clean_environment, repdyn
 from repdyn.cli import main
 from repdyn.commands.saving import decode_state
-from repdyn.config import StoreConfig
 from repdyn.errors import UserError
-from repdyn.tracking.reader import find_run, load_run
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import find_run, load_run
+from tests.e2e.conftest import clean_environment, repdyn
 
 SETTINGS = """
 arch: resnet18
@@ -127,7 +127,7 @@ def test_a_run_that_ctrl_c_stopped_goes_on(whole: Path, tmp_path: Path) -> None:
     assert code == 130, said
     assert "repdyn train --resume" in said
     assert find_run(store(tmp_path), "last").status == "KILLED"
-    # what a kill in the midst of a write leaves (tests/tracking/test_files.py): gone afterwards
+    # what a kill in the midst of a write leaves (tests/storage/test_files.py): gone afterwards
     (artifacts_folder(tmp_path) / "grams" / ".repdyn-cut.npy").write_bytes(b"half a ro")
     done = repdyn("train", "--resume", "last", cwd=tmp_path)
     assert "goes on in epoch" in done.stdout

@@ -10,9 +10,9 @@ from PIL import Image
 from safetensors.numpy import load as load_tensors
 
 import repdyn as api
-from e2e.conftest import SETTINGS, repdyn
-from repdyn.config import StoreConfig
-from repdyn.tracking.reader import saved_epochs
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import saved_epochs
+from tests.e2e.conftest import SETTINGS, repdyn
 
 EPOCHS = [0, 1, 2, 4, 7, 12]
 LAYERS = ["stem", "layer2.1", "layer4.1", "logits"]

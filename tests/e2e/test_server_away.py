@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from e2e.conftest import clean_environment, repdyn
-from e2e.test_mlflow_ui import wait_for
-from repdyn.config import StoreConfig
-from repdyn.tracking.reader import find_run
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import find_run
+from tests.e2e.conftest import clean_environment, repdyn
+from tests.e2e.test_mlflow_ui import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -14,15 +14,15 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
-from e2e.conftest import repdyn
-from measure.oracles import cka_unbiased
 from repdyn.cli import main
 from repdyn.commands.child import Child
 from repdyn.commands.cross import cross_cka
-from repdyn.config import StoreConfig, from_params
 from repdyn.data import probe_images
 from repdyn.experiment import prepare
-from repdyn.tracking.reader import find_run, find_sweep, load_run, sweep_runs
+from repdyn.settings.schema import StoreConfig, from_params
+from repdyn.storage.reader import find_run, find_sweep, load_run, sweep_runs
+from tests.e2e.conftest import repdyn
+from tests.support.oracles import cka_unbiased
 
 GRID = """
 arch: resnet18

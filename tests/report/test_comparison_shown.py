@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from repdyn.analysis.findings import CHANCE, Effect, Finding, Observation, findings
+from repdyn.analysis.scores import MEANINGS
 from repdyn.commands.compare import _order, notes, optimizer_pair, varied_settings
 from repdyn.commands.cross import different_probes
-from repdyn.dynamics.comparison import CHANCE, Effect, Finding, Observation, findings
-from repdyn.dynamics.scores import MEANINGS
 from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.report.comparison import (
@@ -31,8 +31,8 @@ from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.page import page
-from report import synthetic
-from report.test_text import printed
+from tests.report.test_text import printed
+from tests.support import synthetic
 
 RECORD, _, _ = synthetic.run(count=20)
 FAMILIES = {"resnet18": "resnet", "vit_tiny_patch16_224": "vit"}

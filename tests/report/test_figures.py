@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from repdyn.display.axis import position
 from repdyn.errors import UserError
 from repdyn.records import Phases
-from repdyn.report.axis import position
 from repdyn.report.figures import (
     curves,
     decision_regions,
@@ -21,7 +21,7 @@ from repdyn.report.figures import (
 )
 from repdyn.report.figures.side_by_side import label_maps
 from repdyn.report.figures.style import spread
-from report import synthetic
+from tests.support import synthetic
 
 RECORD, PLANES, MAPS = synthetic.run(count=14)
 KINDS = ("cka", "regions")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repdyn.report import axis
-from repdyn.report.similarity import cka_scale, regions_scale, similarity
-from repdyn.report.viridis import viridis
-from report import synthetic
+from repdyn.display import axis
+from repdyn.display.similarity import cka_scale, regions_scale, similarity
+from repdyn.display.viridis import viridis
+from tests.support import synthetic
 
 RECORD, _, _ = synthetic.run()
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from repdyn.dynamics.scores import MEANINGS, compute_scores
+from repdyn.analysis.scores import MEANINGS, compute_scores
+from repdyn.display.wording import undefined_lines
 from repdyn.records import Dynamics, Phases
 from repdyn.report.text import as_json, runs_table, show, summary
-from repdyn.report.wording import undefined_lines
-from report import synthetic
+from tests.support import synthetic
 
 RECORD, _, _ = synthetic.run()
 

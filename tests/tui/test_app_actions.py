@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from fakes import FakeSource, Stage, play, record
 from textual.widgets import Input
 
 from repdyn.errors import UserError
+from tests.support.fakes import FakeSource, Stage, play, record
 from tui.actions import ACTIONS, read_keymap
 from tui.widgets.heatmap import Heatmap
 
@@ -68,7 +68,7 @@ def test_the_first_frame_imports_no_arrays_and_no_other_screens() -> None:
 
 READING = """
 import sys
-from repdyn.config import StoreConfig
+from repdyn.settings.schema import StoreConfig
 from repdyn.errors import UserError
 from tui.source import StoreSource
 
@@ -91,7 +91,7 @@ def test_the_reader_is_imported_without_torch_and_pandas() -> None:
 
 COLLECTING = """
 import gc
-from repdyn.config import StoreConfig
+from repdyn.settings.schema import StoreConfig
 from repdyn.errors import UserError
 from tui.source import StoreSource
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeSource, Stage, made, play, record
 
+from repdyn.display.reading import value_at
+from repdyn.display.similarity import similarity
 from repdyn.records import Curve, Phases, PlaneSet, RunRecord
-from repdyn.report.reading import value_at
-from repdyn.report.similarity import similarity
+from tests.support.fakes import FakeSource, Stage, made, play, record
 from tui.actions import COMPARED
 from tui.screens.compare import CompareScreen
 from tui.screens.comparing.linked import Linked, common_scale, phase_aligned

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fakes import FakeSource, Play, Stage, play, record
 from textual import events
 
 import tui.demo
-from repdyn.report.similarity import similarity
-from tui.screens.look import number, to_reference
+from repdyn.display.similarity import similarity
+from tests.support.fakes import FakeSource, Play, Stage, play, record
 from tui.screens.runs_table import RunsTable
+from tui.screens.view_state import number, to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap

@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from fakes import made, record, until_epoch
 
+from repdyn.display.similarity import similarity
 from repdyn.records import Curve, Phases
-from repdyn.report.similarity import similarity
+from tests.support.fakes import made, record, until_epoch
 from tui.screens.curves import smoothed
 from tui.screens.info import size
 from tui.screens.layers import best_grid
-from tui.screens.look import Look, nearest, to_reference
 from tui.screens.run import progress
+from tui.screens.view_state import ViewState, nearest, to_reference
 from tui.widgets.phase_bands import phase_at
 
 
@@ -76,7 +76,7 @@ def test_a_checkpoint_is_like_itself(reference: str) -> None:
     dynamics = made()[0].dynamics
     assert dynamics is not None
     shown = similarity(dynamics, "cka")
-    look = Look(reference=reference, epoch=int(shown.epochs[7]))
+    look = ViewState(reference=reference, epoch=int(shown.epochs[7]))
     itself = {"last": -1, "first": 0, "cursor": 7}[reference]
     assert to_reference(shown, look)[:, itself] == pytest.approx(1)
 

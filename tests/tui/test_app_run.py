@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
 
+from repdyn.display.similarity import similarity
 from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord
-from repdyn.report.similarity import similarity
-from report import synthetic
+from tests.support import synthetic
+from tests.support.fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
 from tui.actions import VIEWS
-from tui.screens.look import to_reference
 from tui.screens.run import RunScreen
 from tui.screens.view import View
+from tui.screens.view_state import to_reference
 from tui.widgets.value_axis import number
 
 SHOWN = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from fakes import FakeSource, Stage, hurried, play, record
 
 from repdyn.errors import UserError
+from tests.support.fakes import FakeSource, Stage, hurried, play, record
 from tui.screens.runs import RunsScreen
 from tui.screens.runs_table import RunsTable
 

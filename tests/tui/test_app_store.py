@@ -12,14 +12,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fakes import Stage
 
-from e2e.test_mlflow_ui import served
-from repdyn.config import StoreConfig
 from repdyn.records import Phases, RunSummary
-from repdyn.tracking import artifacts
-from repdyn.tracking.writer import RunWriter
-from tracking import made
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.writer import RunWriter
+from tests.e2e.test_mlflow_ui import served
+from tests.support import stored as made
+from tests.support.fakes import Stage
 from tui.app import RepdynApp
 from tui.screens.runs_table import RunsTable
 from tui.source import Source, StoreSource
@@ -29,9 +28,9 @@ pytestmark = pytest.mark.slow
 MANY = 5000
 WRITER = """
 import sys, time
-from repdyn.config import StoreConfig
-from repdyn.tracking.writer import RunWriter
-from tracking import made
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.writer import RunWriter
+from tests.support import stored as made
 store = StoreConfig(tracking_uri=sys.argv[1])
 with RunWriter.start(store, "elsewhere", {"epochs": "64"}, {"repdyn.schema": "1"}) as writer:
     for e in range(1, 9):
@@ -77,7 +76,7 @@ def play(
 
 def written(store: StoreConfig, name: str, schema: str = "1") -> str:
     params = {"arch": "resnet18", "opt": "sgd", "epochs": "4"}
-    with RunWriter.start(store, name, params, {artifacts.SCHEMA_TAG: schema}) as writer:
+    with RunWriter.start(store, name, params, {schema.SCHEMA_TAG: schema}) as writer:
         writer.log_metrics(4, {"train/acc": 1.0, "test/acc": 0.75})
         writer.log_dynamics(made.dynamics(4))
         writer.log_phases(Phases(onset=1, fit=2), {"fit_break_cka": 1.5}, made.LAYERS)

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.widget import Widget
 
 from repdyn.records import Phases
-from tui.widgets.bands import Bands, by_epoch, even, spread
+from tui.widgets.cell_spans import Bands, by_epoch, even, spread
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.phase_bands import phase_bands
 from tui.widgets.value_axis import number, tick_label, value_axis

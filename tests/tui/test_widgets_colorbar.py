@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from drawn import Stage, characters, play, text
 
-from repdyn.report.similarity import Scale
+from repdyn.display.similarity import Scale
+from tests.support.drawn import Stage, characters, play, text
 from tui.widgets import colormap
 from tui.widgets.colorbar import Colorbar, labels
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from rich.color import Color, ColorSystem
 
-from repdyn.report.class_colours import CLASS_COLOURS
+from repdyn.display.class_colours import CLASS_COLOURS
+from repdyn.display.similarity import Scale
 from repdyn.report.figures.palette import class_colours
-from repdyn.report.similarity import Scale
 from tui.widgets import colormap
 from tui.widgets.class_colours import ClassColours
-from tui.widgets.few_colours import lightness
+from tui.widgets.palette_256 import lightness
 
 EVEN = Scale("", 0.0, 1.0, (0.0, 1.0), logarithmic=False)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import Stage, characters, play, screen, text
 from textual.app import App, ComposeResult
 from textual.widget import Widget
 
 from repdyn.records import Curve
+from tests.support.drawn import Stage, characters, play, screen, text
 from tui.widgets import braille
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import Stage, characters, pixel, play, screen, text
 
 from repdyn.records import Phases
+from tests.support.drawn import Stage, characters, pixel, play, screen, text
 from tui.widgets import colormap
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_bands import GLYPHS, phase_bands

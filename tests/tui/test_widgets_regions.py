@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import Stage, characters, pixel, play, screen, text
 from rich.color import Color
 
+from repdyn.display.class_colours import CLASS_COLOURS
 from repdyn.records import PlaneSet
-from repdyn.report.class_colours import CLASS_COLOURS
+from tests.support.drawn import Stage, characters, pixel, play, screen, text
 from tui.widgets.regions import Regions, agreement, anchor_points
 
 NAMES = ("zero", "one", "two")

@@ -10,13 +10,13 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from repdyn.config import StoreConfig
-from repdyn.dynamics.phases import find_phases
-from repdyn.dynamics.scores import compute_scores
+from repdyn.analysis.phases import find_phases
+from repdyn.analysis.scores import compute_scores
 from repdyn.errors import UserError
 from repdyn.records import LabelMaps, PlaneSet, RunRecord
-from repdyn.tracking.bundle import pack
-from repdyn.tracking.reader import load_label_maps, load_planes, load_run
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.bundle import pack
+from repdyn.storage.reader import load_label_maps, load_planes, load_run
 from tui.demo.source import RUNS
 
 

@@ -11,7 +11,7 @@ from repdyn.errors import UserError
 
 if TYPE_CHECKING:
     from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
-    from repdyn.tracking.bundle import Bundle
+    from repdyn.storage.bundle import Bundle
 
 RUNS = "runs.zip"
 
@@ -21,7 +21,7 @@ class DemoSource:
 
     @cached_property
     def _bundle(self) -> Bundle:
-        from repdyn.tracking.bundle import Bundle
+        from repdyn.storage.bundle import Bundle
 
         return Bundle(files("tui.demo").joinpath(RUNS).read_bytes())
 

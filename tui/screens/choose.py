@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from repdyn.report.wording import plain
+from repdyn.display.wording import plain
 
 
 class ChooseScreen(ModalScreen[str | None]):

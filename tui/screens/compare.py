@@ -13,23 +13,23 @@ from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
+from repdyn.display.wording import plain
 from repdyn.records import RunRecord
-from repdyn.report.wording import plain
 from tui import actions
 from tui.actions import COMPARED
-from tui.live import POLL_SECONDS, Desk
+from tui.reader_thread import POLL_SECONDS, ReaderThread
+from tui.screens.base_screen import BaseScreen, tabs
 from tui.screens.comparing.curves import CurvesOfRuns
 from tui.screens.comparing.heatmaps import Matrices, Overviews
 from tui.screens.comparing.linked import Linked
 from tui.screens.comparing.regions import RegionsOfRuns
 from tui.screens.comparing.table import compared
 from tui.screens.comparing.view import CompareView
-from tui.screens.frame import Frame, tabs
-from tui.screens.look import REFERENCES, Look
 from tui.screens.phases import new_table
 from tui.screens.run import LIVE, news
 from tui.screens.saving import save
 from tui.screens.view import View
+from tui.screens.view_state import REFERENCES, ViewState
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 
@@ -49,17 +49,17 @@ OF_HEATMAPS = ("kind", "reference", "stretch", "colours")
 OF_RUNS = ("view", "step_view", "layer", "align", "export")
 
 
-class CompareScreen(Frame):
+class CompareScreen(BaseScreen):
     """Runs beside each other; the views are made when first looked at."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("compare")
 
-    def __init__(self, source: Source, desk: Desk, runs: tuple[str, ...]) -> None:
+    def __init__(self, source: Source, desk: ReaderThread, runs: tuple[str, ...]) -> None:
         super().__init__(source, desk)
         self._ids = runs
         self._records: dict[str, RunRecord] = {}
         self._asked: set[str] = set()
-        self._look = Look()
+        self._look = ViewState()
         self._view = COMPARED[0]
         self._by_phase = False
 

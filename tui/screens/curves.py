@@ -18,13 +18,13 @@ from textual.widget import Widget
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
+from repdyn.display.reading import value_at
+from repdyn.display.wording import plain
 from repdyn.records import Curve, FloatArray, RunRecord
-from repdyn.report.reading import value_at
-from repdyn.report.wording import plain
 from tui import actions
-from tui.live import Desk
-from tui.screens.look import Look
+from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, empty, markers, read_out, readout, titled
+from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.curves import Curves
 from tui.widgets.phase_bands import phase_at, phase_bands
@@ -58,7 +58,7 @@ class CurvesView(View):
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
     needs_checkpoint = False
 
-    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
         self._window = WINDOWS[0]
         self._names: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class CurvesView(View):
         """Return the list."""
         return self.query_one("#metrics")
 
-    def draw(self, record: RunRecord, look: Look) -> None:
+    def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the chosen curves."""
         names = tuple(record.curves)
         if names != self._names:
@@ -119,7 +119,7 @@ class CurvesView(View):
         self._draw_chosen()
         self._read()
 
-    def point(self, look: Look) -> None:
+    def point(self, look: ViewState) -> None:
         """Move the cursor."""
         super().point(look)
         curves = self.query_one(Curves)

@@ -14,11 +14,11 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display.wording import duration, plain, size
 from repdyn.records import RunRecord, RunSummary
-from repdyn.report.wording import duration, plain, size
-from tui.live import Desk
-from tui.screens.look import Look
+from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, empty
+from tui.screens.view_state import ViewState
 from tui.source import Source
 
 
@@ -27,7 +27,7 @@ class Info(View):
 
     needs_checkpoint = False
 
-    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
         self._sizes: Mapping[str, int] | str = "Looking for artifacts …"
         self._asked_at = ""
@@ -42,7 +42,7 @@ class Info(View):
         """Return the page, which scrolls."""
         return self.query_one(".page")
 
-    def draw(self, record: RunRecord, look: Look) -> None:  # noqa: ARG002
+    def draw(self, record: RunRecord, look: ViewState) -> None:  # noqa: ARG002
         """Write the page, and ask for the artifacts of a new checkpoint."""
         run = record.summary
         checkpoint = run.tags.get("repdyn.last_checkpoint", "-")

@@ -15,12 +15,12 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display.similarity import FINEST, Similarity, similarity
+from repdyn.display.wording import boundaries, plain
 from repdyn.records import Curve, FloatArray, IntArray, RunRecord
-from repdyn.report.similarity import FINEST, Similarity, similarity
-from repdyn.report.wording import boundaries, plain
 from tui import actions
-from tui.screens.look import KINDS, Look, nearest, number
 from tui.screens.view import Table, View, empty, markers, read_out, readout
+from tui.screens.view_state import KINDS, ViewState, nearest, number
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -59,7 +59,7 @@ class Layer(View):
         """Return the heatmap."""
         return self.query_one(Heatmap)
 
-    def draw(self, record: RunRecord, look: Look) -> None:
+    def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the matrix."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         shown = similarity(record.dynamics, look.kind)
@@ -100,7 +100,7 @@ class Layer(View):
             text.append("changes at ", "dim").append(f"{points}\n")
         return text
 
-    def point(self, look: Look) -> None:
+    def point(self, look: ViewState) -> None:
         """Move the cursor, or show another layer."""
         before, shown = self.look, self.similar()
         super().point(look)
@@ -109,7 +109,7 @@ class Layer(View):
         elif shown is not None:
             self._place(look, shown)
 
-    def _place(self, look: Look, shown: Similarity) -> None:
+    def _place(self, look: ViewState, shown: Similarity) -> None:
         heatmap = self.query_one(Heatmap)
         with heatmap.prevent(Heatmap.CursorMoved):
             heatmap.cursor = nearest(shown.epochs, look.other), nearest(shown.epochs, look.epoch)

@@ -15,13 +15,13 @@ from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display.similarity import Similarity, similarity
+from repdyn.display.wording import plain
 from repdyn.records import RunRecord
-from repdyn.report.similarity import Similarity, similarity
-from repdyn.report.wording import plain
 from tui import actions
 from tui.screens.layer import matrices, profile, profiled
-from tui.screens.look import KINDS, Look, nearest, number
 from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
+from tui.screens.view_state import KINDS, ViewState, nearest, number
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import table
 from tui.widgets.curves import Curves
@@ -80,7 +80,7 @@ class Layers(View):
         panels = list(self.query(Heatmap))
         return panels[min(self.look.layer, len(panels) - 1)] if panels else None
 
-    def draw(self, record: RunRecord, look: Look) -> None:
+    def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the matrices, once there are as many panels as layers."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         shown = similarity(record.dynamics, look.kind)
@@ -123,7 +123,7 @@ class Layers(View):
         self.query_one(".below").display = below
         self.query_one(".body").styles.height = taken if below else "1fr"
 
-    def _fill(self, panel: Panel, shown: Similarity, layer: int, look: Look) -> None:
+    def _fill(self, panel: Panel, shown: Similarity, layer: int, look: ViewState) -> None:
         scale, epochs = shown.scale(), shown.epochs.tolist()
         panel.query_one(".name", Static).update(Text(plain(shown.names[layer]), no_wrap=True))
         heatmap = panel.query_one(Heatmap)
@@ -140,7 +140,7 @@ class Layers(View):
                 bands=phase_bands(self.record.phases) if self.record is not None else (),
             )
 
-    def point(self, look: Look) -> None:
+    def point(self, look: ViewState) -> None:
         """Move the cursors, or go to another layer."""
         super().point(look)
         shown = self.similar()
@@ -148,7 +148,7 @@ class Layers(View):
             self._place(look, shown)
             self.take_keys()
 
-    def _place(self, look: Look, shown: Similarity) -> None:
+    def _place(self, look: ViewState, shown: Similarity) -> None:
         cell = nearest(shown.epochs, look.other), nearest(shown.epochs, look.epoch)
         for heatmap in self.query(Heatmap):
             with heatmap.prevent(Heatmap.CursorMoved):

@@ -14,14 +14,22 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display.reading import value_at
+from repdyn.display.similarity import Similarity, similarity
+from repdyn.display.wording import ACCURACIES, accuracy, plain
 from repdyn.records import Curve, RunRecord
-from repdyn.report.reading import value_at
-from repdyn.report.similarity import Similarity, similarity
-from repdyn.report.wording import ACCURACIES, accuracy, plain
 from tui import actions
-from tui.live import Desk
-from tui.screens.look import KINDS, REFERENCES, Look, nearest, number, reference_words, to_reference
+from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, beside_bar, empty, markers, read_out, readout, titled
+from tui.screens.view_state import (
+    KINDS,
+    REFERENCES,
+    ViewState,
+    nearest,
+    number,
+    reference_words,
+    to_reference,
+)
 from tui.source import Source
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import SERIES_COLOURS
@@ -54,7 +62,7 @@ class Overview(View):
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("overview")
 
-    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
         self._losses = False
 
@@ -74,7 +82,7 @@ class Overview(View):
         """Return the heatmap."""
         return self.query_one(Heatmap)
 
-    def draw(self, record: RunRecord, look: Look) -> None:
+    def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw heatmap and curves."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         shown = similarity(record.dynamics, look.kind)
@@ -85,7 +93,9 @@ class Overview(View):
         self._arrange(len(shown.names))
         self.point(look)
 
-    def _draw_heatmap(self, record: RunRecord, shown: Similarity, look: Look, width: int) -> None:
+    def _draw_heatmap(
+        self, record: RunRecord, shown: Similarity, look: ViewState, width: int
+    ) -> None:
         heatmap, scale = self.query_one(Heatmap), shown.scale()
         heatmap.label_width = width
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
@@ -138,7 +148,7 @@ class Overview(View):
         """Tell whether the markers are only below the curves."""
         return self.size.height < LOW
 
-    def point(self, look: Look) -> None:
+    def point(self, look: ViewState) -> None:
         """Move heatmap, curves and readout to a layer and an epoch."""
         super().point(look)
         shown, heatmap = self.similar(), self.query_one(Heatmap)

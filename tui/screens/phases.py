@@ -14,10 +14,9 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.dynamics.scores import MEANINGS
-from repdyn.records import PROBE_SPLITS, RunRecord
-from repdyn.report.reading import last_epoch, undefined, value_at
-from repdyn.report.wording import (
+from repdyn.analysis.scores import MEANINGS
+from repdyn.display.reading import last_epoch, undefined, value_at
+from repdyn.display.wording import (
     ACCURACIES,
     NO_CHANGES,
     PHASES,
@@ -29,8 +28,9 @@ from repdyn.report.wording import (
     spanned,
     undefined_lines,
 )
-from tui.screens.look import Look
+from repdyn.records import PROBE_SPLITS, RunRecord
 from tui.screens.view import Table, View, empty
+from tui.screens.view_state import ViewState
 
 BOUNDARIES = {
     "onset": "the flipped labels begin to be fit",
@@ -61,7 +61,7 @@ class PhasesView(View):
         """Return the page, which scrolls."""
         return self.query_one(".page")
 
-    def draw(self, record: RunRecord, look: Look) -> None:  # noqa: ARG002
+    def draw(self, record: RunRecord, look: ViewState) -> None:  # noqa: ARG002
         """Write the tables."""
         parts: list[RenderableType] = [
             Text("Phases", "bold"),

@@ -16,18 +16,18 @@ from textual.widgets import Static
 
 from repdyn.records import Curve, Dynamics, PlaneSet, RunRecord
 from tui import actions
-from tui.live import Desk
-from tui.screens.label_maps import (
+from tui.reader_thread import ReaderThread
+from tui.screens.label_map_cache import (
+    LabelMapCache,
     Map,
-    Shelf,
     class_names,
     first_plane,
     label_map,
     layer_name,
     plane_words,
 )
-from tui.screens.look import Look, nearest
 from tui.screens.view import Table, View, empty, markers, read_out, readout
+from tui.screens.view_state import ViewState, nearest
 from tui.source import Source
 from tui.widgets.anchors import Anchors
 from tui.widgets.curves import Curves
@@ -43,9 +43,9 @@ class RegionsView(View, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("regions")
 
-    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
-        self._shelf = Shelf(source, desk)
+        self._shelf = LabelMapCache(source, desk)
         self._plane = -1
         self._pinned: int | None = None
 
@@ -66,7 +66,7 @@ class RegionsView(View, can_focus=True):
         """Return the view itself: it has keys of its own."""
         return self
 
-    def draw(self, record: RunRecord, look: Look) -> None:
+    def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the plane at the epoch that is looked at, once its maps are there."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         self.query_one(Regions).display = self._shelf.planes is not None
@@ -86,7 +86,7 @@ class RegionsView(View, can_focus=True):
         curves.set_data(mean, low=0.0, markers=markers(phases), bands=phase_bands(phases))
         self._place(record, dynamics, look)
 
-    def point(self, look: Look) -> None:
+    def point(self, look: ViewState) -> None:
         """Go to another epoch or layer."""
         before = self.look
         super().point(look)
@@ -97,7 +97,7 @@ class RegionsView(View, can_focus=True):
         else:
             self._place(self.record, self.dynamics, look)
 
-    def _place(self, record: RunRecord, dynamics: Dynamics, look: Look) -> None:
+    def _place(self, record: RunRecord, dynamics: Dynamics, look: ViewState) -> None:
         epoch = int(dynamics.epochs[nearest(dynamics.epochs, look.epoch)])
         curves = self.query_one(Curves)
         with curves.prevent(Curves.CursorMoved):

@@ -15,26 +15,26 @@ from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Static
 
+from repdyn.display.reading import last_epoch
+from repdyn.display.similarity import similarity
+from repdyn.display.wording import duration, going_on, plain, settings
 from repdyn.records import RunRecord
-from repdyn.report.reading import last_epoch
 from repdyn.report.runs import STATUS_STYLES
-from repdyn.report.similarity import similarity
-from repdyn.report.wording import duration, going_on, plain, settings
 from tui import actions
 from tui.actions import VIEWS
-from tui.live import POLL_SECONDS, Desk
+from tui.reader_thread import POLL_SECONDS, ReaderThread
+from tui.screens.base_screen import NORMAL, BaseScreen, tabs
 from tui.screens.curves import CurvesView
-from tui.screens.frame import NORMAL, Frame, tabs
 from tui.screens.info import Info
 from tui.screens.layer import Layer
 from tui.screens.layers import Layers
-from tui.screens.look import Look, nearest
 from tui.screens.overview import Overview
 from tui.screens.phases import PhasesView
 from tui.screens.regions import RegionsView
 from tui.screens.run_columns import state
 from tui.screens.saving import save
 from tui.screens.view import View
+from tui.screens.view_state import ViewState, nearest
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 
@@ -54,18 +54,18 @@ PLAY_SECONDS = 0.25
 LIVE = frozenset({"RUNNING", "SCHEDULED"})
 
 
-class RunScreen(Frame):
+class RunScreen(BaseScreen):
     """A run and its views; they are made when first looked at."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("run")
 
-    def __init__(self, source: Source, desk: Desk, run: str) -> None:
+    def __init__(self, source: Source, desk: ReaderThread, run: str) -> None:
         super().__init__(source, desk)
         self._run = run
         self._record: RunRecord | None = None
-        self._look = Look()
+        self._look = ViewState()
         self._view = VIEWS[0]
-        self._drawn: dict[str, tuple[RunRecord, Look]] = {}
+        self._drawn: dict[str, tuple[RunRecord, ViewState]] = {}
         self._asking = False
         self._playing: Timer | None = None
 
@@ -261,7 +261,7 @@ def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
     return source.record(run)
 
 
-def _drawing(look: Look) -> tuple[object, ...]:
+def _drawing(look: ViewState) -> tuple[object, ...]:
     """Return what of a look needs drawing anew, rather than moving the cursor."""
     at = look.epoch if look.reference == "cursor" else None
     return look.kind, look.reference, look.cmap, look.stretch, at

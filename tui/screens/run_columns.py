@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from repdyn.report.wording import accuracy, arch, duration, noise, plain
+from repdyn.display.wording import accuracy, arch, duration, noise, plain
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary

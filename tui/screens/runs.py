@@ -13,10 +13,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from repdyn.report.wording import plain
+from repdyn.display.wording import plain
 from tui import actions
-from tui.live import IDLE_SECONDS, POLL_SECONDS, Desk
-from tui.screens.frame import Frame
+from tui.reader_thread import IDLE_SECONDS, POLL_SECONDS, ReaderThread
+from tui.screens.base_screen import BaseScreen
 from tui.screens.run_columns import COLUMNS, NEWEST, matches
 from tui.screens.runs_table import RunsTable
 from tui.source import Source
@@ -34,12 +34,12 @@ MLFLOW_FILTER = re.compile(r"\s*(params?|metrics?|tags?|attributes?)\s*\.")
 """How a filter in MLflow's own language begins."""
 
 
-class RunsScreen(Frame):
+class RunsScreen(BaseScreen):
     """A table of the runs; a page of them at a time as they arrive."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("runs")
 
-    def __init__(self, source: Source, desk: Desk) -> None:
+    def __init__(self, source: Source, desk: ReaderThread) -> None:
         super().__init__(source, desk)
         self._runs: dict[str, RunSummary] = {}
         self._marked: list[str] = []

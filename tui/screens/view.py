@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display.similarity import Similarity, similarity
+from repdyn.display.wording import plain
 from repdyn.records import Dynamics, Phases, RunRecord
-from repdyn.report.similarity import Similarity, similarity
-from repdyn.report.wording import plain
-from tui.live import Desk
-from tui.screens.look import MARKERS, Look
+from tui.reader_thread import ReaderThread
+from tui.screens.view_state import MARKERS, ViewState
 from tui.source import Source
 from tui.widgets.phase_bands import legend, phase_bands
 
@@ -67,14 +67,14 @@ class View(Vertical):
     class Zoomed(Message):
         """The layer under the cursor is to be shown large."""
 
-    def __init__(self, source: Source, desk: Desk, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.source = source
         self.desk = desk
         self.record: RunRecord | None = None
-        self.look = Look()
+        self.look = ViewState()
 
-    def show(self, record: RunRecord, look: Look) -> None:
+    def show(self, record: RunRecord, look: ViewState) -> None:
         """Draw a run anew; before the view has a size, when it has got one."""
         self.record, self.look = record, look
         if not self.size.width:
@@ -109,15 +109,15 @@ class View(Vertical):
     needs_checkpoint = True
     """Whether there is nothing to see before the first checkpoint."""
 
-    def draw(self, record: RunRecord, look: Look) -> None:
+    def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw a run that has what the view needs."""
         raise NotImplementedError
 
-    def point(self, look: Look) -> None:
+    def point(self, look: ViewState) -> None:
         """Move the cursor."""
         self.look = look
 
-    def pointed(self, look: Look, **changes: Any) -> None:
+    def pointed(self, look: ViewState, **changes: Any) -> None:
         """Tell that the cursor was moved."""
         self.look = look
         self.post_message(self.Pointed(**changes))

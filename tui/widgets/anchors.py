@@ -12,9 +12,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from repdyn.display.wording import plain
 from repdyn.records import PlaneSet
-from repdyn.report.wording import plain
-from tui.widgets.bands import spread
+from tui.widgets.cell_spans import spread
 from tui.widgets.colormap import is_colourful
 from tui.widgets.lines import Lines
 from tui.widgets.regions import ANCHORS

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS
 from repdyn.records import ClassArray
-from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What stands for a class where there are no colours; from the 63rd class on in turn again."""

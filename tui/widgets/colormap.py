@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from rich.color import Color
 from textual.app import App
 
-from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
-from repdyn.report.heatmap import COLOURFUL
-from repdyn.report.similarity import Scale
-from repdyn.report.viridis import viridis
-from tui.widgets.few_colours import few_colours
+from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS
+from repdyn.display.heatmap import COLOURFUL
+from repdyn.display.similarity import Scale
+from repdyn.display.viridis import viridis
+from tui.widgets.palette_256 import few_colours
 
 SIZE = 256
 """Colours in a colour map."""

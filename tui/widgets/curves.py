@@ -24,11 +24,11 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from repdyn.display.reading import value_at
+from repdyn.display.wording import plain
 from repdyn.records import Curve, IntArray
-from repdyn.report.reading import value_at
-from repdyn.report.wording import plain
 from tui.widgets import braille, phase_bands
-from tui.widgets.bands import by_epoch
+from tui.widgets.cell_spans import by_epoch
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.lines import Lines

@@ -11,10 +11,10 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.widget import Widget
 
+from repdyn.display import axis
+from repdyn.display.heatmap import marker_row, tick_row
 from repdyn.records import IntArray
-from repdyn.report import axis
-from repdyn.report.heatmap import marker_row, tick_row
-from tui.widgets.bands import Bands, by_epoch
+from tui.widgets.cell_spans import Bands, by_epoch
 from tui.widgets.phase_bands import Band, banded
 
 MARKER = "▲"

@@ -21,9 +21,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from repdyn.display.similarity import FINEST, Scale
+from repdyn.display.wording import plain
 from repdyn.records import FloatArray, IntArray
-from repdyn.report.similarity import FINEST, Scale
-from repdyn.report.wording import plain
 from tui.widgets import phase_bands, pixels
 from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful, shown_as
 from tui.widgets.heatmap_layout import Layout, Matrix, arrange

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
+from repdyn.display import axis
+from repdyn.display.similarity import Scale
 from repdyn.records import FloatArray, IntArray
-from repdyn.report import axis
-from repdyn.report.similarity import Scale
-from tui.widgets.bands import Bands, by_epoch, even
+from tui.widgets.cell_spans import Bands, by_epoch, even
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.phase_bands import Band
 

@@ -13,10 +13,10 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS
+from repdyn.display.wording import plain
 from repdyn.records import ClassArray, PlaneSet
-from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
-from repdyn.report.wording import plain
-from tui.widgets.bands import Bands, spread
+from tui.widgets.cell_spans import Bands, spread
 from tui.widgets.class_colours import LETTERS, ClassColours
 from tui.widgets.colormap import (
     CLASSES,

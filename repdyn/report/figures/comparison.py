@@ -10,9 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from repdyn.dynamics.drift import drift
+from repdyn.analysis.drift import drift
+from repdyn.display import axis
+from repdyn.display.reading import measured
+from repdyn.display.similarity import cka_scale
+from repdyn.display.wording import plain
 from repdyn.records import RunRecord
-from repdyn.report import axis
 from repdyn.report.comparison import Comparison, CrossCka, Group, groups, label
 from repdyn.report.figures.style import (
     SIMILARITY,
@@ -26,9 +29,6 @@ from repdyn.report.figures.style import (
     scale_bar,
     styled,
 )
-from repdyn.report.reading import measured
-from repdyn.report.similarity import cka_scale
-from repdyn.report.wording import plain
 
 SCORES = {
     "fit_break": "break at perfect fit\n(log₂ of the slowdown)",

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repdyn.display.reading import last_epoch, measured
+from repdyn.display.wording import ACCURACIES, PHASES
 from repdyn.records import OUTPUT, PROBE_SPLITS, Curve, Dynamics, FloatArray, RunRecord
 from repdyn.report.figures.style import (
     CURVE_COLOURS,
@@ -21,8 +23,6 @@ from repdyn.report.figures.style import (
     phase_lines,
     styled,
 )
-from repdyn.report.reading import last_epoch, measured
-from repdyn.report.wording import ACCURACIES, PHASES
 
 LOSSES = {"train/loss": "train", "test/loss": "test"}
 

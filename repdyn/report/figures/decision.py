@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
+from repdyn.display import axis
+from repdyn.display.class_colours import SHARED_GREYS
+from repdyn.display.reading import measured
+from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, Phases, PlaneSet, RunRecord
-from repdyn.report import axis
-from repdyn.report.class_colours import SHARED_GREYS
 from repdyn.report.figures.palette import ClassColours, class_colours
 from repdyn.report.figures.style import SMALL, WIDTH, new_figure, styled
-from repdyn.report.reading import measured
-from repdyn.report.wording import plain
 
 COLUMNS = 6
 """Epochs drawn."""

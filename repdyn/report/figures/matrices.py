@@ -6,8 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from repdyn.display import axis
+from repdyn.display.reading import measured
+from repdyn.display.similarity import Kind, similarity
 from repdyn.records import RunRecord
-from repdyn.report import axis
 from repdyn.report.figures.style import (
     SIMILARITY,
     WIDTH,
@@ -19,8 +21,6 @@ from repdyn.report.figures.style import (
     scale_bar,
     styled,
 )
-from repdyn.report.reading import measured
-from repdyn.report.similarity import Kind, similarity
 
 TITLES = {
     "cka": "CKA between checkpoints, by layer",

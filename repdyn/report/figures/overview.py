@@ -8,8 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from repdyn.display import axis
+from repdyn.display.reading import measured
+from repdyn.display.similarity import Kind, similarity
+from repdyn.display.wording import PHASES
 from repdyn.records import Phases, RunRecord
-from repdyn.report import axis
 from repdyn.report.figures.curves import draw_accuracies
 from repdyn.report.figures.style import (
     SIMILARITY,
@@ -21,9 +24,6 @@ from repdyn.report.figures.style import (
     scale_bar,
     styled,
 )
-from repdyn.report.reading import measured
-from repdyn.report.similarity import Kind, similarity
-from repdyn.report.wording import PHASES
 
 TITLES = {
     "cka": "CKA of each layer over training",

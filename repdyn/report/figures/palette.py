@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from repdyn.report.class_colours import CLASS_COLOURS, SHARED_GREYS
+from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
+from repdyn.display import axis
+from repdyn.display.similarity import Scale
+from repdyn.display.wording import PHASES, plain
 from repdyn.records import ClassArray, Curve, FloatArray, Phases
-from repdyn.report import axis
 from repdyn.report.figures.decision import class_legend
 from repdyn.report.figures.overview import name_rows, row_borders
 from repdyn.report.figures.palette import class_colours
@@ -28,8 +30,6 @@ from repdyn.report.figures.style import (
     styled,
     titled_figure,
 )
-from repdyn.report.similarity import Scale
-from repdyn.report.wording import PHASES, plain
 
 RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Colours of two to four runs (Okabe and Ito 2008)."""

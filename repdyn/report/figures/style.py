@@ -18,10 +18,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from scipy.optimize import isotonic_regression
 
+from repdyn.display import axis
+from repdyn.display.similarity import Scale
+from repdyn.display.wording import PHASES, plain, settings
 from repdyn.records import FloatArray, Phases, RunRecord
-from repdyn.report import axis
-from repdyn.report.similarity import Scale
-from repdyn.report.wording import PHASES, plain, settings
 
 P = ParamSpec("P")
 Layout = Literal["constrained", "compressed"]

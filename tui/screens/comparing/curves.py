@@ -15,16 +15,16 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from repdyn.display.reading import value_at
+from repdyn.display.wording import plain
 from repdyn.records import Curve
-from repdyn.report.reading import value_at
-from repdyn.report.wording import plain
 from tui import actions
-from tui.live import Desk
+from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import Linked
 from tui.screens.comparing.view import CompareView
 from tui.screens.curves import WINDOWS, smoothed
-from tui.screens.look import Look
 from tui.screens.view import Table, markers, read_out, readout
+from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.curves import Curves
 
@@ -39,7 +39,7 @@ class CurvesOfRuns(CompareView):
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
 
-    def __init__(self, source: Source, desk: Desk, runs: Linked, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, runs: Linked, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, runs, id=id)
         self._names: list[str] = []
         self._window = WINDOWS[0]
@@ -57,7 +57,7 @@ class CurvesOfRuns(CompareView):
         """Return the list."""
         return self.query_one(OptionList)
 
-    def draw(self, runs: Linked, look: Look) -> None:
+    def draw(self, runs: Linked, look: ViewState) -> None:
         """Draw the chosen metric of each run."""
         names = list(dict.fromkeys(name for record in runs.records for name in record.curves))
         if names != self._names:

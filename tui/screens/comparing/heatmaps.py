@@ -15,13 +15,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display.similarity import Scale, Similarity
+from repdyn.display.wording import plain, settings
 from repdyn.records import FloatArray
-from repdyn.report.similarity import Scale, Similarity
-from repdyn.report.wording import plain, settings
 from tui.screens.comparing.linked import LETTERS, Linked, common_scale, row_of
 from tui.screens.comparing.view import CompareView
-from tui.screens.look import KINDS, Look, nearest, number, to_reference
 from tui.screens.view import Table, markers, read_out, readout
+from tui.screens.view_state import KINDS, ViewState, nearest, number, to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import DIVERGING
 from tui.widgets.heatmap import Heatmap
@@ -100,7 +100,7 @@ class Overviews(CompareView):
         """Return the row of the cursor."""
         return row_of(shown, self.look)
 
-    def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> Look:
+    def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> ViewState:
         """Return what is looked at when the cursor has moved in a run's heatmap."""
         epoch = runs.translated(event.epoch, run, 0)
         return replace(self.look, epoch=epoch, layer=event.row)
@@ -113,7 +113,7 @@ class Overviews(CompareView):
 
     # --- drawing
 
-    def draw(self, runs: Linked, look: Look) -> None:
+    def draw(self, runs: Linked, look: ViewState) -> None:
         """Draw all heatmaps on one scale."""
         similar = runs.similar(look.kind)
         known = [shown for shown in similar if shown is not None]
@@ -311,7 +311,7 @@ class Matrices(Overviews):
         """Return the row of the second epoch."""
         return nearest(shown.epochs, runs.epoch_in(self.look.other, run))
 
-    def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> Look:
+    def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> ViewState:
         """Return the look with both epochs of the cursor."""
         other = runs.translated(int(event.heatmap.epochs[event.row]), run, 0)
         return replace(self.look, epoch=runs.translated(event.epoch, run, 0), other=other)

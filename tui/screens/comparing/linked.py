@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from repdyn.display import axis
+from repdyn.display.reading import last_epoch
+from repdyn.display.similarity import Kind, Scale, Similarity, cka_scale, regions_scale, similarity
+from repdyn.display.wording import plain
 from repdyn.records import Curve, RunRecord
-from repdyn.report import axis
-from repdyn.report.reading import last_epoch
-from repdyn.report.similarity import Kind, Scale, Similarity, cka_scale, regions_scale, similarity
-from repdyn.report.wording import plain
-from tui.screens.look import Look
+from tui.screens.view_state import ViewState
 
 LETTERS = "ABCD"
 """What the runs are called."""
@@ -57,7 +57,7 @@ class Linked:
         return Curve(epochs[last], curve.values[last])
 
 
-def row_of(shown: Similarity, look: Look) -> int:
+def row_of(shown: Similarity, look: ViewState) -> int:
     """Return the layer that is looked at; of a run with fewer, its last."""
     return min(look.layer, len(shown.names) - 1)
 

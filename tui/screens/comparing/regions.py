@@ -14,22 +14,22 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display.wording import plain
 from repdyn.records import OUTPUT, Curve, Dynamics, PlaneSet
-from repdyn.report.wording import plain
 from tui import actions
-from tui.live import Desk
+from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import LETTERS, Linked
 from tui.screens.comparing.view import CompareView
-from tui.screens.label_maps import (
+from tui.screens.label_map_cache import (
+    LabelMapCache,
     Map,
-    Shelf,
     class_names,
     first_plane,
     label_map,
     plane_words,
 )
-from tui.screens.look import Look, nearest
 from tui.screens.view import Table, markers, read_out, readout
+from tui.screens.view_state import ViewState, nearest
 from tui.source import Source
 from tui.widgets.anchors import Anchors
 from tui.widgets.curves import Curves
@@ -68,9 +68,9 @@ class RegionsOfRuns(CompareView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("regions")
 
-    def __init__(self, source: Source, desk: Desk, runs: Linked, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, runs: Linked, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, runs, id=id)
-        self._shelves: dict[str, Shelf] = {}
+        self._shelves: dict[str, LabelMapCache] = {}
         self._plane = -1
 
     def compose(self) -> ComposeResult:
@@ -99,9 +99,9 @@ class RegionsOfRuns(CompareView, can_focus=True):
             for at in [nearest(known.epochs, runs.epoch_in(self.look.epoch, run))]
         ]
 
-    def _shelf(self, runs: Linked, run: int) -> Shelf:
+    def _shelf(self, runs: Linked, run: int) -> LabelMapCache:
         run_id = runs.records[run].summary.run_id
-        return self._shelves.setdefault(run_id, Shelf(self.source, self.desk))
+        return self._shelves.setdefault(run_id, LabelMapCache(self.source, self.desk))
 
     def _planes(self, runs: Linked, places: list[Place]) -> list[PlaneSet]:
         found = [self._shelf(runs, place.run).planes for place in places]
@@ -119,7 +119,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
 
     # --- drawing
 
-    def draw(self, runs: Linked, look: Look) -> None:  # noqa: ARG002
+    def draw(self, runs: Linked, look: ViewState) -> None:  # noqa: ARG002
         """Draw the plane of each run once the maps of all are there."""
         places = self._places(runs)
         self._draw_fragmentation(runs, places)

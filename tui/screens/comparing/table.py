@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from repdyn.report.reading import last_epoch, value_at
-from repdyn.report.wording import ACCURACIES, PHASES, accuracy
+from repdyn.display.reading import last_epoch, value_at
+from repdyn.display.wording import ACCURACIES, PHASES, accuracy
 from tui.screens.comparing.linked import Linked
 from tui.screens.phases import SUFFIXES, by_kind
 from tui.screens.view import Table

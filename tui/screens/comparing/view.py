@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from tui.live import Desk
+from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import Linked
-from tui.screens.look import Look
 from tui.screens.view import Table, View
+from tui.screens.view_state import ViewState
 from tui.source import Source
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ class CompareView(Vertical):
     itself posts View.Pointed.
     """
 
-    def __init__(self, source: Source, desk: Desk, runs: Linked, *, id: str) -> None:  # noqa: A002
+    def __init__(self, source: Source, desk: ReaderThread, runs: Linked, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.source = source
         self.desk = desk
         self.runs = runs
-        self.look = Look()
+        self.look = ViewState()
 
-    def show(self, runs: Linked, look: Look) -> None:
+    def show(self, runs: Linked, look: ViewState) -> None:
         """Draw runs; before the view has a size, when it has got one."""
         self.runs, self.look = runs, look
         if self.size.width:
@@ -46,11 +46,11 @@ class CompareView(Vertical):
         """Draw for the new size."""
         self.draw(self.runs, self.look)
 
-    def draw(self, runs: Linked, look: Look) -> None:
+    def draw(self, runs: Linked, look: ViewState) -> None:
         """Draw runs."""
         raise NotImplementedError
 
-    def pointed(self, look: Look, **changes: Any) -> None:
+    def pointed(self, look: ViewState, **changes: Any) -> None:
         """Tell that the cursor was moved."""
         self.look = look
         self.post_message(View.Pointed(**changes))

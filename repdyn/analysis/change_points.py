@@ -1,0 +1,239 @@
+"""Where a representation changes, read off its E×E matrix by change-point detection.
+
+The similarities are inner products of unit vectors, one a checkpoint (for CKA: of the centred
+Grams). The checkpoints are cut into stretches of least scatter about their means (kernel
+change-point detection, Harchaoui and Cappé 2007), exactly, by `ruptures`' PELT (Killick et al.
+2012). The number of cuts is the one at which each explains at least LEAST_GAIN of the whole
+scatter; a stretch has at least two checkpoints.
+
+Less scatter also explains drifts and random walks, which are cut as well, into two to four
+stretches. So two kinds of cuts count as changes (steps.py):
+
+* leaps: PELT's cuts of the path that takes only those steps between neighbouring checkpoints that
+  are 3 to 6 times as long as the steps around them, and stands still otherwise;
+* blocks: PELT's cuts of the path itself, if the means of the two stretches are 3 to 6 times as far
+  apart as those of parts of each stretch.
+
+How many times depends on the number of dimensions in which the steps go: 6 in one, 3 in many.
+
+Measured by `benchmarks/change_points.py`, 160 paths of each shape with 12, 20, 40 and 60
+checkpoints. Thresholds were chosen on random walks, lines and noisy blocks with other seeds, and the
+rule was changed once after a first measurement, because of walks on a circle and leaps out of steady
+drifts; the other shapes decided nothing. A change is found in 0 to 5 of 100 random walks in 1
+to 50 dimensions, Ornstein-Uhlenbeck processes, noises, smooth curves and steady drifts, of these
+also on a sphere and of eight layers jointly; in 22 of 100 one-dimensional walks that normalising
+bends round half a circle, which crowds their ends into blocks. A leap of ten usual steps is found in
+all of the steady drifts and walks in 3 and 50 dimensions and in 96 of 100 walks in one (12
+checkpoints: 88), wherever two checkpoints lie on each side.
+
+A checkpoint weighs as much as the log-epochs nearest to it. Without weights the cuts follow the
+schedule: those of a steady drift move from epochs 20 and 100 to 80 and 220 when each of 400 epochs
+is a checkpoint instead of 40 log-spaced ones.
+
+A cut is placed where it explains most, and could as well be where it explains nearly as much: its
+interval, neighbouring checkpoints for a sharp break. The initial model is left out: leaving it is a
+change in every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from ruptures import Pelt
+from ruptures.base import BaseCost
+
+from repdyn.analysis.steps import leaps, least_ratio, stands_apart, with_steps
+from repdyn.records import FloatArray, IntArray, Interval
+
+LEAST_GAIN = 0.1
+"""Share of the whole scatter that a change point must explain."""
+
+LEAST_SCATTER = 1e-4
+"""Mean squared distance from the mean, in units of a representation's norm, below which a layer
+stood still. Stored CKA is off by up to 1e-4 (LeViT; most of it the float32 forward pass, ResNet and
+ViT 1e-5), but that is of dissimilar checkpoints. Where the similarity is above .999, as between
+checkpoints of a layer that stands still, errors are of second order: up to 3e-6."""
+
+LEAST_CHECKPOINTS = 4
+"""Checkpoints below which there are no two stretches."""
+
+NEARLY = 0.95
+"""Share of what a cut explains that it explains at every place of its interval."""
+
+RESAMPLES, COVERED = 1000, 0.95
+"""Draws of layers for the interval of a joint cut, and the central share of them it covers."""
+
+
+@dataclass(frozen=True)
+class ChangePoints:
+    """The changes found.
+
+    Attributes:
+        epochs: for each the first checkpoint after it, increasing.
+        intervals: epochs between which each lies, the first of them before the change, the last
+            after it.
+    """
+
+    epochs: tuple[int, ...] = ()
+    intervals: tuple[Interval, ...] = ()
+
+
+def change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoints:
+    """Return the changes of one layer.
+
+    Args:
+        similarity: (E, E).
+        epochs: of the checkpoints, (E,).
+
+    Returns:
+        Nothing for a layer that stood still or only drifted, has NaN, or too few checkpoints.
+    """
+    return joint_change_points(similarity[None], epochs)
+
+
+def joint_change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoints:
+    """Return the changes of all layers together, those of the sum of their kernels.
+
+    Each kernel is divided by the layer's scatter, so that a layer counts by when it changes and not
+    by how much. Intervals also cover where the cut falls when layers are drawn anew (bootstrap).
+
+    Args:
+        similarity: (L, E, E); layers that stood still or have NaN do not count.
+        epochs: of the checkpoints, (E,).
+    """
+    trained = epochs >= 1
+    if trained.sum() < LEAST_CHECKPOINTS:
+        return ChangePoints()
+    at = epochs[trained]
+    weights = log_epoch_weights(at)
+    kept = similarity[:, trained][:, :, trained].astype(np.float64)
+    kept = kept[np.isfinite(kept).all(axis=(1, 2))]
+    scatters = np.array([_Scatter(weights).fit(kernel).error(0, len(at)) for kernel in kept])
+    moved = scatters >= LEAST_SCATTER * weights.sum()
+    if not moved.any():
+        return ChangePoints()
+    kernels = kept[moved] / scatters[moved, None, None]
+    floor = float((LEAST_SCATTER / scatters[moved]).mean())
+    places = _changes(kernels, np.log(at), weights, floor)
+    return ChangePoints(
+        tuple(int(at[cut]) for cut in sorted(places)),
+        tuple((int(at[low - 1]), int(at[high])) for _, (low, high) in sorted(places.items())),
+    )
+
+
+def log_epoch_weights(epochs: IntArray) -> NDArray[np.float64]:
+    """Return how many log-epochs are nearest to each checkpoint, (E,), within the run."""
+    at = np.log(epochs.astype(np.float64))
+    borders = np.concatenate([at[:1], (at[1:] + at[:-1]) / 2, at[-1:]])
+    return np.asarray(np.diff(borders))
+
+
+class _Scatter(BaseCost):  # type: ignore[misc]  # ruptures has no types
+    """Weighted scatter of a stretch of checkpoints about their mean, from their kernel.
+
+    Σ w_i k_ii - ΣΣ w_i w_j k_ij / Σ w_i, in constant time by running sums.
+    """
+
+    model = "weighted kernel"
+    min_size = 2
+
+    def __init__(self, weights: NDArray[np.float64]) -> None:
+        self._weights = weights
+
+    def fit(self, signal: NDArray[np.float64]) -> _Scatter:
+        """Take in the kernel, (E, E)."""
+        self.signal = signal
+        w = self._weights
+        self._mass = np.pad(np.cumsum(w), (1, 0))
+        self._squares = np.pad(np.cumsum(w * np.diagonal(signal)), (1, 0))
+        self._products = np.pad((w[:, None] * w * signal).cumsum(axis=0).cumsum(axis=1), (1, 0))
+        return self
+
+    def error(self, start: int, end: int) -> float:
+        """Return the scatter of the checkpoints start … end - 1."""
+        p = self._products
+        inner = p[end, end] - p[start, end] - p[end, start] + p[start, start]
+        squares = self._squares[end] - self._squares[start]
+        return float(squares - inner / (self._mass[end] - self._mass[start]))
+
+    def explained(self, start: int, cut: int, end: int) -> float:
+        """Return by how much a cut lessens the scatter of a stretch."""
+        return self.error(start, end) - self.error(start, cut) - self.error(cut, end)
+
+
+Cut = tuple[int, int, int]
+"""Where the stretch before a cut starts, the cut, and where the stretch after it ends: indices."""
+
+
+def _cuts(kernel: NDArray[np.float64], weights: NDArray[np.float64]) -> list[Cut]:
+    """Return the cuts of which each explains at least LEAST_GAIN of the whole scatter."""
+    scatter = _Scatter(weights).fit(kernel)
+    normalised = kernel / scatter.error(0, len(weights))
+    detector = Pelt(custom_cost=scatter.fit(normalised), min_size=scatter.min_size, jump=1)
+    ends = [0, *detector.fit_predict(normalised, pen=LEAST_GAIN)]
+    return list(zip(ends, ends[1:], ends[2:], strict=False))
+
+
+def _changes(
+    kernels: NDArray[np.float64],
+    tau: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    floor: float,
+) -> dict[int, Interval]:
+    """Return the cuts that are changes, each with the first and the last place where it may be.
+
+    Args:
+        kernels: of the layers, each divided by its scatter, (L, E, E).
+        tau: log-epochs of the checkpoints, (E,).
+        weights: of the checkpoints, (E,).
+        floor: squared distance that the accuracy of the kernels' mean leaves open.
+    """
+    whole = kernels.mean(axis=0)
+    ratio = least_ratio(whole, floor)
+    found: dict[int, Interval] = {}
+    far = leaps(whole, tau, ratio, floor)
+    if far.any():
+        leaping = with_steps(kernels, far)
+        for cut in _cuts(leaping.mean(axis=0), weights):
+            found[cut[1]] = _interval([_Scatter(weights).fit(one) for one in leaping], cut)
+    for cut in _cuts(whole, weights):
+        known = any(low <= cut[1] <= high for low, high in found.values())
+        if not known and stands_apart(whole, weights, cut, ratio, floor):
+            found[cut[1]] = _interval([_Scatter(weights).fit(one) for one in kernels], cut)
+    return found
+
+
+def _places(cut: Cut) -> range:
+    """Return where the stretch of a cut could be cut."""
+    start, _, end = cut
+    return range(start + _Scatter.min_size, end - _Scatter.min_size + 1)
+
+
+def _near(explained: NDArray[np.float64], chosen: int) -> tuple[int, int]:
+    """Return the first and the last index about the chosen up to which nearly as much is explained."""
+    worse = np.flatnonzero(explained < NEARLY * explained[chosen])
+    low = max((int(k) + 1 for k in worse if k < chosen), default=0)
+    high = min((int(k) - 1 for k in worse if k > chosen), default=len(explained) - 1)
+    return low, high
+
+
+def _interval(layers: Sequence[_Scatter], cut: Cut) -> Interval:
+    """Return the first and the last place where a cut may as well be.
+
+    Args:
+        layers: their normalised kernels.
+        cut: of all of them.
+    """
+    start, chosen, end = cut
+    places = _places(cut)
+    explained = np.array([[one.explained(start, k, end) for k in places] for one in layers])
+    low, high = _near(explained.sum(axis=0), chosen - places[0])
+
+    count = len(layers)
+    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    tails = ((1 - COVERED) / 2, (1 + COVERED) / 2)
+    least, most = np.quantile(np.argmax(draws @ explained, axis=1), tails, method="nearest")
+    return places[min(low, int(least))], places[max(high, int(most))]

@@ -1,0 +1,131 @@
+"""What a score would be if there were nothing in it: its rank among values that chance gives.
+
+A rank is the share of the null's values that are smaller: near 1 or near 0 the score says more than
+chance does. That of the break at perfect fit is in scores.py, among the run's own other epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.analysis.drift import interpolated
+
+DRAWS = 400
+"""Of each null: a rank is good to about .02."""
+
+Rates = NDArray[np.float64]
+
+
+def synchrony_rank(parts: Sequence[Rates]) -> float:
+    """Return the rank of the mean correlation of layers among those of shifted layers.
+
+    Each layer is shifted against the others by a random stretch of log-epochs, round the end to the
+    beginning, in each part apart. So it keeps its own ups and downs, by which even layers that have
+    nothing to do with each other correlate in a short run, and loses when they happen.
+
+    Args:
+        parts: the layers' log rates without trends, (L, T) of each part; of layers that vary.
+
+    Returns:
+        NaN with fewer than two layers.
+    """
+    layers = len(parts[0]) if parts else 0
+    if layers < 2:
+        return float("nan")
+    spread = np.concatenate(parts, axis=1).std(axis=1, keepdims=True)
+    scaled = [part / spread for part in parts]
+    rng = np.random.default_rng(0)
+    value = sum(float(np.square(part.sum(axis=0)).sum()) for part in scaled)
+    drawn = np.zeros(DRAWS)
+    for part in scaled:
+        length = part.shape[1]
+        shifts = rng.integers(length, size=(DRAWS, layers, 1))
+        for i, shift in enumerate(shifts):
+            shifted = np.take_along_axis(part, (np.arange(length) + shift) % length, axis=1)
+            drawn[i] += np.square(shifted.sum(axis=0)).sum()
+    # the square of the layers' sum is their number and twice the sum of their correlations
+    return _rank(value, drawn)
+
+
+def spread_rank(places: NDArray[np.float64], between: NDArray[np.float64]) -> float:
+    """Return the rank of the spread of some places among those drawn independently.
+
+    Args:
+        places: log-epochs, one a layer, (L,).
+        between: log-epochs to draw from, (T,).
+    """
+    drawn = np.random.default_rng(0).choice(between, size=(DRAWS, len(places)))
+    return _rank(float(places.std()), drawn.std(axis=1))
+
+
+def slope_rank(values: NDArray[np.float64]) -> float:
+    """Return the rank of a slope over depth among those of the layers in other orders.
+
+    Args:
+        values: of the layers in order of depth, (L,).
+
+    Returns:
+        With few layers no rank is near 1: of three, one order in six is the right one.
+    """
+    rng = np.random.default_rng(0)
+    depth = np.linspace(-1, 1, len(values))
+    orders = rng.permuted(np.tile(values, (DRAWS, 1)), axis=1)
+    return _rank(float(values @ depth), orders @ depth)
+
+
+def variation_rank(
+    matrices: NDArray[np.float64], at: NDArray[np.float64], begin: float, end: float, step: float
+) -> float:
+    """Return the rank of amplitude_cv among the run's other stretches, as long in log-epoch.
+
+    Args:
+        matrices: (L, E, E).
+        at: log-epochs of the checkpoints, (E,).
+        begin, end: of the stretch; none that overlap with it count.
+        step: between stretches.
+
+    Returns:
+        NaN where the run has room for no other.
+    """
+    length = end - begin
+    begins = np.arange(at[0], at[-1] - length + 1e-9, step)
+    begins = begins[np.abs(begins - begin) >= length - 1e-9]
+    if not len(begins):
+        return float("nan")
+    return _rank(
+        float(variation(matrices, at, np.array([begin]), length)[0]),
+        variation(matrices, at, begins, length),
+    )
+
+
+def variation(
+    matrices: NDArray[np.float64],
+    at: NDArray[np.float64],
+    begins: NDArray[np.float64],
+    length: float,
+) -> NDArray[np.float64]:
+    """Return the coefficient of variation over layers of their change over some stretches.
+
+    Args:
+        matrices: (L, E, E).
+        at: log-epochs of the checkpoints, (E,).
+        begins: of the stretches, (T,).
+        length: of each.
+
+    Returns:
+        (T,); NaN where the layers do not change.
+    """
+    change = 1 - interpolated(matrices, at, begins, begins + length)
+    mean = change.mean(axis=0)
+    return np.asarray(change.std(axis=0) / np.where(mean > 0, mean, np.nan))
+
+
+def _rank(value: float, drawn: NDArray[np.float64]) -> float:
+    """Return the share of finite values that are smaller; alike but for rounding is not smaller."""
+    known = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or not len(known):
+        return float("nan")
+    return float(np.mean(known < value - 1e-9 * abs(value)))

@@ -1,0 +1,227 @@
+"""Phase boundaries, read off the curves; those of the representations are in change_points.py.
+
+Boundaries are epochs of the run; each definition, and that of the interval of epochs in which the
+boundary lies, stands in the docstring of its function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.records import Curve, Dynamics, FloatArray, Interval, Phases
+
+PERFECT = 0.999
+"""Training accuracy that counts as perfect fit: one example of a thousand may be missed."""
+
+FALLEN = 0.995
+"""Training accuracy below which a run has fallen back from perfect fit."""
+
+ONSET_SHARE = 0.1
+"""Share of the way from its minimum to 1 that noisy-fit accuracy rises before memorisation counts
+as begun."""
+
+LEAST_REACH, REACH = 2, 0.1
+"""How far to either side the running median of a curve reaches: epochs, and share of the epoch.
+Curves change by ratios of epochs, their jitter does not."""
+
+LEAST_EPOCHS = 2 * (2 * LEAST_REACH + 1)
+"""Epochs of a curve below which its lowest point is not looked for: two windows of the running
+median, one for what lies before it and one for what lies after. In fewer epochs all medians are of
+much the same values, and the jitter is that of the learning itself."""
+
+LEAST_PEAK = 0.02
+"""Smallest rise and fall of the test error that counts as a peak."""
+
+JITTERS = 2
+"""Times the jitter of a curve within which two of its values are told apart by nothing."""
+
+LEAST_JITTERY = 20
+"""Epochs from the start of a curve over which its jitter is taken, at least: up to the boundary,
+since after it the curve may stand at its ceiling."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """An epoch, and the first and last at which the boundary may as well lie."""
+
+    epoch: int
+    interval: Interval
+
+
+def find_phases(curves: Mapping[str, Curve], dynamics: Dynamics | None) -> Phases:
+    """Find the boundaries between the phases of a run.
+
+    Args:
+        curves: of the run, with `train/acc`, `test/acc` and, with label noise, `train/acc_noisy`;
+            a boundary whose curve is missing is None.
+        dynamics: for the change points; None leaves them out.
+    """
+    train_acc = curves.get("train/acc")
+    test_min, test_peak = test_error_extremes(curves.get("test/acc"))
+    named = {
+        "onset": memorisation_onset(curves.get("train/acc_noisy")),
+        "fit": perfect_fit(train_acc),
+        "test_min": test_min,
+        "test_peak": test_peak,
+    }
+    found = {name: boundary for name, boundary in named.items() if boundary is not None}
+    epochs = {name: boundary.epoch for name, boundary in found.items()}
+    phases = Phases(
+        onset=epochs.get("onset"),
+        fit=epochs.get("fit"),
+        test_min=epochs.get("test_min"),
+        test_peak=epochs.get("test_peak"),
+        spikes=loss_spikes(train_acc),
+        intervals={name: boundary.interval for name, boundary in found.items()},
+    )
+    return phases if dynamics is None else _with_change_points(phases, dynamics)
+
+
+def _with_change_points(phases: Phases, dynamics: Dynamics) -> Phases:
+    # ruptures takes a second to import, and only the end of a run needs it
+    from repdyn.analysis.change_points import change_points, joint_change_points
+
+    layers = [change_points(matrix, dynamics.epochs) for matrix in dynamics.cka]
+    joint = joint_change_points(dynamics.cka, dynamics.epochs)
+    return replace(
+        phases,
+        change_points=tuple(layer.epochs for layer in layers),
+        change_intervals=tuple(layer.intervals for layer in layers),
+        joint=joint.epochs,
+        joint_intervals=joint.intervals,
+    )
+
+
+def perfect_fit(train_acc: Curve | None) -> Boundary | None:
+    """Return the first epoch at which training accuracy reaches PERFECT.
+
+    Its interval begins where accuracy is within JITTERS times its jitter of that, and ends where
+    its running median reaches PERFECT, since a single epoch may reach it by luck.
+    """
+    if train_acc is None:
+        return None
+    at = _first(train_acc.values >= PERFECT)
+    if at is None:
+        return None
+    noise = JITTERS * jitter(train_acc.values[: max(at + 1, LEAST_JITTERY)])
+    early = _first(train_acc.values >= PERFECT - noise)
+    late = _first(running_median(train_acc) >= PERFECT)
+    return _boundary(train_acc, early, at, late)
+
+
+def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
+    """Return the epochs after perfect fit at which training accuracy falls below FALLEN.
+
+    Of a stretch of such epochs the first is given.
+    """
+    fit = perfect_fit(train_acc)
+    if train_acc is None or fit is None:
+        return ()
+    fallen = (train_acc.values < FALLEN) & (train_acc.epochs > fit.epoch)
+    starts = fallen & ~np.concatenate([[False], fallen[:-1]])
+    return tuple(int(epoch) for epoch in train_acc.epochs[starts])
+
+
+def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
+    """Return when the flipped labels begin to be fit; None without label noise or LEAST_EPOCHS.
+
+    While what generalises is learned, flipped labels are contradicted, and noisy-fit accuracy (their
+    share that is predicted as flipped) falls below chance. The onset is the first epoch after its
+    minimum m at which its running median reaches m + ONSET_SHARE·(1 - m). Its interval is from
+    where the median reaches JITTERS times the curve's jitter less to where it reaches as much
+    more: m is the least of many medians, and tends to be too low by as much as they err.
+
+    Without flipped labels, atypical examples, which too are fit late and only by memorisation,
+    could stand in for them; but which are atypical is known only from what each example was
+    predicted as over the epochs, and runs do not record that.
+    """
+    if noisy_fit is None or len(noisy_fit.values) < LEAST_EPOCHS:
+        return None
+    smooth = running_median(noisy_fit)
+    start = int(np.nanargmin(smooth))
+    threshold = smooth[start] + ONSET_SHARE * (1 - smooth[start])
+    after = np.arange(len(smooth)) >= start
+    at = _first(after & (smooth >= threshold))
+    if at is None:
+        return None
+    noise = JITTERS * jitter(noisy_fit.values[: max(at + 1, LEAST_JITTERY)])
+    early = _first(after & (smooth >= threshold - noise))
+    late = _first(after & (smooth >= threshold + noise))
+    return _boundary(noisy_fit, early, at, late)
+
+
+def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Boundary | None]:
+    """Return the test error's minimum and its later peak; None for fewer than LEAST_EPOCHS epochs.
+
+    Epoch-wise double descent (Nakkiran et al. 2020): the error falls, rises to a peak and falls
+    again. The peak is where the smaller of the rise from the lowest error before it and the fall to
+    the lowest after it is largest, on the running median; it counts if that exceeds LEAST_PEAK and
+    three times the curve's jitter. The minimum is sought before the peak, or everywhere without
+    one, and is the first epoch within JITTERS times the jitter of it. If that is where the curve
+    begins, the error has not fallen, so there is no minimum, and what comes after is no second
+    descent.
+
+    The interval of each is from the first to the last epoch that close to it, whether or not the
+    error leaves that range in between: of an error that stays flat it is long.
+    """
+    if test_acc is None or len(test_acc.values) < LEAST_EPOCHS:
+        return None, None
+    error = 1 - running_median(test_acc)
+    noise = jitter(test_acc.values)
+    rise = error - np.minimum.accumulate(error)
+    fall = error - np.minimum.accumulate(error[::-1])[::-1]
+    height = np.minimum(rise, fall)
+    peak = int(np.argmax(height))
+    if height[peak] >= max(LEAST_PEAK, 3 * noise):
+        low = _minimum(test_acc, error[: peak + 1], JITTERS * noise)
+        if low is not None:
+            first, last = _within(height, JITTERS * noise)
+            return low, _boundary(test_acc, first, peak, last)
+    return _minimum(test_acc, error, JITTERS * noise), None
+
+
+def _minimum(test_acc: Curve, error: NDArray[np.float64], reach: float) -> Boundary | None:
+    """Return the first epoch within reach of the lowest error; None if the curve begins there."""
+    first, last = _within(-error, reach)
+    return _boundary(test_acc, first, first, last) if first > 0 else None
+
+
+def jitter(values: FloatArray) -> float:
+    """Return the standard deviation of a curve about its trend.
+
+    The median absolute second difference, which a steady trend leaves alone and a few jumps hardly
+    move, · 1.4826 / √6; 0 of fewer than three values.
+    """
+    if len(values) < 3:
+        return 0.0
+    return 1.4826 * float(np.median(np.abs(np.diff(values, 2)))) / math.sqrt(6)
+
+
+def running_median(curve: Curve) -> NDArray[np.float64]:
+    """Return for each epoch the median of the values around it, as far as REACH and LEAST_REACH say."""
+    reach = np.maximum(LEAST_REACH, REACH * curve.epochs)
+    first = np.searchsorted(curve.epochs, curve.epochs - reach)
+    last = np.searchsorted(curve.epochs, curve.epochs + reach, side="right")
+    return np.array([np.median(curve.values[a:b]) for a, b in zip(first, last, strict=True)])
+
+
+def _first(reached: NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(reached)) if reached.any() else None
+
+
+def _within(heights: NDArray[np.float64], reach: float) -> tuple[int, int]:
+    """Return the first and the last index within reach of the greatest height."""
+    near = np.flatnonzero(heights >= heights.max() - reach)
+    return int(near[0]), int(near[-1])
+
+
+def _boundary(curve: Curve, early: int | None, at: int, late: int | None) -> Boundary:
+    """Return a boundary from indices; an end that the curve does not reach is its own."""
+    first = 0 if early is None else early
+    last = len(curve.epochs) - 1 if late is None else late
+    return Boundary(int(curve.epochs[at]), (int(curve.epochs[first]), int(curve.epochs[last])))

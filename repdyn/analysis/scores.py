@@ -1,0 +1,244 @@
+"""Scores of a run: how distinguishable its phases are, and how synchronously its layers change.
+
+All are taken from the drift rates (drift.py) of the layers after the first, which hardly moves: a
+stem or patch embedding. Each is given for both kinds of similarity, `…_cka` and `…_regions`, and
+beside it, as `…_rank`, its place in a null: what it would be without what it tells of (nulls.py).
+
+They are chosen against simpler ones that fail. Similarity within phases minus similarity between
+them grows with the width of the window; the correlation of whole E×E matrices is near 1 for any two
+layers, since all of them fall off from the diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.analysis.drift import FLOOR, LAG, STEP, Drift, drift
+from repdyn.analysis.nulls import (
+    slope_rank,
+    spread_rank,
+    synchrony_rank,
+    variation,
+    variation_rank,
+)
+from repdyn.records import Dynamics, FloatArray, IntArray, Phases
+
+Kind = Literal["cka", "regions"]
+
+REACH = float(np.log(2.5))
+"""How far the windows before and after a break reach, in log-epoch."""
+
+LEAST_POINTS = 10
+"""Points of a stretch below which a trend says nothing."""
+
+MEANINGS: Mapping[str, str] = {
+    "fit_break": "log₂ of how many times slower layers drift just after perfect fit than before",
+    "fit_break_rank": "share of the run's other epochs at which drift slows down less",
+    "fit_break_least_rank": "the same of the layer where it is least; near 1: all layers break",
+    "synchrony": "correlation of the layers' drift rates, trends removed; 1: they move together",
+    "synchrony_rank": "share of draws of layers shifted in time that correlate less; .5: chance",
+    "synchrony_outside_fit": "synchrony away from perfect fit, whose break all layers share",
+    "synchrony_outside_fit_rank": "its rank among draws of layers shifted in time; .5: chance",
+    "amplitude_cv": "spread over layers of the change from onset to fit; 0: all change alike",
+    "amplitude_cv_rank": "share of the run's other stretches, as long, over which it is smaller",
+    "break_spread": "spread over layers of the epoch of the largest slowdown, in decades",
+    "break_spread_rank": "share of draws of epochs that spread less; near 0: all at one epoch",
+    "depth_drift": "log₂ of how many times faster the last layer drifts than the first, by a line",
+    "depth_drift_rank": "share of other orders of the layers in which it is smaller; .5: chance",
+}
+"""What each score says, by its name without `_cka` or `_regions`."""
+
+
+def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[str, float]:
+    """Return the scores that are defined for this run, by name."""
+    scores: dict[str, float] = {}
+    for kind in get_args(Kind):
+        matrices = dynamics.cka if kind == "cka" else dynamics.regions
+        found = _scores(matrices[1:], dynamics.epochs, phases)
+        ranks = layer_fit_breaks(dynamics, phases, kind)[1]
+        found["fit_break_least_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
+        scores |= {
+            f"{name}_{kind}": float(found[name])
+            for name in MEANINGS
+            if np.isfinite(found.get(name, np.nan))
+        }
+    return scores
+
+
+def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str, float]:
+    trained = epochs >= 1  # before, the output of a last layer that starts at zero is undefined
+    finite = matrices[np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))]
+    drifts = drift(finite, epochs) if len(finite) else None
+    if drifts is None:
+        return {}
+    scores: dict[str, float] = {}
+    scores["depth_drift"], scores["depth_drift_rank"] = depth_drift(drifts)
+    scores["synchrony"], scores["synchrony_rank"] = synchrony(drifts)
+    scores["break_spread"], scores["break_spread_rank"] = break_spread(drifts)
+    if phases.fit is not None and phases.fit >= 1:
+        tau = float(np.log(phases.fit))
+        scores["fit_break"], scores["fit_break_rank"] = fit_break(drifts, tau)
+        outside = synchrony(drifts, without=tau)
+        scores["synchrony_outside_fit"], scores["synchrony_outside_fit_rank"] = outside
+        if phases.onset is not None and 1 <= phases.onset < phases.fit:
+            amplitude = amplitude_cv(finite, epochs, phases.onset, phases.fit)
+            scores["amplitude_cv"], scores["amplitude_cv_rank"] = amplitude
+    return scores
+
+
+def slowdown(drifts: Drift) -> NDArray[np.float64]:
+    """Return at each log-epoch the mean log rate before it less the one after it, (L, T).
+
+    Before is τ - ln 2.5 … τ - δ/2, after its mirror image: within δ/2 of τ a rate is taken across
+    it. NaN where a window is cut off by the ends of the run.
+    """
+    tau, rates = drifts.tau, drifts.log_rate
+    sums = np.concatenate([np.zeros((len(rates), 1)), np.cumsum(rates, axis=1)], axis=1)
+
+    def mean_between(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+        first = np.searchsorted(tau, low - 1e-9)
+        last = np.searchsorted(tau, high + 1e-9)
+        whole = (low >= tau[0] - 1e-9) & (high <= tau[-1] + 1e-9) & (last > first)
+        means = (sums[:, last] - sums[:, first]) / np.maximum(last - first, 1)
+        return np.where(whole, means, np.nan)
+
+    before = mean_between(tau - REACH, tau - LAG / 2)
+    after = mean_between(tau + LAG / 2, tau + REACH)
+    return np.asarray(before - after)
+
+
+def fit_break(drifts: Drift, fit: float) -> tuple[float, float]:
+    """Return the break at perfect fit, and its rank among the breaks elsewhere in the run.
+
+    Args:
+        drifts: of the layers.
+        fit: log-epoch of perfect fit.
+
+    Returns:
+        F, the mean over layers of the slowdown at the fit; and the share of log-epochs farther from
+        it than ln 2.5, whose windows do not hold it, at which the slowdown is smaller. NaN where
+        the run ends too soon after the fit, or has no such other epochs.
+    """
+    return _break(slowdown(drifts).mean(axis=0), drifts.tau, fit)
+
+
+def layer_fit_breaks(
+    dynamics: Dynamics, phases: Phases, kind: Kind
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the break at perfect fit of each layer after the first, and its rank.
+
+    Break and rank are as in fit_break, of one layer's slowdown instead of the mean's: a transition
+    across all layers has a high rank in each of them, while a mean may be carried by a few.
+
+    Returns:
+        Breaks (L-1,) and ranks (L-1,); NaN for all layers without a perfect fit, and for a layer
+        that has NaN before it or within the window after it.
+    """
+    matrices = (dynamics.cka if kind == "cka" else dynamics.regions)[1:]
+    found = np.full((2, len(matrices)), np.nan)
+    drifts = drift(matrices, dynamics.epochs)
+    if drifts is not None and phases.fit is not None and phases.fit >= 1:
+        at = float(np.log(phases.fit))
+        for layer, slowdowns in enumerate(slowdown(drifts)):
+            found[:, layer] = _break(slowdowns, drifts.tau, at)
+    return found[0], found[1]
+
+
+def _break(
+    slowdowns: NDArray[np.float64], tau: NDArray[np.float64], at: float
+) -> tuple[float, float]:
+    """Return a slowdown and its rank among those farther away than its windows reach.
+
+    Args:
+        slowdowns: at each log-epoch, (T,), NaN where unknown.
+        tau: log-epochs, (T,).
+        at: log-epoch of the break.
+    """
+    known = np.isfinite(slowdowns)
+    if not known.any() or not tau[known][0] - 1e-9 <= at <= tau[known][-1] + 1e-9:
+        return float("nan"), float("nan")
+    value = float(np.interp(at, tau[known], slowdowns[known]))
+    others = slowdowns[known & (np.abs(tau - at) > REACH)]
+    rank = float(np.mean(others < value)) if len(others) else float("nan")
+    return value, rank
+
+
+def synchrony(drifts: Drift, without: float | None = None) -> tuple[float, float]:
+    """Return the mean correlation of pairs of layers' log rates, with linear trends removed.
+
+    Args:
+        drifts: of the layers.
+        without: a log-epoch; the stretch of ± ln 2.5 about it is left out, and trend and level are
+            removed on either side of it, so that a break there does not count.
+
+    Returns:
+        Between -1 and 1, and its rank among that of layers shifted against each other; NaN with
+        fewer than two layers that vary.
+    """
+    tau = drifts.tau
+    sides = [np.ones(len(tau), dtype=bool)]
+    if without is not None:
+        sides = [tau < without - REACH, tau > without + REACH]
+    parts = [_detrended(tau[s], drifts.log_rate[:, s]) for s in sides if s.sum() >= LEAST_POINTS]
+    if not parts:
+        return float("nan"), float("nan")
+    rest = np.concatenate(parts, axis=1)
+    varies = rest.std(axis=1) > 1e-9
+    if varies.sum() < 2:
+        return float("nan"), float("nan")
+    pairs = np.corrcoef(rest[varies])[np.triu_indices(varies.sum(), 1)]
+    return float(pairs.mean()), synchrony_rank([part[varies] for part in parts])
+
+
+def amplitude_cv(
+    matrices: FloatArray, epochs: IntArray, onset: int, fit: int
+) -> tuple[float, float]:
+    """Return the coefficient of variation over layers of 1 - S(onset, fit), and its rank.
+
+    The rank is among the run's other stretches of the same ratio of epochs.
+    """
+    if len(matrices) < 2:
+        return float("nan"), float("nan")
+    trained = epochs >= 1
+    at = np.log(epochs[trained].astype(np.float64))
+    begin, end = (float(np.log(epoch)) for epoch in (onset, fit))
+    inside = matrices[:, trained][:, :, trained].astype(np.float64)
+    value = variation(inside, at, np.array([begin]), end - begin)[0]
+    return float(value), variation_rank(inside, at, begin, end, STEP)
+
+
+def break_spread(drifts: Drift) -> tuple[float, float]:
+    """Return the standard deviation over layers of log₁₀ of the epoch of the largest slowdown.
+
+    Its rank is among that of epochs drawn from the run, log-uniformly, one a layer.
+    """
+    drops = slowdown(drifts)
+    known = np.isfinite(drops).all(axis=0)
+    if len(drops) < 2 or not known.any():
+        return float("nan"), float("nan")
+    tau = drifts.tau[known]
+    largest = tau[np.argmax(drops[:, known], axis=1)]
+    return float(np.std(largest / np.log(10))), spread_rank(largest, tau)
+
+
+def depth_drift(drifts: Drift) -> tuple[float, float]:
+    """Return the slope over relative depth of log₂ of the layers' mean drift rates, and its rank.
+
+    Depth runs from 0, the first layer that counts, to 1, the last; the slope is that of the line of
+    least squares, the rank among the same layers in other orders. A rank correlation is 1 in nearly
+    every run, however much faster the deep move.
+    """
+    mean = np.log2(np.maximum(drifts.rate.mean(axis=1), 0) + FLOOR)
+    if len(mean) < 3:
+        return float("nan"), float("nan")
+    slope = np.polynomial.polynomial.polyfit(np.linspace(0, 1, len(mean)), mean, 1)[1]
+    return float(slope), slope_rank(mean)
+
+
+def _detrended(tau: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    line = np.polynomial.polynomial.polyfit(tau, rates.T, 1)
+    return np.asarray(rates - np.polynomial.polynomial.polyval(tau, line))

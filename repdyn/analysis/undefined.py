@@ -1,0 +1,194 @@
+"""Why a run lacks a phase boundary or a score, in plain words, from what is stored of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import get_args
+
+import numpy as np
+
+from repdyn.analysis.drift import LAG, WIDEST
+from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT
+from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, REACH, Kind, compute_scores
+from repdyn.records import Curve, Dynamics, FloatArray, IntArray, Phases
+
+NO_FLIPPED = "undefined without label noise: no labels are flipped"
+
+NOT_STORED = "defined, but not among the scores that were stored with this run"
+
+REACHES = math.exp(REACH + LAG / 2)
+"""Times the epoch of a break that the run must reach, for the window after it and the lag of a rate;
+the window before it begins at one such part of the epoch."""
+
+AT_FIT = ("fit_break", "fit_break_rank", "fit_break_least_rank")
+OUTSIDE_FIT = ("synchrony_outside_fit", "synchrony_outside_fit_rank")
+AMPLITUDE = ("amplitude_cv", "amplitude_cv_rank")
+BREAK_SPREAD = ("break_spread", "break_spread_rank")
+DEPTH_DRIFT = ("depth_drift", "depth_drift_rank")
+
+
+def undefined_phases(curves: Mapping[str, Curve], phases: Phases) -> dict[str, str]:
+    """Return for each boundary that the run lacks why, by the names of `Phases.markers`.
+
+    Args:
+        curves: of the run, as find_phases takes them.
+        phases: found in them.
+    """
+    reasons = {
+        "onset": _no_onset(curves),
+        "fit": _no_fit(curves.get("train/acc")),
+        "test_min": _too_short(curves.get("test/acc"), "test accuracy")
+        or "the test error never falls below where it begins",
+        "test_peak": _too_short(curves.get("test/acc"), "test accuracy")
+        or f"the test error does not rise and descend again by {LEAST_PEAK:g} or more",
+    }
+    return {name: why for name, why in reasons.items() if name not in phases.markers()}
+
+
+def undefined_scores(
+    dynamics: Dynamics, phases: Phases, scores: Mapping[str, float]
+) -> dict[str, str]:
+    """Return for each score that the run lacks why, by the names of compute_scores.
+
+    Args:
+        dynamics, phases: of the run.
+        scores: those that it has.
+    """
+    missing = [
+        (kind, stem)
+        for kind in get_args(Kind)
+        for stem in MEANINGS
+        if f"{stem}_{kind}" not in scores
+    ]
+    # earlier versions stored fewer of them
+    definable = compute_scores(dynamics, phases) if missing else {}
+    reasons: dict[str, str] = {}
+    for kind, stem in missing:
+        name = f"{stem}_{kind}"
+        matrices = (dynamics.cka if kind == "cka" else dynamics.regions)[1:]
+        why = _why(stem, matrices, dynamics.epochs, phases)
+        reasons[name] = NOT_STORED if name in definable else why
+    return reasons
+
+
+def _no_onset(curves: Mapping[str, Curve]) -> str:
+    if "train/acc_noisy" not in curves:
+        return NO_FLIPPED if "train/acc" in curves else "training accuracy is not recorded"
+    return (
+        _too_short(curves["train/acc_noisy"], "noisy-fit accuracy")
+        or "the flipped labels never begin to be fit"
+    )
+
+
+def _no_fit(train_acc: Curve | None) -> str:
+    if train_acc is None or not len(train_acc.values):
+        return "training accuracy is not recorded"
+    best = int(np.argmax(train_acc.values))
+    return (
+        f"training accuracy never reached {PERFECT:g}; its highest is "
+        f"{train_acc.values[best]:.3f}, at epoch {train_acc.epochs[best]}"
+    )
+
+
+def _too_short(curve: Curve | None, what: str) -> str:
+    """Return why nothing is sought in a curve, empty if something is."""
+    if curve is None:
+        return f"{what} is not recorded"
+    if len(curve.values) < LEAST_EPOCHS:
+        return f"{what} is known at {len(curve.values)} epochs; {LEAST_EPOCHS} are needed"
+    return ""
+
+
+def _why(stem: str, matrices: FloatArray, epochs: IntArray, phases: Phases) -> str:
+    trained = epochs >= 1
+    finite = np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))
+    at = epochs[trained]
+    needed = 3 if stem in DEPTH_DRIFT else 1 if stem in AT_FIT else 2
+    return (
+        _no_drift(at)
+        or _few_layers(len(matrices), int(finite.sum()), needed)
+        or _why_of(stem, at, phases)
+    )
+
+
+def _no_drift(at: IntArray) -> str:
+    """Return why the checkpoints (E,), without the initial model, give no drift rates."""
+    if len(at) < 2:
+        return f"{len(at)} checkpoints after epoch 0; at least 2 are needed"
+    gaps = np.diff(np.log(at.astype(np.float64)))
+    widest = int(np.argmax(gaps))
+    if gaps[widest] > WIDEST + 1e-9:
+        return (
+            f"no checkpoint between epochs {at[widest]} and {at[widest + 1]}; neighbouring ones may "
+            f"be at most {math.exp(WIDEST):.1f} × apart"
+        )
+    if gaps.sum() < LAG - 1e-9:
+        return (
+            f"the checkpoints end at epoch {at[-1]}; {math.exp(LAG):.1f} × the first, epoch "
+            f"{math.ceil(at[0] * math.exp(LAG))}, is needed"
+        )
+    return ""
+
+
+def _few_layers(count: int, finite: int, needed: int) -> str:
+    if finite >= needed:
+        return ""
+    lost = f", {count - finite} of them without a defined similarity" if finite < count else ""
+    return f"{count} layers after the first{lost}; {needed} are needed"
+
+
+def _why_of(stem: str, at: IntArray, phases: Phases) -> str:
+    """Return why a score is undefined of a run that has drift rates of enough layers."""
+    if stem in (*AT_FIT, *OUTSIDE_FIT, *AMPLITUDE):
+        if phases.fit is None:
+            return "needs perfect fit, which the run did not reach"
+        if phases.fit < 1:
+            return "the fit is perfect at epoch 0, before training"
+    if stem in AT_FIT:
+        return (
+            _cut_off(at, phases) or "no other epoch is far enough from the fit to be held against"
+        )
+    if stem in OUTSIDE_FIT:
+        return (
+            "too little of the run lies away from perfect fit, or fewer than two layers vary there"
+        )
+    if stem in AMPLITUDE:
+        return _no_stretch(stem, phases)
+    if stem in BREAK_SPREAD and at[-1] < REACHES**2 * at[0]:
+        least = math.ceil(REACHES**2 * at[0])
+        return f"run ends at epoch {at[-1]}; the windows of a break need epoch {least}"
+    if stem in ("synchrony", "synchrony_rank"):
+        return (
+            f"fewer than two layers vary, or the run has fewer than {LEAST_POINTS} points of drift"
+        )
+    return "not stored with this run"
+
+
+def _cut_off(at: IntArray, phases: Phases) -> str:
+    """Return why the windows about perfect fit do not lie within the run."""
+    fit = phases.fit or 0
+    least = math.ceil(REACHES * fit)
+    if at[-1] < least:
+        return (
+            f"run ends at epoch {at[-1]}, {at[-1] - fit} epochs after perfect fit; the fit break "
+            f"needs {REACHES:.2f} × the fit epoch = {least}"
+        )
+    if fit < REACHES * at[0]:
+        return (
+            f"perfect fit, at epoch {fit}, comes too soon; the fit break needs "
+            f"{REACHES:.2f} × the first checkpoint = {math.ceil(REACHES * at[0])}"
+        )
+    return ""
+
+
+def _no_stretch(stem: str, phases: Phases) -> str:
+    if phases.onset is None:
+        return "needs memorisation onset, which the run does not have"
+    if not 1 <= phases.onset < (phases.fit or 0):
+        return (
+            f"memorisation onset, at epoch {phases.onset}, is not between epoch 1 and perfect fit"
+        )
+    if stem == "amplitude_cv_rank":
+        return "the run has no other stretch as long as from onset to fit"
+    return "the layers do not change from onset to fit"

@@ -1,0 +1,59 @@
+"""Single things that are read off a record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from repdyn.analysis.undefined import NO_FLIPPED, undefined_phases, undefined_scores
+from repdyn.errors import UserError
+from repdyn.records import Curve, Dynamics, RunRecord
+
+
+def measured(record: RunRecord) -> Dynamics:
+    """Return what was measured.
+
+    Raises:
+        UserError: the run has no checkpoint yet.
+    """
+    if record.dynamics is None:
+        raise UserError(f"run {record.summary.run_id}: has no checkpoint yet; wait for its first")
+    return record.dynamics
+
+
+def lacks_label_noise(record: RunRecord) -> bool:
+    """Return whether the curves say that no label was flipped."""
+    return "train/acc" in record.curves and "train/acc_noisy" not in record.curves
+
+
+def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str, str]:
+    """Return for each boundary and score that a run lacks why, by name; see dynamics.undefined.
+
+    Args:
+        record: of the run.
+        ended: whether more may come; None asks its status. Of a run that goes on only an onset
+            that cannot come is undefined.
+    """
+    live = record.summary.status in ("RUNNING", "SCHEDULED")
+    if live if ended is None else not ended:
+        return {"onset": NO_FLIPPED} if lacks_label_noise(record) else {}
+    reasons = undefined_phases(record.curves, record.phases) if record.curves else {}
+    if record.dynamics is not None:
+        reasons |= undefined_scores(record.dynamics, record.phases, record.scores)
+    return reasons
+
+
+def last_epoch(record: RunRecord) -> int:
+    """Return the last epoch of which there is anything, 0 before there is."""
+    ends = [int(curve.epochs[-1]) for curve in record.curves.values() if len(curve.epochs)]
+    if record.dynamics is not None:
+        ends.append(int(record.dynamics.epochs[-1]))
+    return max(ends, default=0)
+
+
+def value_at(curve: Curve | None, epoch: int) -> float:
+    """Return a curve's last value up to an epoch, NaN where there is none."""
+    if curve is None:
+        return math.nan
+    past = curve.values[curve.epochs <= epoch]
+    return float(past[-1]) if len(past) else math.nan

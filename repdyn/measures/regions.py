@@ -1,0 +1,192 @@
+"""Decision regions: planes through input space, label maps, their agreement and fragmentation.
+
+Somepalli et al. (2022, *Can Neural Nets Learn the Same Model Twice?*): the class that a network
+gives to each point of the plane through three images. The same map can be drawn for a linear probe
+on a layer, which shows the decision regions that a linear reader of that layer would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor, nn
+
+from repdyn.layer import Layer
+from repdyn.measures.features import CHUNK, Reduce, layer_features
+from repdyn.measures.probes import LinearProbe
+from repdyn.records import ClassArray, class_dtype
+
+MARGIN = 0.25
+"""How far a grid reaches beyond the anchors' bounding box, as a share of its sides."""
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Planes x0 + a·v1 + b·v2 in the model's input space, v1 ⟂ v2 of length 1.
+
+    Attributes:
+        origin: x0, (P, D) float32.
+        v1, v2: unit vectors, (P, D) float32.
+        coords: (a, b) of the three anchors, (P, 3, 2) float64.
+        extent: (a_min, a_max, b_min, b_max) of the grid, (P, 4) float64.
+        shape: of one input.
+    """
+
+    origin: Tensor
+    v1: Tensor
+    v2: Tensor
+    coords: NDArray[np.float64]
+    extent: NDArray[np.float64]
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    def subset(self, indices: Sequence[int]) -> Planes:
+        """Return some of the planes, in the given order."""
+        i = list(indices)
+        return Planes(
+            self.origin[i], self.v1[i], self.v2[i], self.coords[i], self.extent[i], self.shape
+        )
+
+
+def planes_through(anchors: Tensor, margin: float = MARGIN) -> Planes:
+    """Return the planes through triplets of inputs, (P, 3, ...) as the model takes them.
+
+    v1 points from the first anchor to the second; v2 is the part of the way to the third that is
+    orthogonal to it (Gram-Schmidt).
+
+    Raises:
+        ValueError: three anchors of a plane lie on one line.
+    """
+    shape = tuple(anchors.shape[2:])
+    flat = anchors.flatten(2).double()
+    x0, to1, to2 = flat[:, 0], flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
+    length1 = to1.norm(dim=1, keepdim=True)
+    v1 = to1 / length1
+    along = (to2 * v1).sum(dim=1, keepdim=True)
+    across = to2 - along * v1
+    length2 = across.norm(dim=1, keepdim=True)
+    if not bool(((length1 > 0) & (length2 > 1e-6 * to2.norm(dim=1, keepdim=True))).all()):
+        raise ValueError("the three anchors of a plane lie on one line")
+    zero = torch.zeros_like(length1)
+    a = torch.cat([zero, length1, along], dim=1)
+    b = torch.cat([zero, zero, length2], dim=1)
+    coords = torch.stack([a, b], dim=2).cpu().numpy()
+    low, high = coords.min(axis=1), coords.max(axis=1)
+    reach = margin * (high - low)
+    low, high = low - reach, high + reach
+    extent = np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], axis=1)
+    return Planes(x0.float(), v1.float(), (across / length2).float(), coords, extent, shape)
+
+
+def grid_inputs(planes: Planes, side: int, chunk: int) -> Iterator[Tensor]:
+    """Yield the inputs at the grid points of all planes, `chunk` at a time.
+
+    Points are ordered by plane, then by b (rows), then by a (columns).
+    """
+    steps = np.linspace(0.0, 1.0, side)
+    a = planes.extent[:, :1] + steps * (planes.extent[:, 1:2] - planes.extent[:, :1])
+    b = planes.extent[:, 2:3] + steps * (planes.extent[:, 3:4] - planes.extent[:, 2:3])
+    device, dtype = planes.origin.device, planes.origin.dtype
+    a_at = torch.as_tensor(
+        np.repeat(a[:, None, :], side, axis=1).reshape(-1), dtype=dtype, device=device
+    )
+    b_at = torch.as_tensor(
+        np.repeat(b[:, :, None], side, axis=2).reshape(-1), dtype=dtype, device=device
+    )
+    plane = torch.arange(len(planes), device=device).repeat_interleave(side * side)
+    for part in torch.arange(len(plane), device=device).split(chunk):
+        p = plane[part]
+        points = planes.origin[p]
+        points = points + a_at[part, None] * planes.v1[p] + b_at[part, None] * planes.v2[p]
+        yield points.reshape(-1, *planes.shape)
+
+
+def label_maps(
+    model: nn.Module,
+    layers: Sequence[Layer],
+    probes: Mapping[str, LinearProbe],
+    planes: Planes,
+    side: int,
+    *,
+    classes: int,
+    reduce: Reduce,
+    chunk: int = CHUNK,
+) -> ClassArray:
+    """Return the class at each grid point by each layer's probe, and by the output last.
+
+    Args:
+        model: run in eval mode; its mode is restored.
+        layers: whose probes are asked.
+        probes: by layer name, fitted to features of the same `reduce`.
+        planes: where to look.
+        side: points a side of a plane's grid, g.
+        classes: K, of the output and the probes.
+        reduce: how features are made of activations.
+        chunk: points a forward pass.
+
+    Returns:
+        (L+1, P, g, g); row index along v2, column index along v1.
+
+    Raises:
+        ValueError: the model has more outputs than there are classes.
+    """
+    weights = [_on(planes.origin.device, probes[layer.name]) for layer in layers]
+    columns: list[Tensor] = []
+    for inputs in grid_inputs(planes, side, chunk):
+        for features, output in layer_features(model, layers, inputs, reduce=reduce, chunk=chunk):
+            if output.shape[1] > classes:
+                raise ValueError(f"a model of {output.shape[1]} outputs for {classes} classes")
+            by_probe = [
+                named[(x @ w + c).argmax(dim=1)]
+                for x, (w, c, named) in zip(features, weights, strict=True)
+            ]
+            columns.append(torch.stack([*by_probe, output.argmax(dim=1)]).to(torch.int32))
+    maps: ClassArray = torch.cat(columns, dim=1).cpu().numpy().astype(class_dtype(classes))
+    return maps.reshape(len(layers) + 1, len(planes), side, side)
+
+
+def _on(device: torch.device, probe: LinearProbe) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a probe's weights, intercepts and classes on the device."""
+    weight = torch.as_tensor(probe.weight, dtype=torch.float32, device=device)
+    bias = torch.as_tensor(probe.bias, dtype=torch.float32, device=device)
+    return weight, bias, torch.as_tensor(probe.classes.astype(np.int64), device=device)
+
+
+def agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
+    """Return the share of grid points with the same class, mean over planes (Somepalli et al. 2022).
+
+    Args:
+        a: label maps (..., P, g, g).
+        b: of the same shape.
+
+    Returns:
+        (...) float64 in [0, 1].
+    """
+    share: NDArray[np.float64] = (a == b).mean(axis=(-3, -2, -1))
+    return share
+
+
+_WITHIN_PLANE = np.zeros((3, 3, 3), dtype=bool)
+_WITHIN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
+
+
+def fragmentation(maps: ClassArray) -> float:
+    """Return the mean number of connected regions of a plane, of label maps (P, g, g).
+
+    Points are neighbours along a row or a column, not diagonally.
+    """
+    regions = sum(ndimage.label(maps == c, _WITHIN_PLANE)[1] for c in np.unique(maps))
+    return regions / len(maps)
+
+
+def class_areas(maps: ClassArray, classes: int) -> NDArray[np.float64]:
+    """Return the share of the points given to each class, (K,), of label maps (P, g, g)."""
+    counts: NDArray[np.float64] = np.bincount(maps.ravel(), minlength=classes) / maps.size
+    return counts

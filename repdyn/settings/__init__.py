@@ -1,0 +1,1 @@
+"""Every setting: its schema, defaults, files and sweep grids."""

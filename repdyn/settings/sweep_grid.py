@@ -1,0 +1,269 @@
+"""A grid of runs: settings with one or several values each, and the runs that they span."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from repdyn.errors import UserError, nearest
+from repdyn.settings.schema import LISTS, TrainConfig, from_settings
+from repdyn.settings.yaml_file import read_yaml
+
+PRESETS = Path(__file__).with_name("presets")
+
+SEED, SEEDS, DATA_SEED = "seed", "seeds", "data_seed"
+
+AS_SEED = "seed"
+"""The data seed in a sweep's params where nothing sets it: each run's is its seed."""
+
+WHERE, SET = "where", "set"
+"""Keys of a file: settings of only those runs that agree with a rule."""
+
+MOST_RUNS = 10_000
+"""Of a sweep."""
+
+_DIGITS = 9
+"""Of a number of seeds that are read: anyone may have written more."""
+
+PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every"})
+"""Settings that say where and how a run is computed, not what is computed."""
+
+_WHOLE = LISTS | {"layers", "data_dir"}
+"""Settings in whose values a comma divides no runs."""
+
+Value = str | list[str]
+Values = tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Settings for the runs that have certain values of others.
+
+    Attributes:
+        where: the values that a run must have, by setting.
+        settings: what such a run then has.
+    """
+
+    where: Mapping[str, Value]
+    settings: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of a sweep.
+
+    Attributes:
+        stem: what the sweep is called where nobody names it.
+        settings: the values of each setting that is given, by its name in TrainConfig.
+        rules: settings of some of the runs; those in `settings` win over them.
+        one_data_seed: runs whose data seed nothing sets have the default one and not their seed.
+            So had all runs of a sweep once, and one that was begun so goes on so.
+    """
+
+    stem: str
+    settings: Mapping[str, Values]
+    rules: tuple[Rule, ...] = ()
+    one_data_seed: bool = False
+
+    def runs(self) -> list[TrainConfig]:
+        """Return a configuration for each combination of values; seeds change last.
+
+        So that a sweep that is stopped half way has compared everything for its first seeds.
+
+        Raises:
+            UserError: a value is not what its setting takes, or there are more than MOST_RUNS.
+        """
+        count = math.prod(map(len, self.settings.values()))
+        if count > MOST_RUNS:
+            raise UserError(f"the grid has {count:,} runs; a sweep takes at most {MOST_RUNS:,}")
+        names = sorted(self.settings, key=lambda name: name != SEED)
+        combinations = itertools.product(*(self.settings[name] for name in names))
+        return [
+            from_settings(self._ruled(dict(zip(names, one, strict=True)))) for one in combinations
+        ]
+
+    def _ruled(self, run: dict[str, Value]) -> dict[str, Value]:
+        """Return a run's settings with those that rules give it, and its seed as its data seed."""
+        fitting = [r for r in self.rules if r.where.items() <= run.items()]
+        given: dict[str, Value] = {}
+        for rule in fitting:
+            given |= rule.settings
+        given |= run
+        if SEED in given and not self.one_data_seed:
+            given.setdefault(DATA_SEED, given[SEED])
+        return given
+
+    @property
+    def name(self) -> str:
+        """The sweep's name: its stem, and a digest of all settings but the seeds.
+
+        The same grid has the same name on every day, also with more seeds than before.
+        """
+        return f"{self.stem}-{self.digest[:6]}"
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digits that stand for all settings but the seeds."""
+        fixed = {name: values for name, values in self.settings.items() if name != SEED}
+        rules = [[dict(rule.where), dict(rule.settings)] for rule in self.rules]
+        return digest([fixed, rules] if rules else fixed)
+
+    def varied(self) -> list[str]:
+        """Return the settings with several values."""
+        return [name for name, values in self.settings.items() if len(values) > 1]
+
+    def params(self) -> dict[str, str]:
+        """Return the settings as text, values divided by commas; how the data seed is set, too."""
+        given = {name: ",".join(map(_text, values)) for name, values in self.settings.items()}
+        return given if self.one_data_seed else {DATA_SEED: AS_SEED} | given
+
+
+def make_grid(
+    options: Sequence[str], *, preset: str | None, file: Path | None, seeds: int | None
+) -> Grid:
+    """Put a grid together: a preset or a file, and options that win over it.
+
+    Args:
+        options: of `repdyn train`, with one value or several divided by commas: `--lr 0.1,0.01`.
+        preset: name of one of PRESETS.
+        file: YAML of `name: value` and `name: [value, value]`, `seeds: n`, and under `where` a
+            list of rules such as `{opt: adam, set: {lr: 0.001}}`.
+        seeds: how many, counted from 0; each is the data seed, too, where nothing else sets it.
+
+    Raises:
+        UserError: a setting that there is not, or no such preset or file.
+    """
+    if preset is not None and file is not None:
+        raise UserError("--preset and --config: give one of them")
+    settings: dict[str, Values] = {}
+    rules: tuple[Rule, ...] = ()
+    if preset is not None:
+        file = _preset(preset)
+    if file is not None:
+        given = read_yaml(file)
+        rules = tuple(map(_rule, _list(given.pop(WHERE, []))))
+        settings = _of_file(given)
+    settings |= _of_options(options)
+    if seeds is not None:
+        settings[SEED] = _seeds(seeds)
+    for names in (settings, *(part for rule in rules for part in (rule.where, rule.settings))):
+        _check_names(names)
+    _check_values(settings)
+    return Grid("sweep" if file is None else file.stem, settings, rules)
+
+
+def digest(value: Any) -> str:
+    """Return hexadecimal digits that stand for a value of JSON's types."""
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def point(config: TrainConfig) -> str:
+    """Return a digest of what a configuration computes, wherever it does."""
+    return digest({name: v for name, v in config.params().items() if name not in PLACES})
+
+
+def _preset(name: str) -> Path:
+    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    if name not in names:
+        raise UserError(f"--preset {name}: there is none of this name; take {', '.join(names)}")
+    return PRESETS / f"{name}.yaml"
+
+
+def _rule(given: object) -> Rule:
+    if not isinstance(given, dict) or not isinstance(given.get(SET), dict):
+        raise UserError(f"{WHERE}: {given}: write rules as {{opt: adam, set: {{lr: 0.001}}}}")
+    where = {str(name): _item(value) for name, value in given.items() if name != SET}
+    return Rule(where, {str(name): _item(value) for name, value in given[SET].items()})
+
+
+def _list(given: object) -> list[object]:
+    return given if isinstance(given, list) else [given]
+
+
+def _of_file(given: dict[str, Any]) -> dict[str, Values]:
+    settings: dict[str, Values] = {}
+    if SEEDS in given:
+        settings[SEED] = _seeds(given.pop(SEEDS))
+    for name, value in given.items():
+        several = isinstance(value, list) and name not in LISTS
+        settings[name] = _distinct(map(_item, value) if several else [_item(value)])
+    return settings
+
+
+def _item(value: object) -> Value:
+    return [str(part) for part in value] if isinstance(value, list) else str(value)
+
+
+def _seeds(count: object) -> Values:
+    digits = str(count)
+    if not (digits.isdecimal() and len(digits) <= _DIGITS and 1 <= int(digits) <= MOST_RUNS):
+        raise UserError(
+            f"--seeds {digits[:20]}: give how many, at least 1 and at most {MOST_RUNS:,}"
+        )
+    return tuple(str(seed) for seed in range(int(digits)))
+
+
+def _of_options(options: Sequence[str]) -> dict[str, Values]:
+    settings: dict[str, Values] = {}
+    for option, value in _pairs(options):
+        name = option.replace("-", "_")
+        if name in LISTS:
+            before = settings.get(name, ([],))[0]
+            settings[name] = ([*before, value],)
+        else:
+            settings[name] = _distinct([value] if name in _WHOLE else value.split(","))
+    return settings
+
+
+def _pairs(options: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of `--name value`, `--name=value`, `--flag` and `--no-flag`."""
+    rest = list(options)
+    while rest:
+        option = rest.pop(0)
+        if not option.startswith("--") or len(option) < 4:
+            raise UserError(f"{option}: write settings as --name value, several values as a,b,c")
+        name, equals, value = option[2:].partition("=")
+        if equals:
+            yield name, value
+        elif rest and not rest[0].startswith("--"):
+            yield name, rest.pop(0)
+        elif name.startswith("no-"):
+            yield name.removeprefix("no-"), "false"
+        else:
+            yield name, "true"
+
+
+def _distinct(values: Any) -> Values:
+    kept: list[str | list[str]] = []
+    for value in values:
+        if value not in kept:
+            kept.append(value)
+    return tuple(kept)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    known = [name for name, _ in TrainConfig().settings()]
+    for name in names:
+        if name not in known:
+            near = nearest(name, known).replace("_", "-")
+            raise UserError(f"{_option(name)}: repdyn train has no such setting{near}")
+
+
+def _check_values(settings: Mapping[str, Values]) -> None:
+    for name, values in settings.items():
+        if not values or "" in values:
+            raise UserError(f"{_option(name)}: a value is missing; divide values by commas, a,b,c")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _text(value: str | list[str]) -> str:
+    return " ".join(value) if isinstance(value, list) else value

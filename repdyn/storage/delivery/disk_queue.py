@@ -1,0 +1,201 @@
+"""Has a server do a run's jobs, in order, off the training thread, whatever the server answers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from repdyn.errors import UnsentError
+from repdyn.storage.delivery.executor import RetryableError, reason
+from repdyn.storage.delivery.operations import Operation
+from repdyn.storage.delivery.queue_folder import QueueFolder
+from repdyn.storage.delivery.sender import Executor, Sender, counted
+
+PAUSES = (1.0, 30.0)
+"""Seconds between tries: the first, doubled each time up to the last."""
+
+PATIENCE = 30.0
+"""Seconds that the end of a run waits for a server, whatever the server does."""
+
+SLOW = 1_000_000
+"""Bytes a second: what waits at the end of a run may take the time of an upload so slow, too."""
+
+LOOK_SECONDS = 2.0
+"""How long artifacts that were sent wait for others, to be looked for together."""
+
+LET_GO = 1.0
+"""Seconds that the thread may take to end; one that waits for an answer is left to it."""
+
+_log = logging.getLogger(__name__)
+
+
+class DiskQueue:
+    """A thread that sends jobs in the order in which they came, each from the disk.
+
+    A job is on the disk when `put` returns and is deleted when the server is seen to have it. No
+    answer of the server ends the training, and a process that dies loses nothing: while the server
+    is unreachable or rejects what it is sent, all waits in the queue; what the server refuses by
+    itself is set aside there (see delivery.py).
+
+    Args:
+        spool: of the run; entries that it holds are sent first.
+        execute: sends a job.
+        pauses: between tries, first and longest, in seconds.
+        patience: of `flush` and `close`, in seconds; a second a megabyte comes on top.
+    """
+
+    def __init__(
+        self,
+        spool: QueueFolder,
+        execute: Executor,
+        *,
+        pauses: tuple[float, float] = PAUSES,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._spool = spool
+        self._execute = execute
+        self._delivery = Sender(spool, execute)
+        self._pauses = pauses
+        self._patience = patience
+        self._changed = threading.Condition()
+        self._beat: Operation | None = None
+        self._trouble: str | None = None
+        self._told: set[str] = set()
+        self._hurry = False
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="repdyn-outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Operation) -> None:
+        """Add a job.
+
+        Raises:
+            Exception: the disk is full, or cannot be written.
+        """
+        with self._changed:
+            self._spool.append(job)
+            self._changed.notify_all()
+
+    def beat(self, job: Operation) -> None:
+        """Send a job that only says that the run lives, before all others; the latest counts."""
+        with self._changed:
+            self._beat = job
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Wait until all jobs are done, no longer than one may.
+
+        Raises:
+            UnsentError: not all is done; the rest stays in the queue.
+        """
+        with self._changed:
+            end = time.monotonic() + self._patience + self._spool.size() / SLOW
+            impatient = time.monotonic() + self._patience
+            self._hurry = True
+            self._changed.notify_all()
+            try:
+                while len(self._spool):
+                    now = time.monotonic()
+                    if now > end or (now > impatient and self._trouble is not None):
+                        raise UnsentError(self._unsent())
+                    self._changed.wait(0.1)
+            finally:
+                self._hurry = False
+        if self._spool.refused:
+            raise UnsentError(self._unsent())
+
+    def close(self, last: Operation | None) -> None:
+        """Wait as `flush` does, also for a last job, and end the thread.
+
+        Raises:
+            UnsentError, Exception: as in `put` and `flush`.
+        """
+        try:
+            if last is not None:
+                self.put(last)
+            self.flush()
+        finally:
+            with self._changed:
+                self._stopped = True
+                self._changed.notify_all()
+            self._thread.join(LET_GO)
+            self._spool.close()
+
+    def _unsent(self) -> str:
+        """Say what is not sent, why, and what to do."""
+        folder = self._spool.folder
+        parts = []
+        if len(self._spool):
+            trouble = self._trouble or "the server is too slow to take all that the run has logged"
+            parts.append(
+                f"{trouble}; {counted(len(self._spool))} not sent, in {folder}: "
+                "send with repdyn sync when the server is back"
+            )
+        if self._spool.refused:
+            first = self._delivery.refused[0] if self._delivery.refused else f"kept in {folder}"
+            parts.append(
+                f"{counted(self._spool.refused)} refused by the server, the first: {first}; "
+                "repdyn sync tries them again"
+            )
+        return "; ".join(parts)
+
+    def _work(self) -> None:
+        pause = self._pauses[0]
+        while self._wait_for_work():
+            refused = len(self._delivery.refused)
+            try:
+                self._step()
+            except Exception as error:  # no answer ends the training
+                kind = "unreachable" if isinstance(error, RetryableError) else "rejecting"
+                self._trouble = str(error) if kind == "unreachable" else reason(error)
+                self._tell(kind, self._trouble)
+                self._sleep(pause)
+                pause = min(2 * pause, self._pauses[1])
+            else:
+                self._trouble = None
+                pause = self._pauses[0]
+            for why in self._delivery.refused[refused:]:
+                self._tell("refused", why)
+
+    def _wait_for_work(self) -> bool:
+        """Return when there is something to do, or False when the thread is to end."""
+        with self._changed:
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._stopped or self._beat or len(self._spool))
+            # artifacts that are sent are looked for when others have come, or none come any more
+            self._changed.wait_for(
+                lambda: self._stopped or self._beat or self._hurry or not self._delivery.is_idle,
+                LOOK_SECONDS,
+            )
+            return not self._stopped
+
+    def _step(self) -> None:
+        beat = self._beat
+        if beat is None:
+            self._delivery.step()
+            return
+        try:
+            self._execute(beat)
+        except RetryableError:
+            raise
+        except Exception as error:  # the next beat may be taken; what waits is not held up by this
+            _log.debug("heartbeat: %s", error)
+        with self._changed:
+            if self._beat is beat:
+                self._beat = None
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep, though not longer than the run, and not long while somebody waits."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._stopped or self._hurry, seconds):
+                return
+            self._changed.wait_for(lambda: self._stopped, min(seconds, self._pauses[0]))
+
+    def _tell(self, kind: str, trouble: str) -> None:
+        """Say once of each kind of trouble that it is there."""
+        if kind not in self._told:
+            _log.warning(
+                "%s; the run goes on, and what it logs waits in %s", trouble, self._spool.folder
+            )
+        self._told.add(kind)

@@ -1,0 +1,184 @@
+"""Executes the operations of a run; separates unreachable (retry) from rejected."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+import requests
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+from repdyn.redaction import redact, traceable
+from repdyn.storage.deadline import OverdueError, within
+from repdyn.storage.delivery.operations import (
+    EndRun,
+    LogInput,
+    LogMetrics,
+    Operation,
+    PutArtifact,
+    RemoveArtifact,
+    SetTag,
+)
+from repdyn.storage.delivery.retryable import ForeignAnswerError, is_retryable
+from repdyn.storage.files import OutsideError, is_inside, write_whole
+from repdyn.storage.location import is_remote
+from repdyn.storage.remote_artifacts import RemoteArtifacts
+from repdyn.storage.rest_client import strict
+from repdyn.storage.store import artifact_folder, first_line, patiently
+
+ANSWER_SECONDS = 60.0
+"""How long an operation may take in all, without what its content takes."""
+
+SLOWEST = 10_000
+"""Bytes a second that an upload reaches at least."""
+
+
+class RetryableError(ConnectionError):
+    """A server does not answer, or is in trouble; the same may succeed later."""
+
+
+class MissingError(RetryableError):
+    """A server, or something before it, has taken artifacts that are not there."""
+
+
+class StoreExecutor:
+    """Executes the operations of one run, each within a bounded time.
+
+    Each may be done twice, when an answer was lost, and leaves what it leaves when done once: MLflow
+    keeps one metric of a name, value, time and step, one input of a name and digest, and the last
+    tag, artifact and end.
+    """
+
+    def __init__(self, client: MlflowClient, run: Run) -> None:
+        self._client = strict(client)
+        self._run_id = run.info.run_id
+        self._folder = artifact_folder(client, run)
+        self._remote = (
+            RemoteArtifacts(run.info.artifact_uri, client.tracking_uri)
+            if self._folder is None
+            else None
+        )
+
+    def __call__(self, job: Operation) -> None:
+        """Do a job.
+
+        Raises:
+            AwayError: the server does not answer in time, or is in trouble.
+            UserError: the disk of a store on this machine is full, or a link leads out of the run.
+            Exception: the store refuses: MLflow's, the system's or that of the artifacts' driver.
+        """
+        content = job.content if isinstance(job, PutArtifact) else b""
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        self._answered(lambda: self._do(job), size)
+
+    def check(self, jobs: Sequence[Operation]) -> None:
+        """See that the server has what artifacts were put, and no more what were removed.
+
+        An answer may come from something else than the server: a proxy, a login page.
+
+        Raises:
+            MissingError: it does not.
+            AwayError, Exception: as in `__call__`.
+        """
+        remote = self._remote
+        if remote is None:  # a folder on this machine
+            return
+        expected: dict[str, Path | None] = {}
+        for job in jobs:
+            match job:
+                case PutArtifact(path, Path() as content):
+                    expected[path] = content
+                case RemoveArtifact(path):
+                    expected[path] = None
+        missing: list[str] = []
+        self._answered(lambda: missing.extend(remote.missing(expected)))
+        if missing:
+            raise MissingError(
+                f"{self._client.tracking_uri}: has taken {missing[0]}, and does not have it: "
+                "a login or proxy page?"
+            )
+
+    def ping(self) -> None:
+        """See that the server answers and has the run.
+
+        Raises:
+            AwayError, Exception: as in `__call__`.
+        """
+        self._answered(lambda: self._client.get_run(self._run_id))
+
+    def _answered(self, call: Callable[[], object], size: int = 0) -> None:
+        """Call, and wait for the answer as long as an upload of that many bytes may take."""
+        try:
+            if is_remote(self._client.tracking_uri):
+                within(ANSWER_SECONDS + size / SLOWEST, call)
+            else:
+                call()
+        except Exception as error:
+            if is_retryable(error):
+                said = redact(f"{self._client.tracking_uri}: {reason(error)}")
+                raise RetryableError(said) from traceable(error)
+            raise
+
+    def _do(self, job: Operation) -> None:
+        client, run = self._client, self._run_id
+        match job:
+            case LogMetrics(metrics):
+                entities = [Metric(*metric) for metric in metrics]
+                client.log_batch(run, metrics=entities, synchronous=True)
+            case SetTag(name, value):
+                client.set_tag(run, name, value)
+            case LogInput(name, digest, source, profile, context):
+                dataset = Dataset(name, digest, "local", source, profile=profile)
+                given = DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
+                patiently(lambda: client.log_inputs(run, [given]))
+            case PutArtifact(path, content):
+                self._put(PurePosixPath(path), content)
+            case RemoveArtifact(path):
+                self._remove(PurePosixPath(path))
+            case EndRun(status, time):
+                client.set_terminated(run, status, time)
+
+    def _put(self, path: PurePosixPath, content: bytes | Path) -> None:
+        if self._folder is not None:
+            whole = content if isinstance(content, bytes) else content.read_bytes()
+            write_whole(_within(self._folder, path), whole)
+        elif self._remote is not None:
+            if isinstance(content, Path):
+                self._remote.put(path, content)
+                return
+            with tempfile.TemporaryDirectory() as folder:
+                local = Path(folder) / path.name
+                local.write_bytes(content)
+                self._remote.put(path, local)
+
+    def _remove(self, path: PurePosixPath) -> None:
+        if self._folder is not None:
+            _within(self._folder, path).unlink(missing_ok=True)
+        elif self._remote is not None:
+            self._remote.remove(path)
+
+
+def _within(folder: Path, path: PurePosixPath) -> Path:
+    """Return where an artifact lies: a link in a run of someone else may lead elsewhere.
+
+    The artifact itself may be a link: it is replaced or removed, not followed.
+
+    Raises:
+        OutsideError: the path leads out of the folder.
+    """
+    file = folder / path
+    if not is_inside(folder, file.parent):
+        raise OutsideError(f"{path}: leads out of the run's folder; remove the link")
+    return file
+
+
+def reason(error: Exception) -> str:
+    """Return what a server did, on one line."""
+    if isinstance(error, ForeignAnswerError | OverdueError):
+        return str(error)
+    cause = error.__context__ or error
+    silent = isinstance(cause, requests.ConnectionError | requests.Timeout)
+    return "does not answer" if silent else first_line(error)

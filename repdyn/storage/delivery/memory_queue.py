@@ -1,0 +1,82 @@
+"""Has a store that is on this machine do a run's jobs, in order, off the training thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Full, Queue
+
+from repdyn.storage.delivery.operations import Operation
+
+WAITING = 32
+"""Jobs that may wait before the training waits for them: bounds the memory of what is unsent."""
+
+
+class MemoryQueue:
+    """A thread that sends jobs in the order in which they came.
+
+    After a job has failed the later ones are dropped, and the next call raises its error.
+
+    Args:
+        send: does a job.
+    """
+
+    def __init__(self, send: Callable[[Operation], None]) -> None:
+        self._send = send
+        self._jobs: Queue[Operation | None] = Queue(WAITING)
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="repdyn-outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Operation) -> None:
+        """Queue a job.
+
+        Raises:
+            Exception: what an earlier job raised.
+        """
+        self._raise()
+        self._jobs.put(job)
+
+    def beat(self, job: Operation) -> None:
+        """Send a job that only says that the run lives; where others wait, these say it."""
+        with suppress(Full):
+            self._jobs.put_nowait(job)
+
+    def flush(self) -> None:
+        """Wait until all jobs are done.
+
+        Raises:
+            Exception: what one of them raised.
+        """
+        self._jobs.join()
+        self._raise()
+
+    def close(self, last: Operation | None) -> None:
+        """Do what waits, then a last job, and end the thread.
+
+        Raises:
+            Exception: what one of them raised; the last job is dropped if an earlier one failed.
+        """
+        if last is not None:
+            self._jobs.put(last)
+        self._jobs.put(None)
+        self._thread.join()
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                if job is None:
+                    return
+                if self._error is None:
+                    self._send(job)
+            except Exception as error:  # raised again in the thread that trains
+                self._error = error
+            finally:
+                self._jobs.task_done()

@@ -1,0 +1,200 @@
+"""What a store is asked to do for a run, as plain data: it can wait on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+METRICS_A_BATCH = 1000
+"""MLflow's limit of one request."""
+
+ENDS = ("FINISHED", "FAILED", "KILLED")
+"""MLflow's statuses of a run that has ended."""
+
+
+@dataclass(frozen=True)
+class LogMetrics:
+    """Metrics: name, value, milliseconds since 1970 (UTC) and step of each."""
+
+    metrics: tuple[tuple[str, float, int, int], ...]
+
+
+@dataclass(frozen=True)
+class SetTag:
+    """A tag; replaces the one of that name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class LogInput:
+    """A data set that the run used.
+
+    Attributes:
+        source, profile: JSON.
+        context: train or test.
+    """
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+    context: str
+
+
+@dataclass(frozen=True)
+class PutArtifact:
+    """An artifact; replaces the one of that path.
+
+    Attributes:
+        content: its bytes, or a file of the artifact's name that holds them.
+    """
+
+    path: str
+    content: bytes | Path
+
+
+@dataclass(frozen=True)
+class RemoveArtifact:
+    """The removal of an artifact; none of that path is no mistake."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class EndRun:
+    """The end of the run: MLflow's status, milliseconds since 1970 (UTC)."""
+
+    status: str
+    time: int
+
+
+Operation = LogMetrics | SetTag | LogInput | PutArtifact | RemoveArtifact | EndRun
+
+
+def _metrics(metrics: Any) -> LogMetrics:
+    if len(metrics) > METRICS_A_BATCH:
+        raise ValueError(f"{len(metrics)} metrics, more than {METRICS_A_BATCH}")
+    return LogMetrics(
+        tuple(
+            (_text(name), float(value), _number(time), _number(step))
+            for name, value, time, step in metrics
+        )
+    )
+
+
+def _artifact(path: Any, content: Path) -> PutArtifact:
+    return PutArtifact(_relative(path), content)
+
+
+def _removal(path: Any) -> RemoveArtifact:
+    return RemoveArtifact(_relative(path))
+
+
+def _tag(name: Any, value: Any) -> SetTag:
+    return SetTag(_text(name), _text(value))
+
+
+def _input(**fields: Any) -> LogInput:
+    return LogInput(**{name: _text(value) for name, value in fields.items()})
+
+
+def _end(status: Any, time: Any) -> EndRun:
+    if status not in ENDS:
+        raise ValueError("no status of an ended run")
+    return EndRun(status, _number(time))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("no text")
+    value.encode()  # raises ValueError for half a surrogate pair
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or abs(value) >= 1 << 63:
+        raise ValueError("no integer of 64 bits")
+    return value
+
+
+def _relative(path: Any) -> str:
+    """Return a path below a run's artifacts, as it was written."""
+    parts = PurePosixPath(_text(path)).parts
+    if not parts or ".." in parts or parts[0] == "/" or str(PurePosixPath(path)) != path:
+        raise ValueError("a path that leads out of the run's artifacts")
+    return str(path)
+
+
+_KINDS: Mapping[str, Callable[..., Operation]] = {
+    "metrics": _metrics,
+    "tag": _tag,
+    "input": _input,
+    "artifact": _artifact,
+    "removal": _removal,
+    "end": _end,
+}
+_NAMES = {
+    LogMetrics: "metrics",
+    SetTag: "tag",
+    LogInput: "input",
+    PutArtifact: "artifact",
+    RemoveArtifact: "removal",
+    EndRun: "end",
+}
+
+
+def replaced(job: Operation) -> tuple[str, str] | None:
+    """Return what a job sets; a later job that sets the same makes it void. None: it adds."""
+    match job:
+        case SetTag(name):
+            return "tag", name
+        case PutArtifact(path) | RemoveArtifact(path):
+            return "artifact", path
+        case EndRun():
+            return "end", ""
+    return None
+
+
+def summary(job: Operation) -> str:
+    """Return what a job does, in few words."""
+    match job:
+        case LogMetrics(metrics):
+            return f"metrics {', '.join(dict.fromkeys(name for name, *_ in metrics))[:80]}"
+        case SetTag(name):
+            return f"tag {name}"
+        case LogInput(name):
+            return f"data set {name}"
+        case PutArtifact(path):
+            return f"artifact {path}"
+        case RemoveArtifact(path):
+            return f"removal of {path}"
+        case EndRun(status):
+            return f"end as {status}"
+
+
+def to_json(job: Operation) -> dict[str, Any]:
+    """Return a job as JSON's own types; an artifact without its content."""
+    said = dataclasses.asdict(job)
+    said.pop("content", None)
+    return {"kind": _NAMES[type(job)]} | said
+
+
+def from_json(said: Mapping[str, Any], **content: Path) -> Operation:
+    """Return the job that `to_json` told.
+
+    Args:
+        said: by `to_json`.
+        content: of an artifact, by its field's name.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError: it is none.
+    """
+    if "content" in said:
+        raise ValueError("a content that is not beside its description")
+    fields = {name: value for name, value in said.items() if name != "kind"}
+    return _KINDS[said["kind"]](**fields, **content)

@@ -1,0 +1,124 @@
+"""Delivers a disk queue in order; deletes what the server is seen to have, sets aside what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from repdyn.storage.delivery.executor import MissingError, reason
+from repdyn.storage.delivery.operations import Operation, PutArtifact, RemoveArtifact, summary
+from repdyn.storage.delivery.queue_folder import DamagedError, QueueFolder
+from repdyn.storage.delivery.retryable import is_invalid
+
+TRIES = 3
+"""How often an operation is refused, by a server that has the run, before it is set aside."""
+
+MOST_UNSEEN = 64
+"""Artifacts that may have been sent before the server is seen to have them."""
+
+
+def counted(entries: int) -> str:
+    """Return how many entries are of some kind, as the start of a sentence."""
+    return "1 entry is" if entries == 1 else f"{entries} entries are"
+
+
+class Executor(Protocol):
+    """Executes operations; see courier.py."""
+
+    def __call__(self, job: Operation) -> None:
+        """Execute an operation."""
+
+    def check(self, jobs: Sequence[Operation]) -> None:
+        """See that the server has what artifacts were sent."""
+
+    def ping(self) -> None:
+        """See that the server has the run."""
+
+
+class Sender:
+    """Sends the entries of a queue, one a step.
+
+    Artifacts are sent one after another and then looked for, folder by folder; if one is missing
+    all of them are sent again. Until then, nothing that follows them is sent.
+
+    Args:
+        spool: the queue.
+        execute: sends.
+
+    Attributes:
+        refused: what was set aside and why, one line each.
+    """
+
+    def __init__(self, spool: QueueFolder, execute: Executor) -> None:
+        self._spool = spool
+        self._execute = execute
+        self._unseen: list[Operation] = []
+        self._tries = 0
+        self.refused: list[str] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything is sent; artifacts may still have to be seen."""
+        return len(self._spool) == len(self._unseen)
+
+    def step(self) -> Operation | None:
+        """Send the next entry, or see that the artifacts sent are there; returns what was sent.
+
+        Raises:
+            AwayError: the server is unreachable; the same step may succeed later.
+            Exception: the server rejects; the same step may succeed later.
+        """
+        if self._unseen and (self.is_idle or len(self._unseen) >= MOST_UNSEEN):
+            self._see()
+            return None
+        try:
+            job = self._spool.read(len(self._unseen))
+        except DamagedError as error:
+            self._set_aside(str(error))
+            return None
+        is_artifact = isinstance(job, PutArtifact | RemoveArtifact)
+        if self._unseen and not is_artifact:
+            self._see()
+            return None
+        return job if self._send(job, is_artifact=is_artifact) else None
+
+    def _send(self, job: Operation, *, is_artifact: bool) -> bool:
+        """Send an entry; False if it was refused and is set aside."""
+        try:
+            self._execute(job)
+        except Exception as error:
+            if not self._is_refused(error):
+                raise
+            self._set_aside(f"{summary(job)}: {reason(error)}")
+            return False
+        self._tries = 0
+        self._spool.drop_replaced(job)
+        if is_artifact:
+            self._unseen.append(job)
+        else:
+            self._spool.delete_first()
+        return True
+
+    def _see(self) -> None:
+        try:
+            self._execute.check(self._unseen)
+        except MissingError:
+            self._unseen = []  # all are sent again
+            raise
+        self._spool.delete_first(len(self._unseen))
+        self._unseen = []
+
+    def _is_refused(self, error: Exception) -> bool:
+        """Say whether a server that has the run refuses this entry, and has done so before."""
+        if not is_invalid(error):
+            return False
+        self._tries += 1
+        if self._tries < TRIES:
+            return False
+        self._execute.ping()
+        return True
+
+    def _set_aside(self, why: str) -> None:
+        self._tries = 0
+        aside = self._spool.set_aside(len(self._unseen))
+        self.refused.append(f"{why} (kept in {aside})")

@@ -1,0 +1,1 @@
+"""Which process writes a run, and whether it still lives."""

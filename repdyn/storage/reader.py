@@ -1,0 +1,422 @@
+"""Reads runs out of MLflow into frozen records; needs no torch."""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+from mlflow.entities import Metric, Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from numpy.typing import NDArray
+
+from repdyn.analysis.phases import find_phases
+from repdyn.errors import UserError
+from repdyn.records import Curve, Dynamics, LabelMaps, Phases, PlaneSet, RunRecord, RunSummary
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage import codec, schema
+from repdyn.storage.locks.heartbeat import is_silent
+from repdyn.storage.run_artifacts import RunArtifacts
+from repdyn.storage.store import connect_existing, experiment_name, one_line, tracking_uri
+
+PAGE = 100
+"""Runs a question: more take more memory at once, and are hardly faster."""
+NEWEST_FIRST = ["attributes.start_time DESC"]
+LAST_CHANGED_FIRST = ["last_update_time DESC"]
+PHASE, SCORE = "phase/", "score/"
+LAST = "last"
+_DIGITS = 9
+"""Of a schema's number that are read: anyone may have written more."""
+
+
+def pages(
+    options: StoreConfig, *, matching: str = "", size: int = PAGE
+) -> Iterator[list[RunSummary]]:
+    """Yield the experiment's runs, newest first, a page at a time; parents of sweeps are left out.
+
+    Args:
+        options: which store and experiment.
+        matching: a filter in MLflow's language, such as `params.opt = 'sgd'`.
+        size: runs a page.
+
+    Raises:
+        UserError: there is no such store or experiment, or the filter is none.
+    """
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        experiment = client.get_experiment_by_name(experiment_name(options))
+        if experiment is None:
+            raise UserError(_no_experiment(client, options))
+        token = None
+        while True:
+            with _without_collector():
+                found = client.search_runs(
+                    [experiment.experiment_id],
+                    matching,
+                    max_results=size,
+                    order_by=NEWEST_FIRST,
+                    page_token=token,
+                )
+            yield [summary_of(run, experiment.name) for run in found if not _is_sweep(run)]
+            token = found.token
+            if not token:
+                return
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from going through the objects of a question again and again.
+
+    SQLAlchemy makes many at once, and none of them is garbage: the passes over them are more than
+    half of the time that a page takes.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def list_experiments(options: StoreConfig) -> list[str]:
+    """Return the names of the store's experiments, the last changed first.
+
+    Raises:
+        UserError: there is no such store.
+    """
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        return [found.name for found in client.search_experiments(order_by=LAST_CHANGED_FIRST)]
+
+
+def list_runs(options: StoreConfig, limit: int = 1000) -> list[RunSummary]:
+    """Return the newest runs of the experiment.
+
+    Raises:
+        UserError: there is no such store or experiment.
+    """
+    runs: list[RunSummary] = []
+    for page in pages(options, size=min(limit, PAGE)):
+        runs += page
+        if len(runs) >= limit:
+            break
+    return runs[:limit]
+
+
+def find_run(options: StoreConfig, text: str) -> RunSummary:
+    """Return the run that is meant: by id, by name, by a unique prefix of its id, or the `last`.
+
+    Raises:
+        UserError: there is none, or more than one is meant.
+    """
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        run = _find(client, options, text)
+        return summary_of(run, client.get_experiment(run.info.experiment_id).name)
+
+
+def find_sweep(options: StoreConfig, text: str) -> RunSummary:
+    """Return the parent run of a sweep: by id, by name or by a unique prefix of its id.
+
+    Raises:
+        UserError: there is none, or it is no sweep.
+    """
+    summary = find_run(options, text)
+    if schema.SWEEP_TAG not in summary.tags:
+        raise UserError(f"--sweep {text}: is a single run; give the name that repdyn sweep printed")
+    return summary
+
+
+def sweep_runs(options: StoreConfig, sweep: RunSummary) -> list[RunSummary]:
+    """Return the runs of a sweep, in the order in which they were started."""
+    client = connect_existing(options)
+    runs: list[RunSummary] = []
+    token = None
+    with one_line(tracking_uri(options)):
+        experiment = client.get_experiment_by_name(sweep.experiment)
+        while experiment is not None:
+            with _without_collector():
+                found = client.search_runs(
+                    [experiment.experiment_id],
+                    f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{sweep.run_id}'",
+                    max_results=PAGE,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+            runs += [summary_of(run, experiment.name) for run in found]
+            token = found.token
+            if not token:
+                break
+    return runs
+
+
+def load_run(options: StoreConfig, text: str) -> RunRecord:
+    """Read a run whole; `text` as in `find_run`.
+
+    Raises:
+        UserError: there is no such run, it was written by a newer repdyn, or a file is damaged.
+    """
+    summary, found = _open(options, text)
+    with _naming(summary):
+        dynamics = _dynamics(found)
+    curves = load_curves(options, summary)
+    with _naming(summary):
+        phases = _phases(found, dynamics) or find_phases(curves, None)
+    scores = {
+        name.removeprefix(SCORE): value
+        for name, value in summary.metrics.items()
+        if name.startswith(SCORE)
+    }
+    return RunRecord(summary, dynamics, curves, phases, scores)
+
+
+def load_curves(options: StoreConfig, summary: RunSummary) -> dict[str, Curve]:
+    """Read the per-epoch metrics of a run; those by layer are in its dynamics."""
+    client = connect_existing(options)
+    skipped = (PHASE, SCORE, *(f"{name}/" for name in schema.LAYER_METRICS))
+    with one_line(tracking_uri(options)):
+        return {
+            name: _curve(client.get_metric_history(summary.run_id, name))
+            for name in sorted(summary.metrics)
+            if not name.startswith(skipped)
+        }
+
+
+def load_planes(options: StoreConfig, text: str) -> PlaneSet:
+    """Read the planes of a run.
+
+    Raises:
+        UserError: there is no such run, it has none, or their file is damaged.
+    """
+    summary, found = _open(options, text)
+    with _naming(summary):
+        return codec.decode_planes(_needed(found, schema.PLANES, schema.ARRAY_BYTES))
+
+
+def load_label_maps(options: StoreConfig, text: str, epoch: int) -> LabelMaps:
+    """Read a checkpoint's label maps.
+
+    Raises:
+        UserError: there is no such run or checkpoint, or its file is damaged.
+    """
+    summary, found = _open(options, text)
+    path = schema.label_maps_path(epoch)
+    with _naming(summary):
+        content = _needed(found, path, schema.ARRAY_BYTES)
+        return codec.decode_label_maps(path, content, epoch, _layers(found))
+
+
+def load_rows(options: StoreConfig, text: str, epoch: int) -> NDArray[np.float16]:
+    """Read a checkpoint's packed Grams, (L, m) float16: CKA of any two runs is their product.
+
+    Raises:
+        UserError: there is no such run or checkpoint, or its file is damaged.
+    """
+    summary, found = _open(options, text)
+    path = schema.rows_path(epoch)
+    with _naming(summary):
+        content = _needed(found, path, schema.ROWS_BYTES)
+        return codec.decode_rows(path, content, _layers(found))
+
+
+def load_weights(options: StoreConfig, text: str, epoch: int) -> bytes:
+    """Read a checkpoint's weights, as safetensors.
+
+    Raises:
+        UserError: there is no such run or checkpoint.
+    """
+    summary, found = _open(options, text)
+    with _naming(summary):
+        return _needed(found, schema.checkpoint_path(epoch), schema.WEIGHTS_BYTES)
+
+
+def load_state(options: StoreConfig, text: str) -> bytes | None:
+    """Read the state that a stopped training goes on from, as it is stored; None without one.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    summary, found = _open(options, text)
+    try:
+        with _naming(summary):
+            return found.read(schema.LAST_STATE, schema.WEIGHTS_BYTES)
+    except FileNotFoundError:
+        return None
+
+
+def artifact_sizes(options: StoreConfig, text: str) -> dict[str, int]:
+    """Return the sizes in bytes of a run's artifacts, by path."""
+    _, found = _open(options, text)
+    folders = ("checkpoints", "dynamics", "regions", "grams", "figures")
+    return {path: size for folder in folders for path, size in found.sizes(folder).items()}
+
+
+def saved_epochs(options: StoreConfig, text: str) -> list[int]:
+    """Return the epochs of which weights are saved, increasing."""
+    _, found = _open(options, text)
+    names = found.sizes(schema.CHECKPOINTS)
+    numbers = (re.search(r"epoch_(\d+)\.safetensors$", name) for name in names)
+    return sorted(int(match[1]) for match in numbers if match)
+
+
+def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        run = _find(client, options, text)
+        summary = summary_of(run, client.get_experiment(run.info.experiment_id).name)
+    if _is_sweep(run):
+        raise UserError(
+            f"{text}: is a sweep, not a run; look at it with repdyn compare --sweep {text}"
+        )
+    if is_newer(summary.tags):
+        raise UserError(
+            f"run {summary.run_id[:8]}: written by a newer repdyn (schema "
+            f"{summary.tags[schema.SCHEMA_TAG][:_DIGITS]}, this one reads up to "
+            f"{schema.SCHEMA_VERSION}); upgrade repdyn"
+        )
+    return summary, RunArtifacts(client, run)
+
+
+def is_newer(tags: Mapping[str, str]) -> bool:
+    """Say whether a run's artifacts are of a schema that this repdyn does not know."""
+    version = tags.get(schema.SCHEMA_TAG, "0")
+    return version.isdecimal() and int(version[:_DIGITS]) > schema.SCHEMA_VERSION
+
+
+@contextmanager
+def _naming(summary: RunSummary) -> Iterator[None]:
+    """Say of which run a file is that cannot be read."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"run {summary.run_id[:8]}: {error}") from None
+
+
+def _needed(found: RunArtifacts, path: str, most: int) -> bytes:
+    try:
+        return found.read(path, most)
+    except FileNotFoundError:
+        raise UserError(f"{path}: the run has no such artifact") from None
+
+
+def _dynamics(found: RunArtifacts) -> Dynamics | None:
+    try:
+        dynamics = codec.decode_dynamics(found.read)
+    except FileNotFoundError:
+        return None
+    return dynamics if len(dynamics.epochs) else None
+
+
+def _phases(found: RunArtifacts, dynamics: Dynamics | None) -> Phases | None:
+    """Return the stored phases; None without, or while those of other layers still stand there."""
+    try:
+        content = found.read(schema.PHASES, schema.JSON_BYTES)
+    except FileNotFoundError:
+        return None
+    phases = codec.decode_phases(content)
+    count = len(phases.change_points)
+    return phases if dynamics is None or count in (0, len(dynamics.layers)) else None
+
+
+def _layers(found: RunArtifacts) -> int | None:
+    """Return how many layers the run watches, None before its first checkpoint is stored."""
+    try:
+        return len(codec.decode_layers(found.read))
+    except FileNotFoundError:
+        return None
+
+
+def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
+    if re.fullmatch(r"[0-9a-f]{32}", text):
+        try:
+            return client.get_run(text)
+        except MlflowException:
+            raise UserError(f"{text}: there is no such run; repdyn runs lists them") from None
+    experiment = client.get_experiment_by_name(experiment_name(options))
+    if experiment is None:
+        raise UserError(_no_experiment(client, options))
+
+    def search(matching: str, most: int = 4) -> list[Run]:
+        return list(
+            client.search_runs(
+                [experiment.experiment_id], matching, max_results=most, order_by=NEWEST_FIRST
+            )
+        )
+
+    if text == LAST:
+        newest = search("", 20)  # parents of sweeps may be among the newest
+        found = [run for run in newest if not _is_sweep(run)]
+        if not found:
+            raise UserError(
+                f"experiment {experiment.name} has no runs yet; start one with repdyn train"
+            )
+        return found[0]
+    found = []
+    quote = "'" if '"' in text else '"'
+    if text and quote not in text:
+        found = search(f"attributes.run_name = {quote}{text}{quote}")
+    if not found and re.fullmatch(r"[0-9a-f]{1,31}", text):
+        found = search(f"attributes.run_id LIKE '{text}%'")
+    if not found:
+        raise UserError(
+            f"{text}: no run of experiment {experiment.name} has this name or an id that starts so;"
+            " repdyn runs lists them"
+        )
+    if len(found) > 1:
+        ids = ", ".join(run.info.run_id[:8] for run in found[:3])
+        more = " and more" if len(found) > 3 else ""
+        raise UserError(f"{text}: several runs are meant ({ids}{more}); give one's id")
+    return found[0]
+
+
+def _is_sweep(run: Run) -> bool:
+    return schema.SWEEP_TAG in run.data.tags
+
+
+def _no_experiment(client: MlflowClient, options: StoreConfig) -> str:
+    names = [e.name for e in client.search_experiments(max_results=10)]
+    return (
+        f"--experiment {experiment_name(options)}: there is no such experiment in "
+        f"{tracking_uri(options)} (it has {', '.join(names) or 'none'}); start a run with repdyn train"
+    )
+
+
+def summary_of(run: Run, experiment: str) -> RunSummary:
+    """Return what is to be known of a run, from MLflow's record of it."""
+    tags = dict(run.data.tags)
+    return RunSummary(
+        run_id=run.info.run_id,
+        name=run.info.run_name or run.info.run_id[:8],
+        experiment=experiment,
+        status=_status(run.info.status, tags),
+        started=int(run.info.start_time or 0),
+        ended=None if run.info.end_time is None else int(run.info.end_time),
+        params=dict(run.data.params) | _measured_again(tags),
+        tags=tags,
+        metrics=dict(run.data.metrics),
+    )
+
+
+def _status(recorded: str, tags: Mapping[str, str]) -> str:
+    """Return MLflow's status, or DIED for a run that is recorded as running but has gone silent."""
+    return "DIED" if recorded == "RUNNING" and is_silent(tags) else recorded
+
+
+def _measured_again(tags: Mapping[str, str]) -> dict[str, str]:
+    try:
+        settings = json.loads(tags.get(schema.MEASURES_TAG, "{}"))
+        return {str(name): str(value) for name, value in settings.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _curve(history: list[Metric]) -> Curve:
+    """Return a metric by epoch; of an epoch that was logged twice, the later value."""
+    latest = {m.step: m.value for m in sorted(history, key=lambda m: (m.step, m.timestamp))}
+    return Curve(np.array(list(latest), dtype=np.int64), np.array(list(latest.values())))

@@ -1,0 +1,151 @@
+"""MLflow's client of a server, without its retries, that takes only MLflow's own answers.
+
+MLflow's client takes an empty answer for success, keeps of an HTML page all in its error, waits as
+long as a server's Retry-After says, and repeats a request that may have been executed.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import requests
+from mlflow.exceptions import RestException
+from mlflow.store.tracking.rest_store import RestStore
+from mlflow.tracking import MlflowClient
+from mlflow.tracking._tracking_service.client import TrackingServiceClient
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.proto_json_utils import parse_dict
+from mlflow.utils.rest_utils import MlflowHostCreds, http_request
+
+from repdyn.storage.delivery.retryable import ForeignAnswerError
+from repdyn.storage.location import is_remote
+
+MOST_BYTES = 1 << 26
+"""Of an answer."""
+
+CHUNK = 1 << 16
+
+
+def strict(client: MlflowClient) -> MlflowClient:
+    """Make a client of a server strict about the answers; of another store it stays as it is."""
+    if is_remote(client.tracking_uri):
+        client._tracking_client = _StrictTracking(client.tracking_uri)
+    return client
+
+
+def upload(creds: MlflowHostCreds, endpoint: str, content: BinaryIO) -> None:
+    """Send an artifact to MLflow's server, once.
+
+    Raises:
+        As `_request`.
+    """
+    headers = {"Content-Type": "application/octet-stream"}
+    body = _request(creds, endpoint, "PUT", data=content, extra_headers=headers)
+    if body and _object(body) != {}:  # older servers say {}, newer ones nothing
+        raise ForeignAnswerError(_foreign(body))
+
+
+def _request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) -> bytes:
+    """Send one request, once, and return the body of the answer.
+
+    Args:
+        creds: of the server.
+        endpoint: path below the server's address.
+        fields: of MLflow's `http_request`.
+
+    Raises:
+        RestException: MLflow's server says what is wrong.
+        requests.HTTPError: an answer that is no success, of MLflow or of something before it.
+        ForeignAnswerError: an answer that is not MLflow's.
+        MlflowException: no answer.
+    """
+    with http_request(
+        creds,
+        endpoint,
+        method,
+        max_retries=0,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+        stream=True,
+        **fields,
+    ) as response:
+        body = _body(response)
+    if response.status_code == requests.codes.ok:
+        return body
+    answer = _object(body)
+    if answer is not None and "error_code" in answer:
+        raise RestException(answer)
+    said = f"answers {response.status_code} {response.reason}".strip()
+    raise requests.HTTPError(f"{_address(creds.host)}: {said}", response=response)
+
+
+class _StrictStore(RestStore):
+    """Sends each request of a run once, and checks that the answer is one to that request."""
+
+    def _call_endpoint(self, api: Any, json_body: str | None = None, *_: Any, **__: Any) -> Any:
+        endpoint, method = self._METHOD_TO_INFO[api]
+        content = None if json_body is None else json.loads(json_body)
+        place = "params" if method == "GET" else "json"
+        body = _request(self.get_host_creds(), endpoint, method, **{place: content})
+        answer, message = _object(body), api.Response()
+        if answer is None or (answer and not message.DESCRIPTOR.fields):
+            raise ForeignAnswerError(_foreign(body))
+        parse_dict(js_dict=answer, message=message)
+        _check_required(message)
+        return message
+
+
+class _StrictTracking(TrackingServiceClient):
+    """MLflow's tracking client on a strict store."""
+
+    def __init__(self, uri: str) -> None:
+        creds = partial(get_default_host_creds, uri)
+        self._store = _StrictStore(creds)  # type: ignore[no-untyped-call]  # MLflow's
+        super().__init__(uri)  # type: ignore[no-untyped-call]  # MLflow's
+
+    @property
+    def store(self) -> _StrictStore:
+        return self._store
+
+
+_REQUIRED = ("run", "run_info", "experiment", "experiment_id")
+
+
+def _check_required(message: Any) -> None:
+    """See that an answer holds what was asked for: any JSON object parses as an empty one."""
+    for field in message.DESCRIPTOR.fields:
+        if field.name in _REQUIRED and not message.HasField(field.name):
+            raise ForeignAnswerError(_foreign(b""))
+
+
+def _address(url: str) -> str:
+    """Return a server's address without the user and password that it may hold."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _body(response: requests.Response) -> bytes:
+    body = bytearray()
+    for part in response.iter_content(CHUNK):
+        body += part
+        if len(body) > MOST_BYTES:
+            raise ForeignAnswerError(f"answers with more than {MOST_BYTES:,} bytes: a proxy?")
+    return bytes(body)
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a body is, None if it is none."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _foreign(body: bytes) -> str:
+    if body.lstrip()[:1] == b"<":
+        return "answers with an HTML page: a login or proxy page?"
+    return "gives an answer that is not MLflow's: a proxy?"

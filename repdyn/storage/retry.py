@@ -1,0 +1,58 @@
+"""Opens runs of a server: asks again while it is unreachable, and bounds how long that takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from repdyn.errors import UserError
+from repdyn.storage.deadline import OverdueError, within
+from repdyn.storage.delivery.executor import reason
+from repdyn.storage.delivery.retryable import is_retryable
+
+T = TypeVar("T")
+
+OPENING_SECONDS = 60.0
+"""How long it may take to open a run, whatever the server does."""
+
+PAUSES = (0.5, 8.0)
+"""Seconds between tries: the first, doubled each time up to the last."""
+
+
+class Retry:
+    """Makes calls of a server, each again while the server is unreachable.
+
+    Args:
+        uri: of the server.
+        seconds: that all calls may take together.
+    """
+
+    def __init__(self, uri: str, seconds: float = OPENING_SECONDS) -> None:
+        self._uri = uri
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """Call until there is an answer.
+
+        Raises:
+            UserError: the server is unreachable for too long.
+            Exception: the server refuses.
+        """
+        pause = PAUSES[0]
+        while True:
+            left = self._end - time.monotonic()
+            try:
+                return within(max(left, 0.0), call)
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                if isinstance(error, OverdueError) or time.monotonic() + pause > self._end:
+                    raise UserError(
+                        f"{self._uri}: {reason(error)}; nothing came of trying for "
+                        f"{self._seconds:.0f} s; see to the server, or name another store with "
+                        "--tracking-uri"
+                    ) from error
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSES[1])

@@ -1,0 +1,493 @@
+"""Writes a run into MLflow; see schema.py for what is stored."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+from sys import float_info
+from types import TracebackType
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+import numpy as np
+from mlflow.entities import Param, Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
+from numpy.typing import NDArray
+
+from repdyn.errors import UnsentError
+from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
+from repdyn.redaction import redact_uris, without_secrets
+from repdyn.settings.schema import (
+    MOST_EXPERIMENT_CHARACTERS,
+    MOST_RUN_CHARACTERS,
+    StoreConfig,
+    check_text,
+)
+from repdyn.storage import codec, schema
+from repdyn.storage.delivery.disk_queue import DiskQueue
+from repdyn.storage.delivery.executor import StoreExecutor
+from repdyn.storage.delivery.memory_queue import MemoryQueue
+from repdyn.storage.delivery.operations import (
+    METRICS_A_BATCH,
+    EndRun,
+    LogInput,
+    LogMetrics,
+    Operation,
+    PutArtifact,
+    RemoveArtifact,
+    SetTag,
+)
+from repdyn.storage.delivery.queue_folder import QueuedRun, new_queue_folder
+from repdyn.storage.files import remove_unfinished
+from repdyn.storage.location import ARTIFACTS, artifact_uri, is_database_server, is_remote
+from repdyn.storage.locks import heartbeat
+from repdyn.storage.locks.heartbeat import Heartbeat
+from repdyn.storage.locks.process_lock import ProcessLock
+from repdyn.storage.reader import summary_of
+from repdyn.storage.rest_client import strict
+from repdyn.storage.retry import OPENING_SECONDS, Retry
+from repdyn.storage.store import (
+    artifact_folder,
+    connect,
+    experiment_name,
+    one_line,
+    patiently,
+    tracking_uri,
+)
+
+T = TypeVar("T")
+
+PARAMS_A_BATCH = 100
+"""MLflow's limit of one request."""
+
+LAST_WORD_SECONDS = 10.0
+"""How long a server may take to be told that a run could not be opened."""
+
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Lets MLflow's pages open on training rather than on agents."""
+
+LOCK = "repdyn.lock"
+"""Beside the artifacts of a run that is stored on this machine."""
+
+METRIC_SECONDS = 1.0
+"""How long a metric may wait for others to travel with."""
+
+_log = logging.getLogger(__name__)
+
+
+class RunWriter:
+    """One run of MLflow, open for writing.
+
+    As a context manager it ends the run: FINISHED, KILLED after Ctrl-C, FAILED after another
+    exception. Everything is sent by another thread, in order; an error there is raised by a later
+    call. What a server does not take waits on the disk, and ends no run (see spool_outbox.py).
+
+    Attributes:
+        summary: of the run as it was opened.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        run: Run,
+        experiment: str,
+        uri: str,
+        *,
+        ends: bool = True,
+        lock: ProcessLock | None = None,
+        logged: Mapping[tuple[str, int], float] | None = None,
+    ) -> None:
+        self.run_id: str = run.info.run_id
+        self._ends = ends
+        self._lock = lock
+        self._logged = logged or {}
+        self._uri = uri
+        self.summary = summary_of(run, experiment)
+        self._courier = StoreExecutor(client, run)
+        self._outbox = self._open_outbox(run.data.tags)
+        self._metrics: list[tuple[str, float, int, int]] = []
+        self._sent = time.monotonic()
+        self._heartbeat = Heartbeat(self._beat) if ends else None
+
+    @classmethod
+    def start(
+        cls,
+        store: StoreConfig,
+        run_name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        *,
+        parent_run_id: str | None = None,
+    ) -> RunWriter:
+        """Create a run, in an experiment that is made if it does not exist.
+
+        Raises:
+            UserError: the store does not answer or refuses, or a text is longer than it takes.
+        """
+        uri, name = tracking_uri(store), experiment_name(store)
+        _check_texts(name, run_name, params)
+        client = strict(connect(store))
+        call = _opening(uri)
+        with one_line(uri):
+            experiment = call(lambda: _experiment_id(client, name))
+            # of MLflow's own, the address of a git repository may hold a token
+            found = {name: redact_uris(value) for name, value in resolve_tags().items()}
+            all_tags = found | heartbeat.signature() | dict(tags)
+            if parent_run_id is not None:
+                all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
+            run_id = call(_Creation(client, experiment, all_tags, run_name))
+            with _ended_if_raised(client, run_id):
+                entities = [Param(*pair) for pair in params.items()]
+                for some in _batches(entities, PARAMS_A_BATCH):
+                    call(partial(client.log_batch, run_id, params=some))
+                run, named = _record(client, run_id, call)
+                lock = run_lock(client, run)
+                if lock is not None:
+                    lock.take()
+                return cls(client, run, named, uri, lock=lock)
+
+    @classmethod
+    def reopen(cls, store: StoreConfig, run_id: str) -> RunWriter:
+        """Open a run that has ended so that it runs again, and ends again; see `claimed`.
+
+        Raises:
+            UserError: the store does not answer or has no such run.
+        """
+        uri = tracking_uri(store)
+        client = strict(connect(store))
+        call = _opening(uri)
+        with one_line(uri):
+            for name, value in heartbeat.signature().items():
+                call(partial(client.set_tag, run_id, name, value))
+            with _ended_if_raised(client, run_id):
+                call(partial(client.update_run, run_id, status="RUNNING"))
+                run, named = _record(client, run_id, call)
+                folder = artifact_folder(client, run)
+                if folder is not None:
+                    remove_unfinished(folder)
+                return cls(client, run, named, uri, logged=_logged(client, run))
+
+    @classmethod
+    def resume(cls, store: StoreConfig, run_id: str) -> RunWriter:
+        """Open a run that has ended, to add to it; its state stays as it is.
+
+        Raises:
+            UserError: the store does not answer or has no such run.
+        """
+        uri = tracking_uri(store)
+        client = strict(connect(store))
+        with one_line(uri):
+            run, named = _record(client, run_id, _opening(uri))
+            return cls(client, run, named, uri, ends=False)
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._end("FINISHED")
+            return
+        try:
+            self._end(_status_after(kind))
+        except UnsentError as unsent:
+            _log.warning("%s", unsent)
+        except Exception:  # the one that ends the run is what the user is told
+            return
+
+    def log_metrics(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Log metrics at an epoch; they travel with those of the next second.
+
+        What a run that goes on has logged before, in an epoch that it repeats, is not logged twice.
+        """
+        now = heartbeat.now()
+        self._metrics += [
+            (name, value, now, epoch)
+            for name, value in metrics.items()
+            if self._logged.get((name, epoch)) != _as_stored(value)
+        ]
+        full = len(self._metrics) >= METRICS_A_BATCH
+        if full or time.monotonic() - self._sent > METRIC_SECONDS:
+            self._send_metrics()
+
+    def set_tag(self, name: str, value: str) -> None:
+        """Set a tag, in order with what is logged."""
+        self._put(SetTag(name, value))
+
+    def log_input(
+        self, name: str, source: str, context: str, profile: Mapping[str, object]
+    ) -> None:
+        """Log a data set that the run used, so that MLflow lists it.
+
+        Args:
+            name: of the data set.
+            source: where it comes from.
+            context: train or test.
+            profile: what is to be known of it.
+        """
+        said = json.dumps(profile)
+        digest = sha256(f"{name}{source}{context}{said}".encode()).hexdigest()[:8]
+        self._put(LogInput(name, digest, json.dumps({"uri": source}), said, context))
+
+    def log_dynamics(self, dynamics: Dynamics) -> None:
+        """Replace the E×E matrices and their companions, and tag the last checkpoint."""
+        for path, content in codec.encode_dynamics(dynamics):
+            self.put(path, content)
+        self.log_metrics(int(dynamics.epochs[-1]), codec.layer_metrics(dynamics))
+        self._send_metrics()
+        self.set_tag(schema.LAST_CHECKPOINT_TAG, str(dynamics.epochs[-1]))
+
+    def log_label_maps(self, maps: LabelMaps) -> None:
+        """Store a checkpoint's label maps."""
+        self.put(schema.label_maps_path(maps.epoch), codec.encode_label_maps(maps))
+
+    def log_planes(self, planes: PlaneSet) -> None:
+        """Store the planes."""
+        self.put(schema.PLANES, codec.encode_planes(planes))
+
+    def log_rows(self, epoch: int, rows: NDArray[np.float16]) -> None:
+        """Store a checkpoint's packed Grams, (L, m)."""
+        self.put(schema.rows_path(epoch), codec.encode_rows(rows))
+
+    def log_phases(
+        self, phases: Phases, scores: Mapping[str, float], layers: tuple[str, ...]
+    ) -> None:
+        """Store phases as an artifact, their epochs and the scores as metrics of the run."""
+        self.put(schema.PHASES, codec.encode_phases(phases, layers))
+        values = {f"phase/{name}": float(epoch) for name, epoch in phases.markers().items()}
+        values |= {f"score/{name}": value for name, value in scores.items() if np.isfinite(value)}
+        self.log_metrics(0, values)
+
+    def log_state(self, content: bytes) -> None:
+        """Store the state to go on from, after all that was logged before it."""
+        self._send_metrics()
+        self.put(schema.LAST_STATE, content)
+
+    def put(self, path: str, content: bytes) -> None:
+        """Store an artifact, whole or not at all, replacing one of that path."""
+        self._put(PutArtifact(path, content))
+
+    def remove(self, path: str) -> None:
+        """Remove an artifact; none of that path is no mistake."""
+        self._put(RemoveArtifact(path))
+
+    def flush(self) -> None:
+        """Wait until everything is sent.
+
+        Raises:
+            UnsentError: the server is away for longer than one may wait.
+            UserError: something could not be sent.
+        """
+        self._send_metrics()
+        with self._as_user_error():
+            self._outbox.flush()
+
+    def _open_outbox(self, tags: Mapping[str, str]) -> MemoryQueue | DiskQueue:
+        if not (is_remote(self._uri) or is_database_server(self._uri)):
+            return MemoryQueue(lambda job: patiently(lambda: self._courier(job)))
+        spool = new_queue_folder(self.run_id)
+        process = (tags.get(tag, "") for tag in (heartbeat.HOST_TAG, heartbeat.PID_TAG))
+        spool.sign(QueuedRun(without_secrets(self._uri), self.run_id, *process))
+        return DiskQueue(spool, self._courier)
+
+    def _beat(self, now: int) -> None:
+        self._outbox.beat(SetTag(heartbeat.TAG, str(now)))
+
+    def _put(self, job: Operation) -> None:
+        with self._as_user_error():
+            self._outbox.put(job)
+
+    def _as_user_error(self) -> AbstractContextManager[None]:
+        return one_line(f"run {self.run_id[:8]} in {self._uri}")
+
+    def _send_metrics(self) -> None:
+        waiting, self._metrics = self._metrics, []
+        self._sent = time.monotonic()
+        for some in _batches(waiting, METRICS_A_BATCH):
+            self._put(LogMetrics(tuple(some)))
+
+    def _end(self, status: str) -> None:
+        """Send what waits and close the run.
+
+        Raises:
+            UnsentError: the server is away; the end waits with all else.
+            UserError: something was refused; then the run has failed.
+        """
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        end = EndRun(status, heartbeat.now()) if self._ends else None
+        try:
+            with self._as_user_error():
+                self._close(end)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _close(self, end: EndRun | None) -> None:
+        try:
+            try:
+                self._send_metrics()
+            finally:
+                self._outbox.close(end)
+        except UnsentError:
+            raise
+        except Exception:
+            if end is not None:
+                failed = end if end.status != "FINISHED" else replace(end, status="FAILED")
+                with suppress(Exception):  # what it has refused before is what the user is told
+                    self._courier(failed)
+            raise
+
+
+def _check_texts(experiment: str, run_name: str, params: Mapping[str, str]) -> None:
+    """Check before a run is created what MLflow or its database would refuse afterwards."""
+    check_text("name of the experiment", experiment, MOST_EXPERIMENT_CHARACTERS)
+    check_text("name of the run", run_name, MOST_RUN_CHARACTERS)
+    for name, value in params.items():
+        check_text(name, value, MAX_PARAM_VAL_LENGTH)
+
+
+class Call(Protocol):
+    """Calls, and again where that may help."""
+
+    def __call__(self, call: Callable[[], T], /) -> T:
+        """Return what the call returns."""
+
+
+def _opening(uri: str, seconds: float = OPENING_SECONDS) -> Call:
+    """Return what makes the calls that open a run, which may take so long in all."""
+    return Retry(uri, seconds) if is_remote(uri) else patiently
+
+
+def _record(client: MlflowClient, run_id: str, call: Call) -> tuple[Run, str]:
+    """Return a run and the name of its experiment."""
+    run = call(lambda: client.get_run(run_id))
+    return run, call(lambda: str(client.get_experiment(run.info.experiment_id).name))
+
+
+class _Creation:
+    """Creates a run, once: a second call looks first whether only the answer to the first was lost."""
+
+    def __init__(
+        self, client: MlflowClient, experiment: str, tags: Mapping[str, str], name: str
+    ) -> None:
+        self._client = client
+        self._experiment = experiment
+        self._tags = dict(tags)
+        self._name = name
+        self._called = False
+
+    def __call__(self) -> str:
+        found = self._find() if self._called else None
+        self._called = True
+        run = found or self._client.create_run(
+            self._experiment, tags=self._tags, run_name=self._name
+        )
+        return str(run.info.run_id)
+
+    def _find(self) -> Run | None:
+        """Return the run of this name that this process has created at this time."""
+        signed = (heartbeat.TAG, heartbeat.HOST_TAG, heartbeat.PID_TAG)
+        equal = " AND ".join(f"tags.`{tag}` = '{self._tags[tag]}'" for tag in signed)
+        found = self._client.search_runs([self._experiment], equal)
+        return next((run for run in found if run.info.run_name == self._name), None)
+
+
+@contextmanager
+def _ended_if_raised(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """Give a run its last status where it cannot be opened: nobody else would."""
+    try:
+        yield
+    except BaseException as error:
+        status = _status_after(type(error))
+        with suppress(Exception):  # why it cannot be opened is what the user is told
+            _opening(client.tracking_uri, LAST_WORD_SECONDS)(
+                lambda: client.set_terminated(run_id, status)
+            )
+        raise
+
+
+def _status_after(kind: type[BaseException]) -> str:
+    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+
+
+def _logged(client: MlflowClient, run: Run) -> dict[tuple[str, int], float]:
+    """Return all metrics of a run by name and step; of what was logged twice, the later value."""
+    found: dict[tuple[str, int], float] = {}
+    for name in run.data.metrics:
+        call = _opening(client.tracking_uri)  # how many there are is no matter of the server
+        history = call(partial(client.get_metric_history, run.info.run_id, name))
+        for metric in sorted(history, key=lambda metric: metric.timestamp):
+            found[name, metric.step] = metric.value
+    return found
+
+
+def _as_stored(value: float) -> float:
+    """Return a value as MLflow keeps it: the largest number instead of infinity."""
+    return max(-float_info.max, min(value, float_info.max))
+
+
+def run_lock(client: MlflowClient, run: Run) -> ProcessLock | None:
+    """Return the lock that the process holds which writes a run, None of a run of a server."""
+    folder = None if is_remote(client.tracking_uri) else artifact_folder(client, run)
+    if folder is None:
+        return None
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return ProcessLock(folder.parent / LOCK)
+
+
+def end_run(store: StoreConfig, run_id: str, status: str) -> None:
+    """Give a run that nobody writes any more its last status.
+
+    Raises:
+        UserError: the store does not answer or has no such run.
+    """
+    client, uri = strict(connect(store)), tracking_uri(store)
+    with one_line(uri):
+        _opening(uri)(lambda: client.set_terminated(run_id, status))
+
+
+def _experiment_id(client: MlflowClient, name: str) -> str:
+    """Return the experiment's id; made if missing, also if another process makes it just now."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            location = _artifact_location(client)
+            return str(client.create_experiment(name, location, tags=EXPERIMENT_TAGS))
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise MlflowException(f"experiment {name} is deleted; restore it or take --experiment")
+    return str(found.experiment_id)
+
+
+def _artifact_location(client: MlflowClient) -> str | None:
+    """Return where a new experiment's artifacts are to lie, None for where MLflow puts them.
+
+    In a folder such as `a%20b` MLflow would record its path as it is, and read it as `a b`. The
+    experiment's id, after which MLflow names its folder, is not known before it is made.
+    """
+    folder = ARTIFACTS.absolute()
+    if is_remote(client.tracking_uri) or artifact_uri(folder) == str(folder):
+        return None
+    return artifact_uri(folder / uuid4().hex)
+
+
+def _batches(items: Sequence[T], size: int) -> list[list[T]]:
+    return [list(items[i : i + size]) for i in range(0, len(items), size)]

@@ -1,0 +1,1 @@
+"""The training loop, and at which epochs it is measured."""

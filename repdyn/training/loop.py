@@ -1,0 +1,377 @@
+"""The training loop: epochs, augmentation, evaluation.
+
+Images live as uint8 tensors on the device and are normalised and augmented there a batch at a
+time. Nothing is read back from the device within an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, cast
+
+import timm.optim
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from repdyn.errors import UserError, nearest
+from repdyn.settings.schema import Augment, Device, OptimConfig
+
+EVALUATION_CHUNK = 250
+"""Images a pass: of a ViT on a CPU, 1,000 take 1.6 times as long each."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Data on the device.
+
+    Attributes:
+        images: (N, C, H, W) uint8.
+        labels: (N,) int64, as given.
+        noisy: (N,) bool, which labels were flipped.
+        test_images, test_labels: the same of the test split.
+        mean, std: (C,) float32, of the training images in [0, 1].
+        memory_format: of the model.
+    """
+
+    images: Tensor
+    labels: Tensor
+    noisy: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    mean: Tensor
+    std: Tensor
+    memory_format: torch.memory_format = torch.channels_last
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """Return uint8 images (n, C, H, W) as the model takes them: standardised float32."""
+        mean, std = self.mean[:, None, None], self.std[:, None, None]
+        x = (images.float() / 255 - mean) / std
+        if self.memory_format is torch.contiguous_format:
+            # of one channel, other strides are contiguous too, and would be taken for channels_last
+            return x.reshape(-1).view(x.shape)
+        return x.contiguous(memory_format=self.memory_format)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch shows.
+
+    Training loss and accuracies are means over the epoch's steps, as the images were seen; those
+    of epoch 0, the initial model, are an evaluation. Accuracy on noisy examples counts the flipped
+    label as right, and is NaN where there are none. `bad_step` is the first step whose loss was not
+    finite, counted from 1; None if all were.
+    """
+
+    epoch: int
+    train_loss: float
+    train_acc: float
+    train_acc_clean: float
+    train_acc_noisy: float
+    test_loss: float
+    test_acc: float
+    lr: float
+    seconds: float
+    bad_step: int | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether the losses are."""
+        return math.isfinite(self.train_loss) and math.isfinite(self.test_loss)
+
+    def metrics(self) -> dict[str, float]:
+        """Return MLflow's metrics; those that are undefined are left out."""
+        named = {
+            "train/loss": self.train_loss,
+            "train/acc": self.train_acc,
+            "train/acc_clean": self.train_acc_clean,
+            "train/acc_noisy": self.train_acc_noisy,
+            "test/loss": self.test_loss,
+            "test/acc": self.test_acc,
+            "lr": self.lr,
+        }
+        return {name: value for name, value in named.items() if value == value}
+
+
+def pick_device(wanted: Device) -> torch.device:
+    """Return the device; auto takes cuda, else cpu.
+
+    Apple's MPS is none of them: it has no float64, in which sums and Gram matrices are kept.
+
+    Raises:
+        UserError: the wanted one is not there.
+    """
+    cuda = torch.cuda.is_available()
+    if wanted == "cuda" and not cuda:
+        raise UserError("--device cuda: torch finds none here; usable: cpu")
+    return torch.device("cuda" if wanted != "cpu" and cuda else "cpu")
+
+
+def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """Return timm's optimizer of that name over the model's parameters.
+
+    Raises:
+        UserError: timm has none of that name, or it needs a package that is not installed.
+    """
+    check_optimizer(config.opt)
+    try:
+        optimizer: torch.optim.Optimizer = timm.optim.create_optimizer_v2(
+            model,
+            opt=config.opt,
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            momentum=config.momentum,
+        )
+    except (AssertionError, ImportError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"--opt {config.opt}: timm cannot make it: {reason}") from error
+    return optimizer
+
+
+def check_optimizer(name: str) -> None:
+    """Check that timm has an optimizer of that name and that plain gradients serve it.
+
+    Raises:
+        UserError: it has none, and which are the nearest; or it wants second derivatives.
+    """
+    names = [str(name) for name in timm.optim.list_optimizers()]
+    if name not in names:
+        raise UserError(f"--opt {name}: timm has no such optimizer{nearest(name, names)}")
+    if timm.optim.get_optimizer_info(name).second_order:
+        raise UserError(f"--opt {name}: needs second derivatives; take a first-order optimizer")
+
+
+def augmented(images: Tensor, kind: Augment, generator: torch.Generator) -> Tensor:
+    """Return a batch of uint8 images (n, C, H, W), randomly changed.
+
+    `flip` mirrors each image with probability ½; `crop-flip` also shifts it by up to an eighth of
+    its side (4 pixels of 32, He et al. 2016), filling with zeros.
+    """
+    if kind == "none":
+        return images
+    n, _, h, w = images.shape
+    device = images.device
+    if kind == "crop-flip":
+        pad = max(1, h // 8)
+        padded = F.pad(images, (pad, pad, pad, pad))
+        shift = torch.randint(0, 2 * pad + 1, (2, n), generator=generator, device=device)
+        rows = shift[0, :, None] + torch.arange(h, device=device)
+        columns = shift[1, :, None] + torch.arange(w, device=device)
+        index = torch.arange(n, device=device)[:, None, None]
+        images = padded.movedim(1, -1)[index, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+    mirror = torch.rand(n, generator=generator, device=device) < 0.5
+    return torch.where(mirror[:, None, None, None], images.flip(3), images)
+
+
+class Trainer:
+    """Trains a model in place, one epoch for each item drawn.
+
+    The first item is epoch 0, the initial model; between items, and in `after_step`, the caller may
+    measure the model and save the state as long as weights, statistics and the random state stay as
+    they are.
+
+    Args:
+        model: on the data's device.
+        data: images and labels on the device.
+        config: optimizer, learning rate, schedule, seed, precision.
+        epochs: to train.
+        batch_size: images a step; a last batch of one image is left out.
+        augment: random change of the training images.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: TrainingData,
+        config: OptimConfig,
+        *,
+        epochs: int,
+        batch_size: int,
+        augment: Augment = "none",
+    ) -> None:
+        self.after_step: Callable[[], None] = _nothing
+        self._model, self._data, self._augment = model, data, augment
+        self._epochs, self._batch_size = epochs, batch_size
+        device = data.images.device
+        self._order = torch.Generator().manual_seed(config.seed)
+        self._chance = torch.Generator(device).manual_seed(config.seed + 1)
+        self._optimizer = make_optimizer(model, config)
+        steps = -(-len(data.images) // batch_size)
+        self._scheduler = (
+            torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, epochs * steps)
+            if config.schedule == "cosine"
+            else None
+        )
+        self._forward = cast("nn.Module", torch.compile(model)) if config.compile else model
+        self._cast = _autocast(device, config)
+        self._epoch = 0
+        self._begin_epoch()
+
+    def __iter__(self) -> Iterator[Epoch]:
+        """Yield what each epoch showed, from the first that is not done on."""
+        if self._epoch == 0:
+            self._next_epoch()
+            yield _initial(self._model, self._data, self._lr)
+        while self._epoch <= self._epochs:
+            yield self._train_epoch()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the rest of the training depends on, of tensors and plain values."""
+        device = self._data.images.device
+        return {
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": None if self._scheduler is None else self._scheduler.state_dict(),
+            "order": self._shuffle,
+            "chance": self._chance.get_state(),
+            "random": torch.get_rng_state(),
+            "device_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "epoch": self._epoch,
+            "step": self._step,
+            "lr": self._lr,
+            "tally": self._tally.sums,
+            "seconds": self._seconds,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where another trainer of the same model, data and settings was.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: it is the state of something else.
+        """
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(state["scheduler"])
+        self._order.set_state(state["order"].cpu())
+        self._chance.set_state(state["chance"].cpu())
+        torch.set_rng_state(state["random"].cpu())
+        device = self._data.images.device
+        if device.type == "cuda" and state["device_random"] is not None:
+            torch.cuda.set_rng_state(state["device_random"].cpu(), device)
+        self._epoch = state["epoch"]
+        self._begin_epoch()
+        self._step, self._lr, self._seconds = state["step"], state["lr"], state["seconds"]
+        self._tally.sums = state["tally"].to(device)
+
+    def _begin_epoch(self) -> None:
+        self._shuffle = self._order.get_state()
+        self._step = 0
+        self._lr = float(self._optimizer.param_groups[0]["lr"])
+        self._tally = _Tally(self._data.images.device)
+        self._seconds = 0.0
+
+    def _next_epoch(self) -> None:
+        self._epoch += 1
+        self._begin_epoch()
+
+    def _train_epoch(self) -> Epoch:
+        """Train the steps of the epoch that are not done."""
+        data, size = self._data, self._batch_size
+        start = time.perf_counter() - self._seconds
+        self._model.train()
+        order = torch.randperm(len(data.images), generator=self._order).to(data.images.device)
+        for batch in order.split(size)[self._step :]:
+            if len(batch) > 1:
+                self._train_step(batch)
+            self._step += 1
+            self._seconds = time.perf_counter() - start
+            self.after_step()
+        trained = self._tally.result()
+        tested = evaluate(self._model, data, data.test_images, data.test_labels)
+        seconds, bad_step = time.perf_counter() - start, self._tally.bad_step()
+        done = Epoch(self._epoch, *trained, *tested, self._lr, seconds, bad_step)
+        self._next_epoch()
+        return done
+
+    def _train_step(self, batch: Tensor) -> None:
+        data, labels = self._data, self._data.labels[batch]
+        inputs = data.inputs(augmented(data.images[batch], self._augment, self._chance))
+        with self._cast():
+            logits = self._forward(inputs)
+            loss = F.cross_entropy(logits, labels)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        if self._scheduler is not None:
+            self._scheduler.step()
+        self._tally.add(logits.detach(), labels, data.noisy[batch], loss.detach())
+
+
+def _nothing() -> None:
+    pass
+
+
+def evaluate(
+    model: nn.Module, data: TrainingData, images: Tensor, labels: Tensor
+) -> tuple[float, float]:
+    """Return the mean loss and the accuracy of the model in eval mode; its mode is restored."""
+    clean = torch.zeros_like(labels, dtype=torch.bool)
+    return _evaluate(model, data, images, labels, clean).result()[:2]
+
+
+def _initial(model: nn.Module, data: TrainingData, lr: float) -> Epoch:
+    start = time.perf_counter()
+    trained = _evaluate(model, data, data.images, data.labels, data.noisy).result()
+    tested = evaluate(model, data, data.test_images, data.test_labels)
+    return Epoch(0, *trained, *tested, lr, time.perf_counter() - start)
+
+
+@torch.no_grad()
+def _evaluate(
+    model: nn.Module, data: TrainingData, images: Tensor, labels: Tensor, noisy: Tensor
+) -> _Tally:
+    training = model.training
+    model.eval()
+    tally = _Tally(images.device)
+    parts: Iterable[tuple[Tensor, ...]] = zip(
+        *(t.split(EVALUATION_CHUNK) for t in (images, labels, noisy)), strict=True
+    )
+    for x, y, flipped in parts:
+        logits = model(data.inputs(x))
+        tally.add(logits, y, flipped, F.cross_entropy(logits, y))
+    model.train(training)
+    return tally
+
+
+def _autocast(
+    device: torch.device, config: OptimConfig
+) -> Callable[[], AbstractContextManager[object]]:
+    if config.precision == "bf16":
+        return lambda: torch.autocast(device.type, torch.bfloat16)
+    return nullcontext
+
+
+class _Tally:
+    """Sums of losses and hits, kept on the device until they are asked for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.sums = torch.zeros(6, dtype=torch.float64, device=device)
+
+    def add(self, logits: Tensor, labels: Tensor, noisy: Tensor, loss: Tensor) -> None:
+        hit = logits.argmax(dim=1) == labels
+        n = torch.as_tensor(float(len(labels)), device=labels.device)
+        parts = [loss.float() * n, n, (hit & ~noisy).sum(), (hit & noisy).sum(), noisy.sum()]
+        self.sums[:5] += torch.stack([part.to(self.sums.dtype) for part in parts])
+        # a sum that is not finite stays so: this counts the steps before the first bad one
+        self.sums[5] += self.sums[0].isfinite()
+
+    def result(self) -> tuple[float, float, float, float]:
+        """Return mean loss, accuracy, accuracy on clean and on noisy examples."""
+        loss, n, hit_clean, hit_noisy, noisy, _ = self.sums.tolist()
+        clean = n - noisy
+        return (
+            loss / n,
+            (hit_clean + hit_noisy) / n,
+            hit_clean / clean if clean else float("nan"),
+            hit_noisy / noisy if noisy else float("nan"),
+        )
+
+    def bad_step(self) -> int | None:
+        """Return the first step whose loss was not finite, from 1; None if there was none."""
+        loss, *_, good = self.sums.tolist()
+        return None if math.isfinite(loss) else int(good) + 1

@@ -1,0 +1,69 @@
+"""Drift rates against their closed form."""
+
+import numpy as np
+import pytest
+from scipy.interpolate import RegularGridInterpolator
+
+from repdyn.analysis.drift import LAG, STEP, drift, interpolated
+from tests.support.synthetic_runs import EPOCHS, broken, constant, similarity
+
+
+@pytest.mark.parametrize("speed", [0.05, 0.5, 2.0])
+def test_a_constant_speed_gives_its_rate(speed: float) -> None:
+    found = drift(similarity(constant(speed))[None], EPOCHS)
+    assert found is not None
+    late = found.tau > np.log(6)  # where checkpoints are closer than the lag
+    np.testing.assert_allclose(found.rate[0, late], 1 - np.exp(-speed * LAG), rtol=0.03)
+
+
+def test_the_rate_of_two_speeds_changes_between_them() -> None:
+    at = np.log(60)
+    found = drift(similarity(broken(at, 1.0, 0.1))[None], EPOCHS)
+    assert found is not None
+    before = (found.tau > np.log(6)) & (found.tau < at - LAG)
+    np.testing.assert_allclose(found.rate[0, before], 1 - np.exp(-LAG), rtol=0.02)
+    after = found.tau > at + LAG
+    np.testing.assert_allclose(found.rate[0, after], 1 - np.exp(-0.1 * LAG), rtol=0.02)
+
+
+def test_interpolation_equals_scipys_away_from_the_diagonal() -> None:
+    at = np.log(EPOCHS[1:])
+    matrix = np.random.default_rng(0).normal(size=(len(at), len(at)))
+    early = np.array([0.3, 1.0, 2.2, 4.0])
+    late = early + 1.5
+    expected = RegularGridInterpolator((at, at), matrix)(np.stack([early, late], axis=1))
+    np.testing.assert_allclose(interpolated(matrix[None], at, early, late)[0], expected)
+
+
+def test_a_representation_equals_itself_between_checkpoints() -> None:
+    at = np.log(EPOCHS[1:])
+    matrix = similarity(constant(3.0))[1:, 1:]
+    between = (at[1:] + at[:-1]) / 2
+    np.testing.assert_allclose(interpolated(matrix[None], at, between, between)[0], 1)
+
+
+def test_checkpoints_themselves_are_met_exactly() -> None:
+    at = np.log(EPOCHS[1:])
+    matrix = similarity(constant(0.7))[1:, 1:]
+    i, j = np.triu_indices(len(at))
+    np.testing.assert_allclose(interpolated(matrix[None], at, at[i], at[j])[0], matrix[i, j])
+
+
+@pytest.mark.parametrize("epochs", [[0], [0, 1], [5], [0, 10, 11]])
+def test_checkpoints_within_one_lag_have_no_drift(epochs: list[int]) -> None:
+    at = np.array(epochs)
+    assert drift(np.ones((1, len(at), len(at))), at) is None
+
+
+def test_nothing_is_read_between_checkpoints_that_lie_far_apart() -> None:
+    for epochs, known in (([0, 1, 2, 5, 10, 20], True), ([0, 1, 2, 6, 10, 20], False)):
+        found = drift(similarity(constant(1.0), np.array(epochs))[None], np.array(epochs))
+        assert (found is not None) == known
+
+
+def test_log_epochs_are_evenly_spaced_and_lie_within_the_run() -> None:
+    found = drift(similarity(constant(1.0))[None], EPOCHS)
+    assert found is not None
+    np.testing.assert_allclose(np.diff(found.tau), STEP)
+    assert found.tau[0] - LAG / 2 >= -1e-9
+    assert found.tau[-1] + LAG / 2 <= np.log(EPOCHS[-1]) + 1e-6

@@ -1,0 +1,110 @@
+"""Ranks of scores in their nulls, of runs in which there is nothing and in which there is."""
+
+import math
+
+import numpy as np
+import pytest
+
+from repdyn.analysis.nulls import DRAWS, slope_rank, spread_rank, synchrony_rank, variation_rank
+from repdyn.analysis.scores import compute_scores
+from repdyn.records import Phases
+from tests.support.synthetic_runs import EPOCHS, Speed, broken, constant, dynamics, pulsed
+
+PHASES = Phases(onset=15, fit=60)
+
+
+def scores(speeds: list[Speed]) -> dict[str, float]:
+    return compute_scores(dynamics(speeds), PHASES)
+
+
+def wandering(rng: np.random.Generator, layers: int, length: int = 240) -> np.ndarray:
+    """Return series without trend that wander as drift rates do, each on its own."""
+    noise = rng.normal(size=(layers, length + 40))
+    return np.stack([np.convolve(row, np.hanning(41), mode="valid") for row in noise])
+
+
+def uniform(ranks: list[float]) -> bool:
+    """Say whether ranks lie as evenly between 0 and 1 as chance has it."""
+    edges = np.histogram(ranks, bins=4, range=(0, 1))[0] / len(ranks)
+    return bool(abs(np.mean(ranks) - 0.5) < 0.12 and edges.min() > 0.1 and edges.max() < 0.45)
+
+
+def test_layers_on_their_own_have_any_rank_of_synchrony() -> None:
+    rng = np.random.default_rng(0)
+    assert uniform([synchrony_rank([wandering(rng, 6)]) for _ in range(60)])
+
+
+def test_layers_that_share_their_ups_and_downs_have_the_highest_however_weak() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        shared = wandering(rng, 1) + 1.5 * wandering(rng, 8)
+        assert synchrony_rank([shared]) > 0.95
+
+
+def test_a_part_is_shifted_within_itself() -> None:
+    """Levels that differ between the parts would else count as the layers' own ups and downs."""
+    rng = np.random.default_rng(0)
+    early, late = wandering(rng, 5, 100), wandering(rng, 5, 140)
+    together = [early + wandering(rng, 1, 100) * 4, late]
+    assert synchrony_rank(together) > 0.95
+    assert np.isnan(synchrony_rank([early[:1], late[:1]]))
+    assert np.isnan(synchrony_rank([]))
+
+
+def test_epochs_drawn_at_random_spread_as_such() -> None:
+    rng = np.random.default_rng(0)
+    tau = np.linspace(1, 5, 200)
+    assert uniform([spread_rank(rng.choice(tau, size=7), tau) for _ in range(60)])
+    assert spread_rank(np.full(7, 3.0), tau) == 0
+
+
+def test_slopes_of_layers_in_any_order_have_any_rank() -> None:
+    rng = np.random.default_rng(0)
+    assert uniform([slope_rank(rng.normal(size=8)) for _ in range(60)])
+
+
+def test_the_rank_of_a_slope_is_its_share_of_all_orders() -> None:
+    rising = np.array([1.0, 2.0, 4.0])
+    assert slope_rank(rising) == pytest.approx(5 / 6, abs=3 * math.sqrt(5 / 36 / DRAWS))
+    assert slope_rank(rising[::-1]) == 0
+
+
+def test_a_change_as_even_as_at_no_other_time_has_rank_0_and_as_uneven_rank_1() -> None:
+    def even_between(tau: np.ndarray, value: float, other: float) -> np.ndarray:
+        inside = (tau >= math.log(15)) & (tau <= math.log(60))
+        return np.where(inside, value, other)
+
+    even = [lambda t, v=v: even_between(t, 0.3, v) for v in (0.1, 0.3, 0.9)]
+    uneven = [lambda t, v=v: even_between(t, v, 0.3) for v in (0.1, 0.3, 0.9)]
+    assert scores(even)["amplitude_cv_rank_cka"] == 0
+    assert scores(uneven)["amplitude_cv_rank_cka"] == 1
+
+
+def test_a_stretch_without_room_for_another_has_no_rank() -> None:
+    matrices = dynamics([constant(0.1), constant(0.2)]).cka[:, 1:, 1:].astype(np.float64)
+    at = np.log(EPOCHS[1:])
+    assert np.isnan(variation_rank(matrices, at, at[0] + 0.5, at[-1] - 0.5, 0.02))
+
+
+def test_scores_of_layers_that_break_together_are_beyond_their_nulls() -> None:
+    at = math.log(60)
+    found = scores([broken(at, speed, speed / 20) for speed in (0.4, 0.5, 0.7, 1.0, 1.2)])
+    assert found["synchrony_rank_cka"] > 0.98
+    assert found["break_spread_rank_cka"] < 0.02
+    assert found["depth_drift_rank_cka"] > 0.98
+
+
+def test_scores_of_staggered_layers_are_not() -> None:
+    found = scores([pulsed(phase, period=2.0) for phase in (0.0, 0.5, 1.0, 1.5)])
+    assert found["synchrony_rank_cka"] < 0.9
+    assert found["synchrony_outside_fit_rank_cka"] < 0.9
+    assert found["break_spread_rank_cka"] > 0.1
+    assert found["depth_drift_rank_cka"] < 0.95
+
+
+def test_every_score_has_its_rank() -> None:
+    found = scores([broken(math.log(60), 1.0, 0.1), constant(0.2), constant(0.3)])
+    for kind in ("cka", "regions"):
+        stems = {name.removesuffix(f"_{kind}") for name in found if name.endswith(kind)}
+        bare = {stem for stem in stems if not stem.endswith("_rank")}
+        assert {f"{stem}_rank" for stem in bare} <= stems

@@ -1,0 +1,217 @@
+"""Phase boundaries of curves and matrices of which the truth is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repdyn.analysis.change_points import change_points, joint_change_points
+from repdyn.analysis.phases import (
+    LEAST_EPOCHS,
+    REACH,
+    Boundary,
+    find_phases,
+    jitter,
+    loss_spikes,
+    memorisation_onset,
+    perfect_fit,
+    running_median,
+)
+from repdyn.analysis.phases import test_error_extremes as error_extremes
+from repdyn.records import Curve, Phases
+from tests.support.synthetic_runs import EPOCHS, broken, constant, curve, dynamics
+
+
+def found(boundary: Boundary | None) -> Boundary:
+    assert boundary is not None
+    return boundary
+
+
+def ramp(start: float, end: float):
+    """Return a curve that is 0.02 before `start`, 1 after `end` and linear between."""
+    return curve(lambda e: np.interp(e, [0, 2, start, end], [0.1, 0.02, 0.02, 1.0]))
+
+
+def test_perfect_fit_is_the_first_epoch_without_a_miss() -> None:
+    assert found(perfect_fit(ramp(10, 50))).epoch == 50
+    assert perfect_fit(curve(lambda e: np.full_like(e, 0.99))) is None
+
+
+@given(start=st.integers(5, 100), length=st.integers(10, 200))
+def test_onset_is_a_tenth_of_the_way_up(start: int, length: int) -> None:
+    onset = found(memorisation_onset(ramp(start, start + length))).epoch
+    assert start + 0.1 * length <= onset + 1e-9
+    assert onset <= start + 0.1 * length + 1
+
+
+def test_a_fall_after_the_fit_is_a_spike_and_one_before_is_not() -> None:
+    acc = ramp(10, 50)
+    values = acc.values.copy()
+    values[[45, 80, 81, 200]] = 0.9
+    assert loss_spikes(Curve(acc.epochs, values)) == (80, 200)
+    assert loss_spikes(acc) == ()
+    assert loss_spikes(None) == ()
+
+
+def test_a_single_jump_is_no_onset() -> None:
+    noisy = ramp(100, 200)
+    values = noisy.values.copy()
+    values[40] = 0.5
+    onset = found(memorisation_onset(Curve(noisy.epochs, values))).epoch
+    assert onset >= 100
+
+
+def test_labels_that_are_never_fit_have_no_onset() -> None:
+    assert memorisation_onset(curve(lambda e: 0.1 * np.exp(-e))) is None
+
+
+def test_a_double_descent_has_its_minimum_and_its_peak() -> None:
+    error = curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 * np.exp(-(((e - 120) / 40) ** 2)))
+    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    assert abs(found(peak).epoch - 120) <= REACH * 120
+    truth = error.values[:121].argmin()
+    assert abs(found(low).epoch - truth) <= 2
+
+
+def test_an_error_that_rises_and_stays_has_no_peak() -> None:
+    error = curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 / (1 + np.exp(-(e - 100) / 10)))
+    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    assert peak is None
+    assert abs(found(low).epoch - error.values.argmin()) <= 2
+
+
+def test_a_flat_test_error_has_its_minimum_where_it_gets_flat() -> None:
+    rng = np.random.default_rng(0)
+    acc = curve(lambda e: 0.9 - 0.5 * np.exp(-e / 2) + rng.normal(scale=0.005, size=len(e)))
+    low, _ = error_extremes(acc)
+    assert 5 <= found(low).epoch <= 20
+
+
+@pytest.mark.parametrize("tau", [1, 2, 5, 20])
+@pytest.mark.parametrize("last", range(1, 30))
+def test_an_error_that_still_falls_has_its_minimum_at_the_end_or_none(last: int, tau: int) -> None:
+    low, peak = error_extremes(curve(lambda e: 0.9 - 0.8 * np.exp(-e / tau), last=last))
+    assert peak is None
+    if last + 1 < LEAST_EPOCHS:
+        assert low is None
+    else:
+        assert found(low).interval[1] == last
+        assert found(low).epoch >= min(last - 1, 3 * tau)
+
+
+def test_onset_is_not_looked_for_in_fewer_epochs_than_the_medians_span() -> None:
+    assert memorisation_onset(curve(lambda e: np.minimum(1, e / 5), last=LEAST_EPOCHS - 2)) is None
+    assert memorisation_onset(curve(lambda e: np.minimum(1, e / 5), last=LEAST_EPOCHS - 1))
+
+
+def test_an_error_that_has_not_fallen_beyond_its_jitter_has_no_minimum() -> None:
+    rng = np.random.default_rng(0)
+    jittery = rng.normal(scale=0.03, size=13)
+    low, peak = error_extremes(curve(lambda e: 0.1 + 0.003 * e + jittery, last=12))
+    assert (low, peak) == (None, None)
+
+
+def test_a_rise_from_the_start_is_no_second_descent() -> None:
+    error = curve(lambda e: np.interp(e, [0, 10, 60, 400], [0.8, 0.9, 0.3, 0.2]))
+    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    assert peak is None
+    assert found(low).epoch >= 390
+
+
+@given(seed=st.integers(0, 200), scale=st.floats(0, 0.02))
+@settings(max_examples=30)
+def test_noise_about_a_falling_error_is_no_double_descent(seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    acc = curve(lambda e: 0.9 - 0.5 * np.exp(-e / 5) + rng.normal(scale=scale, size=len(e)))
+    assert error_extremes(acc)[1] is None
+
+
+def test_running_median_is_the_median_of_the_epochs_around() -> None:
+    wiggle = curve(lambda e: np.random.default_rng(0).normal(size=len(e)), last=60)
+    smooth = running_median(wiggle)
+    assert smooth[0] == np.median(wiggle.values[:3])
+    assert smooth[10] == np.median(wiggle.values[8:13])
+    assert smooth[50] == np.median(wiggle.values[45:56])
+
+
+def test_jitter_is_the_standard_deviation_about_a_trend() -> None:
+    rng = np.random.default_rng(0)
+    trend = np.linspace(0, 50, 4000) ** 2 / 1000
+    assert jitter(trend + rng.normal(scale=0.3, size=4000)) == pytest.approx(0.3, rel=0.05)
+    assert jitter(trend) == pytest.approx(0, abs=1e-6)
+    assert jitter(np.array([1.0, 5.0])) == 0
+
+
+def test_boundaries_of_curves_without_jitter_are_certain() -> None:
+    assert found(perfect_fit(ramp(10, 50))).interval == (50, 50)
+    assert found(memorisation_onset(ramp(20, 60))).interval == (24, 24)
+    falling = curve(lambda e: e / 400)
+    assert found(error_extremes(falling)[0]).interval == (399, 400)  # medians at a curve's end
+
+
+def test_the_interval_of_a_noisy_onset_holds_it() -> None:
+    truth = found(memorisation_onset(ramp(60, 160))).epoch
+    held = 0
+    for seed in range(40):
+        noise = np.random.default_rng(seed).normal(scale=0.02, size=401)
+        onset = found(memorisation_onset(Curve(np.arange(401), ramp(60, 160).values + noise)))
+        low, high = onset.interval
+        assert low <= onset.epoch <= high
+        assert high - low < 20
+        held += low <= truth <= high
+    assert held >= 36
+
+
+def test_a_lucky_epoch_reaches_the_fit_and_the_interval_goes_on_to_the_lasting_one() -> None:
+    acc = ramp(10, 50)
+    values = acc.values.copy()
+    values[40] = 1.0
+    fit = found(perfect_fit(Curve(acc.epochs, values)))
+    assert fit.epoch == 40
+    assert fit.interval == (40, 50)
+
+
+def test_a_fit_that_the_run_does_not_keep_may_as_well_lie_at_its_end() -> None:
+    acc = curve(lambda e: np.where(e == 30, 1.0, 0.9))
+    assert found(perfect_fit(acc)).interval == (30, 400)
+
+
+def test_a_flat_error_has_its_minimum_anywhere() -> None:
+    rng = np.random.default_rng(0)
+    acc = curve(lambda e: 0.9 - 0.5 * np.exp(-e / 2) + rng.normal(scale=0.005, size=len(e)))
+    low, high = found(error_extremes(acc)[0]).interval
+    assert low <= 20
+    assert high >= 390
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_of_a_peak_holds_it(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(scale=0.01, size=401)
+    error = curve(
+        lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 * np.exp(-(((e - 120) / 40) ** 2)) + noise
+    )
+    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    assert found(peak).interval[0] <= 120 <= found(peak).interval[1]
+    assert found(low).interval[1] < found(peak).interval[0]
+
+
+def test_phases_of_a_run_are_those_of_its_parts() -> None:
+    run = dynamics([broken(np.log(50), 2.0, 0.01), constant(0.5)])
+    curves = {"train/acc": ramp(10, 60), "train/acc_noisy": ramp(20, 60)}
+    phases = find_phases(curves, run)
+    assert phases.fit == 60
+    assert phases.onset == 24
+    assert phases.test_min is None
+    assert phases.intervals == {"onset": (24, 24), "fit": (60, 60)}
+    layers = [change_points(matrix, EPOCHS) for matrix in run.cka]
+    assert phases.change_points == tuple(layer.epochs for layer in layers)
+    assert phases.change_intervals == tuple(layer.intervals for layer in layers)
+    joint = joint_change_points(run.cka, EPOCHS)
+    assert (phases.joint, phases.joint_intervals) == (joint.epochs, joint.intervals)
+
+
+def test_a_run_without_label_noise_has_no_onset() -> None:
+    phases = find_phases({"train/acc": ramp(10, 60)}, None)
+    assert phases.onset is None
+    assert set(phases.intervals) == {"fit"}
+    assert find_phases({}, None) == Phases()

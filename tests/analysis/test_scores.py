@@ -1,0 +1,198 @@
+"""Scores of runs of which the truth is known, among them those that fool simpler scores."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from repdyn.analysis.drift import FLOOR, LAG
+from repdyn.analysis.scores import MEANINGS, compute_scores, layer_fit_breaks
+from repdyn.records import Phases
+from tests.support.synthetic_runs import EPOCHS, broken, constant, dynamics, pulsed
+
+FIT = 60
+PHASES = Phases(onset=15, fit=FIT)
+AT = math.log(FIT)
+
+
+def scores(speeds, phases: Phases = PHASES, **made) -> dict[str, float]:
+    return compute_scores(dynamics(speeds, **made), phases)
+
+
+def log_rate(speed: float) -> float:
+    return math.log2(1 - math.exp(-speed * LAG) + FLOOR)
+
+
+def test_a_sharp_break_is_as_large_as_its_speeds_say() -> None:
+    found = scores([broken(AT, 1.0, 0.05), broken(AT, 0.5, 0.1)])
+    expected = np.mean([log_rate(1.0) - log_rate(0.05), log_rate(0.5) - log_rate(0.1)])
+    assert found["fit_break_cka"] == pytest.approx(expected, rel=0.1)
+    assert found["fit_break_rank_cka"] == 1.0
+
+
+@pytest.mark.parametrize("speed", [0.05, 0.5, 3.0])
+def test_a_smooth_drift_has_no_break_however_far_it_goes(speed: float) -> None:
+    found = scores([constant(speed), constant(speed / 2)])
+    assert abs(found["fit_break_cka"]) < 0.05
+
+
+def within_minus_between(matrix: np.ndarray, reach: float) -> float:
+    """Return how much more alike the checkpoints on one side of the fit are than across it."""
+    tau = np.log(np.maximum(EPOCHS, 1))
+    window = (np.abs(tau - AT) <= reach) & (EPOCHS >= 1)
+    after = tau[window] >= AT
+    same = after[:, None] == after[None]
+    inside = matrix[np.ix_(window, window)]
+    return float(inside[same].mean() - inside[~same].mean())
+
+
+def test_a_smooth_drift_fools_within_minus_between_and_not_the_break() -> None:
+    steady = dynamics([constant(0.3)])
+    fooled = [within_minus_between(steady.cka[1], reach) for reach in (0.5, 1.0, 1.5)]
+    assert fooled == sorted(fooled)
+    assert fooled[-1] > 2 * fooled[0] > 0
+    assert abs(compute_scores(steady, PHASES)["fit_break_cka"]) < 0.05
+
+
+def test_a_slowing_drift_ranks_its_fit_among_other_epochs() -> None:
+    def slowing(tau: np.ndarray) -> np.ndarray:
+        return np.exp(-tau)
+
+    found = scores([slowing, slowing])
+    assert found["fit_break_cka"] > 0.5
+    assert found["fit_break_rank_cka"] < 0.9
+
+
+def test_a_break_under_noise_is_still_the_largest() -> None:
+    found = scores([broken(AT, 1.0, 0.1)] * 3, noise=0.004)
+    assert found["fit_break_cka"] == pytest.approx(log_rate(1.0) - log_rate(0.1), rel=0.2)
+    assert found["fit_break_rank_cka"] > 0.95
+
+
+def test_every_layers_break_is_as_large_as_its_own_speeds_say() -> None:
+    run = dynamics([broken(AT, 1.0, 0.05), broken(AT, 0.5, 0.1), broken(math.log(20), 1, 0.3)])
+    breaks, ranks = layer_fit_breaks(run, PHASES, "cka")
+    expected = [log_rate(1.0) - log_rate(0.05), log_rate(0.5) - log_rate(0.1), 0.0]
+    np.testing.assert_allclose(breaks, expected, rtol=0.1, atol=0.05)
+    np.testing.assert_array_equal(ranks[:2], 1.0)
+    assert ranks[2] < 0.9
+
+
+def test_one_layer_without_a_break_is_seen_behind_the_mean_of_many_with() -> None:
+    together, one_not = (
+        scores([broken(AT, 1.0, 0.05)] * 5 + [last])
+        for last in (broken(AT, 0.4, 0.05), broken(math.log(20), 1.0, 0.2))
+    )
+    assert together["fit_break_rank_cka"] == one_not["fit_break_rank_cka"] == 1.0
+    assert together["fit_break_least_rank_cka"] == 1.0
+    assert one_not["fit_break_least_rank_cka"] < 0.9
+
+
+def test_layers_with_nan_or_without_a_fit_have_no_break() -> None:
+    run = dynamics([broken(AT, 1.0, 0.1), constant(0.2)])
+    holed = run.cka.copy()
+    holed[2, 4, 5] = np.nan
+    breaks, ranks = layer_fit_breaks(replace(run, cka=holed), PHASES, "cka")
+    np.testing.assert_array_equal(np.isnan([breaks, ranks]), [[False, True]] * 2)
+    assert np.isnan(layer_fit_breaks(run, Phases(), "regions")).all()
+
+
+def test_a_layer_that_is_undefined_before_training_only_counts() -> None:
+    """So is a network's output whose last layer starts at zero."""
+    run = dynamics([broken(AT, 1.0, 0.1)])
+    blank = run.cka.copy()
+    blank[1, 0], blank[1, :, 0] = np.nan, np.nan
+    undefined = replace(run, cka=blank)
+    np.testing.assert_array_equal(
+        layer_fit_breaks(undefined, PHASES, "cka"), layer_fit_breaks(run, PHASES, "cka")
+    )
+    assert compute_scores(undefined, PHASES) == compute_scores(run, PHASES)
+
+
+def test_layers_that_move_together_are_in_synchrony() -> None:
+    found = scores(
+        [pulsed(0.0), pulsed(0.0, base=0.6, height=0.5), pulsed(0.0, base=0.2, height=0.1)]
+    )
+    assert found["synchrony_cka"] > 0.95
+    assert found["synchrony_outside_fit_cka"] > 0.9
+    assert found["break_spread_cka"] < 0.02
+
+
+def test_staggered_layers_are_not() -> None:
+    """Correlating whole matrices gives .9 and more here, since all fall off from the diagonal."""
+    speeds = [pulsed(phase) for phase in (0.0, 0.4, 0.8, 1.2)]
+    found = scores(speeds)
+    assert found["synchrony_cka"] < 0.2
+    matrices = dynamics(speeds).cka[1:]
+    upper = np.triu_indices(len(EPOCHS), 1)
+    assert np.corrcoef([m[upper] for m in matrices]).min() > 0.9
+
+
+def test_a_shared_break_alone_is_synchrony_only_at_the_fit() -> None:
+    def with_own_pulse(phase: float):
+        pulse, jump = pulsed(phase, base=1.0, height=0.3), broken(AT, 1.0, 0.02)
+        return lambda tau: pulse(tau) * jump(tau)
+
+    found = scores([with_own_pulse(phase) for phase in (0.0, 0.4, 0.8, 1.2)])
+    assert found["synchrony_cka"] > 0.8
+    assert found["synchrony_outside_fit_cka"] < 0.3
+
+
+def test_breaks_at_different_epochs_spread_in_decades() -> None:
+    at = [20, 40, 80]
+    found = scores([broken(math.log(e), 1.0, 0.05) for e in at])
+    assert found["break_spread_cka"] == pytest.approx(np.std(np.log10(at)), abs=0.05)
+
+
+def test_amplitude_is_the_change_between_onset_and_fit() -> None:
+    speeds = [0.1, 0.4]
+    found = scores([constant(s) for s in speeds])
+    change = [1 - math.exp(-s * math.log(FIT / 15)) for s in speeds]
+    assert found["amplitude_cv_cka"] == pytest.approx(np.std(change) / np.mean(change), rel=0.02)
+
+
+@pytest.mark.parametrize("speeds", [(0.1, 0.2, 0.4, 0.8), (0.8, 0.4, 0.2, 0.1)])
+def test_depth_drift_is_the_slope_of_the_log_rates(speeds: tuple[float, ...]) -> None:
+    rates = [math.log2(1 - math.exp(-speed * math.log(1.5))) for speed in speeds]
+    slope = stats.linregress(np.linspace(0, 1, len(speeds)), rates).slope
+    found = scores([constant(speed) for speed in speeds])
+    assert found["depth_drift_cka"] == pytest.approx(slope, rel=0.02)
+
+
+def test_the_first_layer_does_not_count() -> None:
+    run = dynamics([broken(AT, 1.0, 0.1), broken(AT, 1.0, 0.1)])
+    wild = run.cka.copy()
+    wild[0] = 0
+    assert compute_scores(replace(run, cka=wild), PHASES) == compute_scores(run, PHASES)
+
+
+def test_a_layer_with_nan_does_not_count() -> None:
+    run = dynamics([broken(AT, 1.0, 0.1)] * 2 + [constant(9.0)])
+    holed = run.cka.copy()
+    holed[3, 4, 5] = np.nan
+    without = dynamics([broken(AT, 1.0, 0.1)] * 2)
+    assert compute_scores(replace(run, cka=holed), PHASES)["fit_break_cka"] == pytest.approx(
+        compute_scores(without, PHASES)["fit_break_cka"]
+    )
+
+
+def test_without_a_fit_there_is_no_break() -> None:
+    found = scores([constant(0.3), constant(0.2)], phases=Phases())
+    assert not any(name.startswith(("fit_break", "amplitude", "synchrony_out")) for name in found)
+
+
+def test_a_fit_at_the_end_of_the_run_has_no_break() -> None:
+    found = scores([constant(0.3), constant(0.2)], phases=Phases(fit=int(EPOCHS[-1])))
+    assert "fit_break_cka" not in found
+
+
+def test_a_run_too_short_for_a_lag_has_no_scores() -> None:
+    assert scores([constant(1.0)], epochs=np.array([0, 1])) == {}
+
+
+def test_every_score_has_a_meaning() -> None:
+    found = scores([broken(AT, 1.0, 0.1), constant(0.2), constant(0.3)])
+    stems = {name.removesuffix("_cka").removesuffix("_regions") for name in found}
+    assert stems == set(MEANINGS)

@@ -1,0 +1,136 @@
+"""Planes, label maps, agreement and fragmentation."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from repdyn.layer import Layer
+from repdyn.measures.features import all_features, pooled
+from repdyn.measures.probes import fit_probe
+from repdyn.measures.regions import (
+    agreement,
+    class_areas,
+    fragmentation,
+    grid_inputs,
+    label_maps,
+    planes_through,
+)
+from tests.support.networks import LOGITS, Residual
+
+
+def triplets(seed: int, planes: int = 3, shape: tuple[int, ...] = (1, 4, 4)) -> Tensor:
+    return torch.randn(planes, 3, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_the_plane_goes_through_its_anchors(seed: int) -> None:
+    anchors = triplets(seed)
+    planes = planes_through(anchors)
+    coords = torch.as_tensor(planes.coords, dtype=torch.float32)
+    for corner in range(3):
+        a, b = coords[:, corner, :1], coords[:, corner, 1:]
+        point = planes.origin + a * planes.v1 + b * planes.v2
+        assert torch.allclose(point, anchors[:, corner].flatten(1), atol=1e-4)
+
+
+def test_its_axes_are_orthonormal() -> None:
+    planes = planes_through(triplets(0))
+    assert torch.allclose((planes.v1 * planes.v2).sum(dim=1), torch.zeros(3), atol=1e-6)
+    for v in (planes.v1, planes.v2):
+        assert torch.allclose(v.norm(dim=1), torch.ones(3), atol=1e-6)
+
+
+def test_the_grid_covers_the_anchors_with_a_margin() -> None:
+    planes = planes_through(triplets(0), margin=0.5)
+    low, high = planes.coords.min(axis=1), planes.coords.max(axis=1)
+    np.testing.assert_allclose(planes.extent[:, 0], low[:, 0] - 0.5 * (high - low)[:, 0])
+    np.testing.assert_allclose(planes.extent[:, 3], high[:, 1] + 0.5 * (high - low)[:, 1])
+
+
+def test_anchors_on_one_line_are_refused() -> None:
+    anchors = triplets(0)
+    anchors[1, 2] = 2 * anchors[1, 1] - anchors[1, 0]
+    with pytest.raises(ValueError, match="one line"):
+        planes_through(anchors)
+
+
+def test_grid_points_come_row_by_row() -> None:
+    anchors = torch.zeros(1, 3, 2)
+    anchors[0, 1, 0] = anchors[0, 2, 1] = 1
+    points = torch.cat(list(grid_inputs(planes_through(anchors, margin=0), 2, chunk=3)))
+    assert points.tolist() == [[0, 0], [1, 0], [0, 1], [1, 1]]
+
+
+class HalfPlane(nn.Module):
+    """Class 1 where the first coordinate exceeds ½."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([torch.full_like(x[:, 0], 0.5), x[:, 0]], dim=1)
+
+
+def test_the_label_map_of_a_half_plane() -> None:
+    anchors = torch.zeros(1, 3, 2)
+    anchors[0, 1, 0] = anchors[0, 2, 1] = 1
+    planes = planes_through(anchors, margin=0)
+    maps = label_maps(HalfPlane(), [], {}, planes, 4, classes=2, reduce=pooled)
+    assert maps.shape == (1, 1, 4, 4)
+    assert maps[0, 0].tolist() == [[0, 0, 1, 1]] * 4
+
+
+def test_label_maps_equal_a_point_by_point_forward_pass() -> None:
+    torch.manual_seed(0)
+    model, layer = Residual(), Layer("bn1", "bn1")
+    x = torch.randn(60, 1, 4, 4)
+    labels = np.arange(60) % 3
+    probes = {}
+    for watched in (layer, LOGITS):
+        (features,), _ = all_features(model, [watched], x, reduce=pooled)
+        probes[watched.name] = fit_probe(features.numpy(), labels, 3)
+    planes = planes_through(triplets(1, planes=2))
+    maps = label_maps(model, [layer, LOGITS], probes, planes, 5, classes=3, reduce=pooled, chunk=7)
+    model.eval()
+    for p in range(2):
+        a_low, a_high, b_low, b_high = planes.extent[p]
+        for row, b in enumerate(np.linspace(b_low, b_high, 5)):
+            for column, a in enumerate(np.linspace(a_low, a_high, 5)):
+                point = planes.origin[p] + float(a) * planes.v1[p] + float(b) * planes.v2[p]
+                with torch.no_grad():
+                    image = point.reshape(1, 1, 4, 4)
+                    activation = model.bn1(model.stem(image)).mean(dim=(2, 3)).numpy()
+                    output = model(image).numpy()
+                said = [
+                    probes["bn1"].predict(activation)[0],
+                    probes["logits"].predict(output)[0],
+                    output.argmax(),
+                ]
+                assert maps[:, p, row, column].tolist() == said
+
+
+def test_agreement_is_the_share_of_equal_points() -> None:
+    a = np.array([[[0, 0], [1, 1]], [[2, 2], [2, 2]]], dtype=np.uint8)
+    b = np.array([[[0, 1], [1, 1]], [[2, 2], [0, 0]]], dtype=np.uint8)
+    assert agreement(a, b) == pytest.approx((3 / 4 + 2 / 4) / 2)
+    assert agreement(np.stack([a, b]), np.stack([a, a])).tolist() == [1.0, 5 / 8]
+
+
+def test_fragmentation_counts_the_regions_of_hand_made_maps() -> None:
+    one = np.zeros((3, 3), dtype=np.uint8)
+    checker = np.indices((3, 3)).sum(axis=0).astype(np.uint8) % 2
+    stripes = np.array([[0, 0, 0], [1, 1, 1], [0, 0, 0]], dtype=np.uint8)
+    assert fragmentation(one[None]) == 1
+    assert fragmentation(checker[None]) == 9
+    assert fragmentation(stripes[None]) == 3
+    assert fragmentation(np.stack([one, checker, stripes])) == pytest.approx(13 / 3)
+
+
+def test_equal_regions_on_neighbouring_planes_are_not_joined() -> None:
+    assert fragmentation(np.zeros((2, 3, 3), dtype=np.uint8)) == 1
+
+
+def test_class_areas_are_shares() -> None:
+    maps = np.array([[[0, 0], [1, 3]]], dtype=np.uint8)
+    assert class_areas(maps, 5).tolist() == [0.5, 0.25, 0, 0.25, 0]

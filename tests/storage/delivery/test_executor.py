@@ -1,0 +1,253 @@
+"""What is sent twice is there once; a server that is away is told from one that refuses."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from mlflow.entities import Run, RunData, RunInfo
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from repdyn.errors import UserError
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.delivery.executor import RetryableError, StoreExecutor
+from repdyn.storage.delivery.operations import (
+    EndRun,
+    LogInput,
+    LogMetrics,
+    Operation,
+    PutArtifact,
+    RemoveArtifact,
+    SetTag,
+)
+
+NAN, INF = float("nan"), float("inf")
+METRICS = LogMetrics((("a", 1.0, 5, 0), ("a", 2.0, 6, 1), ("b", NAN, 5, 0), ("b", INF, 6, 1)))
+
+
+@pytest.fixture
+def client(sqlite_store: StoreConfig) -> MlflowClient:
+    return MlflowClient(sqlite_store.tracking_uri)
+
+
+def test_every_job_may_be_done_twice(client: MlflowClient, tmp_path: Path) -> None:
+    run = client.create_run("0")
+    courier, run_id = StoreExecutor(client, run), run.info.run_id
+    content = tmp_path / "x.npy"
+    content.write_bytes(b"content")
+    jobs: list[Operation] = [
+        METRICS,
+        SetTag("tag", "value"),
+        LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
+        PutArtifact("dynamics/x.npy", content),
+        PutArtifact("dynamics/y.npy", b"bytes"),
+        PutArtifact("dynamics/z.npy", b"gone"),
+        RemoveArtifact("dynamics/z.npy"),
+        EndRun("KILLED", 1_700_000_000_000),
+    ]
+    for job in jobs:
+        courier(job)
+        courier(job)
+    found = client.get_run(run_id)
+    assert [(m.value, m.step) for m in client.get_metric_history(run_id, "a")] == [(1, 0), (2, 1)]
+    assert len(client.get_metric_history(run_id, "b")) == 2
+    assert found.data.tags["tag"] == "value"
+    (given,) = found.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("digits", "abcd1234")
+    assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "train")]
+    assert (found.info.status, found.info.end_time) == ("KILLED", 1_700_000_000_000)
+    folder = Path(found.info.artifact_uri) / "dynamics"
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+        "x.npy": b"content",
+        "y.npy": b"bytes",
+    }
+
+
+@pytest.mark.parametrize("path", ["dynamics/x.npy", "../x.npy", "dynamics/../../x.npy"])
+def test_nothing_is_written_or_removed_outside_of_the_runs_folder(
+    path: str, client: MlflowClient, tmp_path: Path
+) -> None:
+    run = client.create_run("0")
+    folder, outside = Path(run.info.artifact_uri), tmp_path / "outside"
+    for there in (folder, outside):
+        there.mkdir(parents=True)
+    (folder / "dynamics").symlink_to(outside)
+    for kept in (outside / "x.npy", folder.parent / "x.npy"):
+        kept.write_text("kept")
+    courier = StoreExecutor(client, run)
+    jobs: list[Operation] = [PutArtifact(path, b"new"), RemoveArtifact(path)]
+    for job in jobs:
+        with pytest.raises(UserError, match="leads out of the run's folder"):
+            courier(job)
+    assert (outside / "x.npy").read_text() == "kept"
+    assert (folder.parent / "x.npy").read_text() == "kept"
+
+
+def test_an_artifact_that_is_a_link_is_replaced(client: MlflowClient, tmp_path: Path) -> None:
+    run = client.create_run("0")
+    folder, outside = Path(run.info.artifact_uri), tmp_path / "outside"
+    folder.mkdir(parents=True)
+    outside.write_text("kept")
+    (folder / "x.npy").symlink_to(outside)
+    StoreExecutor(client, run)(PutArtifact("x.npy", b"new"))
+    assert (outside.read_text(), (folder / "x.npy").read_bytes()) == ("kept", b"new")
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Gives all requests one status."""
+
+    status = 500
+    body = b"{}"
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 (the names http.server calls)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], str]]:
+    """Return what starts a server that gives a status; it returns the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    def serve(status: int, body: bytes = b"{}") -> str:
+        monkeypatch.setattr(Answers, "status", status)
+        monkeypatch.setattr(Answers, "body", body)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def courier_of(address: str, artifacts: str | None = None) -> StoreExecutor:
+    info = RunInfo(
+        run_id=uuid.uuid4().hex,  # MLflow keeps where the artifacts of an id are
+        experiment_id="0",
+        user_id="",
+        status="RUNNING",
+        start_time=0,
+        end_time=None,
+        lifecycle_stage="active",
+        artifact_uri=artifacts or f"{address}/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts",
+    )
+    client = MlflowClient(address)
+    # MLflow itself asks for the run where it looks for its artifacts
+    client._tracking_client.get_run = Mock(return_value=Run(info, RunData()))
+    return StoreExecutor(client, Run(info, RunData()))
+
+
+JOBS: list[Operation] = [
+    METRICS,
+    SetTag("a", "b"),
+    PutArtifact("x/y.npy", b"z"),
+    RemoveArtifact("x/y.npy"),
+    EndRun("FAILED", 1),
+]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
+def test_a_server_in_trouble_is_away(
+    status: int, job: Operation, served: Callable[[int], str]
+) -> None:
+    address = served(status)
+    with pytest.raises(RetryableError) as raised:
+        courier_of(address)(job)
+    assert str(raised.value).startswith(f"{address}: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "bad"}'),
+        (404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run"}'),
+        (403, b"forbidden"),
+    ],
+)
+def test_a_refusal_is_not(
+    status: int, body: bytes, job: Operation, served: Callable[[int, bytes], str]
+) -> None:
+    courier = courier_of(served(status, body))
+    with pytest.raises((MlflowException, OSError)) as raised:
+        courier(job)
+    assert not isinstance(raised.value, RetryableError)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+def test_a_server_that_is_not_there_is_away(
+    job: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(RetryableError) as raised:
+        courier_of("http://127.0.0.1:9")(job)
+    assert str(raised.value) == "http://127.0.0.1:9: does not answer"
+
+
+def test_a_server_that_hangs_is_away(
+    served: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(Answers, "do_POST", lambda _: go_on.wait(30))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    address = served(200)
+    with pytest.raises(RetryableError) as raised:
+        courier_of(address)(SetTag("a", "b"))
+    go_on.set()
+    assert str(raised.value) == f"{address}: does not answer"
+
+
+def test_what_is_wrong_with_the_file_is_no_matter_of_the_server(
+    client: MlflowClient, tmp_path: Path
+) -> None:
+    courier = StoreExecutor(client, client.create_run("0"))
+    with pytest.raises(FileNotFoundError):
+        courier(PutArtifact("x", tmp_path / "none"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "away"), [(None, True), (500, True), (503, True), (403, False), (404, False)]
+)
+def test_so_is_an_s3_that_keeps_the_artifacts(
+    status: int | None,
+    away: bool,
+    served: Callable[[int], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The driver itself, at a server that gives all requests one status, or at none."""
+    pytest.importorskip("boto3", reason="comes with the dev extra")
+    address = "http://127.0.0.1:9" if status is None else served(status)
+    settings = {
+        "MLFLOW_S3_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    courier = courier_of("http://127.0.0.1:9", f"s3://bucket/{status}")
+    for job in (PutArtifact("x/y.npy", b"z"), RemoveArtifact("x/y.npy")):
+        with pytest.raises(Exception) as raised:
+            courier(job)
+        assert isinstance(raised.value, RetryableError) == away, raised.value

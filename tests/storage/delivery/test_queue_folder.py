@@ -1,0 +1,521 @@
+"""What waits on the disk for a server: order, tries, refusals, crashes, damage."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from unittest.mock import Mock, patch
+
+import pytest
+
+from repdyn.errors import UnsentError, UserError
+from repdyn.storage.delivery.disk_queue import DiskQueue
+from repdyn.storage.delivery.executor import MissingError, RetryableError
+from repdyn.storage.delivery.operations import (
+    EndRun,
+    LogInput,
+    LogMetrics,
+    Operation,
+    PutArtifact,
+    RemoveArtifact,
+    SetTag,
+)
+from repdyn.storage.delivery.queue_folder import QueuedRun, QueueFolder
+from repdyn.storage.delivery.sender import TRIES, Sender
+from repdyn.storage.locks.process_lock import HeldError
+
+JOBS: list[Operation] = [
+    LogMetrics((("train/acc", 0.1 + 0.2, 1_700_000_000_000, 3), ("lr", float("inf"), 1, 3))),
+    SetTag("repdyn.last_checkpoint", "3 – ü"),
+    LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
+    RemoveArtifact("checkpoints/epoch_00001.safetensors"),
+    EndRun("FINISHED", 1_700_000_000_001),
+]
+QUICK = (0.01, 0.05)
+
+
+class Server:
+    """Takes jobs; may be away, reject all, refuse one, or lose artifacts that it said it took."""
+
+    def __init__(self) -> None:
+        self.taken: list[Operation] = []
+        self.away = False
+        self.rejects = False
+        self.refuses: Operation | None = None
+        self.loses: list[str] = []
+        self.tries = 0
+        self.looks = 0
+
+    def __call__(self, job: Operation) -> None:
+        self.tries += 1
+        if self.away:
+            raise RetryableError("http://server: does not answer")
+        if self.rejects:
+            raise PermissionError("answers 401 Unauthorized")
+        if job == self.refuses:
+            raise ValueError("invalid")
+        if isinstance(job, PutArtifact):
+            assert isinstance(job.content, Path), "big artifacts are not held in memory"
+            job = PutArtifact(job.path, job.content.read_bytes())
+            if job.path in self.loses:
+                self.loses.remove(job.path)
+                return
+        self.taken.append(job)
+
+    def check(self, jobs: Sequence[Operation]) -> None:
+        self.looks += 1
+        if self.away:
+            raise RetryableError("http://server: does not answer")
+        there = {job.path for job in self.taken if isinstance(job, PutArtifact)}
+        if any(isinstance(job, PutArtifact) and job.path not in there for job in jobs):
+            raise MissingError("http://server: has not what it took")
+
+    def ping(self) -> None:
+        if self.away:
+            raise RetryableError("http://server: does not answer")
+        if self.rejects:
+            raise PermissionError("answers 401 Unauthorized")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "repdyn-spool" / "run"
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def outbox(folder: Path, server: Server) -> Iterator[DiskQueue]:
+    outbox = DiskQueue(QueueFolder(folder), server, pauses=QUICK, patience=0.2)
+    yield outbox
+    server.away = False
+
+
+def tags(n: int) -> list[Operation]:
+    return [SetTag("tag", str(i)) for i in range(n)]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def entries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def sent_from(folder: Path) -> list[Operation]:
+    """Send all, as another process would that opens the spool later."""
+    server, spool = Server(), QueueFolder(folder)
+    spool.restore()
+    delivery = Sender(spool, server)
+    while len(spool):
+        delivery.step()
+    spool.close()
+    return server.taken
+
+
+def test_every_kind_of_job_comes_back_from_the_disk_as_it_was(folder: Path) -> None:
+    spool = QueueFolder(folder)
+    artifact = PutArtifact("checkpoints/epoch_00001.safetensors", bytes(range(256)) * 9000)
+    for job in (*JOBS, artifact):
+        spool.append(job)
+    spool.close()
+    assert sent_from(folder) == [*JOBS, artifact]
+    assert not folder.parent.exists(), "nothing stays of what was sent"
+
+
+def test_a_server_that_answers_gets_all_in_order(
+    outbox: DiskQueue, server: Server, folder: Path
+) -> None:
+    for job in tags(50):
+        outbox.put(job)
+    outbox.flush()
+    assert server.taken == tags(50)
+    outbox.close(JOBS[-1])
+    assert server.taken[-1] == JOBS[-1]
+    assert not folder.parent.exists()
+
+
+def test_what_comes_while_the_server_is_away_is_sent_in_order_when_it_is_back(
+    outbox: DiskQueue, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.away = True
+    for job in tags(20):
+        outbox.put(job)
+    until(lambda: server.tries > 3)
+    assert len(entries(folder)) == 20
+    server.away = False
+    outbox.put(PutArtifact("dynamics/x.npy", b"x"))
+    outbox.close(None)
+    assert server.taken == [*tags(20), PutArtifact("dynamics/x.npy", b"x")]
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 1, "it is said once"
+    assert told[0].getMessage().startswith("http://server: does not answer; ")
+    assert str(folder) in told[0].getMessage()
+
+
+def test_pauses_grow_up_to_the_longest(folder: Path, server: Server) -> None:
+    server.away = True
+    outbox = DiskQueue(QueueFolder(folder), server, pauses=(0.05, 0.2), patience=0.0)
+    outbox.put(JOBS[1])
+    time.sleep(1.0)
+    # at 0, 0.05, 0.15, 0.35, 0.55, 0.75, 0.95
+    assert 4 <= server.tries <= 8
+    with pytest.raises(UnsentError):
+        outbox.close(None)
+
+
+def test_while_somebody_waits_the_pauses_are_short(folder: Path, server: Server) -> None:
+    server.away = True
+    outbox = DiskQueue(QueueFolder(folder), server, pauses=(0.05, 60.0), patience=20.0)
+    outbox.put(JOBS[1])
+    until(lambda: server.tries > 6)  # the next pause is of seconds
+    threading.Timer(0.2, lambda: setattr(server, "away", False)).start()
+    start = time.monotonic()
+    outbox.close(None)
+    assert time.monotonic() - start < 2
+    assert server.taken == [JOBS[1]]
+
+
+def test_a_server_that_stays_away_leaves_the_spool_and_its_place(
+    outbox: DiskQueue, server: Server, folder: Path
+) -> None:
+    server.away = True
+    for job in JOBS[:-1]:
+        outbox.put(job)
+    start = time.monotonic()
+    with pytest.raises(UnsentError, match="repdyn sync") as raised:
+        outbox.close(JOBS[-1])
+    assert time.monotonic() - start < 5
+    assert str(folder) in str(raised.value)
+    assert raised.value.exit_code == 75
+    assert sent_from(folder) == JOBS
+
+
+def test_a_refused_entry_is_set_aside_and_holds_up_no_other(
+    outbox: DiskQueue, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.refuses = JOBS[1]
+    for job in JOBS[:-1]:
+        outbox.put(job)
+    with pytest.raises(
+        UnsentError, match="1 entry is refused by the server, the first: tag"
+    ) as raised:
+        outbox.close(JOBS[-1])
+    assert "invalid" in str(raised.value)
+    assert "repdyn sync" in str(raised.value)
+    assert server.taken == [JOBS[0], *JOBS[2:]]
+    assert server.tries == len(JOBS) + TRIES - 1
+    assert sent_from(folder) == [JOBS[1]]
+
+
+def test_a_refusal_is_not_believed_while_the_server_takes_nothing_at_all(
+    folder: Path, server: Server
+) -> None:
+    """A 400 of a proxy before a server that is away."""
+    spool = QueueFolder(folder)
+    spool.append(JOBS[1])
+    delivery = Sender(spool, server)
+    server.refuses = JOBS[1]
+    ping, server.ping = server.ping, Mock(side_effect=RetryableError("away"))  # type: ignore[method-assign]
+    for _ in range(2 * TRIES):
+        with pytest.raises((ValueError, RetryableError)):
+            delivery.step()
+    assert len(spool) == 1
+    server.refuses, server.ping = None, ping  # type: ignore[method-assign]
+    delivery.step()
+    assert server.taken == [JOBS[1]]
+    spool.close()
+
+
+def test_what_a_later_entry_has_replaced_is_not_sent_after_it(folder: Path, server: Server) -> None:
+    spool = QueueFolder(folder)
+    first, second, last = tags(3)
+    for job in (first, PutArtifact("x", b"old"), second, PutArtifact("x", b"new"), last):
+        spool.append(job)
+    server.refuses = first
+    delivery = Sender(spool, server)
+    while len(spool):
+        with suppress(ValueError):
+            delivery.step()
+    assert server.taken == [PutArtifact("x", b"old"), second, PutArtifact("x", b"new"), last]
+    assert spool.refused == 0
+    spool.close()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("status", ["rejects", "away"])
+def test_no_answer_ends_the_training_and_it_is_said_once(
+    status: str, outbox: DiskQueue, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    setattr(server, status, True)
+    for job in JOBS[:-1]:
+        outbox.put(job)
+    until(lambda: server.tries > 5)
+    outbox.put(JOBS[1])
+    setattr(server, status, False)
+    outbox.close(JOBS[-1])
+    assert server.taken == [*JOBS[:-1], JOBS[1], JOBS[-1]]
+    assert len(caplog.records) == 1
+    assert "the run goes on" in caplog.records[0].getMessage()
+
+
+def test_artifacts_are_looked_for_together_and_sent_again_where_one_is_missing(
+    outbox: DiskQueue, server: Server, folder: Path
+) -> None:
+    server.loses = ["a/3"]
+    artifacts: list[Operation] = [PutArtifact(f"a/{i}", bytes([i])) for i in range(8)]
+    for job in artifacts:
+        outbox.put(job)
+    outbox.close(JOBS[-1])
+    assert server.taken == [*artifacts[:3], *artifacts[4:], *artifacts, JOBS[-1]]
+    assert server.looks == 2
+
+
+def test_artifacts_that_are_not_seen_are_not_deleted(folder: Path, server: Server) -> None:
+    spool = QueueFolder(folder)
+    jobs: list[Operation] = [PutArtifact("a", b"a"), PutArtifact("b", b"b"), JOBS[1]]
+    for job in jobs:
+        spool.append(job)
+    delivery = Sender(spool, server)
+    delivery.step()
+    delivery.step()
+    assert len(entries(folder)) == 3
+    server.away = True
+    with pytest.raises(RetryableError):
+        delivery.step()
+    assert len(entries(folder)) == 3
+    server.away = False
+    while len(spool):
+        delivery.step()
+    assert server.taken == jobs, "what was only not looked for is not sent again"
+    spool.close()
+
+
+def test_the_end_is_bounded_though_a_request_never_ends(folder: Path, server: Server) -> None:
+    outbox = DiskQueue(QueueFolder(folder), Hangs(), pauses=QUICK, patience=0.2)
+    outbox.put(JOBS[0])
+    start = time.monotonic()
+    with pytest.raises(
+        UnsentError, match=r"the server is too slow .*; 2 entries are not sent"
+    ) as raised:
+        outbox.close(JOBS[-1])
+    assert time.monotonic() - start < 20
+    assert raised.value.exit_code == 75
+    assert sent_from(folder) == [JOBS[0], JOBS[-1]]
+
+
+def test_a_request_that_ends_after_the_queue_is_let_go_deletes_nothing(folder: Path) -> None:
+    hangs = Hangs()
+    outbox = DiskQueue(QueueFolder(folder), hangs, pauses=QUICK, patience=0.0)
+    outbox.put(JOBS[0])
+    with pytest.raises(UnsentError):
+        outbox.close(None)
+    hangs.answers.set()
+    time.sleep(0.3)
+    assert sent_from(folder) == [JOBS[0]]
+
+
+def test_of_beats_only_the_latest_is_sent_and_none_waits_on_the_disk(
+    outbox: DiskQueue, server: Server, folder: Path
+) -> None:
+    server.away = True
+    outbox.put(SetTag("job", ""))
+    until(lambda: server.tries > 0)
+    for i in range(100):
+        outbox.beat(SetTag("beat", str(i)))
+    assert len(entries(folder)) == 1
+    server.away = False
+    outbox.flush()
+    assert server.taken == [SetTag("beat", "99"), SetTag("job", "")]
+    outbox.close(None)
+
+
+class Hangs(Server):
+    """Answers only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def __call__(self, job: Operation) -> None:
+        self.answers.wait(60)
+
+
+def test_the_training_does_not_wait_for_a_server_that_hangs(folder: Path) -> None:
+    hangs = Hangs()
+    outbox = DiskQueue(QueueFolder(folder), hangs)
+    start = time.monotonic()
+    for job in tags(200):
+        outbox.put(job)
+    assert time.monotonic() - start < 10
+    hangs.answers.set()
+    outbox.close(None)
+
+
+def test_a_crash_between_sending_and_deleting_sends_again(folder: Path) -> None:
+    """Sending is done, deleting is not: the entry is still there, whole."""
+    spool = QueueFolder(folder)
+    for job in JOBS:
+        spool.append(job)
+    server = Server()
+    delivery = Sender(spool, server)
+    crash = patch.object(spool, "delete_first", side_effect=KeyboardInterrupt)
+    with crash, pytest.raises(KeyboardInterrupt):
+        delivery.step()
+    spool.close()
+    assert server.taken == JOBS[:1]
+    assert sent_from(folder) == JOBS
+
+
+def test_a_crash_while_an_entry_is_made_or_deleted_leaves_no_half_of_it(folder: Path) -> None:
+    spool = QueueFolder(folder)
+    for job in JOBS:
+        spool.append(job)
+    spool.close()
+    first, *_ = entries(folder)
+    first.rename(folder / f".{first.name}")  # sent, half deleted
+    made = folder / ".00000006"
+    made.mkdir()
+    (made / "job.json").write_text('{"kind": "ta')
+    assert sent_from(folder) == JOBS[1:]
+
+
+def test_a_spool_that_is_opened_again_goes_on_with_its_numbers(folder: Path) -> None:
+    for job in JOBS:
+        spool = QueueFolder(folder)
+        spool.append(job)
+        spool.close()
+    assert sent_from(folder) == JOBS
+
+
+def break_json(entry: Path) -> None:
+    (entry / "job.json").write_bytes(b"\x00\xff")
+
+
+def break_kind(entry: Path) -> None:
+    (entry / "job.json").write_text('{"kind": "pickle"}')
+
+
+def break_fields(entry: Path) -> None:
+    (entry / "job.json").write_text('{"kind": "metrics", "metrics": [["a", 1]]}')
+
+
+def no_object(entry: Path) -> None:
+    (entry / "job.json").write_text("[]")
+
+
+def no_job(entry: Path) -> None:
+    (entry / "job.json").unlink()
+
+
+def cut_content(entry: Path) -> None:
+    content = entry / "content" / "x.npy"
+    content.write_bytes(content.read_bytes()[:-1])
+
+
+def other_content(entry: Path) -> None:
+    (entry / "content" / "x.npy").write_bytes(b"abcdef"[::-1])
+
+
+def linked_content(entry: Path) -> None:
+    """Let the content be that of a file elsewhere, which a server would be sent."""
+    content = entry / "content" / "x.npy"
+    content.rename(entry / "elsewhere")
+    content.symlink_to(entry / "elsewhere")
+
+
+def linked_folder(entry: Path) -> None:
+    (entry / "content").rename(entry / "elsewhere")
+    (entry / "content").symlink_to(entry / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(break_json, break_kind, break_fields, no_object, no_job),
+        *(cut_content, other_content, linked_content, linked_folder),
+    ],
+)
+def test_a_damaged_entry_is_one_line_and_nothing_is_lost(
+    damage: Callable[[Path], None], folder: Path
+) -> None:
+    spool = QueueFolder(folder)
+    jobs: list[Operation] = [JOBS[0], PutArtifact("dynamics/x.npy", b"abcdef"), JOBS[1]]
+    for job in jobs:
+        spool.append(job)
+    second = entries(folder)[1]
+    damage(second)
+    server = Server()
+    delivery = Sender(spool, server)
+    while len(spool):
+        delivery.step()
+    (line,) = delivery.refused
+    assert "is damaged" in line
+    assert "\n" not in line
+    assert str(second) in line
+    assert server.taken == [JOBS[0], JOBS[1]], "the others are sent"
+    spool.close()
+    assert [entry.name for entry in entries(folder)] == [f"refused-{second.name}"]
+    assert sent_from(folder) == []
+    assert entries(folder), "what is damaged stays"
+
+
+def test_a_spool_says_whose_it_is(folder: Path) -> None:
+    spool = QueueFolder(folder)
+    run = QueuedRun("http://server", "run", "host", "1")
+    spool.sign(run)
+    assert spool.run() == run
+    for damaged in ("", "[]", '{"uri": 1}'):
+        (folder / "run.json").write_text(damaged)
+        with pytest.raises(UserError, match="damaged"):
+            spool.run()
+    spool.close()
+
+
+def test_two_processes_never_have_one_spool(folder: Path) -> None:
+    script = (
+        "import os, sys, socket; from pathlib import Path\n"
+        "from repdyn.storage.delivery.queue_folder import Spool\n"
+        "spool = Spool(Path(sys.argv[1]))\n"
+        "print(socket.gethostname(), os.getpid(), flush=True)\n"
+        "sys.stdin.readline()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout is not None
+    owner = tuple(other.stdout.readline().split())
+    with pytest.raises(HeldError) as raised:
+        QueueFolder(folder)
+    assert tuple(raised.value.owner) == owner
+    other.kill()
+    other.communicate()
+    QueueFolder(folder).close()  # a process that was killed leaves nothing locked
+
+
+def test_the_owner_of_a_lock_may_be_unknown(folder: Path) -> None:
+    spool = QueueFolder(folder)
+    (folder / "lock.owner").write_text("no JSON")
+    with pytest.raises(HeldError, match=r"on \? by process \?"):
+        QueueFolder(folder)
+    (folder / "lock.owner").write_text(json.dumps({"host": "elsewhere", "pid": "7"}))
+    with pytest.raises(HeldError, match="on elsewhere by process 7"):
+        QueueFolder(folder)
+    spool.close()

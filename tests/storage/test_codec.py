@@ -1,0 +1,199 @@
+"""What is stored comes back as it was; what is damaged is said to be."""
+
+import dataclasses
+import io
+import json
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repdyn.errors import UserError
+from repdyn.records import Dynamics, LabelMaps, Phases
+from repdyn.storage import codec, schema
+from tests.support import stored as made
+
+
+def assert_same(a: object, b: object) -> None:
+    for field in dataclasses.fields(a):
+        np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name), field.name)
+
+
+def stored(dynamics) -> dict[str, bytes]:
+    return dict(codec.encode_dynamics(dynamics))
+
+
+def decoded(files: dict[str, bytes]) -> Dynamics:
+    return codec.decode_dynamics(lambda path, most: files[path])
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def test_dynamics_come_back() -> None:
+    dynamics = made.dynamics()
+    assert_same(decoded(stored(dynamics)), dynamics)
+
+
+def test_the_layout_is_the_documented_one() -> None:
+    files = stored(made.dynamics())
+    assert np.load(io.BytesIO(files["dynamics/cka.npy"])).shape == (3, 4, 4)
+    assert np.load(io.BytesIO(files["dynamics/epochs.npy"])).tolist() == [0, 1, 2, 4]
+    assert json.loads(files["dynamics/layers.json"]) == list(made.LAYERS)
+    assert schema.checkpoint_path(7) == "checkpoints/epoch_00007.safetensors"
+    assert schema.label_maps_path(12345) == "regions/epoch_12345.npz"
+    assert schema.rows_path(0) == "grams/epoch_00000.npy"
+
+
+@given(written=st.integers(0, 8))
+def test_files_that_are_being_replaced_are_read_up_to_the_checkpoint_all_have(written: int) -> None:
+    old, new = stored(made.dynamics(4)), stored(made.dynamics(5))
+    half_way = old | dict(list(new.items())[:written])
+    read = decoded(half_way)
+    whole = len(new) == written
+    assert_same(read, decoded(new if whole else old))
+
+
+def test_label_maps_planes_and_rows_come_back() -> None:
+    maps = made.label_maps(4)
+    assert_same(codec.decode_label_maps("x", codec.encode_label_maps(maps), 4), maps)
+    planes = made.planes()
+    assert_same(codec.decode_planes(codec.encode_planes(planes)), planes)
+    rows = np.random.default_rng(0).normal(size=(3, 10)).astype(np.float16)
+    np.testing.assert_array_equal(codec.decode_rows("x", codec.encode_rows(rows)), rows)
+
+
+def test_label_maps_of_many_classes_come_back() -> None:
+    rng = np.random.default_rng(0)
+    maps = LabelMaps(
+        4,
+        rng.integers(0, 65_536, (4, 5, 6, 6), dtype=np.uint16),
+        rng.integers(0, 300, (4, 2, 9, 9), dtype=np.uint16),
+    )
+    read = codec.decode_label_maps("x", codec.encode_label_maps(maps), 4, 3)
+    assert_same(read, maps)
+    assert read.maps.dtype == np.uint16
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint32, np.int64, ">u2"])
+def test_label_maps_of_another_type_are_damage(dtype: object) -> None:
+    maps = LabelMaps(4, np.zeros((4, 5, 6, 6), dtype), np.zeros((4, 2, 9, 9), dtype))
+    with pytest.raises(UserError, match="damaged"):
+        codec.decode_label_maps("x", codec.encode_label_maps(maps), 4, 3)
+
+
+def test_planes_and_dynamics_of_many_classes_come_back() -> None:
+    names = tuple(f"class {i}" for i in range(65_536))
+    labels = np.full((5, 3), 65_535)
+    planes = dataclasses.replace(made.planes(), classes=names, labels=labels, true_labels=labels)
+    assert_same(codec.decode_planes(codec.encode_planes(planes)), planes)
+    dynamics = made.dynamics(classes=300)
+    assert_same(decoded(stored(dynamics)), dynamics)
+
+
+PHASES = Phases(onset=3, fit=9, change_points=((), (2, 5), (7,)), spikes=(12,))
+WITH_INTERVALS = dataclasses.replace(
+    PHASES,
+    joint=(5,),
+    intervals={"onset": (2, 3), "fit": (9, 11)},
+    change_intervals=((), ((1, 2), (3, 6)), ((5, 7),)),
+    joint_intervals=((2, 7),),
+)
+
+
+@pytest.mark.parametrize("phases", [Phases(), PHASES, WITH_INTERVALS])
+def test_phases_come_back(phases: Phases) -> None:
+    assert codec.decode_phases(codec.encode_phases(phases, made.LAYERS)) == phases
+
+
+def test_phases_from_before_there_were_intervals_are_read_without() -> None:
+    said = json.loads(codec.encode_phases(WITH_INTERVALS, made.LAYERS))
+    for name in ("joint", "intervals", "change_intervals", "joint_intervals"):
+        del said[name]
+    assert codec.decode_phases(json.dumps(said).encode()) == PHASES
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"intervals": [1, 2]},
+        {"intervals": {"fit": [1]}},
+        {"joint_intervals": [[1, 2, 3]]},
+        {"joint_intervals": [[1, 2], [3, 4]]},
+        {"change_intervals": [[], [], []]},
+    ],
+)
+def test_damaged_intervals_are_said_to_be(damage: dict[str, object]) -> None:
+    said = json.loads(codec.encode_phases(WITH_INTERVALS, made.LAYERS)) | damage
+    with pytest.raises(UserError, match=r"phases\.json: damaged"):
+        codec.decode_phases(json.dumps(said).encode())
+
+
+def test_metrics_are_those_of_the_last_checkpoint() -> None:
+    dynamics = made.dynamics()
+    metrics = codec.layer_metrics(dynamics)
+    assert metrics["cka_prev/block"] == dynamics.cka[1, 3, 2]
+    assert metrics["regions_prev/output"] == dynamics.output_regions[3, 2]
+    assert metrics["probe_acc/stem"] == dynamics.probe_acc[0, 3, 0]
+    assert metrics["fragmentation/output"] == dynamics.fragmentation[3, 3]
+    assert len(metrics) == 4 * 3 + 2
+
+
+def test_the_first_checkpoint_has_no_previous_one() -> None:
+    assert not any("prev" in name for name in codec.layer_metrics(made.dynamics(1)))
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit('unpickled')",)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("dynamics/cka.npy", b""),
+        ("dynamics/cka.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'"),
+        ("dynamics/cka.npy", pickle.dumps(Bomb())),
+        ("dynamics/cka.npy", npy(np.zeros((2, 4, 4), np.float32))),
+        ("dynamics/cka.npy", npy(np.zeros((3, 4, 5), np.float32))),
+        ("dynamics/cka.npy", npy(np.zeros((3, 4), np.float32))),
+        ("dynamics/cka.npy", npy(np.zeros((3, 4, 4), np.int32))),
+        ("dynamics/cka.npy", stored(made.dynamics())["dynamics/cka.npy"][:-7]),
+        ("dynamics/epochs.npy", npy(np.array([0, 2, 1, 4]))),
+        ("dynamics/epochs.npy", npy(np.array([-1, 2, 3, 4]))),
+        ("dynamics/epochs.npy", npy(np.array([0.0, 1.0]))),
+        ("dynamics/layers.json", b"{"),
+        ("dynamics/layers.json", b'{"a": 1}'),
+        ("dynamics/layers.json", b"[]"),
+        ("dynamics/probe_acc.npy", npy(np.zeros((3, 4, 2), np.float32))),
+        ("dynamics/output_regions.npy", npy(np.zeros((3, 4, 4), np.float32))),
+    ],
+)
+def test_damage_is_named(path: str, content: bytes) -> None:
+    files = stored(made.dynamics()) | {path: content}
+    with pytest.raises(UserError, match="damaged"):
+        decoded(files)
+
+
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_damage_and_nothing_worse(content: bytes) -> None:
+    for decode in (
+        codec.decode_planes,
+        codec.decode_phases,
+        lambda raw: codec.decode_label_maps("x", raw, 0),
+        lambda raw: codec.decode_rows("x", raw),
+    ):
+        with pytest.raises(UserError, match="damaged"):
+            decode(content)
+
+
+def test_an_array_of_objects_is_not_unpickled() -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([Bomb()], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="damaged"):
+        codec.decode_rows("x", buffer.getvalue())

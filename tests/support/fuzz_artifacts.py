@@ -1,0 +1,45 @@
+"""Fuzzes the readers of artifacts with libFuzzer, guided by the lines that inputs reach.
+
+    python -m tests.support.fuzz_artifacts [--target=PATH] -runs=100000 CORPUS
+
+The first byte of an input chooses the file that the rest stands for.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+READERS = [
+    *(f"repdyn.storage.{name}" for name in ("artifacts", "decoding", "bundle", "spool", "jobs")),
+    *("repdyn.commands.state_file", "repdyn.commands.state_check", "repdyn.commands.saving"),
+    *("repdyn.settings.schema", "repdyn.settings.yaml_file", "tui.actions"),
+]
+
+with atheris.instrument_imports(include=READERS):
+    from tests.support.fuzz_targets import read_as_a_user, targets
+    from tests.support.other_fuzz_targets import other_targets
+
+ONLY = "--target="
+"""Names the one reader that is fuzzed; without it, all of a run's arrays and JSON are, which is fast."""
+
+WANTED = [argument[len(ONLY) :] for argument in sys.argv if argument.startswith(ONLY)]
+TARGETS = [each for each in other_targets() if each.path in WANTED] if WANTED else targets()
+
+
+def one_input(data: bytes) -> None:
+    if data:
+        read_as_a_user(TARGETS[data[0] % len(TARGETS)], data[1:])
+
+
+def write_corpus(folder: Path) -> None:
+    """Write whole files, from which libFuzzer makes others."""
+    folder.mkdir(exist_ok=True)
+    for i, target in enumerate(TARGETS):
+        (folder / f"{i}").write_bytes(bytes([i]) + target.content)
+
+
+if __name__ == "__main__":
+    write_corpus(Path(sys.argv[-1]))
+    atheris.Setup([a for a in sys.argv if not a.startswith(ONLY)], one_input)
+    atheris.Fuzz()

@@ -1,0 +1,143 @@
+"""What reads what is not a run's measures: states, settings, keys, queues, bundles; for fuzzing."""
+
+import atexit
+import json
+import shutil
+import tempfile
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from repdyn.commands import state_file
+from repdyn.commands.saving import FORMAT, decode_state
+from repdyn.commands.state_check import check_state
+from repdyn.experiment import Experiment
+from repdyn.settings.schema import TrainConfig, from_params
+from repdyn.settings.yaml_file import parse_mapping
+from repdyn.storage.bundle import Bundle, pack
+from repdyn.storage.delivery import queue_folder as spool
+from repdyn.storage.delivery.operations import LogMetrics, PutArtifact, SetTag, to_json
+from tests.support import synthetic
+from tests.support.fuzz_targets import Target
+from tui.actions import parse_keymap
+
+MODEL = nn.Linear(2, 3)
+EXPERIMENT = cast(
+    "Experiment",
+    SimpleNamespace(
+        epochs=4,
+        batch_size=4,
+        data=SimpleNamespace(images=torch.zeros(8, 1)),
+        config=SimpleNamespace(optim=SimpleNamespace(lr=0.5)),
+        sketch=lambda: MODEL,
+    ),
+)
+FOLDER = Path(tempfile.mkdtemp(prefix="repdyn-fuzz-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+"""Of a queue's entry, which is read from the disk."""
+
+SETTINGS = """
+arch: resnet18
+lr: [0.1, 0.01]
+seeds: 3
+width: 0x10
+checkpoints: &c [0, 1, 2]
+where: [{opt: adam, set: {lr: 1e-3, checkpoints: *c}}]
+"""
+
+
+def other_targets() -> list[Target]:
+    """Return the readers of all other files."""
+    # of one checkpoint: what is packed is fuzzed by itself
+    bundle = pack([synthetic.run(count=2, last=2)])
+    params = "\n".join(f"{name}={value}" for name, value in TrainConfig().params().items())
+    jobs = [LogMetrics((("a", 0.5, 1, 2),)), SetTag("a", "b")]
+    put = to_json(PutArtifact("x/y.npy", b"abc")) | {"size": 3, "crc32": zlib.crc32(b"abc")}
+    run = {"uri": "http://localhost", "run_id": "a", "host": "b", "pid": "1"}
+    return [
+        Target("checkpoints/last.safetensors", _state(), read_state, "last.safetensors"),
+        Target("params", params.encode(), read_params, ""),
+        Target("run.yaml", SETTINGS.encode(), read_settings, "--config x"),
+        Target("keys.yaml", b"run.kind: x\ncursor.up: [k, up]\n", read_keys, "keys"),
+        *(
+            Target(f"{to_json(job)['kind']} job.json", _json(to_json(job)), read_job)
+            for job in jobs
+        ),
+        Target("artifact job.json", _json(put), read_job),
+        Target("run.json", _json(run), read_owner),
+        Target("runs.zip", bundle, read_bundle),
+    ]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _state() -> bytes:
+    trainer: dict[str, Any] = {
+        "epoch": 1,
+        "step": 1,
+        "lr": 0.25,
+        "seconds": 1.5,
+        "tally": torch.tensor([2.0, 4, 1, 0, 0, 1], dtype=torch.float64),
+        "model": dict(MODEL.state_dict()),
+        "optimizer": {0: (1, None, torch.float32)},
+    }
+    state = {"format": FORMAT, "trainer": trainer, "recorder": {}, "seconds": {"training": 1.0}}
+    return state_file.encode(state)
+
+
+def read_state(content: bytes) -> None:
+    state = decode_state(content)
+    check_state(state, EXPERIMENT)
+    assert 1 <= state["trainer"]["epoch"] <= 5
+    assert 0 <= state["trainer"]["lr"] <= 0.51
+
+
+def read_params(content: bytes) -> None:
+    lines = content.decode("utf-8", "replace").split("\n")
+    params = dict(line.split("=", 1) for line in lines if "=" in line)
+    config = from_params(params)
+    assert from_params(config.params()) == config
+
+
+def read_settings(content: bytes) -> None:
+    for name, value in parse_mapping("--config x", content, "write settings").items():
+        assert isinstance(name, str)
+        assert str(value)
+
+
+def read_keys(content: bytes) -> None:
+    keymap = parse_keymap("keys", content)
+    assert all(isinstance(text, str) for each in keymap.items() for text in each)
+
+
+def read_job(content: bytes) -> None:
+    (FOLDER / spool.JOB).write_bytes(content)
+    (FOLDER / spool.CONTENT).mkdir(exist_ok=True)
+    (FOLDER / spool.CONTENT / "y.npy").write_bytes(b"abc")
+    job = spool._read(FOLDER)
+    if isinstance(job, PutArtifact):
+        assert isinstance(job.content, Path)
+        assert job.content == FOLDER / spool.CONTENT / "y.npy"
+    json.dumps(to_json(job))
+
+
+def read_owner(content: bytes) -> None:
+    owned = object.__new__(spool.QueueFolder)  # without a lock
+    owned.folder = FOLDER
+    (FOLDER / spool.RUN).write_bytes(content)
+    assert isinstance(owned.run().uri, str)
+
+
+def read_bundle(content: bytes) -> None:
+    bundle = Bundle(content)
+    for summary in bundle.summaries:
+        record = bundle.record(summary.run_id)
+        assert record.dynamics is not None
+        bundle.planes(summary.run_id)
+        assert bundle.sizes(summary.run_id)

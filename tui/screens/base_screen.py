@@ -1,0 +1,85 @@
+"""What all screens have: where their data come from, a notice, and a word if there is no room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from tui.reader_thread import ReaderThread
+from tui.source import Source
+
+NORMAL = 81
+"""Columns from which on a screen has room for more than what is needed."""
+
+TOO_SMALL = "This needs 60 columns and 20 lines; make the terminal larger, or its letters smaller."
+
+
+class BaseScreen(Screen[None]):
+    """A screen of the app; below 60×20 it says only that there is no room."""
+
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
+        (0, "-too-narrow"),
+        (60, "-narrow"),
+        (NORMAL, "-normal"),
+        (120, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-too-low"),
+        (20, "-low"),
+        (30, "-high"),
+    ]
+
+    def __init__(self, source: Source, desk: ReaderThread) -> None:
+        super().__init__()
+        self.source = source
+        self.desk = desk
+
+    def compose(self) -> ComposeResult:
+        """Put the screen's own parts between notice and footer."""
+        yield from self.compose_body()
+        yield Static(id="notice")
+        yield Footer()
+        yield Static(Text(TOO_SMALL), id="too-small")
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the screen's own parts."""
+        raise NotImplementedError
+
+    def show_notice(self, line: str = "") -> None:
+        """Show what went wrong above the footer until it is mended; nothing for nothing."""
+        notice = self.query_one("#notice", Static)
+        notice.update(Text(line))
+        notice.display = bool(line)
+
+    def tell(self, line: str) -> None:
+        """Say something in passing."""
+        self.app.notify(line, markup=False)
+
+    def tell_saved(self, paths: list[str]) -> None:
+        """Say what has been saved."""
+        self.tell("saved " + ", ".join(paths) if paths else "there is nothing to save in this view")
+
+    def action_copy(self) -> None:
+        """Copy the id of the run in question."""
+        run_id = self.run_in_question()
+        if run_id:
+            self.app.copy_to_clipboard(run_id)
+            self.tell(f"copied {run_id}")
+
+    def run_in_question(self) -> str | None:
+        """Return the id of the run that is meant, if there is one."""
+        return None
+
+
+def tabs(views: Sequence[str], front: str) -> Text:
+    """Return the names of a screen's views with their number keys; a click goes there."""
+    text = Text(no_wrap=True)
+    for number, view in enumerate(views, start=1):
+        text.append(f" {number} {view.capitalize()} ", "bold reverse" if view == front else "")
+        text.apply_meta({"@click": f"screen.view('{view}')"}, -len(view) - 4)
+        text.append(" ")
+    return text

@@ -1,0 +1,72 @@
+"""What of a run is looked at: the same in all views, so that going from one to another keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from repdyn.display.similarity import Kind, Similarity
+from repdyn.records import FloatArray, IntArray
+
+Reference = Literal["last", "previous", "first", "cursor"]
+
+REFERENCES: tuple[Reference, ...] = ("last", "previous", "first", "cursor")
+
+KINDS: dict[Kind, str] = {"cka": "CKA", "regions": "region agreement"}
+"""The kinds of similarity as they are called on the screen."""
+
+MARKERS = {"onset": "onset", "fit": "fit", "test_min": "min", "test_peak": "peak"}
+"""The phase boundaries as they are called on an axis."""
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """What of a run is looked at.
+
+    Attributes:
+        kind: of similarity.
+        reference: what checkpoints are compared with in the overview.
+        layer: index of the layer; the output comes after the layers.
+        epoch: of the cursor, None for the last.
+        other: the second epoch, of the row in an E×E matrix; None for the last.
+        cmap: colour map.
+        stretch: whether colours span what is in view.
+    """
+
+    kind: Kind = "cka"
+    reference: Reference = "last"
+    layer: int = 0
+    epoch: int | None = None
+    other: int | None = None
+    cmap: str = "viridis"
+    stretch: bool = False
+
+
+def nearest(epochs: IntArray, epoch: int | None) -> int:
+    """Return the index of the checkpoint nearest to an epoch, of the last for None."""
+    return len(epochs) - 1 if epoch is None else int(np.abs(epochs - epoch).argmin())
+
+
+def to_reference(shown: Similarity, look: ViewState) -> FloatArray:
+    """Return each checkpoint's similarity to the reference, (N, E)."""
+    if look.reference == "previous":
+        return shown.to_previous()
+    if look.reference == "last":
+        return shown.to_last()
+    if look.reference == "first":
+        return shown.matrices[:, :, 0]
+    return shown.matrices[:, :, nearest(shown.epochs, look.epoch)]
+
+
+def reference_words(shown: Similarity, look: ViewState) -> str:
+    """Return what checkpoints are compared with, `the last checkpoint`."""
+    if look.reference == "cursor":
+        return f"epoch {shown.epochs[nearest(shown.epochs, look.epoch)]}"
+    return f"the {look.reference} checkpoint"
+
+
+def number(value: float) -> str:
+    """Return a similarity exactly enough to be read out."""
+    return "–" if np.isnan(value) else f"{value:.4f}"

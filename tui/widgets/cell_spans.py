@@ -1,0 +1,100 @@
+"""How the cells of an axis share the pixels of a widget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.display import axis
+from repdyn.records import IntArray
+
+Pixels = NDArray[np.intp]
+
+MOST = 0.8
+"""The share of the room below which bands of equal size leave too much of it."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Which cell each pixel shows, and where each cell lies.
+
+    Where there are more cells than pixels, some cells are not shown; such a cell lies on the pixel
+    nearest to it.
+
+    Attributes:
+        shown: the cell of each pixel, (room,), in order.
+        starts: first pixel of each cell, (n,).
+        stops: one past the last pixel of each cell, (n,).
+    """
+
+    shown: Pixels
+    starts: Pixels
+    stops: Pixels
+
+    @property
+    def room(self) -> int:
+        """Pixels in all."""
+        return len(self.shown)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more cells than pixels."""
+        return len(self.starts) > self.room
+
+    def flipped(self) -> Bands:
+        """Return the bands in reverse, the first cell on the last pixels."""
+        return Bands(self.shown[::-1], self.room - self.stops, self.room - self.starts)
+
+    def magnified(self, factor: int) -> Bands:
+        """Return the bands on so many times as many pixels."""
+        return Bands(np.repeat(self.shown, factor), self.starts * factor, self.stops * factor)
+
+    def middle(self, cell: int) -> int:
+        """Return a cell's middle pixel."""
+        return int(self.starts[cell] + self.stops[cell] - 1) // 2
+
+    def span(self, cell: int) -> range:
+        """Return a cell's pixels."""
+        return range(int(self.starts[cell]), int(self.stops[cell]))
+
+
+def even(cells: int, room: int) -> Bands:
+    """Return bands of the same whole number of pixels each; what remains of the room is left."""
+    if cells > room:
+        return _sampled(cells, room)
+    size = room // cells
+    return _between(np.arange(cells + 1) * size)
+
+
+def spread(cells: int, room: int) -> Bands:
+    """Return bands of equal size if they take most of the room, else of sizes that fill it."""
+    equal = even(cells, room)
+    if equal.room >= MOST * room:
+        return equal
+    return _between(np.rint(np.linspace(0, room, cells + 1)).astype(np.intp))
+
+
+def by_epoch(epochs: IntArray, room: int) -> Bands:
+    """Return bands for checkpoints as wide as on the log-epoch axis, but of a pixel at least."""
+    cells = len(epochs)
+    if cells > room:
+        return _sampled(cells, room)
+    edges = axis.position(axis.edges(epochs))
+    wanted = np.rint((edges - edges[0]) / (edges[-1] - edges[0]) * room).astype(np.intp)
+    steps = np.arange(cells + 1)
+    not_too_early = np.maximum.accumulate(wanted - steps) + steps
+    not_too_late = np.minimum(not_too_early, room - cells + steps)
+    return _between(not_too_late)
+
+
+def _between(edges: Pixels) -> Bands:
+    shown = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+    return Bands(shown, edges[:-1], edges[1:])
+
+
+def _sampled(cells: int, room: int) -> Bands:
+    shown = np.rint(np.linspace(0, cells - 1, room)).astype(np.intp)
+    starts = np.rint(np.linspace(0, max(0, room - 1), cells)).astype(np.intp)
+    return Bands(shown, starts, starts + 1)
