@@ -57,7 +57,7 @@ class View(Vertical):
         """The cursor has been moved in the view.
 
         Attributes:
-            changes: of the Look.
+            changes: of the view state.
         """
 
         def __init__(self, **changes: Any) -> None:

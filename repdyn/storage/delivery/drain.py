@@ -60,7 +60,7 @@ def drain_run(run_id: str, store: StoreConfig) -> None:
         store: whose credentials are taken where it is the server that the run was logged to.
 
     Raises:
-        UserError: as `send_spool`; or the server has refused some of it.
+        UserError: as `drain_folder`; or the server has refused some of it.
     """
     for folder in queue_folders(ROOT):
         if folder.name.startswith(run_id):

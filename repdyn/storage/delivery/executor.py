@@ -66,7 +66,7 @@ class StoreExecutor:
         """Do a job.
 
         Raises:
-            AwayError: the server does not answer in time, or is in trouble.
+            RetryableError: the server does not answer in time, or is in trouble.
             UserError: the disk of a store on this machine is full, or a link leads out of the run.
             Exception: the store refuses: MLflow's, the system's or that of the artifacts' driver.
         """
@@ -81,7 +81,7 @@ class StoreExecutor:
 
         Raises:
             MissingError: it does not.
-            AwayError, Exception: as in `__call__`.
+            RetryableError, Exception: as in `__call__`.
         """
         remote = self._remote
         if remote is None:  # a folder on this machine
@@ -105,7 +105,7 @@ class StoreExecutor:
         """See that the server answers and has the run.
 
         Raises:
-            AwayError, Exception: as in `__call__`.
+            RetryableError, Exception: as in `__call__`.
         """
         self._answered(lambda: self._client.get_run(self._run_id))
 

@@ -10,7 +10,7 @@
 
 Nothing is pickled, and only the owner may read it: the folder is 0700, its files are 0600. An entry
 is deleted when the server is seen to have it, so after a crash between the two it is sent again,
-which leaves what once would have left (see courier.py). A queue may come from somebody else: nothing
+which leaves what once would have left (see executor.py). A queue may come from somebody else: nothing
 is read from outside of its folder, and what is no entry is refused.
 """
 

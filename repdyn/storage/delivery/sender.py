@@ -23,7 +23,7 @@ def counted(entries: int) -> str:
 
 
 class Executor(Protocol):
-    """Executes operations; see courier.py."""
+    """Executes operations; see executor.py."""
 
     def __call__(self, job: Operation) -> None:
         """Execute an operation."""
@@ -65,7 +65,7 @@ class Sender:
         """Send the next entry, or see that the artifacts sent are there; returns what was sent.
 
         Raises:
-            AwayError: the server is unreachable; the same step may succeed later.
+            RetryableError: the server is unreachable; the same step may succeed later.
             Exception: the server rejects; the same step may succeed later.
         """
         if self._unseen and (self.is_idle or len(self._unseen) >= MOST_UNSEEN):

@@ -51,7 +51,7 @@ def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
     monkeypatch.setattr(leftover, "is_remote", lambda uri: True)
     monkeypatch.setattr(leftover, "PAUSE", 0.01)
     impatient = partial(DiskQueue, pauses=(0.01, 0.1), patience=0.3)
-    monkeypatch.setattr(writer, "SpoolOutbox", impatient)
+    monkeypatch.setattr(writer, "DiskQueue", impatient)
     yield cable
     cable.cut = False
 

@@ -489,8 +489,8 @@ def test_a_spool_says_whose_it_is(folder: Path) -> None:
 def test_two_processes_never_have_one_spool(folder: Path) -> None:
     script = (
         "import os, sys, socket; from pathlib import Path\n"
-        "from repdyn.storage.delivery.queue_folder import Spool\n"
-        "spool = Spool(Path(sys.argv[1]))\n"
+        "from repdyn.storage.delivery.queue_folder import QueueFolder\n"
+        "spool = QueueFolder(Path(sys.argv[1]))\n"
         "print(socket.gethostname(), os.getpid(), flush=True)\n"
         "sys.stdin.readline()"
     )

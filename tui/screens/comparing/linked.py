@@ -22,7 +22,7 @@ class Linked:
     """Two to four runs.
 
     Attributes:
-        records: of the runs; a Look's epochs are those of the first.
+        records: of the runs; a ViewState's epochs are those of the first.
         by_phase: whether epochs are linked by phase, as `phase_aligned`, or are the same.
     """
 
