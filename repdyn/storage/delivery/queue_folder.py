@@ -110,9 +110,10 @@ class QueueFolder:
 
     def size(self) -> int:
         """Return the bytes of the artifacts that wait."""
-        contents = (self.folder / name / CONTENT for name in self._waiting)
-        files = (file for content in contents for file in content.glob("*"))
-        return sum(file.lstat().st_size for file in files)
+        with self._changes:
+            contents = (self.folder / name / CONTENT for name in self._waiting)
+            files = (file for content in contents for file in content.glob("*"))
+            return sum(file.lstat().st_size for file in files)
 
     def sign(self, run: QueuedRun) -> None:
         """Say whose spool it is."""

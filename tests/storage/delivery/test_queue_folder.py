@@ -486,6 +486,21 @@ def test_a_spool_says_whose_it_is(folder: Path) -> None:
     spool.close()
 
 
+def test_the_size_is_told_while_entries_are_deleted(folder: Path) -> None:
+    queue = QueueFolder(folder)
+    for n in range(300):
+        queue.append(PutArtifact(f"grams/{n}", b"content"))
+    deleting = threading.Thread(target=lambda: [queue.delete_first() for _ in range(300)])
+    deleting.start()
+    sizes = []
+    while deleting.is_alive():
+        sizes.append(queue.size())
+    deleting.join()
+    assert all(size % 7 == 0 for size in sizes)
+    assert queue.size() == 0
+    queue.close()
+
+
 def test_two_processes_never_have_one_spool(folder: Path) -> None:
     script = (
         "import os, sys, socket; from pathlib import Path\n"
