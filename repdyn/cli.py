@@ -137,6 +137,18 @@ def analyze(
 
 
 @app.command
+def rebind(store: StoreConfig | None = None, *, yes: bool = False) -> None:
+    """Record where the artifacts of a copied or moved SQLite store are.
+
+    Args:
+        yes: change the store instead of only listing what would change.
+    """
+    from repdyn.commands.rebind import run_rebind
+
+    run_rebind(store or StoreConfig(), yes=yes)
+
+
+@app.command
 def sweep(
     *settings: Annotated[
         str,

@@ -16,6 +16,7 @@ from repdyn.records import RunSummary
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, is_silent, signature
 from repdyn.storage.locks.process_lock import HeldError, Owner
+from repdyn.storage.moved import refuse_moved
 from repdyn.storage.reader import find_run
 from repdyn.storage.store import connect_existing, one_line, tracking_uri
 from repdyn.storage.writer import run_lock
@@ -39,7 +40,9 @@ def claimed(store: StoreConfig, run_id: str) -> Iterator[RunSummary]:
     """
     client = connect_existing(store)
     with one_line(tracking_uri(store)):
-        lock = run_lock(client, client.get_run(run_id))
+        found = client.get_run(run_id)
+        refuse_moved(client, found.info.experiment_id)
+        lock = run_lock(client, found)
         try:
             if lock is not None:
                 lock.take()

@@ -23,8 +23,9 @@ from repdyn.redaction import redact
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.location import database_file
+from repdyn.storage.moved import describe, moved_experiments
 from repdyn.storage.reader import is_newer, list_experiments, list_runs
-from repdyn.storage.store import experiment_name, tracking_uri
+from repdyn.storage.store import connect_existing, experiment_name, tracking_uri
 
 PACKAGES = ("torch", "torchvision", "timm", "mlflow", "textual", "numpy", "rich")
 
@@ -100,8 +101,11 @@ def _store(store: StoreConfig) -> Check:
     try:
         name = experiment_name(store)
         runs = list_runs(store, MOST_RUNS) if name in list_experiments(store) else []
+        moved = moved_experiments(connect_existing(store))
     except UserError as error:
         return Check("store", False, str(error))
+    if moved:
+        return Check("store", False, describe(uri, moved[0]))
     newer = [run.name for run in runs if is_newer(run.tags)]
     if newer:
         return Check("store", False, f"{uri}: {newer[0]} is of a newer repdyn; upgrade repdyn")

@@ -53,6 +53,7 @@ from repdyn.storage.location import ARTIFACTS, artifact_uri, is_database_server,
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import Heartbeat
 from repdyn.storage.locks.process_lock import ProcessLock
+from repdyn.storage.moved import refuse_moved
 from repdyn.storage.reader import summary_of
 from repdyn.storage.rest_client import strict
 from repdyn.storage.retry import OPENING_SECONDS, Retry
@@ -140,6 +141,7 @@ class RunWriter:
         call = _opening(uri)
         with one_line(uri):
             experiment = call(lambda: _experiment_id(client, name))
+            call(lambda: refuse_moved(client, experiment))
             # of MLflow's own, the address of a git repository may hold a token
             found = {name: redact_uris(value) for name, value in resolve_tags().items()}
             all_tags = found | heartbeat.signature() | dict(tags)
@@ -167,6 +169,7 @@ class RunWriter:
         client = strict(connect(store))
         call = _opening(uri)
         with one_line(uri):
+            _refuse_moved_run(client, run_id, call)
             for name, value in heartbeat.signature().items():
                 call(partial(client.set_tag, run_id, name, value))
             with _ended_if_raised(client, run_id):
@@ -186,8 +189,10 @@ class RunWriter:
         """
         uri = tracking_uri(store)
         client = strict(connect(store))
+        call = _opening(uri)
         with one_line(uri):
-            run, named = _record(client, run_id, _opening(uri))
+            _refuse_moved_run(client, run_id, call)
+            run, named = _record(client, run_id, call)
             return cls(client, run, named, uri, ends=False)
 
     def __enter__(self) -> RunWriter:
@@ -377,6 +382,11 @@ def _record(client: MlflowClient, run_id: str, call: Call) -> tuple[Run, str]:
     """Return a run and the name of its experiment."""
     run = call(lambda: client.get_run(run_id))
     return run, call(lambda: str(client.get_experiment(run.info.experiment_id).name))
+
+
+def _refuse_moved_run(client: MlflowClient, run_id: str, call: Call) -> None:
+    run = call(lambda: client.get_run(run_id))
+    call(lambda: refuse_moved(client, run.info.experiment_id))
 
 
 class _Creation:
