@@ -309,6 +309,8 @@ async def _drawing(rows: int, columns: int, size: Size, amount: Amount) -> list[
     async with app.run_test(size=size) as pilot:
         while not app.screen.query(Overview) or app.screen.query_one(Overview).record is None:
             await pilot.pause(0.02)
+        while not app.screen.query_one(Overview).query(Heatmap):  # composed after it has its record
+            await pilot.pause(0.02)
         gc.collect()
         gc.freeze()  # as the app does with its imports; this process has torch besides
         overview = app.screen.query_one(Overview)

@@ -81,6 +81,11 @@ def is_database_server(uri: str) -> bool:
     return scheme in DATABASE_ENGINES and scheme != "sqlite"
 
 
+def is_served(uri: str) -> bool:
+    """Say whether a store is on a server, MLflow's or a database's, which may not answer."""
+    return is_remote(uri) or is_database_server(uri)
+
+
 def is_local_folder(uri: str) -> bool:
     """Say whether a store is a folder of files, or is given as a path instead of a URI."""
     return urlsplit(uri).scheme in ("", "file")

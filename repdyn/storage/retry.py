@@ -10,11 +10,9 @@ from repdyn.errors import UserError
 from repdyn.storage.deadline import OverdueError, within
 from repdyn.storage.delivery.executor import reason
 from repdyn.storage.delivery.retryable import is_retryable
+from repdyn.storage.store import OPENING_SECONDS
 
 T = TypeVar("T")
-
-OPENING_SECONDS = 60.0
-"""How long it may take to open a run, whatever the server does."""
 
 PAUSES = (0.5, 8.0)
 """Seconds between tries: the first, doubled each time up to the last."""

@@ -20,6 +20,7 @@ from repdyn.errors import UserError
 from repdyn.redaction import redact, traceable
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.database_errors import driver_message, missing_driver
+from repdyn.storage.deadline import within
 from repdyn.storage.files import disk_full
 from repdyn.storage.location import (
     ARTIFACTS,
@@ -39,6 +40,9 @@ T = TypeVar("T")
 
 EXPERIMENT = "repdyn"
 ANSWER_SECONDS = 5.0
+
+OPENING_SECONDS = 60.0
+"""How long it may take to open a run or a database, whatever the server does."""
 
 LOCKED_SECONDS = 120.0
 LOCKED_PAUSE = 0.5
@@ -83,6 +87,8 @@ def connect(options: StoreConfig) -> MlflowClient:
 
 def _client(uri: str) -> MlflowClient:
     try:
+        if is_database_server(uri):  # of which MLflow looks at the tables
+            return within(OPENING_SECONDS, lambda: MlflowClient(uri_for_mlflow(uri)))
         return MlflowClient(uri_for_mlflow(uri))
     except MlflowException as error:
         if not is_local_folder(uri):

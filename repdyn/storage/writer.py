@@ -49,15 +49,16 @@ from repdyn.storage.delivery.operations import (
 )
 from repdyn.storage.delivery.queue_folder import QueuedRun, new_queue_folder
 from repdyn.storage.files import remove_unfinished
-from repdyn.storage.location import ARTIFACTS, artifact_uri, is_database_server, is_remote
+from repdyn.storage.location import ARTIFACTS, artifact_uri, is_remote, is_served
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import Heartbeat
 from repdyn.storage.locks.process_lock import ProcessLock
 from repdyn.storage.moved import refuse_moved
 from repdyn.storage.reader import summary_of
 from repdyn.storage.rest_client import strict
-from repdyn.storage.retry import OPENING_SECONDS, Retry
+from repdyn.storage.retry import Retry
 from repdyn.storage.store import (
+    OPENING_SECONDS,
     artifact_folder,
     connect,
     experiment_name,
@@ -302,7 +303,7 @@ class RunWriter:
             self._outbox.flush()
 
     def _open_outbox(self, tags: Mapping[str, str]) -> MemoryQueue | DiskQueue:
-        if not (is_remote(self._uri) or is_database_server(self._uri)):
+        if not is_served(self._uri):
             return MemoryQueue(lambda job: patiently(lambda: self._courier(job)))
         spool = new_queue_folder(self.run_id)
         process = (tags.get(tag, "") for tag in (heartbeat.HOST_TAG, heartbeat.PID_TAG))
@@ -375,7 +376,7 @@ class Call(Protocol):
 
 def _opening(uri: str, seconds: float = OPENING_SECONDS) -> Call:
     """Return what makes the calls that open a run, which may take so long in all."""
-    return Retry(uri, seconds) if is_remote(uri) else patiently
+    return Retry(uri, seconds) if is_served(uri) else patiently
 
 
 def _record(client: MlflowClient, run_id: str, call: Call) -> tuple[Run, str]:

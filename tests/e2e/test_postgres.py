@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,6 +86,21 @@ class Database:
     def kill(self, mode: str = "immediate") -> None:
         """Stop the server: immediate is what its crash does, fast what its administrator does."""
         self._run("pg_ctl", "stop", "--wait", "--mode", mode)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the server's processes as a hung disk does: connections stay, nothing answers."""
+        server = (self._folder / "data/postmaster.pid").read_text().split()[0]
+        os.kill(int(server), signal.SIGSTOP)  # it starts no more
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        stopped = [int(process) for process in (server, *children)]
+        for process in stopped:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                os.kill(process, signal.SIGCONT)
 
     def runs(self) -> bool:
         return (self._folder / "data/postmaster.pid").exists()
@@ -269,6 +285,25 @@ def test_what_a_database_that_stays_away_did_not_get_is_delivered_by_sync(
     hides_the_password(done.stdout, done.stderr)
     assert not (tmp_path / "repdyn-spool").exists()
     same(database, run_id(database, "late"), undisturbed, tmp_path)
+
+
+def test_a_database_that_freezes_holds_no_run(
+    database: Database, undisturbed: str, tmp_path: Path
+) -> None:
+    process = train(database, tmp_path, "frozen")
+    read_to("epoch 4/", process)
+    with database.frozen():
+        error = ended(process, code=75)[1]
+        assert "repdyn sync" in error.splitlines()[-1]
+        start = time.monotonic()
+        refused = repdyn(
+            "train", "--epochs", "1", "--tracking-uri", database.address, cwd=tmp_path, ok=False
+        )
+        assert refused.returncode == 2
+        assert len(refused.stderr.splitlines()) == 1, refused.stderr
+        assert time.monotonic() - start < 120
+    repdyn("sync", "--tracking-uri", database.address, cwd=tmp_path)
+    same(database, run_id(database, "frozen"), undisturbed, tmp_path)
 
 
 def test_a_database_that_does_not_answer_is_one_line(database: Database, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from repdyn.storage.delivery.operations import EndRun, LogMetrics, Operation, Pu
 from repdyn.storage.delivery.queue_folder import ROOT, RUN, QueuedRun, QueueFolder
 from repdyn.storage.delivery.retryable import is_invalid
 from repdyn.storage.delivery.sender import Sender, counted
-from repdyn.storage.location import is_database_server, is_remote
+from repdyn.storage.location import is_served
 from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG
 from repdyn.storage.locks.process_lock import HeldError
 from repdyn.storage.rest_client import strict
@@ -113,7 +113,7 @@ def _with_credentials(uri: str, store: StoreConfig | None) -> str:
 
 
 def _send(spool: QueueFolder, spooled: QueuedRun, uri: str) -> Sent:
-    if not (is_remote(uri) or is_database_server(uri)):
+    if not is_served(uri):
         raise UserError(f"{spool.folder}: {uri} is no server; name one with --tracking-uri")
     client = strict(connect(StoreConfig(tracking_uri=uri)))
     run = Retry(uri)(lambda: client.get_run(spooled.run_id))

@@ -24,7 +24,7 @@ from repdyn.storage.delivery.operations import (
 )
 from repdyn.storage.delivery.retryable import ForeignAnswerError, is_retryable
 from repdyn.storage.files import OutsideError, is_inside, write_whole
-from repdyn.storage.location import is_remote
+from repdyn.storage.location import is_served
 from repdyn.storage.remote_artifacts import RemoteArtifacts
 from repdyn.storage.rest_client import strict
 from repdyn.storage.store import artifact_folder, first_line, patiently
@@ -112,7 +112,7 @@ class StoreExecutor:
     def _answered(self, call: Callable[[], object], size: int = 0) -> None:
         """Call, and wait for the answer as long as an upload of that many bytes may take."""
         try:
-            if is_remote(self._client.tracking_uri):
+            if is_served(self._client.tracking_uri):
                 within(ANSWER_SECONDS + size / SLOWEST, call)
             else:
                 call()
