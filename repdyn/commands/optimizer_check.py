@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from repdyn.experiment import Experiment
 from repdyn.settings.schema import known
@@ -16,14 +16,18 @@ from repdyn.training.loop import make_optimizer
 _ROUNDING = 1e-6
 
 
-def is_optimizer(value: object, experiment: Experiment) -> bool:
+def is_optimizer(value: object, model: nn.Module, experiment: Experiment) -> bool:
     """Say whether a state is of the training's optimizer: the same groups, options and buffers.
 
     What it looks like is seen from an optimizer that has taken one step with gradients of zero, so
     this holds for all of timm's. Options that a step does not change must be equal; buffers must
     have the shapes and types of one that exists after a step, or of their parameter.
+
+    Args:
+        value: of the state.
+        model: of the training, with any weights; they change.
+        experiment: the training's.
     """
-    model = experiment.new_model()
     optimizer = make_optimizer(model, experiment.config.optim)
     if experiment.config.optim.schedule == "cosine":
         _cosine(optimizer, experiment)  # which notes the initial rate in the groups
@@ -51,12 +55,12 @@ def is_optimizer(value: object, experiment: Experiment) -> bool:
     )
 
 
-def is_schedule(value: object, experiment: Experiment) -> bool:
+def is_schedule(value: object, model: nn.Module, experiment: Experiment) -> bool:
     """Say whether a state is of the training's learning-rate schedule; None where it is constant."""
     config = experiment.config.optim
     if config.schedule != "cosine":
         return value is None
-    optimizer = make_optimizer(experiment.sketch(), config)
+    optimizer = make_optimizer(model, config)
     expected = _cosine(optimizer, experiment).state_dict()
     if not (isinstance(value, Mapping) and value.keys() == expected.keys()):
         return False

@@ -44,9 +44,10 @@ def check_state(state: Mapping[str, Any], experiment: Experiment) -> None:
     _require("device_random", drawn is None or _is_random_state(drawn, experiment.device))
     names = {layer.name for layer in experiment.layers}
     _require("recorder", _are_probes(state["recorder"], names, len(experiment.images.classes)))
-    _require("model", _has_shapes(trainer.get("model"), experiment.sketch().state_dict()))
-    _require("scheduler", is_schedule(trainer.get("scheduler"), experiment))
-    _require("optimizer", is_optimizer(trainer.get("optimizer"), experiment))
+    model = experiment.new_model()
+    _require("model", _has_shapes(trainer.get("model"), model.state_dict()))
+    _require("scheduler", is_schedule(trainer.get("scheduler"), model, experiment))
+    _require("optimizer", is_optimizer(trainer.get("optimizer"), model, experiment))
 
 
 def _require(name: str, holds: bool) -> None:

@@ -19,18 +19,18 @@ from tests.support.other_fuzz_targets import other_targets
 TARGETS = [*targets(), *other_targets()]
 ROOT = Path(__file__).parents[2]
 GUIDED_INPUTS = {
-    "": 500_000,
-    "checkpoints/last.safetensors": 50_000,
-    "params": 500,
-    "run.yaml": 5_000,
-    "keys.yaml": 5_000,
-    "metrics job.json": 10_000,
-    "tag job.json": 10_000,
-    "artifact job.json": 10_000,
-    "run.json": 10_000,
-    "runs.zip": 5_000,
+    "": 100_000,
+    "checkpoints/last.safetensors": 10_000,
+    "params": 200,
+    "run.yaml": 1_000,
+    "keys.yaml": 1_000,
+    "metrics job.json": 2_000,
+    "tag job.json": 2_000,
+    "artifact job.json": 2_000,
+    "run.json": 2_000,
+    "runs.zip": 1_000,
 }
-"""By the file that is read; without a name, all of a run's arrays and JSON. Some seconds each."""
+"""By the file that is read; without a name, all of a run's arrays and JSON."""
 
 SIDES = st.sampled_from([0, 1, 3, 4, 5, 2**31, 2**63, 10**18, 10**30])
 TYPES = st.sampled_from(["<f4", ">f4", "<f8", "|O", "|V8", "<U1", "<U0", "<U999999999", "<M8[s]"])
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_one_line(data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000)
+@settings(max_examples=2_000)
 @given(data=st.data())
 def test_many_damaged_files_are_one_line_each(data: st.DataObject) -> None:
     read(data)
