@@ -6,6 +6,7 @@ Cyclopts reads options, help and types from the dataclasses of config.py. A YAML
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -350,12 +351,19 @@ def _check_words(words: Sequence[str]) -> None:
             raise UserError(f"{ascii(word)[1:-1][:80]}: is not UTF-8; rename it") from None
 
 
+def _working_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 (a str, with surrogates for what is no UTF-8)
+    except FileNotFoundError:
+        raise UserError("the working folder is gone; change to one that is there") from None
+
+
 def main() -> None:
     """Run the command line: one line and an exit code for what the user can mend."""
     with guarded_errors():
         try:
             with taken():
-                _check_words(sys.argv[1:])
+                _check_words([*sys.argv[1:], _working_folder()])
                 app(sys.argv[1:], exit_on_error=False, print_error=False)
         except (UserError, CycloptsError) as error:
             tell_error(str(error))

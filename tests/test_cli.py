@@ -3,6 +3,7 @@
 Most mistakes are made within this process: each process of its own would import torch again.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -162,3 +163,30 @@ def test_what_is_not_sent_yet_has_an_exit_code_of_its_own(
     monkeypatch.setattr(sync, "run_sync", unsent)
     assert repdyn("sync") == (75, "repdyn: repdyn-spool None\n")
     assert repdyn("sync", "there", "--tracking-uri", "x") == (75, "repdyn: there x\n")
+
+
+@pytest.mark.parametrize("command", [["train", "--epochs", "1"], ["runs"], ["doctor"]])
+def test_a_working_folder_that_is_no_utf8_is_one_line(command: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "repdyn.cli", *command], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [f"repdyn: {tmp_path}/caf\\udce9: is not UTF-8; rename it"]
+    assert not list(folder.iterdir())
+
+
+def test_a_working_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = "import os; os.rmdir(os.getcwd()); from repdyn.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr == ("repdyn: the working folder is gone; change to one that is there\n")

@@ -12,6 +12,7 @@ from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord
 from tests.support import synthetic
 from tests.support.fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
 from tui.actions import VIEWS
+from tui.screens.info import Info
 from tui.screens.run import RunScreen
 from tui.screens.view import View
 from tui.screens.view_state import to_reference
@@ -77,6 +78,23 @@ def test_phases_have_their_intervals() -> None:
         await stage.sees("29 (27–33)", "12 (9–15)", "all jointly", "30 (20–40)")
 
     play(scenario, FakeSource([replace(whole, phases=phases)]), run="run-0")
+
+
+def test_info_shows_and_exports_no_secret() -> None:
+    whole = record()
+    tags = {"mlflow.source.git.repoURL": "https://ann:hunter22@host.example/x?token=abcdefgh"}
+    params = {"data_dir": "s3://k:hunter22@bucket/x"}
+    summary = replace(whole.summary, tags=whole.summary.tags | tags, params=params)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press(str(VIEWS.index("info") + 1))
+        await stage.sees("https://***@host.example/x?token=***", "s3://***@bucket/x")
+        table = stage.screen.query_one(Info).table()
+        assert table is not None
+        assert "hunter22" not in str(table.rows)
+        assert "hunter22" not in stage.text
+
+    play(scenario, FakeSource([replace(whole, summary=summary)]), run="run-0")
 
 
 def test_an_onset_without_label_noise_is_said_to_be_undefined() -> None:

@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from repdyn.display.wording import duration, plain, size
 from repdyn.records import RunRecord, RunSummary
+from repdyn.redaction import redact
 from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
@@ -78,7 +79,8 @@ class Info(View):
         if self.record is None:
             return None
         run = self.record.summary
-        return Table(("name", "value"), [*run.params.items(), *run.tags.items()])
+        pairs = [*run.params.items(), *run.tags.items()]
+        return Table(("name", "value"), [(name, redact(value)) for name, value in pairs])
 
 
 def _facts(run: RunSummary) -> dict[str, str]:
@@ -99,5 +101,5 @@ def _pairs(title: str, pairs: Mapping[str, str], *, right: bool = False) -> Rend
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right" if right else "left", overflow="fold")
     for name, value in pairs.items():
-        table.add_row(Text(plain(name)), Text(plain(value)))
+        table.add_row(Text(plain(name)), Text(plain(redact(value))))
     return Group(Text(title, "bold"), table, Text())
