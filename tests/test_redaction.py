@@ -105,11 +105,11 @@ def test_an_unreachable_server_and_its_queue_hold_no_secret(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     uri = f"http://user:{SECRET}@127.0.0.1:9"
-    spool = QueueFolder(ROOT / "run")
-    spool.sign(QueuedRun(without_secrets(uri), "run", "host", "1"))
-    spool.append(SetTag("a", "b"))
-    spool.append(PutArtifact("x/y", b"z"))
-    spool.close()
+    queue = QueueFolder(ROOT / "run")
+    queue.sign(QueuedRun(without_secrets(uri), "run", "host", "1"))
+    queue.append(SetTag("a", "b"))
+    queue.append(PutArtifact("x/y", b"z"))
+    queue.close()
     with pytest.raises(UserError, match="no MLflow server answers") as raised:
         drain_folder(ROOT / "run", uri)
     assert SECRET not in "".join(traceback.format_exception(raised.value))

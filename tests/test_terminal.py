@@ -223,11 +223,11 @@ UNMARKED = {"show", "analyze", "compare", "doctor", "help", "version", "report",
 
 
 def _leave_a_queue() -> None:
-    spool = QueueFolder(ROOT / "run")
-    spool.sign(QueuedRun(f"http://{HOSTILE}", HOSTILE, HOSTILE, HOSTILE))
-    (spool.folder / "00000001").mkdir(exist_ok=True)
-    (spool.folder / "00000001" / "job.json").write_text(json.dumps({"kind": HOSTILE}))
-    spool._lock.release()
+    queue = QueueFolder(ROOT / "run")
+    queue.sign(QueuedRun(f"http://{HOSTILE}", HOSTILE, HOSTILE, HOSTILE))
+    (queue.folder / "00000001").mkdir(exist_ok=True)
+    (queue.folder / "00000001" / "job.json").write_text(json.dumps({"kind": HOSTILE}))
+    queue._lock.release()
 
 
 def _ids(folder: Path) -> dict[str, str]:

@@ -18,9 +18,9 @@ def run_sync(folder: Path, uri: str | None) -> None:
     console = new_console()
     unsent: list[str] = []
     found = queue_folders(folder)
-    for spool in found:
+    for queue in found:
         try:
-            sent = drain_folder(spool, uri)
+            sent = drain_folder(queue, uri)
         except UserError as error:
             unsent.append(str(error))
         else:

@@ -92,7 +92,7 @@ class RunWriter:
 
     As a context manager it ends the run: FINISHED, KILLED after Ctrl-C, FAILED after another
     exception. Everything is sent by another thread, in order; an error there is raised by a later
-    call. What a server does not take waits on the disk, and ends no run (see spool_outbox.py).
+    call. What a server does not take waits on the disk, and ends no run (see delivery/disk_queue.py).
 
     Attributes:
         summary: of the run as it was opened.
@@ -115,8 +115,8 @@ class RunWriter:
         self._logged = logged or {}
         self._uri = uri
         self.summary = summary_of(run, experiment)
-        self._courier = StoreExecutor(client, run)
-        self._outbox = self._open_outbox(run.data.tags)
+        self._executor = StoreExecutor(client, run)
+        self._queue = self._open_queue(run.data.tags)
         self._metrics: list[tuple[str, float, int, int]] = []
         self._sent = time.monotonic()
         self._heartbeat = Heartbeat(self._beat) if ends else None
@@ -300,22 +300,22 @@ class RunWriter:
         """
         self._send_metrics()
         with self._as_user_error():
-            self._outbox.flush()
+            self._queue.flush()
 
-    def _open_outbox(self, tags: Mapping[str, str]) -> MemoryQueue | DiskQueue:
+    def _open_queue(self, tags: Mapping[str, str]) -> MemoryQueue | DiskQueue:
         if not is_served(self._uri):
-            return MemoryQueue(lambda job: patiently(lambda: self._courier(job)))
-        spool = new_queue_folder(self.run_id)
+            return MemoryQueue(lambda operation: patiently(lambda: self._executor(operation)))
+        queue = new_queue_folder(self.run_id)
         process = (tags.get(tag, "") for tag in (heartbeat.HOST_TAG, heartbeat.PID_TAG))
-        spool.sign(QueuedRun(without_secrets(self._uri), self.run_id, *process))
-        return DiskQueue(spool, self._courier)
+        queue.sign(QueuedRun(without_secrets(self._uri), self.run_id, *process))
+        return DiskQueue(queue, self._executor)
 
     def _beat(self, now: int) -> None:
-        self._outbox.beat(SetTag(heartbeat.TAG, str(now)))
+        self._queue.beat(SetTag(heartbeat.TAG, str(now)))
 
-    def _put(self, job: Operation) -> None:
+    def _put(self, operation: Operation) -> None:
         with self._as_user_error():
-            self._outbox.put(job)
+            self._queue.put(operation)
 
     def _as_user_error(self) -> AbstractContextManager[None]:
         return one_line(f"run {self.run_id[:8]} in {self._uri}")
@@ -348,14 +348,14 @@ class RunWriter:
             try:
                 self._send_metrics()
             finally:
-                self._outbox.close(end)
+                self._queue.close(end)
         except UnsentError:
             raise
         except Exception:
             if end is not None:
                 failed = end if end.status != "FINISHED" else replace(end, status="FAILED")
                 with suppress(Exception):  # what it has refused before is what the user is told
-                    self._courier(failed)
+                    self._executor(failed)
             raise
 
 

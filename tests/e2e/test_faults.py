@@ -17,7 +17,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from repdyn.storage.delivery import drain as leftover
+from repdyn.storage.delivery import drain
 from repdyn.storage.delivery.drain import drain_folder, queue_folders
 from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, TAG
 from tests.e2e.test_server_away import Server
@@ -92,8 +92,8 @@ def write(
 
 def sync(folder: Path) -> None:
     """Send all that waits, as `repdyn sync` does."""
-    for spool in queue_folders(folder / "repdyn-spool"):
-        assert drain_folder(spool).refused == ()
+    for queue in queue_folders(folder / "repdyn-spool"):
+        assert drain_folder(queue).refused == ()
     assert not (folder / "repdyn-spool").exists()
 
 
@@ -219,4 +219,4 @@ def test_only_one_run_is_created_where_the_answer_is_lost(place: Place, tmp_path
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftover, "PAUSE", 0.01)
+    monkeypatch.setattr(drain, "PAUSE", 0.01)

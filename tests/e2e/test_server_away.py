@@ -194,8 +194,8 @@ def test_a_server_that_comes_back_after_the_run(
     assert "Traceback" not in error
     last = error.splitlines()[-1]
     assert "repdyn sync" in last
-    (spool,) = (tmp_path / "repdyn-spool").iterdir()
-    assert str(spool) in last
+    (queue,) = (tmp_path / "repdyn-spool").iterdir()
+    assert str(queue) in last
     assert took < 150
 
     refused = repdyn("sync", cwd=tmp_path, ok=False)

@@ -15,7 +15,7 @@ from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import rest_client, retry, writer
 from repdyn.storage.deadline import OverdueError, within
-from repdyn.storage.delivery import executor as courier
+from repdyn.storage.delivery import executor as executor
 from repdyn.storage.delivery.executor import MissingError, RetryableError
 from repdyn.storage.delivery.operations import (
     EndRun,
@@ -28,7 +28,7 @@ from repdyn.storage.delivery.operations import (
 from repdyn.storage.remote_artifacts import RemoteArtifacts
 from repdyn.storage.retry import Retry
 from repdyn.storage.writer import RunWriter
-from tests.storage.delivery.test_executor import courier_of
+from tests.storage.delivery.test_executor import executor_of
 from tests.support.fault_proxy import ANSWERS
 
 JOBS: list[Operation] = [
@@ -99,14 +99,14 @@ def answer(fault: str) -> bytes:
     return f"{head}\r\n\r\n".encode() + body
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize("operation", JOBS, ids=lambda operation: type(operation).__name__)
 @pytest.mark.parametrize("fault", ["html", "empty", "json"])
 def test_an_answer_of_success_that_is_not_mlflows_delivers_nothing(
-    fault: str, job: Operation, served: Callable[..., Answers]
+    fault: str, operation: Operation, served: Callable[..., Answers]
 ) -> None:
     server = served(answer(fault))
     with pytest.raises(RetryableError) as raised:
-        courier_of(server.address)(job)
+        executor_of(server.address)(operation)
     said = str(raised.value)
     assert said.startswith(server.address)
     assert "\n" not in said
@@ -114,17 +114,22 @@ def test_an_answer_of_success_that_is_not_mlflows_delivers_nothing(
     assert len(said) < 200
 
 
-@pytest.mark.parametrize("job", [JOBS[1], PutArtifact("x/y.npy", b"z")], ids=["tag", "artifact"])
+@pytest.mark.parametrize(
+    "operation", [JOBS[1], PutArtifact("x/y.npy", b"z")], ids=["tag", "artifact"]
+)
 @pytest.mark.parametrize("fault", ["429", "503"])
 def test_a_server_does_not_say_how_long_a_run_waits(
-    fault: str, job: Operation, served: Callable[..., Answers], monkeypatch: pytest.MonkeyPatch
+    fault: str,
+    operation: Operation,
+    served: Callable[..., Answers],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not either where the environment asks MLflow to do as the server says, and often."""
     monkeypatch.setenv("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "true")
-    monkeypatch.setattr(courier, "ANSWER_SECONDS", 3.0)
+    monkeypatch.setattr(executor, "ANSWER_SECONDS", 3.0)
     start = time.monotonic()
     with pytest.raises(RetryableError):
-        courier_of(served(answer(fault)).address)(job)
+        executor_of(served(answer(fault)).address)(operation)
     assert time.monotonic() - start < 20
 
 
@@ -138,10 +143,10 @@ DRIPS = {
 def test_an_answer_that_drips_is_given_up(
     part: str, served: Callable[..., Answers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(executor, "ANSWER_SECONDS", 0.5)
     start = time.monotonic()
     with pytest.raises(RetryableError, match="no complete answer within"):
-        courier_of(served(DRIPS[part], b"x").address)(JOBS[1])
+        executor_of(served(DRIPS[part], b"x").address)(JOBS[1])
     assert time.monotonic() - start < 10
 
 
@@ -151,7 +156,7 @@ def test_an_answer_without_end_is_not_kept_in_memory(
     monkeypatch.setattr(rest_client, "MOST_BYTES", 1 << 17)
     flood = served(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (1 << 16))
     with pytest.raises(RetryableError, match="more than 131,072 bytes"):
-        courier_of(flood.address)(JOBS[1])
+        executor_of(flood.address)(JOBS[1])
 
 
 @pytest.mark.parametrize(("fault", "tried"), [("503", True), ("html", True), ("401", False)])
@@ -278,7 +283,7 @@ def test_what_is_lost_is_told_from_what_does_not_answer(
     put = PutArtifact("y", tmp_path / "y")
     with closing(socket.create_server(("127.0.0.1", 0))) as nobody:
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        executor = courier_of(address, "s3://bucket/run")
+        executor = executor_of(address, "s3://bucket/run")
         executor(put)
         with pytest.raises(MissingError, match="has taken y, and does not have it"):
             executor.check([put])

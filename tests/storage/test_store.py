@@ -21,7 +21,7 @@ from repdyn.records import Phases
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import reader, schema
 from repdyn.storage import store as store_module
-from repdyn.storage.delivery import memory_queue as outbox_module
+from repdyn.storage.delivery import memory_queue
 from repdyn.storage.delivery.memory_queue import MemoryQueue
 from repdyn.storage.delivery.operations import Operation, SetTag
 from repdyn.storage.location import database_file
@@ -156,7 +156,7 @@ def test_a_database_that_is_full_is_one_line(
     with closing(sqlite3.connect("mlflow.db")) as database:
         pages = database.execute("PRAGMA page_count").fetchone()[0]
     # SQLite says of a file that may not grow what it says of one whose disk is full
-    engine = writer._courier._client._tracking_client.store.engine
+    engine = writer._executor._client._tracking_client.store.engine
 
     @event.listens_for(engine, "begin")
     def bound(connection: Connection) -> None:
@@ -466,47 +466,51 @@ def test_the_file_of_a_sqlite_store(uri: str, path: Path | None) -> None:
     assert database_file(uri) == path
 
 
-def test_the_outbox_keeps_order_and_raises_what_failed() -> None:
+def test_the_queue_keeps_order_and_raises_what_failed() -> None:
     done: list[Operation] = []
 
-    def send(job: Operation) -> None:
-        if job == SetTag("fail", ""):
+    def send(operation: Operation) -> None:
+        if operation == SetTag("fail", ""):
             raise OSError("full")
-        done.append(job)
+        done.append(operation)
 
-    outbox = MemoryQueue(send)
-    jobs = [SetTag(str(i), "") for i in range(100)]
-    for job in jobs:
-        outbox.put(job)
-    outbox.flush()
-    assert done == jobs
+    queue = MemoryQueue(send)
+    operations = [SetTag(str(i), "") for i in range(100)]
+    for operation in operations:
+        queue.put(operation)
+    queue.flush()
+    assert done == operations
 
-    outbox.put(SetTag("fail", ""))
+    queue.put(SetTag("fail", ""))
     with pytest.raises(OSError, match="full"):
-        outbox.flush()
+        queue.flush()
     with pytest.raises(OSError, match="full"):
-        outbox.put(SetTag("more", ""))
+        queue.put(SetTag("more", ""))
     with pytest.raises(OSError, match="full"):
-        outbox.close(SetTag("last", ""))
-    assert done == jobs
+        queue.close(SetTag("last", ""))
+    assert done == operations
 
 
-def test_a_beat_does_not_wait_for_jobs_that_wait() -> None:
+def test_a_beat_does_not_wait_for_operations_that_wait() -> None:
     go_on, done = threading.Event(), []
 
-    def send(job: Operation) -> None:
+    def send(operation: Operation) -> None:
         go_on.wait()
-        done.append(job)
+        done.append(operation)
 
-    outbox = MemoryQueue(send)
-    for i in range(outbox_module.WAITING + 1):  # one is being sent
-        outbox.put(SetTag(str(i), ""))
-    outbox.beat(SetTag("beat", ""))
+    queue = MemoryQueue(send)
+    for i in range(memory_queue.WAITING + 1):  # one is being sent
+        queue.put(SetTag(str(i), ""))
+    queue.beat(SetTag("beat", ""))
     go_on.set()
-    outbox.flush()
-    outbox.beat(SetTag("beat", ""))
-    outbox.close(SetTag("last", ""))
-    assert [job.name for job in done[-3:]] == [str(outbox_module.WAITING), "beat", "last"]
+    queue.flush()
+    queue.beat(SetTag("beat", ""))
+    queue.close(SetTag("last", ""))
+    assert [operation.name for operation in done[-3:]] == [
+        str(memory_queue.WAITING),
+        "beat",
+        "last",
+    ]
 
 
 def test_the_reader_needs_no_torch() -> None:

@@ -6,15 +6,21 @@ The first byte of an input chooses the file that the rest stands for.
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import atheris
 
 READERS = [
-    *(f"repdyn.storage.{name}" for name in ("artifacts", "decoding", "bundle", "spool", "jobs")),
+    *(f"repdyn.storage.{name}" for name in ("codec", "decoding", "bundle")),
+    *(f"repdyn.storage.delivery.{name}" for name in ("queue_folder", "operations")),
     *("repdyn.commands.state_file", "repdyn.commands.state_check", "repdyn.commands.saving"),
+    "repdyn.commands.optimizer_check",
     *("repdyn.settings.schema", "repdyn.settings.yaml_file", "tui.actions"),
 ]
+for _name in READERS:
+    if find_spec(_name) is None:  # atheris would pass it over, and be guided by nothing
+        raise ModuleNotFoundError(_name)
 
 with atheris.instrument_imports(include=READERS):
     from tests.support.fuzz_targets import read_as_a_user, targets

@@ -19,7 +19,7 @@ from repdyn.experiment import Experiment
 from repdyn.settings.schema import TrainConfig, from_params
 from repdyn.settings.yaml_file import parse_mapping
 from repdyn.storage.bundle import Bundle, pack
-from repdyn.storage.delivery import queue_folder as spool
+from repdyn.storage.delivery import queue_folder as queue
 from repdyn.storage.delivery.operations import LogMetrics, PutArtifact, SetTag, to_json
 from tests.support import synthetic
 from tests.support.fuzz_targets import Target
@@ -55,7 +55,7 @@ def other_targets() -> list[Target]:
     # of one checkpoint: what is packed is fuzzed by itself
     bundle = pack([synthetic.run(count=2, last=2)])
     params = "\n".join(f"{name}={value}" for name, value in TrainConfig().params().items())
-    jobs = [LogMetrics((("a", 0.5, 1, 2),)), SetTag("a", "b")]
+    operations = [LogMetrics((("a", 0.5, 1, 2),)), SetTag("a", "b")]
     put = to_json(PutArtifact("x/y.npy", b"abc")) | {"size": 3, "crc32": zlib.crc32(b"abc")}
     run = {"uri": "http://localhost", "run_id": "a", "host": "b", "pid": "1"}
     return [
@@ -64,8 +64,8 @@ def other_targets() -> list[Target]:
         Target("run.yaml", SETTINGS.encode(), read_settings, "--config x"),
         Target("keys.yaml", b"run.kind: x\ncursor.up: [k, up]\n", read_keys, "keys"),
         *(
-            Target(f"{to_json(job)['kind']} job.json", _json(to_json(job)), read_job)
-            for job in jobs
+            Target(f"{to_json(operation)['kind']} job.json", _json(to_json(operation)), read_job)
+            for operation in operations
         ),
         Target("artifact job.json", _json(put), read_job),
         Target("run.json", _json(run), read_owner),
@@ -117,20 +117,20 @@ def read_keys(content: bytes) -> None:
 
 
 def read_job(content: bytes) -> None:
-    (FOLDER / spool.JOB).write_bytes(content)
-    (FOLDER / spool.CONTENT).mkdir(exist_ok=True)
-    (FOLDER / spool.CONTENT / "y.npy").write_bytes(b"abc")
-    job = spool._read(FOLDER)
-    if isinstance(job, PutArtifact):
-        assert isinstance(job.content, Path)
-        assert job.content == FOLDER / spool.CONTENT / "y.npy"
-    json.dumps(to_json(job))
+    (FOLDER / queue.OPERATION).write_bytes(content)
+    (FOLDER / queue.CONTENT).mkdir(exist_ok=True)
+    (FOLDER / queue.CONTENT / "y.npy").write_bytes(b"abc")
+    operation = queue._read(FOLDER)
+    if isinstance(operation, PutArtifact):
+        assert isinstance(operation.content, Path)
+        assert operation.content == FOLDER / queue.CONTENT / "y.npy"
+    json.dumps(to_json(operation))
 
 
 def read_owner(content: bytes) -> None:
-    owned = object.__new__(spool.QueueFolder)  # without a lock
+    owned = object.__new__(queue.QueueFolder)  # without a lock
     owned.folder = FOLDER
-    (FOLDER / spool.RUN).write_bytes(content)
+    (FOLDER / queue.RUN).write_bytes(content)
     assert isinstance(owned.run().uri, str)
 
 

@@ -12,7 +12,7 @@ import repdyn.commands.train  # noqa: F401 (loaded once, before processes are fo
 from repdyn.errors import UnsentError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema, writer
-from repdyn.storage.delivery import drain as leftover
+from repdyn.storage.delivery import drain
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.drain import drain_run
 from repdyn.storage.writer import RunWriter
@@ -47,7 +47,7 @@ def _prepare(folder: Path, patience: float) -> None:
         os.dup2(said, stream)
     writer.DiskQueue = partial(DiskQueue, pauses=(0.01, 0.05), patience=patience)
     writer.METRIC_SECONDS = 0.0
-    leftover.PAUSE = 0.01
+    drain.PAUSE = 0.01
 
 
 def _log(run: RunWriter, pause: float) -> None:

@@ -1,4 +1,4 @@
-"""Has a server do a run's jobs, in order, off the training thread, whatever the server answers."""
+"""Has a server do a run's operations, in order, off the training thread, whatever the server answers."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ _log = logging.getLogger(__name__)
 
 
 class DiskQueue:
-    """A thread that sends jobs in the order in which they came, each from the disk.
+    """A thread that sends operations in the order in which they came, each from the disk.
 
-    A job is on the disk when `put` returns and is deleted when the server is seen to have it. No
+    A operation is on the disk when `put` returns and is deleted when the server is seen to have it. No
     answer of the server ends the training, and a process that dies loses nothing: while the server
     is unreachable or rejects what it is sent, all waits in the queue; what the server refuses by
     itself is set aside there (see delivery.py).
 
     Args:
-        spool: of the run; entries that it holds are sent first.
-        execute: sends a job.
+        queue: of the run; entries that it holds are sent first.
+        execute: sends a operation.
         pauses: between tries, first and longest, in seconds.
         patience: of `flush` and `close`, in seconds; a second a megabyte comes on top.
     """
 
     def __init__(
         self,
-        spool: QueueFolder,
+        queue: QueueFolder,
         execute: Executor,
         *,
         pauses: tuple[float, float] = PAUSES,
         patience: float = PATIENCE,
     ) -> None:
-        self._spool = spool
+        self._queue = queue
         self._execute = execute
-        self._delivery = Sender(spool, execute)
+        self._delivery = Sender(queue, execute)
         self._pauses = pauses
         self._patience = patience
         self._changed = threading.Condition()
@@ -64,49 +64,49 @@ class DiskQueue:
         self._told: set[str] = set()
         self._hurry = False
         self._stopped = False
-        self._thread = threading.Thread(target=self._work, name="repdyn-outbox", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="repdyn-queue", daemon=True)
         self._thread.start()
 
-    def put(self, job: Operation) -> None:
-        """Add a job.
+    def put(self, operation: Operation) -> None:
+        """Add a operation.
 
         Raises:
             Exception: the disk is full, or cannot be written.
         """
         with self._changed:
-            self._spool.append(job)
+            self._queue.append(operation)
             self._changed.notify_all()
 
-    def beat(self, job: Operation) -> None:
-        """Send a job that only says that the run lives, before all others; the latest counts."""
+    def beat(self, operation: Operation) -> None:
+        """Send a operation that only says that the run lives, before all others; the latest counts."""
         with self._changed:
-            self._beat = job
+            self._beat = operation
             self._changed.notify_all()
 
     def flush(self) -> None:
-        """Wait until all jobs are done, no longer than one may.
+        """Wait until all operations are done, no longer than one may.
 
         Raises:
             UnsentError: not all is done; the rest stays in the queue.
         """
         with self._changed:
-            end = time.monotonic() + self._patience + self._spool.size() / SLOW
+            end = time.monotonic() + self._patience + self._queue.size() / SLOW
             impatient = time.monotonic() + self._patience
             self._hurry = True
             self._changed.notify_all()
             try:
-                while len(self._spool):
+                while len(self._queue):
                     now = time.monotonic()
                     if now > end or (now > impatient and self._trouble is not None):
                         raise UnsentError(self._unsent())
                     self._changed.wait(0.1)
             finally:
                 self._hurry = False
-        if self._spool.refused:
+        if self._queue.refused:
             raise UnsentError(self._unsent())
 
     def close(self, last: Operation | None) -> None:
-        """Wait as `flush` does, also for a last job, and end the thread.
+        """Wait as `flush` does, also for a last operation, and end the thread.
 
         Raises:
             UnsentError, Exception: as in `put` and `flush`.
@@ -120,22 +120,22 @@ class DiskQueue:
                 self._stopped = True
                 self._changed.notify_all()
             self._thread.join(LET_GO)
-            self._spool.close()
+            self._queue.close()
 
     def _unsent(self) -> str:
         """Say what is not sent, why, and what to do."""
-        folder = self._spool.folder
+        folder = self._queue.folder
         parts = []
-        if len(self._spool):
+        if len(self._queue):
             trouble = self._trouble or "the server is too slow to take all that the run has logged"
             parts.append(
-                f"{trouble}; {counted(len(self._spool))} not sent, in {folder}: "
+                f"{trouble}; {counted(len(self._queue))} not sent, in {folder}: "
                 "send with repdyn sync when the server is back"
             )
-        if self._spool.refused:
+        if self._queue.refused:
             first = self._delivery.refused[0] if self._delivery.refused else f"kept in {folder}"
             parts.append(
-                f"{counted(self._spool.refused)} refused by the server, the first: {first}; "
+                f"{counted(self._queue.refused)} refused by the server, the first: {first}; "
                 "repdyn sync tries them again"
             )
         return "; ".join(parts)
@@ -162,7 +162,7 @@ class DiskQueue:
         """Return when there is something to do, or False when the thread is to end."""
         with self._changed:
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._stopped or self._beat or len(self._spool))
+            self._changed.wait_for(lambda: self._stopped or self._beat or len(self._queue))
             # artifacts that are sent are looked for when others have come, or none come any more
             self._changed.wait_for(
                 lambda: self._stopped or self._beat or self._hurry or not self._delivery.is_idle,
@@ -196,6 +196,6 @@ class DiskQueue:
         """Say once of each kind of trouble that it is there."""
         if kind not in self._told:
             _log.warning(
-                "%s; the run goes on, and what it logs waits in %s", trouble, self._spool.folder
+                "%s; the run goes on, and what it logs waits in %s", trouble, self._queue.folder
             )
         self._told.add(kind)

@@ -47,7 +47,7 @@ class Sent:
 
 
 def queue_folders(root: Path) -> list[Path]:
-    """Return the folders of the spools in a folder, which may be one itself."""
+    """Return the folders of the queues in a folder, which may be one itself."""
     folders = [root, *(sorted(root.iterdir()) if root.is_dir() else [])]
     return [folder for folder in folders if (folder / RUN).is_file()]  # also where it is a link
 
@@ -80,12 +80,12 @@ def refusals(sent: Sent) -> str:
 
 
 def drain_folder(folder: Path, uri: str | None = None, *, store: StoreConfig | None = None) -> Sent:
-    """Send a spool; what is sent is deleted, and what is not stays.
+    """Send a queue; what is sent is deleted, and what is not stays.
 
     Args:
-        folder: of the spool.
+        folder: of the queue.
         uri: of the server, if it is another by now or asks for credentials.
-        store: where runs are looked for (default: the environment's); if it is the spool's server,
+        store: where runs are looked for (default: the environment's); if it is the queue's server,
             with the credentials in its address.
 
     Raises:
@@ -96,14 +96,14 @@ def drain_folder(folder: Path, uri: str | None = None, *, store: StoreConfig | N
         raise UserError(f"{folder}: is a link; name the folder itself")
     with one_line(str(folder)):
         try:
-            spool = QueueFolder(folder)
+            queue = QueueFolder(folder)
         except HeldError as held:
             raise UserError(f"{folder}: is {held}, which sends it itself") from None
         try:
-            spooled = spool.run()
-            return _send(spool, spooled, uri or _with_credentials(spooled.uri, store))
+            queued = queue.run()
+            return _send(queue, queued, uri or _with_credentials(queued.uri, store))
         finally:
-            spool.close()
+            queue.close()
 
 
 def _with_credentials(uri: str, store: StoreConfig | None) -> str:
@@ -112,25 +112,27 @@ def _with_credentials(uri: str, store: StoreConfig | None) -> str:
     return named if without_secrets(named) == uri else uri
 
 
-def _send(spool: QueueFolder, spooled: QueuedRun, uri: str) -> Sent:
+def _send(queue: QueueFolder, queued: QueuedRun, uri: str) -> Sent:
     if not is_served(uri):
-        raise UserError(f"{spool.folder}: {uri} is no server; name one with --tracking-uri")
+        raise UserError(f"{queue.folder}: {uri} is no server; name one with --tracking-uri")
     client = strict(connect(StoreConfig(tracking_uri=uri)))
-    run = Retry(uri)(lambda: client.get_run(spooled.run_id))
-    _check_writer(run.data.tags, spooled, spool.folder)
-    spool.restore()
-    delivery = Sender(spool, StoreExecutor(client, run))
+    run = Retry(uri)(lambda: client.get_run(queued.run_id))
+    _check_writer(run.data.tags, queued, queue.folder)
+    queue.restore()
+    delivery = Sender(queue, StoreExecutor(client, run))
     sent: list[Operation] = []
-    while len(spool):
-        job = _step(delivery)
-        if job is not None:
-            sent.append(job)
-    ends = [job.status for job in sent if isinstance(job, EndRun)]
+    while len(queue):
+        operation = _step(delivery)
+        if operation is not None:
+            sent.append(operation)
+    ends = [operation.status for operation in sent if isinstance(operation, EndRun)]
     return Sent(
         uri=redact(uri),
-        run_id=spooled.run_id,
-        metrics=sum(len(job.metrics) for job in sent if isinstance(job, LogMetrics)),
-        artifacts=len({job.path for job in sent if isinstance(job, PutArtifact)}),
+        run_id=queued.run_id,
+        metrics=sum(
+            len(operation.metrics) for operation in sent if isinstance(operation, LogMetrics)
+        ),
+        artifacts=len({operation.path for operation in sent if isinstance(operation, PutArtifact)}),
         status=ends[-1] if ends else str(run.info.status),
         refused=tuple(delivery.refused),
     )

@@ -62,19 +62,19 @@ class StoreExecutor:
             else None
         )
 
-    def __call__(self, job: Operation) -> None:
-        """Do a job.
+    def __call__(self, operation: Operation) -> None:
+        """Do a operation.
 
         Raises:
             RetryableError: the server does not answer in time, or is in trouble.
             UserError: the disk of a store on this machine is full, or a link leads out of the run.
             Exception: the store refuses: MLflow's, the system's or that of the artifacts' driver.
         """
-        content = job.content if isinstance(job, PutArtifact) else b""
+        content = operation.content if isinstance(operation, PutArtifact) else b""
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        self._answered(lambda: self._do(job), size)
+        self._answered(lambda: self._do(operation), size)
 
-    def check(self, jobs: Sequence[Operation]) -> None:
+    def check(self, operations: Sequence[Operation]) -> None:
         """See that the server has what artifacts were put, and no more what were removed.
 
         An answer may come from something else than the server: a proxy, a login page.
@@ -87,8 +87,8 @@ class StoreExecutor:
         if remote is None:  # a folder on this machine
             return
         expected: dict[str, Path | None] = {}
-        for job in jobs:
-            match job:
+        for operation in operations:
+            match operation:
                 case PutArtifact(path, Path() as content):
                     expected[path] = content
                 case RemoveArtifact(path):
@@ -122,9 +122,9 @@ class StoreExecutor:
                 raise RetryableError(said) from traceable(error)
             raise
 
-    def _do(self, job: Operation) -> None:
+    def _do(self, operation: Operation) -> None:
         client, run = self._client, self._run_id
-        match job:
+        match operation:
             case LogMetrics(metrics):
                 entities = [Metric(*metric) for metric in metrics]
                 client.log_batch(run, metrics=entities, synchronous=True)

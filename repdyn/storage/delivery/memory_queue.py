@@ -1,4 +1,4 @@
-"""Has a store that is on this machine do a run's jobs, in order, off the training thread."""
+"""Has a store that is on this machine do a run's operations, in order, off the training thread."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from queue import Full, Queue
 from repdyn.storage.delivery.operations import Operation
 
 WAITING = 32
-"""Jobs that may wait before the training waits for them: bounds the memory of what is unsent."""
+"""Operations that may wait before the training waits for them: bounds the memory of what is unsent."""
 
 
 class MemoryQueue:
-    """A thread that sends jobs in the order in which they came.
+    """A thread that sends operations in the order in which they came.
 
-    After a job has failed the later ones are dropped, and the next call raises its error.
+    After a operation has failed the later ones are dropped, and the next call raises its error.
 
     Args:
-        send: does a job.
+        send: does a operation.
     """
 
     def __init__(self, send: Callable[[Operation], None]) -> None:
         self._send = send
         self._jobs: Queue[Operation | None] = Queue(WAITING)
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="repdyn-outbox", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="repdyn-queue", daemon=True)
         self._thread.start()
 
-    def put(self, job: Operation) -> None:
-        """Queue a job.
+    def put(self, operation: Operation) -> None:
+        """Queue a operation.
 
         Raises:
-            Exception: what an earlier job raised.
+            Exception: what an earlier operation raised.
         """
         self._raise()
-        self._jobs.put(job)
+        self._jobs.put(operation)
 
-    def beat(self, job: Operation) -> None:
-        """Send a job that only says that the run lives; where others wait, these say it."""
+    def beat(self, operation: Operation) -> None:
+        """Send a operation that only says that the run lives; where others wait, these say it."""
         with suppress(Full):
-            self._jobs.put_nowait(job)
+            self._jobs.put_nowait(operation)
 
     def flush(self) -> None:
-        """Wait until all jobs are done.
+        """Wait until all operations are done.
 
         Raises:
             Exception: what one of them raised.
@@ -53,10 +53,10 @@ class MemoryQueue:
         self._raise()
 
     def close(self, last: Operation | None) -> None:
-        """Do what waits, then a last job, and end the thread.
+        """Do what waits, then a last operation, and end the thread.
 
         Raises:
-            Exception: what one of them raised; the last job is dropped if an earlier one failed.
+            Exception: what one of them raised; the last operation is dropped if an earlier one failed.
         """
         if last is not None:
             self._jobs.put(last)
@@ -70,12 +70,12 @@ class MemoryQueue:
 
     def _work(self) -> None:
         while True:
-            job = self._jobs.get()
+            operation = self._jobs.get()
             try:
-                if job is None:
+                if operation is None:
                     return
                 if self._error is None:
-                    self._send(job)
+                    self._send(operation)
             except Exception as error:  # raised again in the thread that trains
                 self._error = error
             finally:

@@ -148,9 +148,9 @@ _NAMES = {
 }
 
 
-def replaced(job: Operation) -> tuple[str, str] | None:
-    """Return what a job sets; a later job that sets the same makes it void. None: it adds."""
-    match job:
+def replaced(operation: Operation) -> tuple[str, str] | None:
+    """Return what a operation sets; a later operation that sets the same makes it void. None: it adds."""
+    match operation:
         case SetTag(name):
             return "tag", name
         case PutArtifact(path) | RemoveArtifact(path):
@@ -160,9 +160,9 @@ def replaced(job: Operation) -> tuple[str, str] | None:
     return None
 
 
-def summary(job: Operation) -> str:
-    """Return what a job does, in few words."""
-    match job:
+def summary(operation: Operation) -> str:
+    """Return what a operation does, in few words."""
+    match operation:
         case LogMetrics(metrics):
             return f"metrics {', '.join(dict.fromkeys(name for name, *_ in metrics))[:80]}"
         case SetTag(name):
@@ -177,15 +177,15 @@ def summary(job: Operation) -> str:
             return f"end as {status}"
 
 
-def to_json(job: Operation) -> dict[str, Any]:
-    """Return a job as JSON's own types; an artifact without its content."""
-    said = dataclasses.asdict(job)
+def to_json(operation: Operation) -> dict[str, Any]:
+    """Return a operation as JSON's own types; an artifact without its content."""
+    said = dataclasses.asdict(operation)
     said.pop("content", None)
-    return {"kind": _NAMES[type(job)]} | said
+    return {"kind": _NAMES[type(operation)]} | said
 
 
 def from_json(said: Mapping[str, Any], **content: Path) -> Operation:
-    """Return the job that `to_json` told.
+    """Return the operation that `to_json` told.
 
     Args:
         said: by `to_json`.

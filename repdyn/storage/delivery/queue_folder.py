@@ -3,7 +3,7 @@
     repdyn-spool/RUN_ID/   and RUN_ID-2, ... where one is taken or holds what is left
       run.json         whose: server without credentials, run, process
       lock             held by the process that writes or sends
-      00000001/        a job, made under another name: it is whole or absent
+      00000001/        a operation, made under another name: it is whole or absent
         job.json
         content/NAME   of an artifact
       refused-00000001/  an entry that the server refused, or that is damaged
@@ -34,7 +34,7 @@ from repdyn.storage.files import PRIVATE, write_whole
 from repdyn.storage.locks.process_lock import HeldError, ProcessLock
 
 ROOT = Path("repdyn-spool")
-"""In the working folder: the spools of all runs."""
+"""In the working folder: the queues of all runs."""
 
 REFUSED = "refused-"
 """Begins the name of an entry that the server refused."""
@@ -42,7 +42,7 @@ REFUSED = "refused-"
 MOST_JSON, MOST_CONTENT = 1 << 23, 1 << 34
 """Bytes that an entry's description and its artifact may have."""
 
-RUN, JOB, CONTENT, LOCK = "run.json", "job.json", "content", "lock"
+RUN, OPERATION, CONTENT, LOCK = "run.json", "job.json", "content", "lock"
 UNFINISHED = "."
 """Begins the name of an entry that is being made or deleted."""
 
@@ -57,7 +57,7 @@ class DamagedError(UserError):
 
 @dataclass(frozen=True)
 class QueuedRun:
-    """Whose spool it is.
+    """Whose queue it is.
 
     Attributes:
         uri: of the server, without credentials: these come from who sends (`leftover.py`).
@@ -116,11 +116,11 @@ class QueueFolder:
             return sum(file.lstat().st_size for file in files)
 
     def sign(self, run: QueuedRun) -> None:
-        """Say whose spool it is."""
+        """Say whose queue it is."""
         write_whole(self.folder / RUN, json.dumps(asdict(run)).encode(), PRIVATE)
 
     def run(self) -> QueuedRun:
-        """Return whose spool it is.
+        """Return whose queue it is.
 
         Raises:
             UserError: that is damaged.
@@ -134,7 +134,7 @@ class QueueFolder:
         except _NO_ENTRY as error:
             raise _damaged(path, error) from error
 
-    def append(self, job: Operation) -> None:
+    def append(self, operation: Operation) -> None:
         """Add an entry; it is on the disk when this returns.
 
         Raises:
@@ -143,12 +143,16 @@ class QueueFolder:
         """
         name = f"{self._last + 1:08}"
         made = self.folder / f"{UNFINISHED}{name}"
-        said = to_json(job)
-        if isinstance(job, PutArtifact):
-            content = job.content if isinstance(job.content, bytes) else job.content.read_bytes()
-            write_whole(made / CONTENT / PurePosixPath(job.path).name, content, PRIVATE)
+        said = to_json(operation)
+        if isinstance(operation, PutArtifact):
+            content = (
+                operation.content
+                if isinstance(operation.content, bytes)
+                else operation.content.read_bytes()
+            )
+            write_whole(made / CONTENT / PurePosixPath(operation.path).name, content, PRIVATE)
             said |= {"size": len(content), "crc32": zlib.crc32(content)}
-        write_whole(made / JOB, json.dumps(said).encode(), PRIVATE)
+        write_whole(made / OPERATION, json.dumps(said).encode(), PRIVATE)
         with self._changes:
             made.replace(self.folder / name)
             self._last += 1
@@ -191,9 +195,9 @@ class QueueFolder:
             self._refused.clear()
             self._waiting.sort()
 
-    def drop_replaced(self, job: Operation) -> None:
-        """Delete the entries set aside that set what a job has set since."""
-        sets = replaced(job)
+    def drop_replaced(self, operation: Operation) -> None:
+        """Delete the entries set aside that set what a operation has set since."""
+        sets = replaced(operation)
         if sets is None or not self._refused:
             return
         with self._changes:
@@ -228,16 +232,16 @@ def _make_private(folder: Path) -> None:
 
 
 def new_queue_folder(run_id: str) -> QueueFolder:
-    """Return an empty spool of a run; what another process writes or has left stays as it is."""
+    """Return an empty queue of a run; what another process writes or has left stays as it is."""
     for n in count(1):
         try:
-            spool = QueueFolder(ROOT / (run_id if n == 1 else f"{run_id}-{n}"))
+            queue = QueueFolder(ROOT / (run_id if n == 1 else f"{run_id}-{n}"))
         except HeldError:
             continue
-        if not len(spool) and not spool.refused:
+        if not len(queue) and not queue.refused:
             break
-        spool.close()
-    return spool
+        queue.close()
+    return queue
 
 
 def _is_entry(name: str) -> bool:
@@ -260,7 +264,7 @@ _NO_ENTRY = (
 
 
 def _read(entry: Path) -> Operation:
-    path = entry / JOB
+    path = entry / OPERATION
     try:
         _check_folder(entry)
         said = _load(path)
@@ -269,11 +273,11 @@ def _read(entry: Path) -> Operation:
         expected = said.pop("size"), said.pop("crc32")
         path = entry / CONTENT / PurePosixPath(said["path"]).name
         _check_folder(path.parent)
-        job = from_json(said, content=path)
+        operation = from_json(said, content=path)
         with _opened(path, MOST_CONTENT) as file:
             if os.fstat(file.fileno()).st_size != expected[0] or _checksum(file) != expected[1]:
                 raise ValueError("not what was written")
-        return job
+        return operation
     except _NO_ENTRY as error:
         raise _damaged(path, error) from error
 

@@ -25,10 +25,10 @@ def counted(entries: int) -> str:
 class Executor(Protocol):
     """Executes operations; see executor.py."""
 
-    def __call__(self, job: Operation) -> None:
+    def __call__(self, operation: Operation) -> None:
         """Execute an operation."""
 
-    def check(self, jobs: Sequence[Operation]) -> None:
+    def check(self, operations: Sequence[Operation]) -> None:
         """See that the server has what artifacts were sent."""
 
     def ping(self) -> None:
@@ -42,15 +42,15 @@ class Sender:
     all of them are sent again. Until then, nothing that follows them is sent.
 
     Args:
-        spool: the queue.
+        queue: the queue.
         execute: sends.
 
     Attributes:
         refused: what was set aside and why, one line each.
     """
 
-    def __init__(self, spool: QueueFolder, execute: Executor) -> None:
-        self._spool = spool
+    def __init__(self, queue: QueueFolder, execute: Executor) -> None:
+        self._queue = queue
         self._execute = execute
         self._unseen: list[Operation] = []
         self._tries = 0
@@ -59,7 +59,7 @@ class Sender:
     @property
     def is_idle(self) -> bool:
         """Whether everything is sent; artifacts may still have to be seen."""
-        return len(self._spool) == len(self._unseen)
+        return len(self._queue) == len(self._unseen)
 
     def step(self) -> Operation | None:
         """Send the next entry, or see that the artifacts sent are there; returns what was sent.
@@ -72,31 +72,31 @@ class Sender:
             self._see()
             return None
         try:
-            job = self._spool.read(len(self._unseen))
+            operation = self._queue.read(len(self._unseen))
         except DamagedError as error:
             self._set_aside(str(error))
             return None
-        is_artifact = isinstance(job, PutArtifact | RemoveArtifact)
+        is_artifact = isinstance(operation, PutArtifact | RemoveArtifact)
         if self._unseen and not is_artifact:
             self._see()
             return None
-        return job if self._send(job, is_artifact=is_artifact) else None
+        return operation if self._send(operation, is_artifact=is_artifact) else None
 
-    def _send(self, job: Operation, *, is_artifact: bool) -> bool:
+    def _send(self, operation: Operation, *, is_artifact: bool) -> bool:
         """Send an entry; False if it was refused and is set aside."""
         try:
-            self._execute(job)
+            self._execute(operation)
         except Exception as error:
             if not self._is_refused(error):
                 raise
-            self._set_aside(f"{summary(job)}: {reason(error)}")
+            self._set_aside(f"{summary(operation)}: {reason(error)}")
             return False
         self._tries = 0
-        self._spool.drop_replaced(job)
+        self._queue.drop_replaced(operation)
         if is_artifact:
-            self._unseen.append(job)
+            self._unseen.append(operation)
         else:
-            self._spool.delete_first()
+            self._queue.delete_first()
         return True
 
     def _see(self) -> None:
@@ -105,7 +105,7 @@ class Sender:
         except MissingError:
             self._unseen = []  # all are sent again
             raise
-        self._spool.delete_first(len(self._unseen))
+        self._queue.delete_first(len(self._unseen))
         self._unseen = []
 
     def _is_refused(self, error: Exception) -> bool:
@@ -120,5 +120,5 @@ class Sender:
 
     def _set_aside(self, why: str) -> None:
         self._tries = 0
-        aside = self._spool.set_aside(len(self._unseen))
+        aside = self._queue.set_aside(len(self._unseen))
         self.refused.append(f"{why} (kept in {aside})")

@@ -15,7 +15,7 @@ from repdyn.commands.sync import run_sync
 from repdyn.errors import UnsentError, UserError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, reader, schema, writer
-from repdyn.storage.delivery import drain as leftover
+from repdyn.storage.delivery import drain
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.drain import Sent, drain_folder, drain_run, queue_folders
 from repdyn.storage.delivery.executor import RetryableError, StoreExecutor
@@ -27,7 +27,7 @@ from tests.support import stored as made
 
 
 class Cable:
-    """What connects the courier to its store: may be cut, or carry only some jobs."""
+    """What connects the executor to its store: may be cut, or carry only some operations."""
 
     def __init__(self) -> None:
         self.cut = False
@@ -39,17 +39,18 @@ def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
     cable = Cable()
     do = StoreExecutor._do
 
-    def through(courier: StoreExecutor, job: Operation) -> None:
+    def through(executor: StoreExecutor, operation: Operation) -> None:
         if cable.cut:
             raise RetryableError("http://server: does not answer")
-        if cable.refused is not None and isinstance(job, cable.refused):
+        if cable.refused is not None and isinstance(operation, cable.refused):
             raise OSError("refused")
-        do(courier, job)
+        do(executor, operation)
 
     monkeypatch.setattr(StoreExecutor, "_do", through)
     monkeypatch.setattr(writer, "is_remote", lambda uri: True)
-    monkeypatch.setattr(leftover, "is_remote", lambda uri: True)
-    monkeypatch.setattr(leftover, "PAUSE", 0.01)
+    monkeypatch.setattr(writer, "is_served", lambda uri: True)
+    monkeypatch.setattr(drain, "is_served", lambda uri: True)
+    monkeypatch.setattr(drain, "PAUSE", 0.01)
     impatient = partial(DiskQueue, pauses=(0.01, 0.1), patience=0.3)
     monkeypatch.setattr(writer, "DiskQueue", impatient)
     yield cable
@@ -72,7 +73,7 @@ def write(store: StoreConfig, cable: Cable, *, cut: bool = True) -> RunWriter:
 
 
 def left(store: StoreConfig, cable: Cable) -> tuple[str, Path]:
-    """Return a run that ended while its server was away, and its spool; the server is back."""
+    """Return a run that ended while its server was away, and its queue; the server is back."""
     with pytest.raises(UnsentError):
         write(store, cable)
     cable.cut = False
@@ -89,7 +90,7 @@ def whole(store: StoreConfig, run: str) -> None:
     assert record.summary.tags[schema.LAST_CHECKPOINT_TAG] == "4"
 
 
-def test_a_run_whose_server_stays_there_leaves_no_spool(
+def test_a_run_whose_server_stays_there_leaves_no_queue(
     sqlite_store: StoreConfig, cable: Cable
 ) -> None:
     whole(sqlite_store, write(sqlite_store, cable, cut=False).run_id)
@@ -124,14 +125,14 @@ def test_the_end_is_when_the_run_ended(sqlite_store: StoreConfig, cable: Cable) 
     assert recorded <= ended
 
 
-def test_a_spool_is_sent_to_where_the_server_is_now(
+def test_a_queue_is_sent_to_where_the_server_is_now(
     sqlite_store: StoreConfig, cable: Cable
 ) -> None:
     run, folder = left(sqlite_store, cable)
-    spool = QueueFolder(folder)
-    away = spool.run()
-    spool.sign(type(away)("http://127.0.0.1:9", away.run_id, away.host, away.pid))
-    spool.close()
+    queue = QueueFolder(folder)
+    away = queue.run()
+    queue.sign(type(away)("http://127.0.0.1:9", away.run_id, away.host, away.pid))
+    queue.close()
     with pytest.raises(UserError, match="no MLflow server answers"):
         drain_folder(folder)
     sent = drain_folder(folder, sqlite_store.tracking_uri)
@@ -151,7 +152,7 @@ def test_a_server_that_goes_away_again_keeps_the_rest(
     whole(sqlite_store, run)
 
 
-def test_a_spool_that_cannot_be_sent_keeps_none_of_the_others(
+def test_a_queue_that_cannot_be_sent_keeps_none_of_the_others(
     sqlite_store: StoreConfig, cable: Cable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (_, bad), (good, _) = left(sqlite_store, cable), left(sqlite_store, cable)
@@ -174,7 +175,7 @@ def test_a_run_that_others_have_gone_on_with_is_not_overwritten(
     assert len(QueueFolder(folder)) > 3
 
 
-def test_a_spool_that_another_process_has_is_left_to_it(
+def test_a_queue_that_another_process_has_is_left_to_it(
     sqlite_store: StoreConfig, cable: Cable
 ) -> None:
     with start(sqlite_store) as run:
@@ -256,8 +257,8 @@ def test_a_writer_does_not_send_what_another_has_left(
     whole(sqlite_store, run)
 
 
-def test_what_is_no_spool_is_left_alone(tmp_path: Path) -> None:
+def test_what_is_no_queue_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "photos" / ".0").mkdir(parents=True)
-    assert leftover.queue_folders(tmp_path) == []
+    assert drain.queue_folders(tmp_path) == []
     run_sync(tmp_path, None)
     assert (tmp_path / "photos" / ".0").is_dir()

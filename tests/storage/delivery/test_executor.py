@@ -36,12 +36,12 @@ def client(sqlite_store: StoreConfig) -> MlflowClient:
     return MlflowClient(sqlite_store.tracking_uri)
 
 
-def test_every_job_may_be_done_twice(client: MlflowClient, tmp_path: Path) -> None:
+def test_every_operation_may_be_done_twice(client: MlflowClient, tmp_path: Path) -> None:
     run = client.create_run("0")
-    courier, run_id = StoreExecutor(client, run), run.info.run_id
+    executor, run_id = StoreExecutor(client, run), run.info.run_id
     content = tmp_path / "x.npy"
     content.write_bytes(b"content")
-    jobs: list[Operation] = [
+    operations: list[Operation] = [
         METRICS,
         SetTag("tag", "value"),
         LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
@@ -51,9 +51,9 @@ def test_every_job_may_be_done_twice(client: MlflowClient, tmp_path: Path) -> No
         RemoveArtifact("dynamics/z.npy"),
         EndRun("KILLED", 1_700_000_000_000),
     ]
-    for job in jobs:
-        courier(job)
-        courier(job)
+    for operation in operations:
+        executor(operation)
+        executor(operation)
     found = client.get_run(run_id)
     assert [(m.value, m.step) for m in client.get_metric_history(run_id, "a")] == [(1, 0), (2, 1)]
     assert len(client.get_metric_history(run_id, "b")) == 2
@@ -80,11 +80,11 @@ def test_nothing_is_written_or_removed_outside_of_the_runs_folder(
     (folder / "dynamics").symlink_to(outside)
     for kept in (outside / "x.npy", folder.parent / "x.npy"):
         kept.write_text("kept")
-    courier = StoreExecutor(client, run)
-    jobs: list[Operation] = [PutArtifact(path, b"new"), RemoveArtifact(path)]
-    for job in jobs:
+    executor = StoreExecutor(client, run)
+    operations: list[Operation] = [PutArtifact(path, b"new"), RemoveArtifact(path)]
+    for operation in operations:
         with pytest.raises(UserError, match="leads out of the run's folder"):
-            courier(job)
+            executor(operation)
     assert (outside / "x.npy").read_text() == "kept"
     assert (folder.parent / "x.npy").read_text() == "kept"
 
@@ -137,7 +137,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], str]]:
     thread.join()
 
 
-def courier_of(address: str, artifacts: str | None = None) -> StoreExecutor:
+def executor_of(address: str, artifacts: str | None = None) -> StoreExecutor:
     info = RunInfo(
         run_id=uuid.uuid4().hex,  # MLflow keeps where the artifacts of an id are
         experiment_id="0",
@@ -163,19 +163,19 @@ JOBS: list[Operation] = [
 ]
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize("operation", JOBS, ids=lambda operation: type(operation).__name__)
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
 def test_a_server_in_trouble_is_away(
-    status: int, job: Operation, served: Callable[[int], str]
+    status: int, operation: Operation, served: Callable[[int], str]
 ) -> None:
     address = served(status)
     with pytest.raises(RetryableError) as raised:
-        courier_of(address)(job)
+        executor_of(address)(operation)
     assert str(raised.value).startswith(f"{address}: ")
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize("operation", JOBS, ids=lambda operation: type(operation).__name__)
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -185,21 +185,21 @@ def test_a_server_in_trouble_is_away(
     ],
 )
 def test_a_refusal_is_not(
-    status: int, body: bytes, job: Operation, served: Callable[[int, bytes], str]
+    status: int, body: bytes, operation: Operation, served: Callable[[int, bytes], str]
 ) -> None:
-    courier = courier_of(served(status, body))
+    executor = executor_of(served(status, body))
     with pytest.raises((MlflowException, OSError)) as raised:
-        courier(job)
+        executor(operation)
     assert not isinstance(raised.value, RetryableError)
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: type(job).__name__)
+@pytest.mark.parametrize("operation", JOBS, ids=lambda operation: type(operation).__name__)
 def test_a_server_that_is_not_there_is_away(
-    job: Operation, monkeypatch: pytest.MonkeyPatch
+    operation: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(RetryableError) as raised:
-        courier_of("http://127.0.0.1:9")(job)
+        executor_of("http://127.0.0.1:9")(operation)
     assert str(raised.value) == "http://127.0.0.1:9: does not answer"
 
 
@@ -211,7 +211,7 @@ def test_a_server_that_hangs_is_away(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     address = served(200)
     with pytest.raises(RetryableError) as raised:
-        courier_of(address)(SetTag("a", "b"))
+        executor_of(address)(SetTag("a", "b"))
     go_on.set()
     assert str(raised.value) == f"{address}: does not answer"
 
@@ -219,9 +219,9 @@ def test_a_server_that_hangs_is_away(
 def test_what_is_wrong_with_the_file_is_no_matter_of_the_server(
     client: MlflowClient, tmp_path: Path
 ) -> None:
-    courier = StoreExecutor(client, client.create_run("0"))
+    executor = StoreExecutor(client, client.create_run("0"))
     with pytest.raises(FileNotFoundError):
-        courier(PutArtifact("x", tmp_path / "none"))
+        executor(PutArtifact("x", tmp_path / "none"))
 
 
 @pytest.mark.slow
@@ -246,8 +246,8 @@ def test_so_is_an_s3_that_keeps_the_artifacts(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    courier = courier_of("http://127.0.0.1:9", f"s3://bucket/{status}")
-    for job in (PutArtifact("x/y.npy", b"z"), RemoveArtifact("x/y.npy")):
+    executor = executor_of("http://127.0.0.1:9", f"s3://bucket/{status}")
+    for operation in (PutArtifact("x/y.npy", b"z"), RemoveArtifact("x/y.npy")):
         with pytest.raises(Exception) as raised:
-            courier(job)
+            executor(operation)
         assert isinstance(raised.value, RetryableError) == away, raised.value

@@ -26,18 +26,18 @@ pytestmark = pytest.mark.timeout(60)
 
 
 class Recorder:
-    """Takes all jobs, and reads what they would send."""
+    """Takes all operations, and reads what they would send."""
 
     def __init__(self) -> None:
         self.taken: list[Operation] = []
         self.bytes = b""
 
-    def __call__(self, job: Operation) -> None:
-        self.taken.append(job)
-        if isinstance(job, PutArtifact) and isinstance(job.content, Path):
-            self.bytes += job.content.read_bytes()
+    def __call__(self, operation: Operation) -> None:
+        self.taken.append(operation)
+        if isinstance(operation, PutArtifact) and isinstance(operation.content, Path):
+            self.bytes += operation.content.read_bytes()
 
-    def check(self, jobs: object) -> None:
+    def check(self, operations: object) -> None:
         """All is there."""
 
     def ping(self) -> None:
@@ -128,10 +128,10 @@ PATHS = (
 def folder(tmp_path: Path) -> Path:
     """Return a queue with a good entry before and after the place of a bad one."""
     folder = tmp_path / "repdyn-spool" / "run"
-    spool = QueueFolder(folder)
+    queue = QueueFolder(folder)
     for value in ("first", "second", "third"):
-        spool.append(SetTag("tag", value))
-    spool.close()
+        queue.append(SetTag("tag", value))
+    queue.close()
     for file in (folder / "00000002").iterdir():
         file.unlink()
     (folder / "00000002").rmdir()
@@ -142,11 +142,11 @@ def folder(tmp_path: Path) -> Path:
 
 def refused(folder: Path) -> str:
     """Deliver a queue; returns why the entry in its middle was refused."""
-    spool, recorder = QueueFolder(folder), Recorder()
-    delivery = Sender(spool, recorder)
-    while len(spool):
+    queue, recorder = QueueFolder(folder), Recorder()
+    delivery = Sender(queue, recorder)
+    while len(queue):
         delivery.step()
-    spool.close()
+    queue.close()
     assert recorder.taken == [SetTag("tag", "first"), SetTag("tag", "third")]
     assert recorder.bytes == b""
     (line,) = delivery.refused

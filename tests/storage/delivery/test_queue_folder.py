@@ -42,7 +42,7 @@ QUICK = (0.01, 0.05)
 
 
 class Server:
-    """Takes jobs; may be away, reject all, refuse one, or lose artifacts that it said it took."""
+    """Takes operations; may be away, reject all, refuse one, or lose artifacts that it said it took."""
 
     def __init__(self) -> None:
         self.taken: list[Operation] = []
@@ -53,28 +53,31 @@ class Server:
         self.tries = 0
         self.looks = 0
 
-    def __call__(self, job: Operation) -> None:
+    def __call__(self, operation: Operation) -> None:
         self.tries += 1
         if self.away:
             raise RetryableError("http://server: does not answer")
         if self.rejects:
             raise PermissionError("answers 401 Unauthorized")
-        if job == self.refuses:
+        if operation == self.refuses:
             raise ValueError("invalid")
-        if isinstance(job, PutArtifact):
-            assert isinstance(job.content, Path), "big artifacts are not held in memory"
-            job = PutArtifact(job.path, job.content.read_bytes())
-            if job.path in self.loses:
-                self.loses.remove(job.path)
+        if isinstance(operation, PutArtifact):
+            assert isinstance(operation.content, Path), "big artifacts are not held in memory"
+            operation = PutArtifact(operation.path, operation.content.read_bytes())
+            if operation.path in self.loses:
+                self.loses.remove(operation.path)
                 return
-        self.taken.append(job)
+        self.taken.append(operation)
 
-    def check(self, jobs: Sequence[Operation]) -> None:
+    def check(self, operations: Sequence[Operation]) -> None:
         self.looks += 1
         if self.away:
             raise RetryableError("http://server: does not answer")
-        there = {job.path for job in self.taken if isinstance(job, PutArtifact)}
-        if any(isinstance(job, PutArtifact) and job.path not in there for job in jobs):
+        there = {operation.path for operation in self.taken if isinstance(operation, PutArtifact)}
+        if any(
+            isinstance(operation, PutArtifact) and operation.path not in there
+            for operation in operations
+        ):
             raise MissingError("http://server: has not what it took")
 
     def ping(self) -> None:
@@ -95,9 +98,9 @@ def server() -> Server:
 
 
 @pytest.fixture
-def outbox(folder: Path, server: Server) -> Iterator[DiskQueue]:
-    outbox = DiskQueue(QueueFolder(folder), server, pauses=QUICK, patience=0.2)
-    yield outbox
+def queue(folder: Path, server: Server) -> Iterator[DiskQueue]:
+    queue = DiskQueue(QueueFolder(folder), server, pauses=QUICK, patience=0.2)
+    yield queue
     server.away = False
 
 
@@ -117,49 +120,49 @@ def entries(folder: Path) -> list[Path]:
 
 
 def sent_from(folder: Path) -> list[Operation]:
-    """Send all, as another process would that opens the spool later."""
-    server, spool = Server(), QueueFolder(folder)
-    spool.restore()
-    delivery = Sender(spool, server)
-    while len(spool):
+    """Send all, as another process would that opens the queue later."""
+    server, queue = Server(), QueueFolder(folder)
+    queue.restore()
+    delivery = Sender(queue, server)
+    while len(queue):
         delivery.step()
-    spool.close()
+    queue.close()
     return server.taken
 
 
-def test_every_kind_of_job_comes_back_from_the_disk_as_it_was(folder: Path) -> None:
-    spool = QueueFolder(folder)
+def test_every_kind_of_operation_comes_back_from_the_disk_as_it_was(folder: Path) -> None:
+    queue = QueueFolder(folder)
     artifact = PutArtifact("checkpoints/epoch_00001.safetensors", bytes(range(256)) * 9000)
-    for job in (*JOBS, artifact):
-        spool.append(job)
-    spool.close()
+    for operation in (*JOBS, artifact):
+        queue.append(operation)
+    queue.close()
     assert sent_from(folder) == [*JOBS, artifact]
     assert not folder.parent.exists(), "nothing stays of what was sent"
 
 
 def test_a_server_that_answers_gets_all_in_order(
-    outbox: DiskQueue, server: Server, folder: Path
+    queue: DiskQueue, server: Server, folder: Path
 ) -> None:
-    for job in tags(50):
-        outbox.put(job)
-    outbox.flush()
+    for operation in tags(50):
+        queue.put(operation)
+    queue.flush()
     assert server.taken == tags(50)
-    outbox.close(JOBS[-1])
+    queue.close(JOBS[-1])
     assert server.taken[-1] == JOBS[-1]
     assert not folder.parent.exists()
 
 
 def test_what_comes_while_the_server_is_away_is_sent_in_order_when_it_is_back(
-    outbox: DiskQueue, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
+    queue: DiskQueue, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.away = True
-    for job in tags(20):
-        outbox.put(job)
+    for operation in tags(20):
+        queue.put(operation)
     until(lambda: server.tries > 3)
     assert len(entries(folder)) == 20
     server.away = False
-    outbox.put(PutArtifact("dynamics/x.npy", b"x"))
-    outbox.close(None)
+    queue.put(PutArtifact("dynamics/x.npy", b"x"))
+    queue.close(None)
     assert server.taken == [*tags(20), PutArtifact("dynamics/x.npy", b"x")]
     told = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(told) == 1, "it is said once"
@@ -169,36 +172,36 @@ def test_what_comes_while_the_server_is_away_is_sent_in_order_when_it_is_back(
 
 def test_pauses_grow_up_to_the_longest(folder: Path, server: Server) -> None:
     server.away = True
-    outbox = DiskQueue(QueueFolder(folder), server, pauses=(0.05, 0.2), patience=0.0)
-    outbox.put(JOBS[1])
+    queue = DiskQueue(QueueFolder(folder), server, pauses=(0.05, 0.2), patience=0.0)
+    queue.put(JOBS[1])
     time.sleep(1.0)
     # at 0, 0.05, 0.15, 0.35, 0.55, 0.75, 0.95
     assert 4 <= server.tries <= 8
     with pytest.raises(UnsentError):
-        outbox.close(None)
+        queue.close(None)
 
 
 def test_while_somebody_waits_the_pauses_are_short(folder: Path, server: Server) -> None:
     server.away = True
-    outbox = DiskQueue(QueueFolder(folder), server, pauses=(0.05, 60.0), patience=20.0)
-    outbox.put(JOBS[1])
+    queue = DiskQueue(QueueFolder(folder), server, pauses=(0.05, 60.0), patience=20.0)
+    queue.put(JOBS[1])
     until(lambda: server.tries > 6)  # the next pause is of seconds
     threading.Timer(0.2, lambda: setattr(server, "away", False)).start()
     start = time.monotonic()
-    outbox.close(None)
+    queue.close(None)
     assert time.monotonic() - start < 2
     assert server.taken == [JOBS[1]]
 
 
-def test_a_server_that_stays_away_leaves_the_spool_and_its_place(
-    outbox: DiskQueue, server: Server, folder: Path
+def test_a_server_that_stays_away_leaves_the_queue_and_its_place(
+    queue: DiskQueue, server: Server, folder: Path
 ) -> None:
     server.away = True
-    for job in JOBS[:-1]:
-        outbox.put(job)
+    for operation in JOBS[:-1]:
+        queue.put(operation)
     start = time.monotonic()
     with pytest.raises(UnsentError, match="repdyn sync") as raised:
-        outbox.close(JOBS[-1])
+        queue.close(JOBS[-1])
     assert time.monotonic() - start < 5
     assert str(folder) in str(raised.value)
     assert raised.value.exit_code == 75
@@ -206,15 +209,15 @@ def test_a_server_that_stays_away_leaves_the_spool_and_its_place(
 
 
 def test_a_refused_entry_is_set_aside_and_holds_up_no_other(
-    outbox: DiskQueue, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
+    queue: DiskQueue, server: Server, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.refuses = JOBS[1]
-    for job in JOBS[:-1]:
-        outbox.put(job)
+    for operation in JOBS[:-1]:
+        queue.put(operation)
     with pytest.raises(
         UnsentError, match="1 entry is refused by the server, the first: tag"
     ) as raised:
-        outbox.close(JOBS[-1])
+        queue.close(JOBS[-1])
     assert "invalid" in str(raised.value)
     assert "repdyn sync" in str(raised.value)
     assert server.taken == [JOBS[0], *JOBS[2:]]
@@ -226,71 +229,71 @@ def test_a_refusal_is_not_believed_while_the_server_takes_nothing_at_all(
     folder: Path, server: Server
 ) -> None:
     """A 400 of a proxy before a server that is away."""
-    spool = QueueFolder(folder)
-    spool.append(JOBS[1])
-    delivery = Sender(spool, server)
+    queue = QueueFolder(folder)
+    queue.append(JOBS[1])
+    delivery = Sender(queue, server)
     server.refuses = JOBS[1]
     ping, server.ping = server.ping, Mock(side_effect=RetryableError("away"))  # type: ignore[method-assign]
     for _ in range(2 * TRIES):
         with pytest.raises((ValueError, RetryableError)):
             delivery.step()
-    assert len(spool) == 1
+    assert len(queue) == 1
     server.refuses, server.ping = None, ping  # type: ignore[method-assign]
     delivery.step()
     assert server.taken == [JOBS[1]]
-    spool.close()
+    queue.close()
 
 
 def test_what_a_later_entry_has_replaced_is_not_sent_after_it(folder: Path, server: Server) -> None:
-    spool = QueueFolder(folder)
+    queue = QueueFolder(folder)
     first, second, last = tags(3)
-    for job in (first, PutArtifact("x", b"old"), second, PutArtifact("x", b"new"), last):
-        spool.append(job)
+    for operation in (first, PutArtifact("x", b"old"), second, PutArtifact("x", b"new"), last):
+        queue.append(operation)
     server.refuses = first
-    delivery = Sender(spool, server)
-    while len(spool):
+    delivery = Sender(queue, server)
+    while len(queue):
         with suppress(ValueError):
             delivery.step()
     assert server.taken == [PutArtifact("x", b"old"), second, PutArtifact("x", b"new"), last]
-    assert spool.refused == 0
-    spool.close()
+    assert queue.refused == 0
+    queue.close()
     assert not folder.exists()
 
 
 @pytest.mark.parametrize("status", ["rejects", "away"])
 def test_no_answer_ends_the_training_and_it_is_said_once(
-    status: str, outbox: DiskQueue, server: Server, caplog: pytest.LogCaptureFixture
+    status: str, queue: DiskQueue, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     setattr(server, status, True)
-    for job in JOBS[:-1]:
-        outbox.put(job)
+    for operation in JOBS[:-1]:
+        queue.put(operation)
     until(lambda: server.tries > 5)
-    outbox.put(JOBS[1])
+    queue.put(JOBS[1])
     setattr(server, status, False)
-    outbox.close(JOBS[-1])
+    queue.close(JOBS[-1])
     assert server.taken == [*JOBS[:-1], JOBS[1], JOBS[-1]]
     assert len(caplog.records) == 1
     assert "the run goes on" in caplog.records[0].getMessage()
 
 
 def test_artifacts_are_looked_for_together_and_sent_again_where_one_is_missing(
-    outbox: DiskQueue, server: Server, folder: Path
+    queue: DiskQueue, server: Server, folder: Path
 ) -> None:
     server.loses = ["a/3"]
     artifacts: list[Operation] = [PutArtifact(f"a/{i}", bytes([i])) for i in range(8)]
-    for job in artifacts:
-        outbox.put(job)
-    outbox.close(JOBS[-1])
+    for operation in artifacts:
+        queue.put(operation)
+    queue.close(JOBS[-1])
     assert server.taken == [*artifacts[:3], *artifacts[4:], *artifacts, JOBS[-1]]
     assert server.looks == 2
 
 
 def test_artifacts_that_are_not_seen_are_not_deleted(folder: Path, server: Server) -> None:
-    spool = QueueFolder(folder)
-    jobs: list[Operation] = [PutArtifact("a", b"a"), PutArtifact("b", b"b"), JOBS[1]]
-    for job in jobs:
-        spool.append(job)
-    delivery = Sender(spool, server)
+    queue = QueueFolder(folder)
+    operations: list[Operation] = [PutArtifact("a", b"a"), PutArtifact("b", b"b"), JOBS[1]]
+    for operation in operations:
+        queue.append(operation)
+    delivery = Sender(queue, server)
     delivery.step()
     delivery.step()
     assert len(entries(folder)) == 3
@@ -299,20 +302,20 @@ def test_artifacts_that_are_not_seen_are_not_deleted(folder: Path, server: Serve
         delivery.step()
     assert len(entries(folder)) == 3
     server.away = False
-    while len(spool):
+    while len(queue):
         delivery.step()
-    assert server.taken == jobs, "what was only not looked for is not sent again"
-    spool.close()
+    assert server.taken == operations, "what was only not looked for is not sent again"
+    queue.close()
 
 
 def test_the_end_is_bounded_though_a_request_never_ends(folder: Path, server: Server) -> None:
-    outbox = DiskQueue(QueueFolder(folder), Hangs(), pauses=QUICK, patience=0.2)
-    outbox.put(JOBS[0])
+    queue = DiskQueue(QueueFolder(folder), Hangs(), pauses=QUICK, patience=0.2)
+    queue.put(JOBS[0])
     start = time.monotonic()
     with pytest.raises(
         UnsentError, match=r"the server is too slow .*; 2 entries are not sent"
     ) as raised:
-        outbox.close(JOBS[-1])
+        queue.close(JOBS[-1])
     assert time.monotonic() - start < 20
     assert raised.value.exit_code == 75
     assert sent_from(folder) == [JOBS[0], JOBS[-1]]
@@ -320,28 +323,28 @@ def test_the_end_is_bounded_though_a_request_never_ends(folder: Path, server: Se
 
 def test_a_request_that_ends_after_the_queue_is_let_go_deletes_nothing(folder: Path) -> None:
     hangs = Hangs()
-    outbox = DiskQueue(QueueFolder(folder), hangs, pauses=QUICK, patience=0.0)
-    outbox.put(JOBS[0])
+    queue = DiskQueue(QueueFolder(folder), hangs, pauses=QUICK, patience=0.0)
+    queue.put(JOBS[0])
     with pytest.raises(UnsentError):
-        outbox.close(None)
+        queue.close(None)
     hangs.answers.set()
     time.sleep(0.3)
     assert sent_from(folder) == [JOBS[0]]
 
 
 def test_of_beats_only_the_latest_is_sent_and_none_waits_on_the_disk(
-    outbox: DiskQueue, server: Server, folder: Path
+    queue: DiskQueue, server: Server, folder: Path
 ) -> None:
     server.away = True
-    outbox.put(SetTag("job", ""))
+    queue.put(SetTag("job", ""))
     until(lambda: server.tries > 0)
     for i in range(100):
-        outbox.beat(SetTag("beat", str(i)))
+        queue.beat(SetTag("beat", str(i)))
     assert len(entries(folder)) == 1
     server.away = False
-    outbox.flush()
+    queue.flush()
     assert server.taken == [SetTag("beat", "99"), SetTag("job", "")]
-    outbox.close(None)
+    queue.close(None)
 
 
 class Hangs(Server):
@@ -351,41 +354,41 @@ class Hangs(Server):
         super().__init__()
         self.answers = threading.Event()
 
-    def __call__(self, job: Operation) -> None:
+    def __call__(self, operation: Operation) -> None:
         self.answers.wait(60)
 
 
 def test_the_training_does_not_wait_for_a_server_that_hangs(folder: Path) -> None:
     hangs = Hangs()
-    outbox = DiskQueue(QueueFolder(folder), hangs)
+    queue = DiskQueue(QueueFolder(folder), hangs)
     start = time.monotonic()
-    for job in tags(200):
-        outbox.put(job)
+    for operation in tags(200):
+        queue.put(operation)
     assert time.monotonic() - start < 10
     hangs.answers.set()
-    outbox.close(None)
+    queue.close(None)
 
 
 def test_a_crash_between_sending_and_deleting_sends_again(folder: Path) -> None:
     """Sending is done, deleting is not: the entry is still there, whole."""
-    spool = QueueFolder(folder)
-    for job in JOBS:
-        spool.append(job)
+    queue = QueueFolder(folder)
+    for operation in JOBS:
+        queue.append(operation)
     server = Server()
-    delivery = Sender(spool, server)
-    crash = patch.object(spool, "delete_first", side_effect=KeyboardInterrupt)
+    delivery = Sender(queue, server)
+    crash = patch.object(queue, "delete_first", side_effect=KeyboardInterrupt)
     with crash, pytest.raises(KeyboardInterrupt):
         delivery.step()
-    spool.close()
+    queue.close()
     assert server.taken == JOBS[:1]
     assert sent_from(folder) == JOBS
 
 
 def test_a_crash_while_an_entry_is_made_or_deleted_leaves_no_half_of_it(folder: Path) -> None:
-    spool = QueueFolder(folder)
-    for job in JOBS:
-        spool.append(job)
-    spool.close()
+    queue = QueueFolder(folder)
+    for operation in JOBS:
+        queue.append(operation)
+    queue.close()
     first, *_ = entries(folder)
     first.rename(folder / f".{first.name}")  # sent, half deleted
     made = folder / ".00000006"
@@ -394,11 +397,11 @@ def test_a_crash_while_an_entry_is_made_or_deleted_leaves_no_half_of_it(folder: 
     assert sent_from(folder) == JOBS[1:]
 
 
-def test_a_spool_that_is_opened_again_goes_on_with_its_numbers(folder: Path) -> None:
-    for job in JOBS:
-        spool = QueueFolder(folder)
-        spool.append(job)
-        spool.close()
+def test_a_queue_that_is_opened_again_goes_on_with_its_numbers(folder: Path) -> None:
+    for operation in JOBS:
+        queue = QueueFolder(folder)
+        queue.append(operation)
+        queue.close()
     assert sent_from(folder) == JOBS
 
 
@@ -453,37 +456,37 @@ def linked_folder(entry: Path) -> None:
 def test_a_damaged_entry_is_one_line_and_nothing_is_lost(
     damage: Callable[[Path], None], folder: Path
 ) -> None:
-    spool = QueueFolder(folder)
-    jobs: list[Operation] = [JOBS[0], PutArtifact("dynamics/x.npy", b"abcdef"), JOBS[1]]
-    for job in jobs:
-        spool.append(job)
+    queue = QueueFolder(folder)
+    operations: list[Operation] = [JOBS[0], PutArtifact("dynamics/x.npy", b"abcdef"), JOBS[1]]
+    for operation in operations:
+        queue.append(operation)
     second = entries(folder)[1]
     damage(second)
     server = Server()
-    delivery = Sender(spool, server)
-    while len(spool):
+    delivery = Sender(queue, server)
+    while len(queue):
         delivery.step()
     (line,) = delivery.refused
     assert "is damaged" in line
     assert "\n" not in line
     assert str(second) in line
     assert server.taken == [JOBS[0], JOBS[1]], "the others are sent"
-    spool.close()
+    queue.close()
     assert [entry.name for entry in entries(folder)] == [f"refused-{second.name}"]
     assert sent_from(folder) == []
     assert entries(folder), "what is damaged stays"
 
 
-def test_a_spool_says_whose_it_is(folder: Path) -> None:
-    spool = QueueFolder(folder)
+def test_a_queue_says_whose_it_is(folder: Path) -> None:
+    queue = QueueFolder(folder)
     run = QueuedRun("http://server", "run", "host", "1")
-    spool.sign(run)
-    assert spool.run() == run
+    queue.sign(run)
+    assert queue.run() == run
     for damaged in ("", "[]", '{"uri": 1}'):
         (folder / "run.json").write_text(damaged)
         with pytest.raises(UserError, match="damaged"):
-            spool.run()
-    spool.close()
+            queue.run()
+    queue.close()
 
 
 def test_the_size_is_told_while_entries_are_deleted(folder: Path) -> None:
@@ -501,11 +504,11 @@ def test_the_size_is_told_while_entries_are_deleted(folder: Path) -> None:
     queue.close()
 
 
-def test_two_processes_never_have_one_spool(folder: Path) -> None:
+def test_two_processes_never_have_one_queue(folder: Path) -> None:
     script = (
         "import os, sys, socket; from pathlib import Path\n"
         "from repdyn.storage.delivery.queue_folder import QueueFolder\n"
-        "spool = QueueFolder(Path(sys.argv[1]))\n"
+        "queue = QueueFolder(Path(sys.argv[1]))\n"
         "print(socket.gethostname(), os.getpid(), flush=True)\n"
         "sys.stdin.readline()"
     )
@@ -526,11 +529,11 @@ def test_two_processes_never_have_one_spool(folder: Path) -> None:
 
 
 def test_the_owner_of_a_lock_may_be_unknown(folder: Path) -> None:
-    spool = QueueFolder(folder)
+    queue = QueueFolder(folder)
     (folder / "lock.owner").write_text("no JSON")
     with pytest.raises(HeldError, match=r"on \? by process \?"):
         QueueFolder(folder)
     (folder / "lock.owner").write_text(json.dumps({"host": "elsewhere", "pid": "7"}))
     with pytest.raises(HeldError, match="on elsewhere by process 7"):
         QueueFolder(folder)
-    spool.close()
+    queue.close()
