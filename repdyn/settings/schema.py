@@ -441,7 +441,9 @@ def from_settings(settings: Mapping[str, str | list[str]]) -> TrainConfig:
             [], exit_on_error=False, print_error=False, result_action="return_value"
         )
     except CycloptsError as error:
-        raise UserError(" ".join(str(error).split())) from None
+        said = " ".join(str(error).split())
+        # it repeats the value, which a stranger's run may have made as long as it likes
+        raise UserError(said if len(said) < 600 else f"{said[:300]} … {said[-150:]}") from None
     return config
 
 

@@ -16,6 +16,7 @@ from repdyn.settings.schema import (
     OptimConfig,
     TrainConfig,
     from_params,
+    from_settings,
 )
 
 
@@ -145,3 +146,13 @@ def test_every_setting_has_a_help_text() -> None:
 def test_a_quotation_mark_that_nothing_closes_is_one_line() -> None:
     with pytest.raises(UserError, match="--arch-arg"):
         from_params(TrainConfig().params() | {"arch_arg": "a='b"})
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "a b " * 2000, "\n" * 3000 + "x" * 700, '"' * 2000])
+def test_a_value_of_any_length_is_told_in_a_short_line(value: str) -> None:
+    with pytest.raises(UserError) as raised:
+        from_settings({"train_size": value})
+    said = str(raised.value)
+    assert "train_size" in said or "train-size" in said
+    assert len(said) < 600
+    assert "\n" not in said

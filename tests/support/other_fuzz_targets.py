@@ -1,6 +1,7 @@
 """What reads what is not a run's measures: states, settings, keys, queues, bundles; for fuzzing."""
 
 import atexit
+import copy
 import json
 import shutil
 import tempfile
@@ -16,24 +17,29 @@ from repdyn.commands import state_file
 from repdyn.commands.saving import FORMAT, decode_state
 from repdyn.commands.state_check import check_state
 from repdyn.experiment import Experiment
-from repdyn.settings.schema import TrainConfig, from_params
+from repdyn.settings.schema import OptimConfig, TrainConfig, from_params
 from repdyn.settings.yaml_file import parse_mapping
 from repdyn.storage.bundle import Bundle, pack
 from repdyn.storage.delivery import queue_folder as queue
 from repdyn.storage.delivery.operations import LogMetrics, PutArtifact, SetTag, to_json
+from repdyn.training.loop import make_optimizer
 from tests.support import synthetic
 from tests.support.fuzz_targets import Target
 from tui.actions import parse_keymap
 
 MODEL = nn.Linear(2, 3)
+OPTIM = OptimConfig(lr=0.5, schedule="cosine")
 EXPERIMENT = cast(
     "Experiment",
     SimpleNamespace(
         epochs=4,
         batch_size=4,
         data=SimpleNamespace(images=torch.zeros(8, 1)),
-        config=SimpleNamespace(optim=SimpleNamespace(lr=0.5)),
-        sketch=lambda: MODEL,
+        images=SimpleNamespace(classes=("a", "b", "c")),
+        layers=(SimpleNamespace(name="logits"),),
+        device=torch.device("cpu"),
+        config=SimpleNamespace(optim=OPTIM),
+        new_model=lambda: copy.deepcopy(MODEL),
     ),
 )
 FOLDER = Path(tempfile.mkdtemp(prefix="repdyn-fuzz-"))
@@ -78,16 +84,36 @@ def _json(value: object) -> bytes:
 
 
 def _state() -> bytes:
+    model = copy.deepcopy(MODEL)
+    optimizer = make_optimizer(model, OPTIM)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 8)
+    model(torch.ones(4, 2)).sum().backward()
+    optimizer.step()
+    scheduler.step()
+    random = torch.Generator().get_state()
+    part = torch.zeros(2, dtype=torch.float64)
+    probe = {"weight": torch.eye(2, dtype=torch.float64), "bias": part, "mean": part, "scale": part}
+    classes = {"classes": torch.tensor([0, 2], dtype=torch.uint8)}
     trainer: dict[str, Any] = {
         "epoch": 1,
         "step": 1,
         "lr": 0.25,
         "seconds": 1.5,
         "tally": torch.tensor([2.0, 4, 1, 0, 0, 1], dtype=torch.float64),
-        "model": dict(MODEL.state_dict()),
-        "optimizer": {0: (1, None, torch.float32)},
+        "model": dict(model.state_dict()),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "order": random,
+        "chance": random,
+        "random": random,
+        "device_random": None,
     }
-    state = {"format": FORMAT, "trainer": trainer, "recorder": {}, "seconds": {"training": 1.0}}
+    state = {
+        "format": FORMAT,
+        "trainer": trainer,
+        "recorder": {"logits": probe | classes},
+        "seconds": {"training": 1.0},
+    }
     return state_file.encode(state)
 
 
