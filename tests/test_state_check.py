@@ -129,7 +129,13 @@ IN_OPTIMIZER = [
     *((("optimizer", "param_groups", 0, "momentum"), value) for value in [*FEW, DROP, 0.5]),
     (("optimizer", "param_groups", 0, "weight_decay"), torch.zeros(1)),
     *((("optimizer", "state", 0), value) for value in [*FEW, {}, None]),
+    (("optimizer", "state"), {}),
+    (("optimizer", "state", 0), DROP),
     (("optimizer", "state", 10**6), {}),
+    (("scheduler", "_step_count"), BUFFER),
+    (("scheduler", "base_lrs"), [BUFFER]),
+    (("scheduler", "last_epoch"), 0),
+    (("optimizer", "param_groups", 0, "params"), [BUFFER] * 62),
     (("optimizer", "state", "x"), {}),
     *((("optimizer", "state", 0, "momentum_buffer"), v) for v in [*FEW, None, BUFFER]),
     (("optimizer", "state", 0, "more"), BUFFER),
@@ -159,8 +165,16 @@ def test_states_of_any_optimizer_are_their_own(opt: str) -> None:
         epochs=experiment.epochs,
         batch_size=experiment.batch_size,
     )
-    for _ in trainer:
-        check_state(whole(copy.deepcopy(trainer.state())), experiment)
+    for epoch in trainer:
+        state = whole(copy.deepcopy(trainer.state()))
+        check_state(state, experiment)
+        entry = state["trainer"]["optimizer"]["state"].get(0, {})
+        for wrong in (-1, math.nan, 1e30) if epoch.epoch and "step" in entry else ():
+            kept = entry["step"]
+            entry["step"] = torch.full_like(kept, wrong) if torch.is_tensor(kept) else wrong
+            with pytest.raises(UserError, match="its optimizer"):
+                check_state(state, experiment)
+            entry["step"] = kept
 
 
 def test_probes_are_those_of_layers(experiment, states) -> None:
@@ -181,6 +195,9 @@ def test_probes_are_those_of_layers(experiment, states) -> None:
         *({name: probe | {part: torch.zeros(3)}} for part in probe),
         *({name: probe | {part: 1.0}} for part in probe),
         {name: probe | {"classes": torch.full((10,), 10)}},
+        {name: probe | {"classes": torch.full((10,), -5)}},
+        {name: probe | {"classes": torch.zeros(10, dtype=torch.complex64)}},
+        {name: probe | {0: probe["bias"]}},
         {name: probe | {"weight": torch.zeros(4, 10)}},
     ]
     for probes in wrong:

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from repdyn.eval_mode import random_state_kept
 from repdyn.experiment import Experiment
 from repdyn.settings.schema import known
 from repdyn.training.loop import make_optimizer
@@ -16,26 +18,28 @@ from repdyn.training.loop import make_optimizer
 _ROUNDING = 1e-6
 
 
-def is_optimizer(value: object, model: nn.Module, experiment: Experiment) -> bool:
+def is_optimizer(value: object, model: nn.Module, experiment: Experiment, steps: int) -> bool:
     """Say whether a state is of the training's optimizer: the same groups, options and buffers.
 
-    What it looks like is seen from an optimizer that has taken one step with gradients of zero, so
-    this holds for all of timm's. Options that a step does not change must be equal; buffers must
-    have the shapes and types of one that exists after a step, or of their parameter.
+    What it looks like is seen from an optimizer that takes one step on two images, so this holds for
+    all of timm's. Options that a step does not change must be equal; each parameter that gets a
+    gradient must have its buffers, of the shapes and types that they have after a step; buffers
+    that later steps make have those of their parameter.
 
     Args:
         value: of the state.
         model: of the training, with any weights; they change.
         experiment: the training's.
+        steps: that the training has done.
     """
     optimizer = make_optimizer(model, experiment.config.optim)
     if experiment.config.optim.schedule == "cosine":
         _cosine(optimizer, experiment)  # which notes the initial rate in the groups
     before = optimizer.state_dict()["param_groups"]
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.grad = torch.zeros_like(parameter)
-    with torch.random.fork_rng(devices=[]):
+    with random_state_kept(experiment.device):
+        data = experiment.data
+        logits = model.train()(data.inputs(data.images[:2]))
+        F.cross_entropy(logits, data.labels[:2]).backward()
         optimizer.step()
     expected = optimizer.state_dict()
     if not (isinstance(value, Mapping) and value.keys() == expected.keys()):
@@ -49,13 +53,17 @@ def is_optimizer(value: object, model: nn.Module, experiment: Experiment) -> boo
     indices = [i for group in expected["param_groups"] for i in group["params"]]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     buffers, known_buffers = value["state"], expected["state"]
-    return isinstance(buffers, Mapping) and all(
-        i in known_buffers and _is_entry(entry, known_buffers[i], parameters[indices.index(i)])
-        for i, entry in buffers.items()
+    return (
+        isinstance(buffers, Mapping)
+        and buffers.keys() == (known_buffers.keys() if steps else set())
+        and all(
+            _is_entry(entry, known_buffers[i], parameters[indices.index(i)], steps)
+            for i, entry in buffers.items()
+        )
     )
 
 
-def is_schedule(value: object, model: nn.Module, experiment: Experiment) -> bool:
+def is_schedule(value: object, model: nn.Module, experiment: Experiment, steps: int) -> bool:
     """Say whether a state is of the training's learning-rate schedule; None where it is constant."""
     config = experiment.config.optim
     if config.schedule != "cosine":
@@ -65,13 +73,14 @@ def is_schedule(value: object, model: nn.Module, experiment: Experiment) -> bool
     if not (isinstance(value, Mapping) and value.keys() == expected.keys()):
         return False
     moving = {"last_epoch", "_step_count", "_last_lr"}
-    steps, rates = expected["T_max"], value["_last_lr"]
+    rates = value["_last_lr"]
     most = known(config.lr) * (1 + _ROUNDING)
     return (
         all(_is_same(value[name], expected[name]) for name in expected if name not in moving)
         and type(value["last_epoch"]) is int
-        and 0 <= value["last_epoch"] <= steps
-        and value["_step_count"] == value["last_epoch"] + 1
+        and value["last_epoch"] == steps
+        and type(value["_step_count"]) is int
+        and value["_step_count"] == steps + 1
         and isinstance(rates, list)
         and len(rates) == len(expected["_last_lr"])
         and all(is_rate(rate, most) for rate in rates)
@@ -104,14 +113,21 @@ def _is_group(
     )
 
 
-def _is_entry(value: object, expected: Mapping[str, Any], parameter: Tensor) -> bool:
+def _is_entry(value: object, expected: Mapping[str, Any], parameter: Tensor, steps: int) -> bool:
     """Say whether a parameter's buffers are those of a step, or more that later steps have made."""
     if not (isinstance(value, Mapping) and expected.keys() <= value.keys()):
         return False
-    return all(
+    return _counts(value.get("step", 0), steps) and all(
         _is_buffer(buffer, expected[name]) if name in expected else _is_buffer(buffer, parameter)
         for name, buffer in value.items()
     )
+
+
+def _counts(step: object, steps: int) -> bool:
+    """Say whether an optimizer's own count of steps can be that of a training."""
+    if isinstance(step, Tensor):
+        return step.numel() == 1 and step.isreal().all() and 0 <= float(step.real) <= steps
+    return isinstance(step, int | float) and 0 <= step <= steps
 
 
 def _is_buffer(value: object, expected: object) -> bool:
@@ -127,4 +143,8 @@ def _is_same(a: object, b: object) -> bool:
     """Say whether two options are equal; tensors among them are told apart by shape and type."""
     if isinstance(b, Tensor):
         return _is_buffer(a, b)
-    return type(a) is type(b) and a == b
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_is_same, a, b))
+    return bool(a == b)

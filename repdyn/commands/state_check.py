@@ -44,10 +44,12 @@ def check_state(state: Mapping[str, Any], experiment: Experiment) -> None:
     _require("device_random", drawn is None or _is_random_state(drawn, experiment.device))
     names = {layer.name for layer in experiment.layers}
     _require("recorder", _are_probes(state["recorder"], names, len(experiment.images.classes)))
+    trained = steps - (images % batch == 1)  # a last batch of one is left out
+    done = (trainer["epoch"] - 1) * trained + min(trainer["step"], trained)
     model = experiment.new_model()
     _require("model", _has_shapes(trainer.get("model"), model.state_dict()))
-    _require("scheduler", is_schedule(trainer.get("scheduler"), model, experiment))
-    _require("optimizer", is_optimizer(trainer.get("optimizer"), model, experiment))
+    _require("scheduler", is_schedule(trainer.get("scheduler"), model, experiment, done))
+    _require("optimizer", is_optimizer(trainer.get("optimizer"), model, experiment, done))
 
 
 def _require(name: str, holds: bool) -> None:
@@ -107,9 +109,12 @@ def _are_probes(value: object, layers: set[str], classes: int) -> bool:
     )
 
 
+_CLASSES = (torch.uint8, torch.uint16, torch.int64)
+
+
 def _is_probe(value: object, classes: int) -> bool:
     names = [field.name for field in dataclasses.fields(LinearProbe)]
-    if not (isinstance(value, Mapping) and sorted(value) == sorted(names)):
+    if not (isinstance(value, Mapping) and value.keys() == set(names)):
         return False
     if not all(isinstance(part, Tensor) for part in value.values()):
         return False
@@ -121,5 +126,5 @@ def _is_probe(value: object, classes: int) -> bool:
     features, count = weight.shape
     shapes = {"bias": (count,), "classes": (count,), "mean": (features,), "scale": (features,)}
     return all(value[part].shape == shape for part, shape in shapes.items()) and bool(
-        not named.dtype.is_floating_point and (named.long() < classes).all()
+        named.dtype in _CLASSES and (named.long() >= 0).all() and (named.long() < classes).all()
     )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow.entities import Experiment, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from repdyn.errors import UserError
 from repdyn.storage.location import ARTIFACTS, artifact_path, database_file, sqlite_uri
 
 LOOKED_AT = 20
-"""Runs of an experiment whose artifacts are looked for beside the database."""
+"""Folders beside the database that may be of the experiment's runs."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,31 @@ class Moved:
 def find_moved(client: MlflowClient, experiment: Experiment) -> Moved | None:
     """Return both folders if the store was copied or moved after the experiment was made.
 
-    It was if runs of the experiment have their artifacts in `mlruns` beside the database although
-    another folder is recorded; or if an `mlruns` is recorded whose own folder is gone. A location
-    that was chosen on purpose is neither, nor is one that a link leads to.
+    It was if an `mlruns` elsewhere is recorded, and runs of the experiment have their artifacts in
+    the one beside the database, or the folder of the recorded one is gone. A location that was
+    chosen on purpose is neither, nor is one that a link leads to. A database that was copied without
+    its artifacts cannot be told from one that is written to from another folder.
     """
     database = database_file(client.tracking_uri)
     recorded = artifact_path(experiment.artifact_location)
     if database is None or recorded is None:
         return None
     beside = database.absolute().parent / ARTIFACTS / recorded.name
-    if recorded.resolve() == beside.resolve():
-        return None
     mlruns = recorded.parent
-    if mlruns.name == ARTIFACTS.name and not mlruns.parent.exists():
-        return Moved(recorded, beside)
-    runs = client.search_runs(
-        [experiment.experiment_id], run_view_type=ViewType.ALL, max_results=LOOKED_AT
-    )
-    found = any((beside / run.info.run_id).is_dir() for run in runs)
-    return Moved(recorded, beside) if found else None
+    if mlruns.name != ARTIFACTS.name or recorded.resolve() == beside.resolve():
+        return None
+    is_gone = not mlruns.parent.exists()
+    return Moved(recorded, beside) if is_gone or _has_runs(client, experiment, beside) else None
+
+
+def _has_runs(client: MlflowClient, experiment: Experiment, folder: Path) -> bool:
+    """Say whether a folder holds artifacts of an experiment's runs."""
+    inside = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
+    for name in inside[:LOOKED_AT]:
+        with suppress(MlflowException):  # there is no such run
+            if client.get_run(name).info.experiment_id == experiment.experiment_id:
+                return True
+    return False
 
 
 def moved_experiments(client: MlflowClient) -> list[Moved]:

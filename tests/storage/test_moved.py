@@ -92,6 +92,20 @@ def test_a_store_that_a_link_leads_to_is_not_moved(
     assert reader.artifact_sizes(store, second.run_id) == {"grams/x": 4}
 
 
+def test_newer_runs_do_not_hide_that_a_store_was_copied(
+    tmp_path: Path, blank_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = made(tmp_path / "old", monkeypatch, blank_database)
+    client = MlflowClient(store.tracking_uri)
+    for _ in range(25):
+        client.create_run(client.get_experiment_by_name("repdyn").experiment_id)
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    monkeypatch.chdir(tmp_path / "new")
+    copy = StoreConfig(tracking_uri=sqlite_uri(tmp_path / "new" / "mlflow.db"))
+    with pytest.raises(UserError, match="was copied or moved"):
+        RunWriter.start(copy, "second", {}, {})
+
+
 def test_a_folder_above_may_be_renamed(
     tmp_path: Path, blank_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +131,8 @@ def test_artifacts_that_are_elsewhere_on_purpose_stay_there(
     disk = tmp_path / "disk"
     client = MlflowClient(store.tracking_uri)
     client.create_experiment("large", str(disk / "large"))
+    # beside the database lies a backup of it
+    backup = tmp_path / "here" / "mlruns" / "large"
     client.create_experiment("from above", str(tmp_path / "mlruns" / "7"))
     large = StoreConfig(tracking_uri=store.tracking_uri, experiment="large")
     # as it is for a store in one folder that is trained into from another
@@ -124,6 +140,7 @@ def test_artifacts_that_are_elsewhere_on_purpose_stay_there(
     for one in (large, other, other):
         with RunWriter.start(one, "run", {}, {}) as writer:
             writer.put("grams/x", b"content")
+    shutil.copytree(disk / "large", backup)
     assert rebind(store, write=True) == []
     assert list(disk.glob("large/*/artifacts/grams/x"))
     assert len(list(tmp_path.glob("mlruns/*/*/artifacts/grams/x"))) == 2

@@ -34,7 +34,9 @@ EXPERIMENT = cast(
     SimpleNamespace(
         epochs=4,
         batch_size=4,
-        data=SimpleNamespace(images=torch.zeros(8, 1)),
+        data=SimpleNamespace(
+            images=torch.zeros(8, 2), labels=torch.zeros(8, dtype=torch.int64), inputs=lambda x: x
+        ),
         images=SimpleNamespace(classes=("a", "b", "c")),
         layers=(SimpleNamespace(name="logits"),),
         device=torch.device("cpu"),
