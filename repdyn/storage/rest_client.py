@@ -91,7 +91,7 @@ class _StrictStore(RestStore):
         place = "params" if method == "GET" else "json"
         body = _request(self.get_host_creds(), endpoint, method, **{place: content})
         answer, message = _object(body), api.Response()
-        if answer is None or (answer and not message.DESCRIPTOR.fields):
+        if answer is None or (answer and answer.keys().isdisjoint(_names(message))):
             raise ForeignAnswerError(_foreign(body))
         parse_dict(js_dict=answer, message=message)
         _check_required(message)
@@ -109,6 +109,11 @@ class _StrictTracking(TrackingServiceClient):
     @property
     def store(self) -> _StrictStore:
         return self._store
+
+
+def _names(message: Any) -> set[str]:
+    """Return what an answer may hold; MLflow's own leaves out a list that is empty."""
+    return {str(field.name) for field in message.DESCRIPTOR.fields}
 
 
 _REQUIRED = ("run", "run_info", "experiment", "experiment_id")

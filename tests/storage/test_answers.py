@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
@@ -25,7 +26,9 @@ from repdyn.storage.delivery.operations import (
     PutArtifact,
     SetTag,
 )
+from repdyn.storage.delivery.retryable import ForeignAnswerError
 from repdyn.storage.remote_artifacts import RemoteArtifacts
+from repdyn.storage.rest_client import strict
 from repdyn.storage.retry import Retry
 from repdyn.storage.writer import RunWriter
 from tests.storage.delivery.test_executor import executor_of
@@ -112,6 +115,27 @@ def test_an_answer_of_success_that_is_not_mlflows_delivers_nothing(
     assert "\n" not in said
     assert ("HTML page: a login or proxy page?" in said) == (fault == "html")
     assert len(said) < 200
+
+
+@pytest.mark.parametrize("fault", ["html", "empty", "json"])
+def test_an_answer_that_is_not_mlflows_is_not_taken_for_a_list_without_entries(
+    fault: str, served: Callable[..., Answers]
+) -> None:
+    """Of which a run that goes on would conclude that none of its metrics has been logged."""
+    client = strict(MlflowClient(served(answer(fault)).address))
+    with pytest.raises(ForeignAnswerError):
+        client.get_metric_history("run", "train/loss")
+    with pytest.raises(ForeignAnswerError):
+        client.search_runs(["0"])
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"metrics": [], "of a later version": 1}'])
+def test_mlflows_own_list_without_entries_is_one(
+    body: bytes, served: Callable[..., Answers]
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    client = strict(MlflowClient(served(head.encode() + body).address))
+    assert client.get_metric_history("run", "train/loss") == []
 
 
 @pytest.mark.parametrize(
