@@ -126,7 +126,7 @@ def _is_entry(value: object, expected: Mapping[str, Any], parameter: Tensor, ste
 def _counts(step: object, steps: int) -> bool:
     """Say whether an optimizer's own count of steps can be that of a training."""
     if isinstance(step, Tensor):
-        return step.numel() == 1 and step.isreal().all() and 0 <= float(step.real) <= steps
+        return step.numel() == 1 and not step.is_complex() and 0 <= float(step) <= steps
     return isinstance(step, int | float) and 0 <= step <= steps
 
 
