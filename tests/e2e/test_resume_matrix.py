@@ -37,7 +37,6 @@ MATRIX = [
     ("regnetx_002", "rmsprop", "fp32"),
     ("ghostnet_050", "lion", "fp32"),
     ("efficientnet_lite0 --schedule cosine", "nadam", "fp32"),
-    ("mnasnet_050", "adabelief", "fp32"),
 ]
 
 
@@ -48,7 +47,7 @@ def prepared(folder: Path) -> Path:
 
 
 def wait_for_state(folder: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not list(folder.glob("mlruns/*/*/artifacts/checkpoints/last.safetensors")):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.conftest import clean_environment
 from tests.e2e.test_server_away import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 USER, SECRET = "team", "hunter2swordfish"
 FORMS = (SECRET.encode(), base64.b64encode(f"{USER}:{SECRET}".encode()))
@@ -111,7 +111,7 @@ def command(
         capture_output=True,
         cwd=cwd,
         env=clean_environment() | environment,
-        timeout=200,
+        timeout=400,
     )
 
 
