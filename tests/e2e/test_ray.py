@@ -41,6 +41,7 @@ def trained(store: StoreConfig) -> list:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_whose_worker_is_killed_is_trained_by_another(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="comes with repdyn[ray]")
     (tmp_path / "grid.yaml").write_text(GRID)
@@ -64,7 +65,7 @@ def test_a_run_whose_worker_is_killed_is_trained_by_another(tmp_path: Path) -> N
         text=True,
     )
     try:
-        until, begun = time.monotonic() + 120, []
+        until, begun = time.monotonic() + 300, []
         while time.monotonic() < until and not begun:
             time.sleep(0.5)
             begun = [
@@ -73,7 +74,7 @@ def test_a_run_whose_worker_is_killed_is_trained_by_another(tmp_path: Path) -> N
                 if "test/acc" in run.metrics and run.status == "RUNNING"
             ]
         os.kill(int(begun[0].tags[PID_TAG]), signal.SIGKILL)
-        said, _ = sweep.communicate(timeout=240)
+        said, _ = sweep.communicate(timeout=500)
     finally:
         sweep.kill()
     assert sweep.returncode == 0, said
