@@ -348,7 +348,7 @@ def _check_words(words: Sequence[str]) -> None:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise UserError(f"{ascii(word)[1:-1][:80]}: is not UTF-8; rename it") from None
+            raise UserError(f"{ascii(word)[1:-1]}: is not UTF-8; rename it") from None
 
 
 def _working_folder() -> str:
