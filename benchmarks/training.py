@@ -26,9 +26,9 @@ from benchmarks.plain_loop import PlainLoop
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import Way, medians
 from repdyn import models
-from repdyn.commands import train
+from repdyn.cli import train
 from repdyn.data import ImageData, place
-from repdyn.experiment import prepare
+from repdyn.runs.experiment import prepare
 from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import (
     Augment,
