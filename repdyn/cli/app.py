@@ -188,8 +188,8 @@ def sweep(
     from repdyn.settings.sweep_grid import make_grid
 
     grid = make_grid(settings, preset=preset, file=config, seeds=seeds)
-    from repdyn.cli.child import Resources
     from repdyn.cli.sweep import run_sweep
+    from repdyn.runs.child import Resources
 
     run_sweep(
         grid,

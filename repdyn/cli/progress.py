@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -16,10 +17,62 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from repdyn.measures.recorder import Measurement
+from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.training.loop import Epoch
 
 NAMED = 3
 """Tensors that are not finite of which a line gives the names."""
+
+
+class ConsoleObserver(Observer):
+    """Prints what it is told, and shows a training's progress.
+
+    Attributes:
+        console: on which it prints.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress: Progress | None = None
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """Print a line, dim."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True, style="dim")
+
+    def notice(self, text: str) -> None:
+        """Print a line, in yellow."""
+        tell_notice(self.console, text)
+
+    @contextmanager
+    def training(self, epochs: int, checkpoints: int, done: int) -> Iterator[None]:
+        """Show bars in a terminal."""
+        with Progress(self.console, epochs, checkpoints) as self._progress:
+            self._progress.start_at(done)
+            yield
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Move the bar of the epochs."""
+        if self._progress is not None:
+            self._progress.epoch(epoch)
+
+    def on_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Move the bar of the checkpoints or print a line, and name what is not defined."""
+        if self._progress is not None:
+            self._progress.measured(checkpoint.seconds)
+            self._progress.undefined(checkpoint.measurement)
+            self._progress.not_finite(checkpoint.measurement.epoch, checkpoint.not_finite)
+
+    def on_stop(self, run_id: str) -> None:
+        """Say how to look at a run that was stopped, and how to go on with it."""
+        short = run_id[:8]
+        self.say(
+            f"\nStopped. Run {short} keeps everything up to its last checkpoint: repdyn show {short}"
+            f"\nGo on with it: repdyn train --resume {short}"
+        )
 
 
 class Progress:
@@ -27,6 +80,7 @@ class Progress:
 
     def __init__(self, console: Console, epochs: int, checkpoints: int) -> None:
         self._console = console
+        self._last: Epoch | None = None
         self._undefined: tuple[tuple[str, ...], ...] = ()
         self._total = epochs
         self._bars = Bars(
@@ -61,12 +115,14 @@ class Progress:
 
     def epoch(self, epoch: Epoch) -> None:
         """Take in a finished epoch."""
+        self._last = epoch
         self._bars.update(self._epochs, completed=epoch.epoch, state=_accuracies(epoch))
 
-    def measured(self, epoch: Epoch, seconds: float) -> None:
-        """Take in a measured checkpoint; without a terminal this prints the line."""
+    def measured(self, seconds: float) -> None:
+        """Take in that the last epoch is measured; without a terminal this prints the line."""
         self._bars.update(self._checkpoints, advance=1, state=f"{seconds:.1f} s a checkpoint")
-        if not self._console.is_terminal:
+        epoch = self._last
+        if epoch is not None and not self._console.is_terminal:
             self._console.print(
                 f"epoch {epoch.epoch}/{self._total}  loss {epoch.train_loss:.3f}  "
                 f"{_accuracies(epoch)}  measured in {seconds:.1f} s",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repdyn.cli.compare import log_report, of_sweep
 from repdyn.cli.console import new_console
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
+from repdyn.runs.comparison import log_report, of_sweep
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_sweep
 from repdyn.storage.writer import RunWriter

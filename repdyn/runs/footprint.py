@@ -1,4 +1,4 @@
-"""What a training will take of disk and memory, told before it starts."""
+"""What a training will take of disk and memory, known before it starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
@@ -111,13 +110,19 @@ def footprint(experiment: Experiment) -> Footprint:
     )
 
 
-def check_room(
-    console: Console, experiment: Experiment, taken: Footprint, folder: Path | None
-) -> None:
-    """Say what a training will take, and refuse it where there is less.
+def room(taken: Footprint) -> str:
+    """Return in a line what a training will take."""
+    return (
+        f"takes at most {size(taken.disk)} of disk (checkpoints {size(taken.weights)}, state "
+        f"{size(taken.state)}, rows {size(taken.rows)}, label maps {size(taken.maps)}) and about "
+        f"{size(taken.device + taken.kept)} of memory"
+    )
+
+
+def check_room(experiment: Experiment, taken: Footprint, folder: Path | None) -> None:
+    """Refuse a training where there is less room than it will take.
 
     Args:
-        console: to say it on.
         experiment: to be trained.
         taken: what it takes.
         folder: on whose disk its artifacts will be; None if a server keeps them.
@@ -125,15 +130,6 @@ def check_room(
     Raises:
         UserError: the disk or the memory is too small.
     """
-    console.print(
-        f"takes at most {size(taken.disk)} of disk (checkpoints {size(taken.weights)}, state "
-        f"{size(taken.state)}, rows {size(taken.rows)}, label maps {size(taken.maps)}) and about "
-        f"{size(taken.device + taken.kept)} of memory",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-        style="dim",
-    )
     if folder is not None:
         there = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
         free = shutil.disk_usage(there).free

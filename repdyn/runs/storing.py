@@ -9,7 +9,6 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from repdyn.measures.recorder import Measurement
-from repdyn.runs.experiment import Experiment
 from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 
@@ -34,12 +33,3 @@ def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
     """Store a checkpoint's label maps and rows; the matrices that grow are the caller's."""
     writer.log_label_maps(measurement.label_maps)
     writer.log_rows(measurement.epoch, np.stack(measurement.rows))
-
-
-def run_tags(experiment: Experiment) -> dict[str, str]:
-    """Return the tags by which a run is known as one of repdyn's."""
-    return {
-        schema.SCHEMA_TAG: str(schema.SCHEMA_VERSION),
-        schema.LAYERS_TAG: str(len(experiment.layers)),
-        schema.FAMILY_TAG: experiment.family,
-    }

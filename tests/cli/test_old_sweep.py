@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from repdyn.cli.child import Resources
-from repdyn.cli.sweep import _checked, run_sweep
+from repdyn.cli.sweep import run_sweep
+from repdyn.runs.child import Resources
+from repdyn.runs.sweep import _checked
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import Grid, make_grid, point
 from repdyn.storage import schema

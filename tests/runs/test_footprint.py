@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from rich.console import Console
 from torch import nn
 
 from repdyn import memory
@@ -14,7 +13,7 @@ from repdyn.errors import UserError
 from repdyn.memory import available_memory
 from repdyn.runs import footprint as module
 from repdyn.runs.experiment import Experiment, prepare
-from repdyn.runs.footprint import activations, check_room, footprint
+from repdyn.runs.footprint import activations, check_room, footprint, room
 from repdyn.runs.storing import store_measurement, store_weights
 from repdyn.settings.schema import from_settings
 from repdyn.storage import codec, schema
@@ -86,16 +85,14 @@ def test_activations_are_those_that_gradients_need() -> None:
 def test_what_fits_is_told_and_what_does_not_is_refused(
     experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    console = Console(width=200)
-    with console.capture() as said:
-        check_room(console, experiment, footprint(experiment), tmp_path / "not" / "there")
-    assert "of disk" in said.get()
+    check_room(experiment, footprint(experiment), tmp_path / "not" / "there")
+    assert "of disk" in room(footprint(experiment))
     monkeypatch.setattr(module, "available_memory", lambda: 1000)
     with pytest.raises(UserError, match=r"memory: 1e\+03 B are free|memory: 1 kB are free"):
-        check_room(console, experiment, footprint(experiment), None)
+        check_room(experiment, footprint(experiment), None)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
     with pytest.raises(UserError, match="2 kB free"):
-        check_room(console, experiment, footprint(experiment), tmp_path)
+        check_room(experiment, footprint(experiment), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +109,7 @@ def test_what_takes_most_of_the_disk_is_told(
 ) -> None:
     large = replace(footprint(experiment), **{part: 2**60})
     with pytest.raises(UserError, match=f"make room, or take .*{advice}"):
-        check_room(Console(quiet=True), experiment, large, tmp_path)
+        check_room(experiment, large, tmp_path)
 
 
 def test_the_memory_of_a_control_group_counts(

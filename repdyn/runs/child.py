@@ -6,14 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.console import Console
-
-from repdyn.cli.resume import load_stopped, may_start_again, resume
-from repdyn.cli.train import train_run
 from repdyn.errors import UserError
 from repdyn.records import RunRecord
 from repdyn.runs.experiment import prepare
+from repdyn.runs.observer import Observer
 from repdyn.runs.ownership import claimed
+from repdyn.runs.resume import load_stopped, may_start_again, resume
+from repdyn.runs.train import train_run
 from repdyn.settings.schema import StoreConfig, TrainConfig, from_params
 from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
@@ -53,18 +52,18 @@ class Resources:
                 raise UserError(f"--{name}-per-run {count:g}: must be at least 0")
 
 
-def train_child(console: Console, child: Child, store: StoreConfig, parent: str) -> str:
+def train_child(child: Child, store: StoreConfig, parent: str, observer: Observer) -> str:
     """Train a run of a sweep, or go on with it; returns in a line what came out.
 
     Raises:
         UserError: a setting that cannot be met, or the store refuses.
     """
-    record = _trained(console, child, store, parent)
+    record = _trained(child, store, parent, observer)
     phases = " · ".join(f"{name} {epoch}" for name, epoch in record.phases.markers().items())
     return f"{record.summary.run_id[:8]}: {phases or 'no phase boundary'}"
 
 
-def _trained(console: Console, child: Child, store: StoreConfig, parent: str) -> RunRecord:
+def _trained(child: Child, store: StoreConfig, parent: str, observer: Observer) -> RunRecord:
     for run in sweep_runs(store, find_run(store, parent)):
         if run.tags.get(schema.POINT_TAG) != child.point or run.status == "FINISHED":
             continue
@@ -77,14 +76,14 @@ def _trained(console: Console, child: Child, store: StoreConfig, parent: str) ->
                 return load_run(store, claim.run_id)
             stopped = load_stopped(claim, store)
             if stopped is not None or may_start_again(claim):
-                return resume(console, claim, from_params(claim.params), stopped, store)
+                return resume(claim, from_params(claim.params), stopped, store, observer)
     return train_run(
-        console,
         prepare(child.config),
         store,
         child.name,
         tags={schema.POINT_TAG: child.point},
         parent_run_id=parent,
+        observer=observer,
     )
 
 
@@ -92,8 +91,3 @@ def one_line(error: Exception) -> str:
     """Return what went wrong, on a line; of what is not the user's mistake with its kind."""
     text = " ".join(str(error).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
-
-
-def say(console: Console, text: str) -> None:
-    """Print a line as it is."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

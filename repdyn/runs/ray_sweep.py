@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from repdyn.cli.child import Child, Resources, one_line, say, train_child
-from repdyn.cli.console import new_console
 from repdyn.errors import UserError
+from repdyn.runs.child import Child, Resources, one_line, train_child
+from repdyn.runs.observer import Observer
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.store import tracking_uri
 
@@ -30,22 +28,22 @@ RETRIES = 3
 
 
 def train_all_by_ray(
-    console: Console,
     children: Sequence[Child],
     store: StoreConfig,
     parent: str,
     address: str,
     resources: Resources,
+    observer: Observer,
 ) -> dict[str, str]:
     """Train the runs of a sweep as Ray has room for them; returns what went wrong, by run.
 
     Args:
-        console: for a line as each run ends.
         children: of the sweep.
         store: that all workers reach: a server, or a file on a disk that they share.
         parent: run id of the sweep.
         address: of the cluster, `auto` for the one that runs here, or LOCAL.
         resources: of each run.
+        observer: is told of each run that ends.
 
     Raises:
         UserError: there is no such cluster, or it can never have the resources.
@@ -63,16 +61,15 @@ def train_all_by_ray(
             for child in children
             if child.todo == "train"
         }
-        say(
-            console,
+        observer.say(
             f"{len(waiting)} runs on Ray, {resources.cpus:g} CPU, {resources.gpus:g} GPU each",
         )
-        return _collect(console, waiting)
+        return _collect(waiting, observer)
     finally:
         ray.shutdown()
 
 
-def _collect(console: Console, waiting: dict[Any, Child]) -> dict[str, str]:
+def _collect(waiting: dict[Any, Child], observer: Observer) -> dict[str, str]:
     failed: dict[str, str] = {}
     done, total = 0, len(waiting)
     try:
@@ -86,7 +83,7 @@ def _collect(console: Console, waiting: dict[Any, Child]) -> dict[str, str]:
                 cause = getattr(error, "cause", error)
                 failed[child.name] = one_line(cause if isinstance(cause, Exception) else error)
                 said = f"failed: {failed[child.name]}"
-            say(console, f"[{done}/{total}] {child.name}: {said}")
+            observer.say(f"[{done}/{total}] {child.name}: {said}")
     except KeyboardInterrupt:
         for task in waiting:
             ray.cancel(task)  # raises KeyboardInterrupt in its worker, which ends the run
@@ -99,8 +96,7 @@ def _train(child: Child, store: StoreConfig, parent: str, folder: str) -> str:
     """Train one run, in a worker."""
     if Path(folder).is_dir():
         os.chdir(folder)
-    with Path(os.devnull).open("w") as nowhere:
-        return train_child(new_console(nowhere), child, store, parent)
+    return train_child(child, store, parent, Observer())
 
 
 def _connect(address: str) -> None:

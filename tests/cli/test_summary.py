@@ -6,7 +6,7 @@ import shlex
 import pytest
 from rich.console import Console
 
-from repdyn.runs.finish import _tell_where
+from repdyn.cli.summary import _tell_where
 from repdyn.settings.schema import StoreConfig
 
 
