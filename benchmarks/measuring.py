@@ -13,9 +13,9 @@ from torch import nn
 from benchmarks.material import CHANNELS, CLASSES, SIDE, probe_data, training_images
 from benchmarks.result import Figure, Result, main
 from repdyn import models
-from repdyn.experiment import prepare
 from repdyn.layers import watched_layers
 from repdyn.measures.recorder import Recorder
+from repdyn.runs.experiment import prepare
 from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import (
     DataConfig,

@@ -21,7 +21,7 @@ from benchmarks.result import Figure, Result, main
 from benchmarks.timing import medians
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
-from repdyn.commands.show import list_all
+from repdyn.cli.show import list_all
 from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord, RunSummary
 from repdyn.report.runs import WIDE
 from repdyn.settings.defaults import resolved

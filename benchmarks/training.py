@@ -19,16 +19,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
 from torch import Tensor, nn
 
 from benchmarks.plain_loop import PlainLoop
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import Way, medians
 from repdyn import models
-from repdyn.commands import train
 from repdyn.data import ImageData, place
-from repdyn.experiment import prepare
+from repdyn.runs import session, train
+from repdyn.runs.experiment import prepare
 from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import (
     Augment,
@@ -398,10 +397,10 @@ def _tracking(folder: Path, epochs: int, checkpoints: int) -> list[Figure]:
     spent = _Spent()
     counted = {
         "metrics": (RunWriter, "log_metrics"),
-        "weights": (train, "store_weights"),
+        "weights": (session, "store_weights"),
         "state": (train, "encode_state"),
         "state sent": (RunWriter, "log_state"),
-        "measurements": (train, "store_measurement"),
+        "measurements": (session, "store_measurement"),
         "matrices": (RunWriter, "log_dynamics"),
         "planes": (RunWriter, "log_planes"),
         "inputs": (RunWriter, "log_input"),
@@ -414,7 +413,7 @@ def _tracking(folder: Path, epochs: int, checkpoints: int) -> list[Figure]:
     with contextlib.chdir(folder):
         connect(store)
         with _counting(spent, counted):
-            train.train_run(Console(quiet=True), experiment, store)
+            train.train_run(experiment, store)
     timings = next(folder.rglob(Path(schema.TIMINGS).name))
     training = json.loads(timings.read_text())["training"]
     parts = sorted(spent.seconds.items(), key=lambda part: -part[1])

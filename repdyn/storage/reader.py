@@ -285,8 +285,18 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
 
 def is_newer(tags: Mapping[str, str]) -> bool:
     """Say whether a run's artifacts are of a schema that this repdyn does not know."""
+    return _schema(tags) > schema.SCHEMA_VERSION
+
+
+def is_older(tags: Mapping[str, str]) -> bool:
+    """Say whether a run's artifacts are of an earlier schema than this repdyn's, or of none."""
+    return _schema(tags) < schema.SCHEMA_VERSION
+
+
+def _schema(tags: Mapping[str, str]) -> int:
+    """Return the number of a run's schema, 0 if it has none."""
     version = tags.get(schema.SCHEMA_TAG, "0")
-    return version.isdecimal() and int(version[:_DIGITS]) > schema.SCHEMA_VERSION
+    return int(version[:_DIGITS]) if version.isdecimal() else 0
 
 
 @contextmanager

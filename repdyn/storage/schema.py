@@ -43,7 +43,7 @@ ARRAY_BYTES = 2**30
 DYNAMICS_BYTES = 2**29
 """Of a run's arrays by layer and checkpoint together: 50 layers at 1,000 checkpoints take 0.4 GB.
 
-Training and analysis refuse what would be more (commands/readable.py)."""
+Training and analysis refuse what would be more (runs/readable.py)."""
 ROWS_BYTES = 2**33
 WEIGHTS_BYTES = 2**35
 MOST_LAYERS, MOST_EPOCHS = 4096, 10**9

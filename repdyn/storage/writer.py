@@ -54,7 +54,7 @@ from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import Heartbeat
 from repdyn.storage.locks.process_lock import ProcessLock
 from repdyn.storage.moved import refuse_moved
-from repdyn.storage.reader import summary_of
+from repdyn.storage.reader import is_older, summary_of
 from repdyn.storage.rest_client import strict
 from repdyn.storage.retry import Retry
 from repdyn.storage.store import (
@@ -115,6 +115,7 @@ class RunWriter:
         self._logged = logged or {}
         self._uri = uri
         self.summary = summary_of(run, experiment)
+        self._stamped = not is_older(self.summary.tags)
         self._executor = StoreExecutor(client, run)
         self._queue = self._open_queue(run.data.tags)
         self._metrics: list[tuple[str, float, int, int]] = []
@@ -145,7 +146,8 @@ class RunWriter:
             call(lambda: refuse_moved(client, experiment))
             # of MLflow's own, the address of a git repository may hold a token
             found = {name: redact_uris(value) for name, value in resolve_tags().items()}
-            all_tags = found | heartbeat.signature() | dict(tags)
+            stamp = {schema.SCHEMA_TAG: str(schema.SCHEMA_VERSION)}
+            all_tags = found | heartbeat.signature() | stamp | dict(tags)
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
             run_id = call(_Creation(client, experiment, all_tags, run_name))
@@ -251,6 +253,9 @@ class RunWriter:
 
     def log_dynamics(self, dynamics: Dynamics) -> None:
         """Replace the E×E matrices and their companions, and tag the last checkpoint."""
+        if not self._stamped:  # before what only a reader of this schema reads
+            self.set_tag(schema.SCHEMA_TAG, str(schema.SCHEMA_VERSION))
+            self._stamped = True
         for path, content in codec.encode_dynamics(dynamics):
             self.put(path, content)
         self.log_metrics(int(dynamics.epochs[-1]), codec.layer_metrics(dynamics))

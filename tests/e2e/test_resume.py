@@ -15,8 +15,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from repdyn.cli import main
-from repdyn.commands.saving import decode_state
 from repdyn.errors import UserError
+from repdyn.runs.saving import decode_state
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_run, load_run
 from tests.e2e.conftest import clean_environment, repdyn

@@ -15,10 +15,10 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from repdyn.cli import main
-from repdyn.commands.child import Child
-from repdyn.commands.cross import cross_cka
 from repdyn.data import probe_images
-from repdyn.experiment import prepare
+from repdyn.runs.child import Child
+from repdyn.runs.cross import cross_cka
+from repdyn.runs.experiment import prepare
 from repdyn.settings.schema import StoreConfig, from_params
 from repdyn.storage.reader import find_run, find_sweep, load_run, sweep_runs
 from tests.e2e.conftest import repdyn
@@ -138,12 +138,11 @@ def test_a_sweep_that_is_stopped_says_how_it_goes_on(
 ) -> None:
     begun = []
 
-    def stopped(console: object, child: Child, *_: object) -> str:
-        del console
+    def stopped(child: Child, *_: object) -> str:
         begun.append(child.name)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("repdyn.commands.sweep.train_child", stopped)
+    monkeypatch.setattr("repdyn.runs.sweep.train_child", stopped)
     code, said = command("sweep", "--config", "grid.yaml", "--experiment", "stopped")
     assert code == 130
     assert len(begun) == 1

@@ -11,8 +11,6 @@ import pytest
 
 from repdyn.analysis.findings import CHANCE, Effect, Finding, Observation, findings
 from repdyn.analysis.scores import MEANINGS
-from repdyn.commands.compare import _order, notes, optimizer_pair, varied_settings
-from repdyn.commands.cross import different_probes
 from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.report.comparison import (
@@ -31,6 +29,8 @@ from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.page import page
+from repdyn.runs.comparison import _order, notes, optimizer_pair, varied_settings
+from repdyn.runs.cross import different_probes
 from tests.report.test_text import printed
 from tests.support import synthetic
 

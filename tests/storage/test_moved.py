@@ -9,8 +9,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from repdyn.cli import main
-from repdyn.commands.claim import claimed
 from repdyn.errors import UserError
+from repdyn.runs.ownership import claimed
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import reader
 from repdyn.storage.location import sqlite_uri

@@ -15,7 +15,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Connection, event
 
-from repdyn.commands.show import list_all
+from repdyn.cli.show import list_all
 from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.settings.schema import StoreConfig

@@ -14,8 +14,8 @@ import atheris
 READERS = [
     *(f"repdyn.storage.{name}" for name in ("codec", "decoding", "bundle")),
     *(f"repdyn.storage.delivery.{name}" for name in ("queue_folder", "operations")),
-    *("repdyn.commands.state_file", "repdyn.commands.state_check", "repdyn.commands.saving"),
-    "repdyn.commands.optimizer_check",
+    *("repdyn.runs.state_file", "repdyn.runs.state_check", "repdyn.runs.saving"),
+    "repdyn.runs.optimizer_check",
     *("repdyn.settings.schema", "repdyn.settings.yaml_file", "tui.actions"),
 ]
 for _name in READERS:

@@ -13,10 +13,10 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from repdyn.commands import state_file
-from repdyn.commands.saving import FORMAT, decode_state
-from repdyn.commands.state_check import check_state
-from repdyn.experiment import Experiment
+from repdyn.runs import state_file
+from repdyn.runs.experiment import Experiment
+from repdyn.runs.saving import FORMAT, decode_state
+from repdyn.runs.state_check import check_state
 from repdyn.settings.schema import OptimConfig, TrainConfig, from_params
 from repdyn.settings.yaml_file import parse_mapping
 from repdyn.storage.bundle import Bundle, pack

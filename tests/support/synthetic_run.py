@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import repdyn.commands.train  # noqa: F401 (loaded once, before processes are forked)
+import repdyn.runs.train  # noqa: F401 (loaded once, before processes are forked)
 from repdyn.errors import UnsentError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema, writer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from repdyn.commands.sync import run_sync
+from repdyn.cli.sync import run_sync
 from repdyn.errors import UnsentError, UserError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, reader, schema, writer

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from repdyn.commands.sync import run_sync
+from repdyn.cli.sync import run_sync
 from repdyn.errors import UserError
 from repdyn.storage.delivery.operations import Operation, PutArtifact, SetTag
 from repdyn.storage.delivery.queue_folder import ROOT, QueueFolder

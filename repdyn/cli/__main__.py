@@ -1,0 +1,5 @@
+"""`python -m repdyn.cli`."""
+
+from repdyn.cli.app import main
+
+main()

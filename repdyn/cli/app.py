@@ -1,0 +1,375 @@
+"""The command line; a command's own modules are imported when it runs.
+
+Cyclopts reads options, help and types from the dataclasses of settings/schema.py. A YAML file and, for
+`analyze`, the params of the run at hand are further sources of the same settings.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.argument import ArgumentCollection
+from cyclopts.config import Dict
+
+from repdyn.cli.terminal import guarded_errors, tell_error
+from repdyn.errors import UserError
+from repdyn.settings.schema import (
+    DataConfig,
+    MeasureConfig,
+    ModelConfig,
+    StoreConfig,
+    TrainConfig,
+    given_settings,
+)
+from repdyn.settings.yaml_file import read_yaml
+from repdyn.signals import Terminated, taken
+
+RUN = Annotated[
+    str, Parameter(help="Run id, unique prefix of one, run name, or last.", show_default=False)
+]
+
+Source = Callable[[App, tuple[str, ...], ArgumentCollection], None]
+
+
+def _settings_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Take the settings of the file that --config names; options given beside it win."""
+    option = arguments.get("--config", None)
+    if option is None or not option.tokens:
+        return
+    path = Path(option.tokens[0].value)
+    _source(read_yaml(path), str(path), commands)(app, commands, arguments)
+
+
+def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Take the measures of the run that is analysed; options given beside it win."""
+    run, uri, experiment = (
+        argument.tokens[0].value if argument is not None and argument.tokens else None
+        for argument in (
+            arguments.get(name, None) for name in ("RUN", "--tracking-uri", "--experiment")
+        )
+    )
+    from repdyn.storage.reader import find_run
+
+    store = StoreConfig(tracking_uri=uri, experiment=experiment)
+    params = dict(find_run(store, run or "last").params)
+    measures = given_settings(params, MeasureConfig)
+    _source(measures, "the run", commands)(app, commands, arguments)
+
+
+def _source(settings: dict[str, Any], name: str, commands: tuple[str, ...]) -> Dict:
+    """Return settings as cyclopts takes them for one command.
+
+    Below the command's name: at the top, `layers` would be taken for the command `layers`.
+    """
+    for command in reversed(commands):
+        settings = {command: settings}
+    return Dict(settings, source=name)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("repdyn")
+
+
+app = App(
+    name="repdyn",
+    help="See how representations form while a network trains, layer by layer.",
+    version=_version,
+    help_format="plaintext",
+    default_parameter=Parameter(negative_iterable=()),
+    suppress_keyboard_interrupt=False,  # which of the signals it was is told by the exit code
+)
+app["--help"].group = app["--version"].group = Group("Options")
+
+
+@app.command(config=_settings_file)
+def train(
+    settings: TrainConfig | None = None,
+    store: StoreConfig | None = None,
+    *,
+    config: Path | None = None,
+    run_name: str | None = None,
+    resume: str | None = None,
+) -> None:
+    """Train a model, measure it at its checkpoints, and log all of it to MLflow.
+
+    Args:
+        config: YAML file of settings, written as `name: value`; options win over it.
+        run_name: name of the run (default: from architecture, optimizer, data and seed).
+        resume: go on with this run, which was stopped, with its own settings.
+    """
+    del config  # read by _settings_file
+    if resume is not None:
+        from repdyn.cli.resume import run_resume
+
+        run_resume(resume, settings or TrainConfig(), store or StoreConfig())
+        return
+    from repdyn.cli.train import run_training
+
+    run_training(settings or TrainConfig(), store or StoreConfig(), run_name)
+
+
+@app.command(config=_settings_of_run)
+def analyze(
+    run: RUN = "last",
+    /,
+    measures: MeasureConfig | None = None,
+    store: StoreConfig | None = None,
+    *,
+    in_place: bool = False,
+) -> None:
+    """Measure a run's saved checkpoints again, with other settings.
+
+    Settings that are not given are the run's own.
+
+    Args:
+        in_place: replace the run's measures instead of logging them as a nested run.
+    """
+    from repdyn.cli.analyze import run_analysis
+
+    run_analysis(run, measures or MeasureConfig(), store or StoreConfig(), in_place=in_place)
+
+
+@app.command
+def rebind(store: StoreConfig | None = None, *, yes: bool = False) -> None:
+    """Record where the artifacts of a copied or moved SQLite store are.
+
+    Args:
+        yes: change the store instead of only listing what would change.
+    """
+    from repdyn.cli.rebind import run_rebind
+
+    run_rebind(store or StoreConfig(), yes=yes)
+
+
+@app.command
+def sweep(
+    *settings: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            show_default=False,
+            help="Settings of repdyn train, as --name value or --name value,value: --lr 0.1,0.01.",
+        ),
+    ],
+    preset: str | None = None,
+    config: Path | None = None,
+    seeds: int | None = None,
+    name: str | None = None,
+    dry_run: bool = False,
+    ray: Annotated[bool | str, Parameter(negative=(), show_default=False)] = False,
+    cpus_per_run: float = 1,
+    gpus_per_run: float = 0,
+    store: StoreConfig | None = None,
+) -> None:
+    """Train a grid of runs under one parent, and compare them.
+
+    The same command again trains only what is not finished, also with more seeds.
+
+    Args:
+        preset: digits, fashion-mnist, paper-cifar10 or paper-tiny-imagenet.
+        config: YAML file of the grid, `name: value` or `name: [value, value]`; options win over it.
+        seeds: train each point of the grid with so many seeds, counted from 0; a run's seed is its
+            data seed, too, unless --data-seed is given.
+        name: of the sweep (default: the preset's or the file's, and a digest of the settings).
+        dry_run: only list the runs, and which of them are finished.
+        ray: train runs side by side as tasks of Ray, on this machine or the cluster at ADDRESS
+            (pip install 'repdyn[ray]').
+        cpus_per_run: processor cores of a run on Ray.
+        gpus_per_run: GPUs of a run on Ray; 0.25 puts four runs on one.
+    """
+    from repdyn.settings.sweep_grid import make_grid
+
+    grid = make_grid(settings, preset=preset, file=config, seeds=seeds)
+    from repdyn.cli.sweep import run_sweep
+    from repdyn.runs.child import Resources
+
+    run_sweep(
+        grid,
+        store or StoreConfig(),
+        name,
+        dry_run=dry_run,
+        ray=("local" if ray is True else ray) or None,
+        resources=Resources(cpus_per_run, gpus_per_run),
+    )
+
+
+@app.command
+def compare(
+    *runs: Annotated[str, Parameter(help="Runs to compare, each as for repdyn show.")],
+    sweep: str | None = None,
+    json: bool = False,
+    csv: bool = False,
+    epoch: int | None = None,
+    store: StoreConfig | None = None,
+) -> None:
+    """Compare runs, and say which of the paper's findings they support.
+
+    Args:
+        sweep: compare the finished runs of this sweep: its name, or its id.
+        json: print all numbers as JSON, for scripts.
+        csv: print a row of numbers for each run.
+        epoch: of the CKA between the layers of two runs (default: the last that both have).
+    """
+    from repdyn.cli.compare import run_comparison
+
+    if json and csv:
+        raise UserError("--json and --csv: give one of them")
+    run_comparison(
+        runs,
+        sweep,
+        store or StoreConfig(),
+        form="json" if json else "csv" if csv else "text",
+        epoch=epoch,
+    )
+
+
+@app.command
+def report(
+    sweep: Annotated[str, Parameter(help="Name of the sweep, or its id.")],
+    /,
+    store: StoreConfig | None = None,
+    *,
+    out: Path | None = None,
+) -> None:
+    """Write the comparison of a sweep's runs as one HTML file, and log it to the sweep.
+
+    Args:
+        out: the file (default: the sweep's name).
+    """
+    from repdyn.cli.report import write_report
+
+    write_report(sweep, store or StoreConfig(), out)
+
+
+@app.command
+def show(run: RUN = "last", /, store: StoreConfig | None = None, *, json: bool = False) -> None:
+    """Print a run: its layer × epoch heatmap, phases, key epochs and scores.
+
+    Args:
+        json: print all numbers as JSON, for scripts.
+    """
+    from repdyn.cli.show import show_run
+
+    show_run(run, store or StoreConfig(), as_json_text=json)
+
+
+@app.command
+def sync(
+    folder: Annotated[Path, Parameter(help="Folder of what waits.")] = Path("repdyn-spool"),
+    /,
+    *,
+    tracking_uri: str | None = None,
+) -> None:
+    """Send what runs have logged while their MLflow server did not answer.
+
+    Args:
+        tracking_uri: of the server, if it is another by now.
+    """
+    from repdyn.cli.sync import run_sync
+
+    run_sync(folder, tracking_uri)
+
+
+@app.command
+def runs(store: StoreConfig | None = None, *, limit: int = 50) -> None:
+    """List the runs, newest first.
+
+    Args:
+        limit: how many at most.
+    """
+    from repdyn.cli.show import list_all
+
+    list_all(store or StoreConfig(), limit)
+
+
+@app.command
+def tui(
+    run: Annotated[str | None, Parameter(help="Run to open (default: the list).")] = None,
+    /,
+    store: StoreConfig | None = None,
+    *,
+    demo: bool = False,
+) -> None:
+    """Watch runs in the terminal, while they train and afterwards.
+
+    Args:
+        demo: show the recorded runs that come with repdyn, instead of a store's.
+    """
+    from tui.app import run as show_app
+
+    show_app(run, store or StoreConfig(), demo=demo)
+
+
+@app.command
+def layers(
+    model: ModelConfig | None = None,
+    *,
+    dataset: str = "digits",
+    image_size: int | None = None,
+    layers: str = "",
+) -> None:
+    """List the layers that would be watched, with the shapes of their activations.
+
+    Args:
+        dataset: whose image size, channels and defaults are taken.
+        image_size: side of the images in pixels (default: the data set's).
+        layers: regular expression; only layers whose name it finds.
+    """
+    from repdyn.cli.layers import list_layers
+
+    list_layers(model or ModelConfig(), dataset, image_size, layers)
+
+
+@app.command
+def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data_dir) -> None:
+    """Look at what repdyn needs: packages, devices, store, data sets, disk, terminal.
+
+    Exit code 1 if something is wrong.
+
+    Args:
+        data_dir: where data sets are looked for.
+    """
+    from repdyn.cli.doctor import run_doctor
+
+    run_doctor(store or StoreConfig(), data_dir)
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what cannot be stored or printed: bytes that are no UTF-8 come as lone surrogates."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{ascii(word)[1:-1]}: is not UTF-8; rename it") from None
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 (a str, with surrogates for what is no UTF-8)
+    except FileNotFoundError:
+        raise UserError("the working folder is gone; change to one that is there") from None
+
+
+def main() -> None:
+    """Run the command line: one line and an exit code for what the user can mend."""
+    with guarded_errors():
+        try:
+            with taken():
+                _check_words([*sys.argv[1:], _working_folder()])
+                app(sys.argv[1:], exit_on_error=False, print_error=False)
+        except (UserError, CycloptsError) as error:
+            tell_error(str(error))
+            sys.exit(error.exit_code if isinstance(error, UserError) else 2)
+        except KeyboardInterrupt as stop:
+            sys.exit(143 if isinstance(stop, Terminated) else 130)
+        except Exception:  # told here: Python would tell it when nothing guards the terminal
+            traceback.print_exc()
+            sys.exit(1)

@@ -1,0 +1,188 @@
+"""Progress of a training: bars in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from repdyn.measures.recorder import Measurement
+from repdyn.runs.observer import Checkpoint, Observer
+from repdyn.training.loop import Epoch
+
+NAMED = 3
+"""Tensors that are not finite of which a line gives the names."""
+
+
+class ConsoleObserver(Observer):
+    """Prints what it is told, and shows a training's progress.
+
+    Attributes:
+        console: on which it prints.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress: Progress | None = None
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """Print a line, dim."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True, style="dim")
+
+    def notice(self, text: str) -> None:
+        """Print a line, in yellow."""
+        tell_notice(self.console, text)
+
+    @contextmanager
+    def training(self, epochs: int, checkpoints: int, done: int) -> Iterator[None]:
+        """Show bars in a terminal."""
+        with Progress(self.console, epochs, checkpoints) as self._progress:
+            self._progress.start_at(done)
+            yield
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Move the bar of the epochs."""
+        if self._progress is not None:
+            self._progress.epoch(epoch)
+
+    def on_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Move the bar of the checkpoints or print a line, and name what is not defined."""
+        if self._progress is not None:
+            self._progress.measured(checkpoint.seconds)
+            self._progress.undefined(checkpoint.measurement)
+            self._progress.not_finite(checkpoint.measurement.epoch, checkpoint.not_finite)
+
+    def on_stop(self, run_id: str) -> None:
+        """Say how to look at a run that was stopped, and how to go on with it."""
+        short = run_id[:8]
+        self.say(
+            f"\nStopped. Run {short} keeps everything up to its last checkpoint: repdyn show {short}"
+            f"\nGo on with it: repdyn train --resume {short}"
+        )
+
+
+class Progress:
+    """Shows epochs and checkpoints as they are done, with the accuracies of the last epoch."""
+
+    def __init__(self, console: Console, epochs: int, checkpoints: int) -> None:
+        self._console = console
+        self._last: Epoch | None = None
+        self._undefined: tuple[tuple[str, ...], ...] = ()
+        self._total = epochs
+        self._bars = Bars(
+            TextColumn("{task.description:9}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}", markup=False),
+            console=console,
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._epochs = self._bars.add_task("training", total=epochs, state="")
+        self._checkpoints = self._bars.add_task("measuring", total=checkpoints, state="")
+
+    def __enter__(self) -> Progress:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def start_at(self, checkpoints: int) -> None:
+        """Take in the checkpoints of a training that goes on."""
+        self._bars.update(self._checkpoints, completed=checkpoints)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Take in a finished epoch."""
+        self._last = epoch
+        self._bars.update(self._epochs, completed=epoch.epoch, state=_accuracies(epoch))
+
+    def measured(self, seconds: float) -> None:
+        """Take in that the last epoch is measured; without a terminal this prints the line."""
+        self._bars.update(self._checkpoints, advance=1, state=f"{seconds:.1f} s a checkpoint")
+        epoch = self._last
+        if epoch is not None and not self._console.is_terminal:
+            self._console.print(
+                f"epoch {epoch.epoch}/{self._total}  loss {epoch.train_loss:.3f}  "
+                f"{_accuracies(epoch)}  measured in {seconds:.1f} s",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def undefined(self, measurement: Measurement) -> None:
+        """Name the layers of which something is undefined, where they are others than before."""
+        found = (measurement.undefined, measurement.unsolved)
+        if found != self._undefined:
+            tell_undefined(self._console, measurement)
+        self._undefined = found
+
+    def not_finite(self, epoch: int, names: Sequence[str]) -> None:
+        """Name the stored weights that are not finite, if any are."""
+        if names:
+            tell_not_finite(self._console, epoch, names)
+
+
+def tell_not_finite(console: Console, epoch: int, names: Sequence[str]) -> None:
+    """Say that the weights stored at a checkpoint are not finite, and name the first tensors."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    console.print(
+        f"epoch {epoch}: weights that are not finite are stored: {', '.join(names[:NAMED])}{more}",
+        style="yellow",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def tell_undefined(console: Console, measurement: Measurement) -> None:
+    """Say which layers have no similarity at a checkpoint, and which have no probe."""
+    reasons = {
+        "constant or non-finite features, so no similarity": measurement.undefined,
+        "the linear probe did not converge, so no accuracy and no regions": measurement.unsolved,
+    }
+    for reason, layers in reasons.items():
+        if layers:
+            console.print(
+                f"epoch {measurement.epoch}: {reason}: {', '.join(layers)}",
+                style="yellow",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+
+def tell_notice(console: Console, notice: str) -> None:
+    """Print a line that the user should know of; nothing if it is empty."""
+    if notice:
+        console.print(notice, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _accuracies(epoch: Epoch) -> str:
+    shares = {
+        "train": epoch.train_acc,
+        "clean": epoch.train_acc_clean,
+        "noisy": epoch.train_acc_noisy,
+        "test": epoch.test_acc,
+    }
+    return " ".join(f"{name} {share:.1%}" for name, share in shares.items() if share == share)

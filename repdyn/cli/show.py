@@ -1,0 +1,44 @@
+"""`repdyn show` and `repdyn runs`: recorded runs as text."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from repdyn.cli.console import new_console
+from repdyn.cli.terminal import write_out
+from repdyn.display.wording import going_on, plain
+from repdyn.errors import UserError
+from repdyn.report.text import as_json, runs_table, show
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import list_runs, load_run
+
+MOST_TOLD = 3
+"""Stopped runs that the list says how to go on with."""
+
+
+def show_run(run: str, store: StoreConfig, *, as_json_text: bool) -> None:
+    """Print one run, or all its numbers as JSON.
+
+    Raises:
+        UserError: there is no such run, or more than one.
+    """
+    record = load_run(store, run)
+    if as_json_text:
+        write_out(as_json(record) + "\n")
+    else:
+        new_console().print(show(record))
+
+
+def list_all(store: StoreConfig, limit: int) -> None:
+    """Print a table of the newest runs.
+
+    Raises:
+        UserError: there is no store, or the limit is not positive.
+    """
+    if limit < 1:
+        raise UserError(f"--limit {limit}: must be at least 1")
+    console = new_console()
+    runs = list_runs(store, limit=limit)
+    console.print(runs_table(runs, console.width))
+    for run in [run for run in runs if going_on(run)][:MOST_TOLD]:
+        console.print(Text(f"{plain(run.name)}: {going_on(run)}", "dim"), soft_wrap=True)

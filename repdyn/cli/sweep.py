@@ -1,0 +1,113 @@
+"""`repdyn sweep`: train a grid of runs under one parent, then compare them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from repdyn.cli.console import new_console
+from repdyn.cli.progress import ConsoleObserver
+from repdyn.display.wording import plain
+from repdyn.errors import UserError
+from repdyn.report.comparison_text import comparison_text
+from repdyn.runs.child import Child, Resources, Todo
+from repdyn.runs.comparison import log_report, of_sweep
+from repdyn.runs.sweep import STATES, open_sweep, plan_sweep, train_all
+from repdyn.settings.schema import StoreConfig
+from repdyn.settings.sweep_grid import Grid
+from repdyn.storage.reader import find_sweep
+from repdyn.storage.writer import RunWriter
+
+
+def run_sweep(
+    grid: Grid,
+    store: StoreConfig,
+    name: str | None,
+    *,
+    dry_run: bool,
+    ray: str | None,
+    resources: Resources,
+) -> None:
+    """Run the whole of `repdyn sweep`.
+
+    Runs that fail are reported at the end, with exit code 1; the others are trained.
+
+    Args:
+        grid: of the runs.
+        store: where they are logged.
+        name: of the sweep (default: the grid's).
+        dry_run: only list the runs.
+        ray: address of a Ray cluster that trains them, `local` for one of this machine; None to
+            train them one after another in this process.
+        resources: of a run on the cluster.
+
+    Raises:
+        UserError: a setting that cannot be met; nothing is trained.
+        KeyboardInterrupt: stopped; the same command goes on from there.
+    """
+    observer = ConsoleObserver(new_console())
+    plan = plan_sweep(grid, store, name, observer)
+    observer.say(f"sweep {plain(plan.name)}: {_counts(plan.children)}")
+    if dry_run:
+        observer.console.print(_table(plan.children))
+        return
+    with open_sweep(plan, store) as writer:
+        try:
+            failed = train_all(
+                plan.children, store, writer.run_id, observer, ray=ray, resources=resources
+            )
+        except KeyboardInterrupt:
+            observer.say("\nthe sweep is stopped; the same command goes on with it")
+            raise
+        _compare(observer, store, plan.name, writer)
+        if failed:
+            _tell_failures(observer, failed)
+            sys.exit(1)
+
+
+def _compare(observer: ConsoleObserver, store: StoreConfig, name: str, writer: RunWriter) -> None:
+    """Print the comparison of the finished runs, and log its report to the parent."""
+    try:
+        comparison = of_sweep(find_sweep(store, writer.run_id), store)
+    except UserError as error:
+        observer.say(str(error))
+        return
+    log_report(comparison, writer)
+    console = observer.console
+    console.print()
+    console.print(comparison_text(comparison, console.width))
+    observer.say(f"\nreport: repdyn report {plain(name)} --out report.html")
+
+
+def _counts(children: Sequence[Child]) -> str:
+    counts = {state: sum(child.todo == state for child in children) for state in STATES}
+    said = [f"{n} {_COUNTED[state]}" for state, n in counts.items() if n]
+    return f"{len(children)} runs, " + ", ".join(said)
+
+
+_COUNTED: Mapping[Todo, str] = {
+    "train": "to train",
+    "finished": "finished before",
+    "elsewhere": "being trained by another process",
+}
+
+
+def _table(children: Sequence[Child]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for head in ("run", "lr", "label noise", "epochs", ""):
+        table.add_column(head)
+    for child in children:
+        optim, data = child.config.optim, child.config.data
+        cells = (child.name, optim.lr, data.label_noise, optim.epochs, STATES[child.todo])
+        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in cells))
+    return table
+
+
+def _tell_failures(observer: ConsoleObserver, failed: Mapping[str, str]) -> None:
+    observer.console.print()
+    for name, why in failed.items():
+        observer.say(f"failed: {name}: {why}")
+    observer.say("the same command trains them again")

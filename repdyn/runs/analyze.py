@@ -1,0 +1,148 @@
+"""Measures a run's saved checkpoints again, with other settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from torch import nn
+
+from repdyn.errors import UserError
+from repdyn.records import Curve, RunRecord, RunSummary
+from repdyn.runs.experiment import Experiment, prepare
+from repdyn.runs.footprint import footprint
+from repdyn.runs.observer import Observer
+from repdyn.runs.readable import check_readable
+from repdyn.runs.session import Options, RunSession
+from repdyn.settings.schema import MeasureConfig, StoreConfig, from_params
+from repdyn.storage import schema
+from repdyn.storage.reader import find_run, load_curves, load_weights, saved_epochs
+from repdyn.storage.writer import RunWriter
+
+PARENT_TAG = "mlflow.parentRunId"
+
+
+def analyze_run(
+    run: str,
+    measures: MeasureConfig,
+    store: StoreConfig,
+    *,
+    in_place: bool = False,
+    observer: Observer | None = None,
+) -> RunRecord:
+    """Measure a run's saved checkpoints again.
+
+    Args:
+        run: as for `find_run`.
+        measures: with which it is measured.
+        store: where the run is.
+        in_place: replace the run's measures instead of logging them as a nested run.
+        observer: is told how it goes on.
+
+    Raises:
+        UserError: there is no such run, it has no checkpoints, or a setting cannot be met.
+    """
+    observer = observer or Observer()
+    summary = find_run(store, run)
+    trained = _run_with_weights(summary, store)
+    if in_place and summary.status == "RUNNING":
+        raise UserError(f"{summary.name}: is still running; leave --in-place away")
+    config = from_params(summary.params)
+    # weights of the run's own checkpoints may be gone (--keep-checkpoints)
+    own = measures.checkpoints == config.measure.checkpoints
+    experiment = prepare(replace(config, measure=measures))
+    saved = saved_epochs(store, trained.run_id)
+    epochs = chosen_epochs(saved, None if own else measures.checkpoints)
+    check_readable(experiment, footprint(experiment), len(epochs))
+    if experiment.notice:
+        observer.notice(experiment.notice)
+    curves = load_curves(store, trained)
+    recorder = experiment.new_recorder()
+    options: Options = {
+        "planes": experiment.plane_set(recorder),
+        "observer": observer,
+        "keeps_weights": False,
+        "replaces_at_end": True,
+    }
+    if in_place:
+        options["curves"] = curves
+        session = RunSession.attach(recorder, summary.run_id, store, **options)
+    else:
+        session = RunSession.create(
+            recorder,
+            f"{trained.name}-analysis",
+            store,
+            params=experiment.config.params(),
+            tags={schema.FAMILY_TAG: experiment.family},
+            parent_run_id=trained.run_id,
+            **options,
+        )
+    with session:
+        if in_place:
+            _log_new_settings(session.writer, experiment)
+        else:
+            _copy_curves(session, curves)
+        model = experiment.new_model()
+        for epoch in observer.measuring(epochs):
+            _load(model, load_weights(store, trained.run_id, epoch), epoch)
+            session.measure(model, epoch)
+        return session.finish(find_run(store, session.run_id))
+
+
+def chosen_epochs(saved: Sequence[int], wanted: int | tuple[int, ...] | None) -> list[int]:
+    """Return which of the saved checkpoints to measure: the listed ones, or that many of them.
+
+    Raises:
+        UserError: a listed one was not saved.
+    """
+    if isinstance(wanted, tuple):
+        missing = [epoch for epoch in wanted if epoch not in saved]
+        if missing:
+            listed = ", ".join(map(str, saved))
+            raise UserError(f"--checkpoints {missing[0]}: was not saved; there are {listed}")
+        return sorted(set(wanted))
+    if wanted is None or wanted >= len(saved):
+        return list(saved)
+    places = np.unique(np.linspace(0, len(saved) - 1, wanted).round().astype(int))
+    return [saved[i] for i in places]
+
+
+def _run_with_weights(summary: RunSummary, store: StoreConfig) -> RunSummary:
+    """Return the run itself, or of an analysis the run that was analysed."""
+    if saved_epochs(store, summary.run_id):
+        return summary
+    parent = summary.tags.get(PARENT_TAG)
+    if parent is None:
+        raise UserError(f"{summary.name} ({summary.run_id[:8]}): has no saved checkpoints")
+    return _run_with_weights(find_run(store, parent), store)
+
+
+def _load(model: nn.Module, content: bytes, epoch: int) -> None:
+    try:
+        weights = load_tensors(content)
+        model.load_state_dict(weights)
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        path = schema.checkpoint_path(epoch)
+        raise UserError(f"{path}: not the weights of this model ({first})") from None
+    if not all(torch.isfinite(t).all() for t in weights.values() if t.is_floating_point()):
+        raise UserError(f"{schema.checkpoint_path(epoch)}: holds weights that are not finite")
+
+
+def _log_new_settings(writer: RunWriter, experiment: Experiment) -> None:
+    """Note the settings in a tag: MLflow's params cannot change."""
+    params = experiment.config.params()
+    names = [field.name for field in dataclasses.fields(MeasureConfig)]
+    writer.set_tag(schema.MEASURES_TAG, json.dumps({name: params[name] for name in names}))
+
+
+def _copy_curves(session: RunSession, curves: Mapping[str, Curve]) -> None:
+    for name, curve in curves.items():
+        for epoch, value in zip(curve.epochs.tolist(), curve.values.tolist(), strict=True):
+            session.log(epoch, {name: value})

@@ -1,0 +1,204 @@
+"""Runs against runs, and the paper's findings on them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from repdyn.analysis.findings import FREE, Observation, findings
+from repdyn.analysis.phases import find_phases
+from repdyn.analysis.scores import compute_scores
+from repdyn.display.reading import measured
+from repdyn.errors import UserError
+from repdyn.records import RunRecord, RunSummary
+from repdyn.report.comparison import Comparison, CrossCka, as_json
+from repdyn.report.figures import png
+from repdyn.report.figures.comparison import comparison_figures
+from repdyn.report.page import page
+from repdyn.runs.cross import cross_cka, different_probes
+from repdyn.settings.defaults import optimizer_kind
+from repdyn.settings.schema import StoreConfig
+from repdyn.settings.sweep_grid import DATA_SEED, PLACES, SEED
+from repdyn.storage import schema
+from repdyn.storage.reader import load_run, sweep_runs
+from repdyn.storage.writer import RunWriter
+
+
+def log_report(comparison: Comparison, writer: RunWriter) -> str:
+    """Log the figures of a comparison and its report to the run of the sweep; returns the report."""
+    figures = {name: png(figure) for name, figure in comparison_figures(comparison).items()}
+    for name, content in figures.items():
+        writer.put(schema.figure_path(name), content)
+    html = page(comparison, figures)
+    writer.put(schema.REPORT, html.encode())
+    writer.put(schema.COMPARISON, as_json(comparison).encode())
+    writer.flush()
+    return html
+
+
+def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
+    """Return the comparison of a sweep's finished runs.
+
+    Raises:
+        UserError: fewer than two are finished.
+    """
+    finished = {
+        run.tags.get(schema.POINT_TAG, run.run_id): run
+        for run in sweep_runs(store, sweep)
+        if run.status == "FINISHED"
+    }
+    records, damaged = _loaded(sorted(finished.values(), key=_order), store)
+    if len(records) < 2:
+        left_out = "".join(f"; {why}" for why in damaged)
+        raise UserError(
+            f"{sweep.name}: {len(finished)} finished runs; there is nothing to compare{left_out}"
+        )
+    comparison = compared(f"sweep {sweep.name}", records, store)
+    return replace(comparison, notes=(*(f"Left out: {why}." for why in damaged), *comparison.notes))
+
+
+def _loaded(runs: Sequence[RunSummary], store: StoreConfig) -> tuple[list[RunRecord], list[str]]:
+    """Read runs; returns those that can be read, and what is wrong with each of the others."""
+    records, damaged = [], []
+    for run in runs:
+        try:
+            record = load_run(store, run.run_id)
+            measured(record)
+            records.append(record)
+        except UserError as error:
+            damaged.append(str(error))
+    return records, damaged
+
+
+def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Comparison:
+    """Put a comparison together; phases and scores are taken as they are defined now.
+
+    Raises:
+        UserError: a run has no checkpoint.
+    """
+    runs = tuple(_with_scores(record) for record in records)
+    varied = varied_settings([run.summary for run in runs])
+    cross, missing = _crossed(runs, store)
+    return Comparison(
+        title=title,
+        runs=runs,
+        findings=findings([observation(run) for run in runs]),
+        varied=varied,
+        cross=cross,
+        notes=(*notes(runs), *missing),
+    )
+
+
+def observation(run: RunRecord) -> Observation:
+    """Return a run as the findings look at it."""
+    params = run.summary.params
+    return Observation(
+        family=run.summary.tags.get(schema.FAMILY_TAG, "other"),
+        optimizer=optimizer_kind(params.get("opt", "")) or params.get("opt", ""),
+        settings={name: value for name, value in params.items() if name not in PLACES},
+        scores=run.scores,
+        double_descent=run.phases.test_peak is not None,
+    )
+
+
+def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+    """Return the settings in which runs differ, but seed, places and what follows from others.
+
+    A data seed goes with the seed, as in a sweep, unless runs of one seed differ in it.
+    The learning rate, width and arguments of an architecture that its defaults bring are no setting
+    of their own: they count where runs of like architecture and optimizer differ in them.
+    """
+    names = dict.fromkeys(name for run in runs for name in run.params)
+    ignored = PLACES | {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
+    return tuple(n for n in names if n not in ignored and _varies(n, runs))
+
+
+def _own_data_seeds(runs: Sequence[RunSummary]) -> bool:
+    """Say whether runs of one seed have several data seeds."""
+    both = {(run.params.get(SEED), run.params.get(DATA_SEED)) for run in runs}
+    return len(both) > len({seed for seed, _ in both})
+
+
+def _varies(name: str, runs: Sequence[RunSummary]) -> bool:
+    kin = {"lr", "width", "arch_arg"}
+    if name not in kin:
+        return len({run.params.get(name) for run in runs}) > 1
+    by_kind: dict[tuple[str | None, str | None], set[str | None]] = {}
+    for run in runs:
+        kind = (run.params.get("arch"), run.params.get("opt"))
+        by_kind.setdefault(kind, set()).add(run.params.get(name))
+    return any(len(values) > 1 for values in by_kind.values())
+
+
+def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Return what a reader of the findings must know.
+
+    Spikes, runs without a fit, learning rates, and seeds that all share their data.
+    """
+    spiky = [run.summary.name for run in runs if run.phases.spikes]
+    unfit = [run.summary.name for run in runs if run.phases.fit is None]
+    rates = {(run.summary.params.get("opt"), run.summary.params.get("lr")) for run in runs}
+    said = []
+    if spiky:
+        said.append(
+            "Training accuracy fell back after perfect fit, which moves all layers at once and "
+            f"raises their synchrony: {', '.join(spiky)}."
+        )
+    if unfit:
+        said.append(f"Perfect fit was not reached, so no break there: {', '.join(unfit)}.")
+    if len({opt for opt, _ in rates}) > 1:
+        said.append(
+            "Optimizers are compared at their own learning rates; another choice of them may give "
+            "another answer (repdyn sweep --lr)."
+        )
+    seeds, data_seeds = ({run.summary.params.get(n) for run in runs} for n in (SEED, DATA_SEED))
+    if len(seeds) > 1 and len(data_seeds) == 1:
+        said.append(
+            f"All seeds share data seed {data_seeds.pop()}: the intervals do not cover another draw "
+            "of images and label noise."
+        )
+    return tuple(said)
+
+
+def _order(run: RunSummary) -> tuple[object, ...]:
+    """Return a run's place in a sweep, whenever it was trained: SGD first, seeds together."""
+    params = dict(run.params)
+    seeds = [params.pop(name, "").zfill(20) for name in (SEED, DATA_SEED)]
+    return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), seeds
+
+
+def _with_scores(record: RunRecord) -> RunRecord:
+    dynamics = measured(record)
+    phases = find_phases(record.curves, dynamics)
+    return replace(record, phases=phases, scores=compute_scores(dynamics, phases))
+
+
+def _crossed(
+    runs: Sequence[RunRecord], store: StoreConfig
+) -> tuple[tuple[CrossCka, ...], tuple[str, ...]]:
+    """Return the CKA from run to run, and why it is missing where it is."""
+    found, missing = [], []
+    for a, b in _pairs(runs):
+        try:
+            found.append(cross_cka(a, b, store))
+        except UserError as error:
+            missing.append(f"No CKA between {a.summary.name} and {b.summary.name}: {error}.")
+    return tuple(found), tuple(missing)
+
+
+def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:
+    """Yield the two runs, or of many those that differ in nothing but their optimizer."""
+    if len(runs) == 2:
+        yield runs[0], runs[1]
+        return
+    for a, b in itertools.combinations(runs, 2):
+        if optimizer_pair(a.summary, b.summary) and different_probes(a, b) is None:
+            yield a, b
+
+
+def optimizer_pair(a: RunSummary, b: RunSummary) -> bool:
+    """Say whether two runs are alike in everything but the optimizer and its learning rate."""
+    free = PLACES | FREE["optimizer"]
+    alike = all(a.params.get(n) == b.params.get(n) for n in {*a.params, *b.params} - free)
+    return alike and a.params.get("opt") != b.params.get("opt")

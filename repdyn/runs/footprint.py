@@ -1,0 +1,198 @@
+"""What a training will take of disk and memory, known before it starts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from repdyn.display.wording import size
+from repdyn.errors import UserError
+from repdyn.measures.cka import minibatches
+from repdyn.measures.features import CHUNK, flat, layer_features
+from repdyn.measures.growing import ROWS_IN_MEMORY
+from repdyn.memory import available_memory
+from repdyn.records import class_dtype
+from repdyn.runs.experiment import Experiment
+from repdyn.runs.retention import most_kept
+from repdyn.settings.schema import known
+from repdyn.training.loop import EVALUATION_CHUNK
+
+FLOAT, HALF = 4, 2
+"""Bytes of a number."""
+
+LAYERS_AT_WORK = 3
+"""Of which a pass holds activations, or their gradients, beside those that are kept: a layer's
+input, its output, and one in between."""
+
+OVERHEAD = 250_000_000
+"""Bytes of memory that MLflow, figures and torch's own workspace take, whatever is trained."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that a training takes at most, beside the data and what is loaded already.
+
+    Attributes:
+        weights: of the checkpoints that are kept, on disk.
+        state: to go on from, on disk, twice while it is replaced.
+        rows: packed Grams of all checkpoints, on disk and in memory.
+        maps: label maps of all checkpoints before they are packed, and the area of each class, on
+            disk and in memory.
+        numbers: weights, gradients and the optimizer's, on the device.
+        passing: activations of a training step, of an evaluation or of a minibatch of CKA, whichever
+            is most, on the device.
+    """
+
+    weights: int
+    state: int
+    rows: int
+    maps: int
+    numbers: int
+    passing: int
+
+    @property
+    def disk(self) -> int:
+        """On disk."""
+        return self.weights + self.state + self.rows + self.maps
+
+    @property
+    def kept(self) -> int:
+        """In memory, whatever the device; more rows are memory-mapped."""
+        return min(self.rows, ROWS_IN_MEMORY) + self.maps + OVERHEAD
+
+    @property
+    def device(self) -> int:
+        """On the device, beside what is kept."""
+        return self.numbers + self.passing
+
+
+def footprint(experiment: Experiment) -> Footprint:
+    """Estimate what a training takes, from its settings and one pass of two images without content.
+
+    All of it on the meta device: nothing is made that may turn out to be too large.
+    """
+    config, layers = experiment.config, experiment.layers
+    measure, checkpoints = config.measure, len(experiment.checkpoints)
+    model = experiment.sketch()
+    images = torch.empty((2, *experiment.data.images.shape[1:]), device="meta")
+    images = images.contiguous(memory_format=torch.channels_last)
+    parameters = sum(p.numel() * p.element_size() for p in model.parameters())
+    tensors = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    moments = parameters * (1 if config.optim.opt == "sgd" else 2)
+    (features, _) = next(layer_features(model, layers, images, reduce=flat))
+    probe_images = min(known(measure.probe_images), len(experiment.data.test_images))
+    batches = minibatches(probe_images, measure.cka, measure.cka_batch)
+    widths = [x.shape[1] * FLOAT for x in features]
+    passing = (
+        experiment.batch_size * (activations(model, images) + LAYERS_AT_WORK * max(widths)),
+        EVALUATION_CHUNK * LAYERS_AT_WORK * max(widths),
+        _held_for_grams(max(batches), widths),
+    )
+    row = sum(b * (b - 1) // 2 if measure.cka == "unbiased" else b * (b + 1) // 2 for b in batches)
+    classes = len(experiment.images.classes)
+    label = class_dtype(classes).itemsize
+    planes = known(measure.planes)
+    coarse = planes * measure.grid**2
+    fine = min(measure.fine_planes, planes) * measure.fine_grid**2
+    return Footprint(
+        weights=most_kept(checkpoints, config.optim.keep_checkpoints) * tensors,
+        state=2 * (tensors + moments),
+        rows=checkpoints * len(layers) * row * HALF,
+        maps=checkpoints * (len(layers) + 1) * ((coarse + fine) * label + FLOAT * classes),
+        numbers=2 * parameters + moments,
+        passing=max(passing),
+    )
+
+
+def room(taken: Footprint) -> str:
+    """Return in a line what a training will take."""
+    return (
+        f"takes at most {size(taken.disk)} of disk (checkpoints {size(taken.weights)}, state "
+        f"{size(taken.state)}, rows {size(taken.rows)}, label maps {size(taken.maps)}) and about "
+        f"{size(taken.device + taken.kept)} of memory"
+    )
+
+
+def check_room(experiment: Experiment, taken: Footprint, folder: Path | None) -> None:
+    """Refuse a training where there is less room than it will take.
+
+    Args:
+        experiment: to be trained.
+        taken: what it takes.
+        folder: on whose disk its artifacts will be; None if a server keeps them.
+
+    Raises:
+        UserError: the disk or the memory is too small.
+    """
+    if folder is not None:
+        there = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+        free = shutil.disk_usage(there).free
+        if taken.disk > free:
+            raise UserError(
+                f"{there}: has {size(free)} free and the run may take {size(taken.disk)}; make "
+                f"room, or take {_smaller(taken)}"
+            )
+    on_gpu = experiment.device.type == "cuda"
+    needed, free = taken.kept + (0 if on_gpu else taken.device), available_memory()
+    if needed > free:
+        raise UserError(_too_much("memory", needed, free))
+    if on_gpu:
+        free = torch.cuda.mem_get_info(experiment.device)[0]
+        if taken.device > free:
+            raise UserError(_too_much(f"memory of {experiment.device}", taken.device, free))
+
+
+def _held_for_grams(batch: int, widths: Sequence[int]) -> int:
+    """Return the bytes that the largest minibatch of CKA takes, of so many an image and layer."""
+    if batch <= CHUNK:
+        return batch * LAYERS_AT_WORK * max(widths)
+    return 2 * batch * sum(widths)  # held once in parts and once whole
+
+
+def _smaller(taken: Footprint) -> str:
+    """Return the setting that makes the largest part on disk smaller."""
+    parts = {
+        "--keep-checkpoints last": taken.weights,
+        "a smaller --width": taken.state,
+        "fewer --probe-images or --checkpoints": taken.rows,
+        "fewer --planes or a smaller --grid": taken.maps,
+    }
+    return max(parts, key=parts.__getitem__)
+
+
+def _too_much(what: str, needed: int, free: int) -> str:
+    return (
+        f"{what}: {size(free)} are free and the training needs about {size(needed)}; "
+        "take a smaller --batch-size, --width, --probe-images, --planes or --cka-batch"
+    )
+
+
+def activations(model: nn.Module, images: Tensor) -> int:
+    """Return the bytes an image that a training step keeps for its gradients."""
+    weights = {_storage(p) for p in model.parameters()}
+    seen: dict[StorageWeakRef, int] = {}
+
+    def note(kept: Tensor) -> Tensor:
+        if _storage(kept) not in weights:
+            seen[_storage(kept)] = kept.numel() * kept.element_size()
+        return kept
+
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, _same):
+        loss = model.train()(images).sum()
+    del loss  # with it the graph, which held what was seen
+    return sum(seen.values()) // len(images)
+
+
+def _storage(tensor: Tensor) -> StorageWeakRef:
+    """Return what stands for a tensor's memory; on the meta device it has no address."""
+    return StorageWeakRef(tensor.untyped_storage())
+
+
+def _same(kept: Tensor) -> Tensor:
+    return kept

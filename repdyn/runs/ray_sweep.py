@@ -1,0 +1,124 @@
+"""The runs of a sweep as tasks of Ray, on one machine or a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from repdyn.errors import UserError
+from repdyn.runs.child import Child, Resources, one_line, train_child
+from repdyn.runs.observer import Observer
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.store import tracking_uri
+
+try:
+    import ray
+except ImportError:
+    raise UserError("--ray: Ray is not installed; pip install 'repdyn[ray]'") from None
+
+LOCAL = "local"
+"""Stands for a cluster that is started on this machine and ends with the sweep."""
+
+RETRIES = 3
+"""How often a run is taken up again whose worker died."""
+
+
+def train_all_by_ray(
+    children: Sequence[Child],
+    store: StoreConfig,
+    parent: str,
+    address: str,
+    resources: Resources,
+    observer: Observer,
+) -> dict[str, str]:
+    """Train the runs of a sweep as Ray has room for them; returns what went wrong, by run.
+
+    Args:
+        children: of the sweep.
+        store: that all workers reach: a server, or a file on a disk that they share.
+        parent: run id of the sweep.
+        address: of the cluster, `auto` for the one that runs here, or LOCAL.
+        resources: of each run.
+        observer: is told of each run that ends.
+
+    Raises:
+        UserError: there is no such cluster, or it can never have the resources.
+    """
+    _connect(address)
+    try:
+        _check_room(resources)
+        task = ray.remote(_train).options(
+            num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=RETRIES
+        )
+        # a relative store is meant from here, whatever folder a worker stands in
+        store = replace(store, tracking_uri=tracking_uri(store))
+        waiting = {
+            task.remote(child, store, parent, str(Path.cwd())): child
+            for child in children
+            if child.todo == "train"
+        }
+        observer.say(
+            f"{len(waiting)} runs on Ray, {resources.cpus:g} CPU, {resources.gpus:g} GPU each",
+        )
+        return _collect(waiting, observer)
+    finally:
+        ray.shutdown()
+
+
+def _collect(waiting: dict[Any, Child], observer: Observer) -> dict[str, str]:
+    failed: dict[str, str] = {}
+    done, total = 0, len(waiting)
+    try:
+        while waiting:
+            (ended,), _ = ray.wait(list(waiting))
+            child = waiting.pop(ended)
+            done += 1
+            try:
+                said = str(ray.get(ended))
+            except Exception as error:  # the other runs are worth having
+                cause = getattr(error, "cause", error)
+                failed[child.name] = one_line(cause if isinstance(cause, Exception) else error)
+                said = f"failed: {failed[child.name]}"
+            observer.say(f"[{done}/{total}] {child.name}: {said}")
+    except KeyboardInterrupt:
+        for task in waiting:
+            ray.cancel(task)  # raises KeyboardInterrupt in its worker, which ends the run
+        ray.wait(list(waiting), num_returns=len(waiting), timeout=30)
+        raise
+    return failed
+
+
+def _train(child: Child, store: StoreConfig, parent: str, folder: str) -> str:
+    """Train one run, in a worker."""
+    if Path(folder).is_dir():
+        os.chdir(folder)
+    return train_child(child, store, parent, Observer())
+
+
+def _connect(address: str) -> None:
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=False if address == LOCAL else None,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UserError(f"--ray {address}: {' '.join(str(error).split())}") from None
+
+
+def _check_room(resources: Resources) -> None:
+    there = ray.cluster_resources()
+    for option, name, wanted in (
+        ("--cpus-per-run", "CPU", resources.cpus),
+        ("--gpus-per-run", "GPU", resources.gpus),
+    ):
+        if wanted > there.get(name, 0):
+            raise UserError(
+                f"{option} {wanted:g}: the Ray cluster has {there.get(name, 0):g} {name}"
+            )

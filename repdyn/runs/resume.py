@@ -1,0 +1,137 @@
+"""Goes on with a training that was stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from repdyn.display.wording import plain
+from repdyn.errors import UserError
+from repdyn.records import RunRecord, RunSummary
+from repdyn.runs.experiment import prepare
+from repdyn.runs.observer import Observer
+from repdyn.runs.ownership import claimed
+from repdyn.runs.saving import decode_state
+from repdyn.runs.session import RunSession, load_past
+from repdyn.runs.state_check import check_state
+from repdyn.runs.train import Stopped, go_on, session_options
+from repdyn.settings.schema import StoreConfig, TrainConfig, from_params
+from repdyn.settings.sweep_grid import PLACES
+from repdyn.storage import schema
+from repdyn.storage.delivery.drain import drain_run
+from repdyn.storage.reader import find_run, load_state
+
+
+def resume_stopped(
+    text: str, given: TrainConfig, store: StoreConfig, observer: Observer
+) -> tuple[RunSummary, RunRecord | None]:
+    """Find a stopped run, claim it, and train it to its end.
+
+    Args:
+        text: which run, as for `find_run`.
+        given: settings of the user; only those of PLACES may be others than the defaults.
+        store: where the run is.
+        observer: is told how it goes on.
+
+    Returns:
+        The run as it was found; and as it is in the end, None if it was finished before.
+
+    Raises:
+        UserError: there is no such run, it is being trained, has no saved state, or other settings
+            were given.
+        KeyboardInterrupt: stopped again.
+    """
+    found = find_run(store, text)
+    if schema.SWEEP_TAG in found.tags:
+        raise UserError(f"{text}: is a sweep; the repdyn sweep that started it goes on with it")
+    drain_run(found.run_id, store)
+    with claimed(store, found.run_id) as run:
+        if run.status == "FINISHED":
+            return run, None
+        config = _with_places(from_params(run.params), given)
+        stopped = load_stopped(run, store)
+        if stopped is None and not may_start_again(run):
+            raise UserError(
+                f"{run.name} ({run.run_id[:8]}): has no saved state and not all settings of a "
+                "training; train it anew"
+            )
+        return run, resume(run, config, stopped, store, observer)
+
+
+def may_start_again(run: RunSummary) -> bool:
+    """Say whether a run that has saved no state can be trained from its start.
+
+    It cannot if it was stopped before all its settings were logged, or if it is an analysis.
+    """
+    tags = run.tags.keys()
+    trained = schema.SCHEMA_TAG in tags and (
+        MLFLOW_PARENT_RUN_ID not in tags or schema.POINT_TAG in tags
+    )
+    return trained and TrainConfig().params().keys() <= run.params.keys()
+
+
+def resume(
+    run: RunSummary,
+    config: TrainConfig,
+    stopped: Stopped | None,
+    store: StoreConfig,
+    observer: Observer,
+) -> RunRecord:
+    """Train a stopped run, which is claimed, to its end.
+
+    Args:
+        run: that was stopped.
+        config: of the run.
+        stopped: where to go on; None to start again.
+        store: where the run is.
+        observer: is told how it goes on.
+
+    Raises:
+        UserError: the state is not that of this run, or the store refuses.
+        KeyboardInterrupt: stopped again.
+    """
+    experiment = prepare(config)
+    if stopped is not None:
+        check_state(stopped.state, experiment)
+    how = (
+        "starts again: it was stopped before its state was saved"
+        if stopped is None
+        else f"goes on in epoch {stopped.epoch} of {experiment.epochs}"
+    )
+    observer.say(f"{plain(run.name)} ({run.run_id[:8]}) {how}")
+    recorder = experiment.new_recorder()
+    options = session_options(experiment, recorder, observer)
+    session = RunSession.restart(recorder, run.run_id, store, **options)
+    return go_on(experiment, recorder, session, observer, stopped)
+
+
+def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:
+    """Return where a run was stopped; None if its state was never saved.
+
+    Raises:
+        UserError: what it stored is damaged.
+    """
+    content = load_state(store, run.run_id)
+    if content is None:
+        return None
+    state = decode_state(content)
+    past = load_past(store, run.run_id, int(state["trainer"]["epoch"]))
+    if past is None:
+        raise UserError(f"{run.name}: has a saved state but no checkpoint; train it anew")
+    return Stopped(state, past)
+
+
+def _with_places(config: TrainConfig, given: TrainConfig) -> TrainConfig:
+    """Return a run's settings with the given ones that do not change what is computed."""
+    default = dict(TrainConfig().settings())
+    changed = {name: value for name, value in given.settings() if value != default[name]}
+    others = sorted(changed.keys() - PLACES)
+    if others:
+        raise UserError(
+            f"--{others[0].replace('_', '-')}: a run goes on with its own settings; "
+            "leave this away, or train a new run"
+        )
+    data = {name: changed[name] for name in changed.keys() & {"data_dir"}}
+    optim = {name: changed[name] for name in changed.keys() - {"data_dir"}}
+    return replace(config, data=replace(config.data, **data), optim=replace(config.optim, **optim))

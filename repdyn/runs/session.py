@@ -1,0 +1,370 @@
+"""A run of MLflow into which a model is measured, step by step; no console, no command line.
+
+`repdyn train` and `repdyn analyze` drive a session, and so can any loop:
+
+    recorder = Recorder(layers, data)
+    with RunSession.open(recorder, "mine", due=checkpoint_epochs(100, 20)) as session:
+        for epoch in range(101):
+            session.log(epoch, {"train/acc": train(model)})
+            if session.is_due(epoch):
+                session.measure(model, epoch)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TypedDict, Unpack
+
+import mlflow
+from torch import Tensor, nn
+
+from repdyn.analysis.phases import find_phases
+from repdyn.analysis.scores import compute_scores
+from repdyn.errors import UserError
+from repdyn.measures.recorder import Measurement, Recorder
+from repdyn.measures.rows import Row
+from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.report.figures import png, standard_figures
+from repdyn.runs.curves import GrowingCurves
+from repdyn.runs.observer import Checkpoint, Observer
+from repdyn.runs.storing import drop_weights, store_measurement, store_weights
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage import codec, schema
+from repdyn.storage.reader import load_label_maps, load_rows, load_run
+from repdyn.storage.writer import RunWriter
+
+RUN_VARIABLE = "MLFLOW_RUN_ID"
+"""Environment variable by which MLflow hands a run over to another process."""
+
+
+class Options(TypedDict, total=False):
+    """What a session may be given beside its recorder.
+
+    Attributes:
+        due: steps at which the model is to be measured.
+        planes: as they are stored, of the recorder's data; without them there is no figure of
+            decision regions, and the screen does not show them.
+        observer: is told of each checkpoint.
+        keeps_weights: whether the model's weights are stored with each checkpoint.
+        replaces_at_end: whether the matrices are stored once, in the end: those of an earlier
+            measurement stay until then.
+        curves: metrics that the run has already.
+    """
+
+    due: Collection[int]
+    planes: PlaneSet | None
+    observer: Observer
+    keeps_weights: bool
+    replaces_at_end: bool
+    curves: Mapping[str, Curve]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a run had measured before a step.
+
+    Attributes:
+        dynamics: of the checkpoints before it.
+        checkpoints: rows and label maps of each of them, read one after the other.
+        curves: all that had been logged; what comes after the step is logged again.
+    """
+
+    dynamics: Dynamics
+    checkpoints: Iterable[tuple[Sequence[Row], LabelMaps]]
+    curves: Mapping[str, Curve]
+
+
+class RunSession:
+    """One run, from its first measurement to its figures.
+
+    As a context manager it ends the run: FINISHED after all that follows from the measurements is
+    stored, KILLED after Ctrl-C, FAILED after another exception. Of a run that somebody else has
+    started the end stays with them, and so does saying that it lives.
+
+    Args:
+        writer: of the run.
+        recorder: that measures, with nothing measured yet.
+        options: see `Options`.
+
+    Attributes:
+        writer: for what is stored beside the measurements.
+        seconds: spent, by part of the work.
+        record: the run with its phases and scores; None before `finish`.
+    """
+
+    def __init__(self, writer: RunWriter, recorder: Recorder, **options: Unpack[Options]) -> None:
+        self.writer = writer
+        self.seconds: dict[str, float] = {}
+        self.record: RunRecord | None = None
+        self._recorder = recorder
+        self._due = frozenset(options.get("due", ()))
+        self._planes = options.get("planes")
+        self._observer = options.get("observer") or Observer()
+        self._keeps_weights = options.get("keeps_weights", True)
+        self._replaces_at_end = options.get("replaces_at_end", False)
+        self._curves = GrowingCurves(options.get("curves", {}))
+        self._maps: list[LabelMaps] = []
+
+    @classmethod
+    def open(
+        cls,
+        recorder: Recorder,
+        name: str,
+        store: StoreConfig | None = None,
+        **options: Unpack[Options],
+    ) -> RunSession:
+        """Attach to the run that is started here, see `attach`; create one if there is none.
+
+        Args:
+            recorder: that measures, with nothing measured yet.
+            name: of the run that is created.
+            store: where it is created (default: where MLflow logs to in this process).
+            options: see `Options`.
+
+        Raises:
+            UserError: the store does not answer or refuses.
+        """
+        if started_run() is not None:
+            return cls.attach(recorder, **options)
+        return cls.create(recorder, name, store or StoreConfig(), **options)
+
+    @classmethod
+    def create(
+        cls,
+        recorder: Recorder,
+        name: str,
+        store: StoreConfig,
+        *,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        parent_run_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> RunSession:
+        """Create a run.
+
+        Args:
+            recorder: that measures, with nothing measured yet.
+            name: of the run.
+            store: where it is created.
+            params: as MLflow lists them.
+            tags: set beside repdyn's own.
+            parent_run_id: of the run below which MLflow lists this one.
+            options: see `Options`.
+
+        Raises:
+            UserError: the store does not answer or refuses.
+        """
+        all_tags = _tags(recorder) | dict(tags or {})
+        writer = RunWriter.start(store, name, params or {}, all_tags, parent_run_id=parent_run_id)
+        return cls(writer, recorder, **options)
+
+    @classmethod
+    def attach(
+        cls,
+        recorder: Recorder,
+        run_id: str | None = None,
+        store: StoreConfig | None = None,
+        **options: Unpack[Options],
+    ) -> RunSession:
+        """Measure into a run that somebody else has started and will end.
+
+        Args:
+            recorder: that measures, with nothing measured yet.
+            run_id: of the run (default: MLflow's active run in this process, else the one that the
+                environment variable MLFLOW_RUN_ID names).
+            store: where the run is (default: where MLflow logs to in this process).
+            options: see `Options`.
+
+        Raises:
+            UserError: there is no such run, or the store does not answer.
+        """
+        run_id = run_id or started_run()
+        if run_id is None:
+            raise UserError(
+                "there is no run to attach to: start one with mlflow.start_run, "
+                f"or name one in {RUN_VARIABLE}"
+            )
+        session = cls(RunWriter.resume(store or StoreConfig(), run_id), recorder, **options)
+        for tag, value in _tags(recorder).items():
+            session.writer.set_tag(tag, value)
+        return session
+
+    @classmethod
+    def restart(
+        cls, recorder: Recorder, run_id: str, store: StoreConfig, **options: Unpack[Options]
+    ) -> RunSession:
+        """Go on with a run that was stopped, and end it; what it had measured is loaded by `load`.
+
+        Raises:
+            UserError: the store does not answer or has no such run.
+        """
+        return cls(RunWriter.reopen(store, run_id), recorder, **options)
+
+    def __enter__(self) -> RunSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.writer.__exit__(kind, error, traceback)
+            return
+        with self.writer:  # what goes wrong in the end is a failure of the run
+            if self.record is None:
+                self.finish()
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run."""
+        return self.writer.run_id
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps measured so far."""
+        return self._recorder.epochs
+
+    def is_due(self, step: int) -> bool:
+        """Say whether the model is to be measured at a step, and has not been."""
+        return step in self._due and step not in self.steps
+
+    def load(self, past: Past, probes: Mapping[str, Mapping[str, Tensor]] | None = None) -> None:
+        """Take in what the run had measured before it was stopped.
+
+        Args:
+            past: see `load_past`.
+            probes: the recorder's state at that time; without it the probes' solver starts anew.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: it is not of this recorder's layers and data.
+        """
+        self._recorder.load_state(probes or {}, past.dynamics, self._taken_in(past.checkpoints))
+        self._curves = GrowingCurves(past.curves)
+
+    def _taken_in(
+        self, checkpoints: Iterable[tuple[Sequence[Row], LabelMaps]]
+    ) -> Iterator[tuple[Sequence[Row], ClassArray]]:
+        for rows, maps in checkpoints:
+            self._maps.append(maps)
+            yield rows, maps.maps
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Log metrics; `train/acc`, `train/acc_noisy` and `test/acc` are what phases are found in."""
+        self.writer.log_metrics(step, metrics)
+        self._curves.add(step, metrics)
+
+    def spend(self, part: str, seconds: float) -> None:
+        """Add to the time spent on a part of the work."""
+        self.seconds[part] = self.seconds.get(part, 0.0) + seconds
+
+    def measure(self, model: nn.Module, step: int) -> Measurement:
+        """Measure a model, and store what was measured; the model stays as it is.
+
+        Raises:
+            ValueError: the step does not come after the last measured one.
+            UserError: a layer cannot be watched, or the store refuses.
+        """
+        if self._planes is not None and not self.steps:
+            self.writer.log_planes(self._planes)
+        start = time.perf_counter()
+        measurement = self._recorder.measure(model, step)
+        for part, spent in measurement.seconds.items():
+            self.spend(part, spent)
+        writing = time.perf_counter()
+        not_finite = store_weights(self.writer, model, step) if self._keeps_weights else ()
+        store_measurement(self.writer, measurement)
+        if self._replaces_at_end:
+            self.writer.log_metrics(step, codec.layer_metrics(self._recorder.dynamics))
+        else:
+            self.writer.log_dynamics(self._recorder.dynamics)
+        self._maps.append(measurement.label_maps)
+        end = time.perf_counter()
+        self.spend("writing", end - writing)
+        self._observer.on_checkpoint(Checkpoint(measurement, end - start, not_finite))
+        return measurement
+
+    def drop_weights(self, steps: Iterable[int]) -> None:
+        """Remove the stored weights of these steps."""
+        drop_weights(self.writer, steps)
+
+    def finish(self, began: RunSummary | None = None) -> RunRecord:
+        """Store what follows from all that was measured; nothing is read back, the server may be away.
+
+        Args:
+            began: the run as it is known (default: as it was opened).
+
+        Returns:
+            The run, with phases and scores.
+        """
+        dynamics = self._recorder.dynamics if self.steps else None
+        curves = self._curves.curves()
+        phases = find_phases(curves, dynamics)
+        scores = {} if dynamics is None else compute_scores(dynamics, phases)
+        self.record = RunRecord(began or self.writer.summary, dynamics, curves, phases, scores)
+        if dynamics is not None:
+            if self._replaces_at_end:
+                self.writer.log_dynamics(dynamics)
+            self.writer.log_phases(phases, scores, dynamics.layers)
+        rounded = {part: round(spent, 3) for part, spent in self.seconds.items()}
+        self.writer.put(schema.TIMINGS, json.dumps(rounded, indent=1).encode())
+        classes = () if self._planes is None else self._planes.classes
+        for name, figure in standard_figures(
+            self.record, self._planes, self._maps, classes
+        ).items():
+            self.writer.put(schema.figure_path(name), png(figure))
+        return self.record
+
+
+def started_run() -> str | None:
+    """Return the id of MLflow's active run in this process, else of the one that MLFLOW_RUN_ID names."""
+    active = mlflow.active_run()
+    return os.environ.get(RUN_VARIABLE) or None if active is None else str(active.info.run_id)
+
+
+def load_past(store: StoreConfig, run_id: str, before: int) -> Past | None:
+    """Return what a run had measured before a step; None if it has no checkpoint at all.
+
+    Args:
+        store: where the run is.
+        run_id: of the run.
+        before: the first step that is not done.
+
+    Raises:
+        UserError: there is no such run, or what it stored is damaged.
+    """
+    record = load_run(store, run_id)
+    if record.dynamics is None:
+        return None
+    dynamics = _before(record.dynamics, before)
+    checkpoints = (_checkpoint(store, run_id, int(step)) for step in dynamics.epochs)
+    return Past(dynamics, checkpoints, record.curves)
+
+
+def _checkpoint(store: StoreConfig, run_id: str, step: int) -> tuple[list[Row], LabelMaps]:
+    return list(load_rows(store, run_id, step)), load_label_maps(store, run_id, step)
+
+
+def _before(dynamics: Dynamics, step: int) -> Dynamics:
+    """Return what was measured before a step: what follows is measured again."""
+    e = int((dynamics.epochs < step).sum())
+    return replace(
+        dynamics,
+        epochs=dynamics.epochs[:e],
+        cka=dynamics.cka[:, :e, :e],
+        regions=dynamics.regions[:, :e, :e],
+        output_regions=dynamics.output_regions[:e, :e],
+        probe_acc=dynamics.probe_acc[:, :e],
+        fragmentation=dynamics.fragmentation[:, :e],
+        areas=dynamics.areas[:, :e],
+    )
+
+
+def _tags(recorder: Recorder) -> dict[str, str]:
+    return {schema.LAYERS_TAG: str(len(recorder.layers))}

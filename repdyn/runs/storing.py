@@ -1,0 +1,35 @@
+"""What a measured checkpoint leaves in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from repdyn.measures.recorder import Measurement
+from repdyn.storage import schema
+from repdyn.storage.writer import RunWriter
+
+
+def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> tuple[str, ...]:
+    """Store the model's weights; returns the names of the tensors that are not finite."""
+    weights = {
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in model.state_dict().items()
+    }
+    writer.put(schema.checkpoint_path(epoch), save_tensors(weights))
+    return tuple(name for name, tensor in weights.items() if not tensor.isfinite().all())
+
+
+def drop_weights(writer: RunWriter, epochs: Iterable[int]) -> None:
+    """Remove the weights of these epochs."""
+    for epoch in epochs:
+        writer.remove(schema.checkpoint_path(epoch))
+
+
+def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
+    """Store a checkpoint's label maps and rows; the matrices that grow are the caller's."""
+    writer.log_label_maps(measurement.label_maps)
+    writer.log_rows(measurement.epoch, np.stack(measurement.rows))

@@ -1,0 +1,201 @@
+"""A sweep: a grid of runs under one parent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from repdyn import models
+from repdyn.display.wording import duration, plain
+from repdyn.errors import UserError
+from repdyn.records import RunSummary
+from repdyn.runs.child import Child, Resources, Todo, one_line, train_child
+from repdyn.runs.experiment import prepare
+from repdyn.runs.observer import Observer
+from repdyn.runs.train import run_name
+from repdyn.settings.defaults import resolved
+from repdyn.settings.schema import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text
+from repdyn.settings.sweep_grid import DATA_SEED, Grid, point
+from repdyn.storage import schema
+from repdyn.storage.reader import find_sweep, sweep_runs
+from repdyn.storage.writer import RunWriter
+from repdyn.training.loop import check_optimizer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep before its runs are trained.
+
+    Attributes:
+        name: of the sweep.
+        grid: of the runs, as the sweep was begun.
+        parent: the run below which they are listed; None if there is none yet.
+        children: the runs, and what is to be done for each.
+    """
+
+    name: str
+    grid: Grid
+    parent: RunSummary | None
+    children: Sequence[Child]
+
+
+def plan_sweep(grid: Grid, store: StoreConfig, name: str | None, observer: Observer) -> Plan:
+    """Return what a sweep is to do; nothing is made.
+
+    Args:
+        grid: of the runs.
+        store: where they are logged.
+        name: of the sweep (default: the grid's).
+        observer: is told if the sweep keeps settings with which it was begun.
+
+    Raises:
+        UserError: a setting that cannot be met.
+    """
+    if name is not None:
+        check_text("--name", name, MOST_RUN_CHARACTERS)
+    configs = [_checked(config) for config in grid.runs()]
+    name = name or grid.name
+    parent = _parent(store, name)
+    if parent is not None and DATA_SEED not in parent.params:
+        grid, configs = _with_one_data_seed(name, grid, configs, observer)
+    runs = [] if parent is None else sweep_runs(store, parent)
+    children = planned(configs, runs, grid.varied())
+    if parent is None:
+        prepare(configs[0])  # a mistake that all runs share is met before anything is made
+    return Plan(name, grid, parent, children)
+
+
+def _with_one_data_seed(
+    name: str, grid: Grid, configs: list[TrainConfig], observer: Observer
+) -> tuple[Grid, list[TrainConfig]]:
+    """Return the runs of a sweep that was begun when all seeds had one data seed."""
+    grid = replace(grid, one_data_seed=True)
+    before = [_checked(config) for config in grid.runs()]
+    if before != configs:
+        observer.say(
+            f"sweep {plain(name)} was begun with one data seed for all seeds and keeps it; another "
+            "--name starts one with a data seed for each"
+        )
+    return grid, before
+
+
+def planned(
+    configs: Sequence[TrainConfig], runs: Sequence[RunSummary], varied: Sequence[str] = ()
+) -> list[Child]:
+    """Return what is to be done for each configuration, with what was done before.
+
+    Args:
+        configs: with their defaults.
+        runs: of the sweep so far.
+        varied: settings by which the runs differ.
+    """
+    states: dict[str, set[str]] = {}
+    for run in runs:
+        states.setdefault(run.tags.get(schema.POINT_TAG, ""), set()).add(run.status)
+
+    def todo(at: str) -> Todo:
+        if "FINISHED" in states.get(at, ()):
+            return "finished"
+        return "elsewhere" if "RUNNING" in states.get(at, ()) else "train"
+
+    names = [_name(config, varied) for config in configs]
+    points = [point(config) for config in configs]
+    return [
+        Child(name, config, at, todo(at))
+        for name, config, at in zip(names, configs, points, strict=True)
+    ]
+
+
+def _name(config: TrainConfig, varied: Sequence[str]) -> str:
+    """Return a run's name, with the settings that vary and that its usual name does not tell."""
+    params = config.params()
+    told = {"arch", "opt", "dataset", "seed"}
+    return "-".join([run_name(config), *(f"{n}{params[n]}" for n in varied if n not in told)])
+
+
+def _checked(config: TrainConfig) -> TrainConfig:
+    """Return a configuration with its defaults; what needs no data is checked."""
+    family = models.family(config.model.arch)
+    check_optimizer(config.optim.opt)
+    return resolved(config, family)[0]
+
+
+def _parent(store: StoreConfig, name: str) -> RunSummary | None:
+    with suppress(UserError):
+        return find_sweep(store, name)
+    return None
+
+
+def open_sweep(plan: Plan, store: StoreConfig) -> RunWriter:
+    """Open the parent run, made if there is none.
+
+    Raises:
+        UserError: there is a sweep of this name with other settings.
+    """
+    fixed, parent = plan.grid.digest, plan.parent
+    if parent is None:
+        return RunWriter.start(store, plan.name, plan.grid.params(), {schema.SWEEP_TAG: fixed})
+    if parent.tags[schema.SWEEP_TAG] != fixed:
+        raise UserError(f"--name {plan.name}: this sweep has other settings; give another name")
+    return RunWriter.reopen(store, parent.run_id)
+
+
+def train_all(
+    children: Sequence[Child],
+    store: StoreConfig,
+    parent: str,
+    observer: Observer,
+    *,
+    ray: str | None = None,
+    resources: Resources | None = None,
+) -> dict[str, str]:
+    """Train the runs of a sweep; returns what went wrong, by run.
+
+    Args:
+        children: of the sweep.
+        store: where they are logged.
+        parent: run id of the sweep.
+        observer: is told of each run.
+        ray: address of a Ray cluster that trains them, `local` for one of this machine; None to
+            train them one after another in this process.
+        resources: of a run on the cluster.
+
+    Raises:
+        UserError: the cluster cannot have the resources.
+    """
+    if ray is None:
+        return _train_in_turn(children, store, parent, observer)
+    from repdyn.runs.ray_sweep import train_all_by_ray
+
+    return train_all_by_ray(children, store, parent, ray, resources or Resources(), observer)
+
+
+def _train_in_turn(
+    children: Sequence[Child], store: StoreConfig, parent: str, observer: Observer
+) -> dict[str, str]:
+    """Train one run after another in this process."""
+    failed: dict[str, str] = {}
+    for i, child in enumerate(children):
+        title = f"[{i + 1}/{len(children)}] {child.name}"
+        if child.todo != "train":
+            observer.say(f"{title}: {STATES[child.todo]}")
+            continue
+        observer.say(title)
+        start = time.monotonic()
+        try:
+            result = train_child(child, store, parent, observer)
+        except Exception as error:  # the other runs are worth having
+            failed[child.name] = one_line(error)
+            observer.say(f"  failed: {failed[child.name]}")
+        else:
+            observer.say(f"  {result} · {duration(time.monotonic() - start)}")
+    return failed
+
+
+STATES: Mapping[Todo, str] = {
+    "train": "to train",
+    "finished": "is finished",
+    "elsewhere": "is being trained by another process",
+}

@@ -1,0 +1,84 @@
+"""Sweeps that were begun when all seeds had one data seed: known again, resumed as they were."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repdyn.cli.sweep import run_sweep
+from repdyn.runs.child import Resources
+from repdyn.runs.sweep import _checked
+from repdyn.settings.schema import StoreConfig
+from repdyn.settings.sweep_grid import Grid, make_grid, point
+from repdyn.storage import schema
+from repdyn.storage.writer import RunWriter
+
+
+def grid(*options: str) -> Grid:
+    return make_grid(("--opt", "sgd,adam", *options), preset=None, file=None, seeds=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def trained(store: StoreConfig, made: Grid, name: str) -> None:
+    """Log a sweep whose runs have all finished."""
+    with RunWriter.start(store, name, made.params(), {schema.SWEEP_TAG: made.digest}) as parent:
+        for config in map(_checked, made.runs()):
+            tags = {schema.POINT_TAG: point(config), "mlflow.parentRunId": parent.run_id}
+            with RunWriter.start(store, "run", config.params(), tags):
+                pass
+
+
+def said_of(
+    capsys: pytest.CaptureFixture[str], store: StoreConfig, made: Grid, name: str | None
+) -> str:
+    run_sweep(made, store, name, dry_run=True, ray=None, resources=Resources(1, 0))
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_one_from_before_is_known_and_keeps_its_data_seed(
+    store: StoreConfig, capsys: pytest.CaptureFixture[str], named: bool
+) -> None:
+    old = replace(grid(), one_data_seed=True)
+    name = "mine" if named else old.name
+    trained(store, old, name)
+    said = said_of(capsys, store, grid(), "mine" if named else None)
+    assert f"sweep {name} was begun with one data seed" in said
+    assert "4 runs, 4 finished before" in said
+
+
+def test_one_from_before_with_a_data_seed_of_its_own_goes_on(
+    store: StoreConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(store, grid("--data-seed", "3"), "mine")
+    said = said_of(capsys, store, grid("--data-seed", "3"), "mine")
+    assert "was begun" not in said
+    assert "4 runs, 4 finished before" in said
+
+
+def test_a_new_one_is_known_again_with_a_data_seed_for_each_seed(
+    store: StoreConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(store, grid(), "mine")
+    said = said_of(capsys, store, grid(), "mine")
+    assert "was begun" not in said
+    assert "4 runs, 4 finished before" in said
+    more = make_grid(("--opt", "sgd,adam"), preset=None, file=None, seeds=3)
+    assert "2 to train, 4 finished before" in said_of(capsys, store, more, "mine")
+
+
+def test_one_from_before_with_its_first_seed_alone_says_nothing(
+    store: StoreConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seed 0 has data seed 0 in both ways: there is nothing to say until there are more seeds."""
+    one = make_grid(("--opt", "sgd,adam"), preset=None, file=None, seeds=1)
+    trained(store, replace(one, one_data_seed=True), "mine")
+    said = said_of(capsys, store, one, "mine")
+    assert "was begun" not in said
+    assert "2 runs, 2 finished before" in said

@@ -1,0 +1,434 @@
+"""A run session, driven by a plain loop over a network and tensors of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+from torch import nn
+
+from repdyn.analysis.phases import find_phases
+from repdyn.analysis.scores import compute_scores
+from repdyn.errors import UserError
+from repdyn.layer import Layer
+from repdyn.measures.recorder import ProbeData, Recorder
+from repdyn.records import PlaneSet
+from repdyn.runs import session as module
+from repdyn.runs.observer import Checkpoint, Observer
+from repdyn.runs.session import RunSession, load_past
+from repdyn.settings.schema import MeasureConfig, StoreConfig
+from repdyn.storage import schema
+from repdyn.storage.locks import heartbeat
+from repdyn.storage.reader import (
+    artifact_sizes,
+    find_run,
+    load_label_maps,
+    load_planes,
+    load_rows,
+    load_run,
+    saved_epochs,
+)
+from tests.storage.test_codec import assert_same
+
+ACCURACY = (0.2, 0.4, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0)
+DUE = (0, 1, 2, 3, 5, 7)
+LAYERS = (Layer("first", "0"), Layer("second", "2"), Layer("logits", ""))
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 3)
+    )
+
+
+def recorder() -> Recorder:
+    g = torch.Generator().manual_seed(0)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 40)
+    data = ProbeData(
+        images=torch.randn(24, 6, generator=g),
+        labels=rng.integers(0, 3, 24),
+        train_images=torch.randn(40, 6, generator=g),
+        train_labels=labels,
+        given_labels=labels,
+        noisy=np.arange(40) < 8,
+        anchors=torch.randn(4, 3, 6, generator=g),
+        fine=(0,),
+        classes=3,
+    )
+    return Recorder(LAYERS, data, MeasureConfig(grid=4, fine_grid=6, cka_batch=12))
+
+
+class Loop:
+    """A training that anyone may have written: it knows of a session what it calls."""
+
+    def __init__(self) -> None:
+        self.model = network()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.5)
+        self.x, self.y = torch.randn(30, 6), torch.randint(0, 3, (30,))
+
+    def train(self) -> None:
+        loss = nn.functional.cross_entropy(self.model(self.x), self.y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def run(self, session: RunSession, start: int = 0, end: int = len(ACCURACY)) -> None:
+        for step in range(start, end):
+            if step:
+                self.train()
+            session.log(step, {"train/acc": ACCURACY[step], "test/acc": 0.5})
+            if session.is_due(step):
+                session.measure(self.model, step)
+
+
+def planes(measuring: Recorder) -> PlaneSet:
+    rng = np.random.default_rng(1)
+    return PlaneSet(
+        anchors=rng.integers(0, 256, (4, 3, 1, 2, 3), dtype=np.uint8),
+        labels=rng.integers(0, 3, (4, 3)),
+        true_labels=rng.integers(0, 3, (4, 3)),
+        kinds=np.array([0, 1, 0, 1]),
+        coords=measuring.planes.coords,
+        extent=measuring.planes.extent,
+        fine=np.array([0]),
+        classes=("a", "b", "c"),
+    )
+
+
+@pytest.fixture
+def store(sqlite_store: StoreConfig, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
+    """Return an empty store; no figures are drawn, which takes longer than all else."""
+    monkeypatch.setattr(module, "standard_figures", lambda *_: {})
+    return sqlite_store
+
+
+@pytest.fixture
+def theirs(
+    store: StoreConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MlflowClient]:
+    """Let MLflow itself log to the store, as a user's program does."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(store.tracking_uri))
+    client = MlflowClient()
+    client.create_experiment("theirs", (tmp_path / "artifacts").as_uri())
+    yield client
+    while mlflow.active_run():
+        mlflow.end_run()
+
+
+class Noting(Observer):
+    def __init__(self) -> None:
+        self.checkpoints: list[Checkpoint] = []
+
+    def on_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self.checkpoints.append(checkpoint)
+
+
+def experiment(client: MlflowClient) -> str:
+    return str(client.get_experiment_by_name("theirs").experiment_id)
+
+
+def recorded_status(client: MlflowClient, run_id: str) -> str:
+    return str(client.get_run(run_id).info.status)
+
+
+def test_a_plain_loop_makes_a_whole_run(store: StoreConfig) -> None:
+    measuring = recorder()
+    session = RunSession.create(
+        measuring, "mine", store, params={"lr": "0.5"}, due=DUE, planes=planes(measuring)
+    )
+    with session:
+        Loop().run(session)
+    record = load_run(store, "mine")
+    assert record.summary.status == "FINISHED"
+    assert record.summary.params == {"lr": "0.5"}
+    tags = record.summary.tags
+    assert tags[schema.SCHEMA_TAG] == str(schema.SCHEMA_VERSION)
+    assert tags[schema.LAYERS_TAG] == "3"
+    assert tags[schema.LAST_CHECKPOINT_TAG] == "7"
+    assert heartbeat.TAG in tags
+    assert record.dynamics is not None
+    assert record.dynamics.epochs.tolist() == list(DUE)
+    assert_same(record.dynamics, measuring.dynamics)
+    assert record.curves["train/acc"].values.tolist() == list(ACCURACY)
+    assert record.phases.fit == ACCURACY.index(1.0)
+    assert record.phases == find_phases(record.curves, record.dynamics)
+    assert record.scores == pytest.approx(compute_scores(record.dynamics, record.phases))
+    assert record.scores
+    assert session.record is not None
+    assert session.record.phases == record.phases
+    assert saved_epochs(store, "mine") == list(DUE)
+    assert load_planes(store, "mine").classes == ("a", "b", "c")
+
+
+def test_the_observer_is_told_of_each_checkpoint_and_its_rows_and_maps_are_stored(
+    store: StoreConfig,
+) -> None:
+    noting, loop = Noting(), Loop()
+    with RunSession.create(recorder(), "mine", store, due=DUE, observer=noting) as session:
+        loop.run(session)
+    told = [checkpoint.measurement for checkpoint in noting.checkpoints]
+    assert tuple(one.epoch for one in told) == session.steps == DUE
+    for one in told:
+        np.testing.assert_array_equal(load_rows(store, "mine", one.epoch), np.stack(one.rows))
+        assert_same(load_label_maps(store, "mine", one.epoch), one.label_maps)
+    assert all(not one.not_finite and one.seconds > 0 for one in noting.checkpoints)
+
+
+@pytest.mark.parametrize("with_planes", [True, False])
+def test_figures_are_those_that_there_is_the_data_for(
+    sqlite_store: StoreConfig, with_planes: bool
+) -> None:
+    measuring = recorder()
+    given = planes(measuring) if with_planes else None
+    with RunSession.create(measuring, "mine", sqlite_store, due=DUE, planes=given) as session:
+        Loop().run(session)
+    stored = artifact_sizes(sqlite_store, "mine")
+    figures = {path for path in stored if path.startswith("figures/")}
+    assert schema.figure_path("curves") in figures
+    assert (schema.figure_path("decision_regions") in figures) == with_planes
+    assert {schema.PHASES, schema.TIMINGS} <= stored.keys()
+    if not with_planes:
+        with pytest.raises(UserError, match="no such artifact"):
+            load_planes(sqlite_store, "mine")
+
+
+def test_without_metrics_there_are_matrices_and_no_phase(store: StoreConfig) -> None:
+    loop = Loop()
+    with RunSession.create(recorder(), "mine", store, keeps_weights=False) as session:
+        for step in range(3):
+            session.measure(loop.model, step)
+            loop.train()
+    record = load_run(store, "mine")
+    assert record.dynamics is not None
+    assert record.dynamics.epochs.tolist() == [0, 1, 2]
+    assert record.phases.markers() == {}
+    assert saved_epochs(store, "mine") == []
+
+
+def test_a_run_in_which_nothing_was_measured_ends_as_any_other(store: StoreConfig) -> None:
+    with RunSession.create(recorder(), "mine", store, due=DUE) as session:
+        session.log(0, {"train/acc": 0.5})
+    record = load_run(store, "mine")
+    assert record.summary.status == "FINISHED"
+    assert record.dynamics is None
+
+
+def test_only_steps_that_are_asked_for_are_due_and_each_once(store: StoreConfig) -> None:
+    with RunSession.create(recorder(), "mine", store, due=[0, 3]) as session:
+        assert [step for step in range(5) if session.is_due(step)] == [0, 3]
+        session.measure(network(), 0)
+        assert [step for step in range(5) if session.is_due(step)] == [3]
+
+
+def test_weights_are_dropped_and_tensors_that_are_not_finite_are_named(store: StoreConfig) -> None:
+    noting, model = Noting(), network()
+    with torch.no_grad():
+        model[4].bias[0] = float("nan")
+    with RunSession.create(recorder(), "mine", store, observer=noting) as session:
+        for step in (0, 1):
+            session.measure(model, step)
+        session.drop_weights([0])
+    assert saved_epochs(store, "mine") == [1]
+    assert noting.checkpoints[0].not_finite == ("4.bias",)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ZeroDivisionError, "FAILED"), (SystemExit, "FAILED"), (KeyboardInterrupt, "KILLED")],
+)
+def test_an_own_run_that_is_broken_off_says_so_and_stays_readable(
+    store: StoreConfig, error: type[BaseException], status: str
+) -> None:
+    loop = Loop()
+
+    def broken_off() -> None:
+        with RunSession.create(recorder(), "mine", store, due=DUE) as session:
+            loop.run(session, end=3)
+            raise error
+
+    with pytest.raises(error):
+        broken_off()
+    record = load_run(store, "mine")
+    assert record.summary.status == status
+    assert record.dynamics is not None
+    assert record.dynamics.epochs.tolist() == [0, 1, 2]
+
+
+def test_what_goes_wrong_at_the_end_is_a_failure_of_the_run(
+    store: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "standard_figures", broken)
+
+    def whole() -> None:
+        with RunSession.create(recorder(), "mine", store, due=DUE) as session:
+            Loop().run(session)
+
+    with pytest.raises(ZeroDivisionError):
+        whole()
+    assert find_run(store, "mine").status == "FAILED"
+
+
+def test_a_run_that_is_gone_on_with_is_that_of_a_loop_never_stopped(store: StoreConfig) -> None:
+    whole = recorder()
+    with RunSession.create(whole, "whole", store, due=DUE) as session:
+        Loop().run(session)
+    loop, before = Loop(), recorder()
+
+    def stopped() -> None:
+        with RunSession.create(before, "stopped", store, due=DUE) as session:
+            loop.run(session, end=3)
+            weights.update({name: t.clone() for name, t in loop.model.state_dict().items()})
+            probes.update(before.state())
+            loop.run(session, start=3, end=5)
+            raise KeyboardInterrupt
+
+    weights: dict[str, torch.Tensor] = {}
+    probes: dict[str, dict[str, torch.Tensor]] = {}
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    run = find_run(store, "stopped")
+    assert run.status == "KILLED"
+    # as if its state had been saved before step 3: what follows is measured again
+    past, again = load_past(store, run.run_id, before=3), Loop()
+    assert past is not None
+    again.model.load_state_dict(weights)
+    with RunSession.restart(recorder(), run.run_id, store, due=DUE) as session:
+        session.load(past, probes)
+        assert session.steps == (0, 1, 2)
+        assert not session.is_due(2)
+        again.run(session, start=3)
+    one, other = load_run(store, "whole"), load_run(store, "stopped")
+    assert other.summary.status == "FINISHED"
+    assert one.dynamics is not None
+    assert other.dynamics is not None
+    assert_same(one.dynamics, other.dynamics)
+    assert other.curves["train/acc"].values.tolist() == list(ACCURACY)
+    assert (one.phases, one.scores) == (other.phases, other.scores)
+
+
+def test_of_a_run_without_a_checkpoint_there_is_no_past(store: StoreConfig) -> None:
+    with RunSession.create(recorder(), "mine", store):
+        pass
+    assert load_past(store, "mine", before=3) is None
+
+
+def test_the_end_of_an_active_run_stays_with_its_owner(
+    store: StoreConfig, theirs: MlflowClient
+) -> None:
+    with mlflow.start_run(experiment_id=experiment(theirs)) as active:
+        mlflow.log_param("theirs", "1")
+        mlflow.log_metric("theirs", 0.25, step=3)
+        with RunSession.open(recorder(), "not used", due=DUE) as session:
+            Loop().run(session)
+        run_id = active.info.run_id
+        assert session.run_id == run_id
+        assert recorded_status(theirs, run_id) == "RUNNING"
+        assert find_run(store, run_id).status == "RUNNING"
+        mlflow.log_metric("theirs", 0.5, step=4)
+    record = load_run(store, run_id)
+    assert record.summary.status == "FINISHED"
+    assert record.summary.params == {"theirs": "1"}
+    assert record.curves["theirs"].values.tolist() == [0.25, 0.5]
+    assert record.dynamics is not None
+    assert record.dynamics.epochs.tolist() == list(DUE)
+    assert record.phases.fit == ACCURACY.index(1.0)
+    assert record.scores
+    assert record.summary.tags[schema.SCHEMA_TAG] == str(schema.SCHEMA_VERSION)
+    assert record.summary.tags[schema.LAYERS_TAG] == "3"
+    # else the run would count as dead when this process ends before its owner
+    assert not {heartbeat.TAG, heartbeat.PID_TAG} & record.summary.tags.keys()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_a_session_that_is_broken_off_ends_no_run_of_others(
+    store: StoreConfig, theirs: MlflowClient, error: type[BaseException]
+) -> None:
+    with mlflow.start_run(experiment_id=experiment(theirs)) as active:
+
+        def broken_off() -> None:
+            with RunSession.open(recorder(), "not used", due=DUE) as session:
+                Loop().run(session, end=2)
+                raise error
+
+        with pytest.raises(error):
+            broken_off()
+        assert recorded_status(theirs, active.info.run_id) == "RUNNING"
+    record = load_run(store, active.info.run_id)
+    assert record.dynamics is not None
+    assert record.dynamics.epochs.tolist() == [0, 1]
+
+
+def test_a_run_named_in_the_environment_is_attached_to(
+    store: StoreConfig, theirs: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = theirs.create_run(experiment(theirs), run_name="handed over").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with RunSession.open(recorder(), "not used", due=DUE) as session:
+        Loop().run(session)
+    assert session.run_id == run_id
+    assert recorded_status(theirs, run_id) == "RUNNING"
+    assert load_run(store, run_id).phases.fit == ACCURACY.index(1.0)
+    with mlflow.start_run(run_id="", experiment_id=experiment(theirs)) as active:
+        assert module.started_run() == active.info.run_id
+
+
+def test_where_no_run_is_started_one_is_made(store: StoreConfig, theirs: MlflowClient) -> None:
+    with RunSession.open(recorder(), "mine", due=DUE) as session:
+        Loop().run(session, end=2)
+    run = find_run(store, "mine")
+    assert (run.run_id, run.status, run.experiment) == (session.run_id, "FINISHED", "repdyn")
+
+
+def test_there_must_be_a_run_to_attach_to(store: StoreConfig, theirs: MlflowClient) -> None:
+    with pytest.raises(UserError, match="no run to attach to"):
+        RunSession.attach(recorder())
+    with pytest.raises(UserError):
+        RunSession.attach(recorder(), "0" * 32)
+
+
+def test_measures_that_are_replaced_stay_until_the_new_ones_are_whole(store: StoreConfig) -> None:
+    with RunSession.create(recorder(), "mine", store, due=DUE) as session:
+        Loop().run(session)
+    first = load_run(store, "mine").dynamics
+    assert first is not None
+    loop = Loop()
+    with RunSession.attach(
+        recorder(), session.run_id, store, replaces_at_end=True, keeps_weights=False
+    ) as again:
+        for step in (0, 1):
+            again.measure(loop.model, step)
+            loop.train()
+        again.writer.flush()
+        between = load_run(store, "mine").dynamics
+        assert between is not None
+        assert_same(between, first)
+    record = load_run(store, "mine")
+    assert record.dynamics is not None
+    assert record.dynamics.epochs.tolist() == [0, 1]
+    assert record.summary.status == "FINISHED"
+
+
+def test_a_session_needs_no_command_line() -> None:
+    """All that it imports, in a process of its own: this one has the command line."""
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, repdyn.runs.session; print('repdyn.cli' in sys.modules, "
+            "'rich.console' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["False", "False"]
