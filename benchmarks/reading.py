@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
@@ -302,9 +302,10 @@ def random_dynamics(layers: int, checkpoints: int) -> Dynamics:
     return Dynamics(
         layers=tuple(f"layer{i // 4}.{i % 4}" for i in range(layers)),
         epochs=epochs,
-        cka=similar,
-        regions=np.sqrt(similar),
-        output_regions=similar.mean(axis=0),
+        similarity={
+            "cka": similar,
+            "regions": np.sqrt(np.concatenate([similar, similar.mean(axis=0)[None]])),
+        },
         probe_acc=rng.random((layers, count, len(PROBE_SPLITS)), dtype=np.float32),
         fragmentation=rng.uniform(1, 40, size=(layers + 1, count)).astype(np.float32),
         areas=areas.astype(np.float32),
@@ -330,16 +331,7 @@ def random_curves() -> dict[str, Curve]:
 
 def until(dynamics: Dynamics, count: int) -> Dynamics:
     """Return what there was of a run at its so-manieth checkpoint."""
-    return replace(
-        dynamics,
-        epochs=dynamics.epochs[:count],
-        cka=dynamics.cka[:, :count, :count],
-        regions=dynamics.regions[:, :count, :count],
-        output_regions=dynamics.output_regions[:count, :count],
-        probe_acc=dynamics.probe_acc[:, :count],
-        fragmentation=dynamics.fragmentation[:, :count],
-        areas=dynamics.areas[:, :count],
-    )
+    return dynamics.at_checkpoints(slice(count))
 
 
 if __name__ == "__main__":

@@ -91,9 +91,10 @@ def _dynamics(layers: int, e: int) -> Dynamics:
     return Dynamics(
         layers=tuple(map(str, range(layers))),
         epochs=np.arange(e),
-        cka=np.zeros((layers, e, e), np.float32),
-        regions=np.zeros((layers, e, e), np.float32),
-        output_regions=np.zeros((e, e), np.float32),
+        similarity={
+            "cka": np.zeros((layers, e, e), np.float32),
+            "regions": np.zeros((layers + 1, e, e), np.float32),
+        },
         probe_acc=np.zeros((layers, e, 3), np.float32),
         fragmentation=np.zeros((layers + 1, e), np.float32),
         areas=np.zeros((layers + 1, e, CLASSES), np.float32),

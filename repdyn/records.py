@@ -6,12 +6,14 @@ grid, and L+1 where the network's output comes after its layers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from repdyn.score_key import ScoreKey
 
 Interval = tuple[int, int]
 """First and last of a range of epochs, both in it."""
@@ -48,6 +50,11 @@ PLANE_KINDS = ("test", "train", "noisy")
 of which at least one carries a flipped label."""
 
 
+LAYER, OUTPUT_TOO, CHECKPOINT = "layer", "layer or output", "checkpoint"
+SPLIT, CLASS = "split", "class"
+"""Axes of arrays. `OUTPUT_TOO`: the network's output comes after its layers."""
+
+
 @dataclass(frozen=True)
 class Dynamics:
     """All that was measured of one run, up to its last checkpoint.
@@ -55,23 +62,53 @@ class Dynamics:
     Attributes:
         layers: names of the watched layers, in order of depth (L).
         epochs: the checkpoints' epochs, increasing, (E,) int64; 0 is the initial model.
-        cka: similarity of a layer with itself at another checkpoint, (L, E, E) float32.
-        regions: share of the plane points to which a layer's probe gives the same class at both
-            checkpoints, (L, E, E) float32.
-        output_regions: the same of the network's output, (E, E) float32.
+        similarity: by measure (measures/spec.py), a layer's similarity with itself at another
+            checkpoint, float32, (L, E, E), or (L+1, E, E) where the measure takes in the output.
         probe_acc: accuracy of a layer's linear probe, (L, E, 3) float32, last axis PROBE_SPLITS.
         fragmentation: mean number of connected regions of a plane, (L+1, E) float32, output last.
         areas: share of the plane points given to each class, (L+1, E, K) float32, output last.
     """
 
     layers: tuple[str, ...]
-    epochs: IntArray
-    cka: FloatArray
-    regions: FloatArray
-    output_regions: FloatArray
-    probe_acc: FloatArray
-    fragmentation: FloatArray
-    areas: FloatArray
+    epochs: IntArray = field(metadata={"dims": (CHECKPOINT,)})
+    similarity: Mapping[str, FloatArray] = field(
+        metadata={"dims": (OUTPUT_TOO, CHECKPOINT, CHECKPOINT)}
+    )
+    probe_acc: FloatArray = field(metadata={"dims": (LAYER, CHECKPOINT, SPLIT)})
+    fragmentation: FloatArray = field(metadata={"dims": (OUTPUT_TOO, CHECKPOINT)})
+    areas: FloatArray = field(metadata={"dims": (OUTPUT_TOO, CHECKPOINT, CLASS)})
+
+    def at_checkpoints(self, chosen: slice | Sequence[int] | NDArray[np.bool_]) -> Dynamics:
+        """Return the same at some of the checkpoints, given as an index along the axis."""
+
+        def taken(array: NDArray[Any], dims: tuple[str, ...]) -> NDArray[Any]:
+            for axis, dim in enumerate(dims):
+                if dim == CHECKPOINT:
+                    array = array[(slice(None),) * axis + (chosen,)]
+            return array
+
+        changes: dict[str, Any] = {}
+        for one in fields(self):
+            dims, value = one.metadata.get("dims"), getattr(self, one.name)
+            if dims is not None:
+                changes[one.name] = (
+                    {name: taken(array, dims) for name, array in value.items()}
+                    if isinstance(value, Mapping)
+                    else taken(value, dims)
+                )
+        return replace(self, **changes)
+
+    def with_similarity(self, **matrices: FloatArray) -> Dynamics:
+        """Return the same with other matrices for some measures."""
+        return replace(self, similarity={**self.similarity, **matrices})
+
+    def names(self, measure: str) -> tuple[str, ...]:
+        """Return the names of what a measure compares, in the order of its matrices."""
+        return (*self.layers, OUTPUT)[: len(self.similarity[measure])]
+
+    def matrices(self, measure: str) -> FloatArray:
+        """Return a measure's matrices of the layers alone, (L, E, E)."""
+        return self.similarity[measure][: len(self.layers)]
 
 
 @dataclass(frozen=True)
@@ -202,11 +239,11 @@ class RunRecord:
         dynamics: what was measured up to the last checkpoint; None before the first.
         curves: the per-epoch metrics by name (`train/acc`, `test/loss`, ...).
         phases: the boundaries; of a run that still trains, those that its curves show so far.
-        scores: the scalars of dynamics.scores by name; empty where they are not defined yet.
+        scores: of analysis/scores.py; empty where they are not defined yet.
     """
 
     summary: RunSummary
     dynamics: Dynamics | None
     curves: Mapping[str, Curve]
     phases: Phases
-    scores: Mapping[str, float]
+    scores: Mapping[ScoreKey, float]

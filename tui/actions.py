@@ -96,7 +96,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "run.previous_view", "shift+tab", "step_view(-1)", "View before", "Go to the one before."
     ),
-    Action("run.kind", "m", "kind", "CKA/regions", "Switch CKA and decision regions.", True),
+    Action("run.kind", "m", "kind", "Measure", "The next similarity measure.", True),
     Action("run.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "The layer before."),
     Action("run.layer_on", "right_square_bracket", "layer(1)", "Layer +", "The next layer."),
     Action("run.epoch_back", "comma", "epoch(-1)", "Epoch -", "The checkpoint before."),
@@ -154,7 +154,7 @@ ACTIONS: tuple[Action, ...] = (
         "compare.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "The layer before."
     ),
     Action("compare.layer_on", "right_square_bracket", "layer(1)", "Layer +", "The next layer."),
-    Action("compare.kind", "m", "kind", "CKA/regions", "Switch CKA and decision regions.", True),
+    Action("compare.kind", "m", "kind", "Measure", "The next similarity measure.", True),
     Action("compare.reference", "r", "reference", "Reference", "Similarity to what.", True),
     Action(
         "compare.align",

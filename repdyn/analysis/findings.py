@@ -35,6 +35,8 @@ from repdyn.analysis.verdicts import (
     upper_bound,
     verdict_of,
 )
+from repdyn.measures.spec import MEASURES
+from repdyn.score_key import ScoreKey
 
 SEED = "seed"
 """The setting by which pairs and runs are clustered."""
@@ -50,7 +52,8 @@ epochs they are few: of random drifts it is .24 to .36 there, more the smoother 
 .2 after 1,000. A middle value: verdicts whose interval ends near it hang on it.
 """
 
-KINDS = ("cka", "regions")
+JUDGED = tuple(one.name for one in MEASURES.values() if one.of_paper)
+"""The similarity measures on which findings are judged: their number is in the verdicts' bounds."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,14 @@ class Observation:
         family: resnet, vit or other.
         optimizer: sgd or adam for the two and their kin, or another's name.
         settings: its params, among them those of PLACES and of FREE.
-        scores: by name, with their kind: `fit_break_cka`.
+        scores: of the run.
         double_descent: the test error rises to a peak and falls again.
     """
 
     family: str
     optimizer: str
     settings: Mapping[str, str]
-    scores: Mapping[str, float]
+    scores: Mapping[ScoreKey, float]
     double_descent: bool
 
 
@@ -77,7 +80,7 @@ class Effect:
     """What one score says of a claim.
 
     Attributes:
-        score: its name.
+        score: which.
         contrast: what is taken less what, in words.
         seeds: those that have it, in order.
         values: of the seeds, the mean difference of their pairs, or the share of their runs.
@@ -92,7 +95,7 @@ class Effect:
         untestable: why there are no values, where there are none.
     """
 
-    score: str
+    score: ScoreKey
     contrast: str
     seeds: tuple[str, ...]
     values: tuple[float, ...]
@@ -168,7 +171,7 @@ FREE: Mapping[Factor, frozenset[str]] = {
 
 def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
     """Return the paper's claims with what these runs say of them."""
-    both = 2 * len(KINDS)
+    both = 2 * len(JUDGED)
     return (
         Finding(
             "phases by architecture",
@@ -193,8 +196,8 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
             "fit in all blocks",
             "Perfect fit makes a transition across all blocks of a ViT.",
             (
-                *(_all_break(runs, VIT, kind) for kind in KINDS),
-                *(_all_break(runs, RESNET, kind, counted=False) for kind in KINDS),
+                *(_all_break(runs, VIT, measure) for measure in JUDGED),
+                *(_all_break(runs, RESNET, measure, counted=False) for measure in JUDGED),
             ),
         ),
         Finding(
@@ -206,7 +209,7 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
 
 
 def differences(
-    runs: Sequence[Observation], factor: Factor, a: Level, b: Level, score: str
+    runs: Sequence[Observation], factor: Factor, a: Level, b: Level, score: ScoreKey
 ) -> dict[str, list[float]]:
     """Return the differences of a score, a less b, of each seed's pairs; seeds in order.
 
@@ -233,7 +236,7 @@ def _by_seed(values: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
     return {seed: found[seed] for seed in sorted(found, key=lambda seed: (len(seed), seed))}
 
 
-def _has(run: Observation, score: str) -> bool:
+def _has(run: Observation, score: ScoreKey) -> bool:
     return bool(np.isfinite(run.scores.get(score, np.nan)))
 
 
@@ -250,12 +253,12 @@ def _effects(
     stem: str,
     *,
     counted: bool = True,
-    of: int = len(KINDS),
+    of: int = len(JUDGED),
 ) -> tuple[Effect, ...]:
-    """Return the effects of a score, one a kind, of a finding that counts `of` effects."""
+    """Return the effects of a score, one a measure, of a finding that counts `of` effects."""
 
-    def effect(kind: str) -> Effect:
-        score = f"{stem}_{kind}"
+    def effect(measure: str) -> Effect:
+        score = ScoreKey(stem, measure)
         found = differences(runs, factor, more[1], less[1], score)
         values = tuple(map(fmean, found.values()))
         estimate, low, high = map(float, interval(values))
@@ -278,11 +281,11 @@ def _effects(
             untestable="" if found else _why_no_pair(runs, factor, (more, less), score),
         )
 
-    return tuple(effect(kind) for kind in KINDS)
+    return tuple(effect(measure) for measure in JUDGED)
 
 
 def _why_no_pair(
-    runs: Sequence[Observation], factor: Factor, sides: tuple[Side, Side], score: str
+    runs: Sequence[Observation], factor: Factor, sides: tuple[Side, Side], score: ScoreKey
 ) -> str:
     """Return why no pair has a score: a side without runs or scores, or settings that differ."""
     found = [_of_side(runs, factor, side, score) for side in sides]
@@ -295,7 +298,7 @@ def _why_no_pair(
 
 
 def _of_side(
-    runs: Sequence[Observation], factor: Factor, side: Side, score: str
+    runs: Sequence[Observation], factor: Factor, side: Side, score: ScoreKey
 ) -> tuple[list[Observation], str]:
     """Return the runs of a side that have a score, and what is missing where there are none."""
     called, level = side
@@ -310,22 +313,22 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
 
 
 def _all_break(
-    runs: Sequence[Observation], family: Side, kind: str, *, counted: bool = True
+    runs: Sequence[Observation], family: Side, measure: str, *, counted: bool = True
 ) -> Effect:
     """Return the share of a family's runs in which every layer breaks at perfect fit.
 
     A layer's slowdown there would rank above ALL_BREAK in a share CHANCE of runs if perfect fit
     were an epoch like others, and all layers' in no more of them, since they may drift as one.
     """
-    score = f"fit_break_least_rank_{kind}"
+    score = ScoreKey("fit_break_least_rank", measure)
     having, why = _of_side(runs, "family", family, score)
     found = _by_seed(
         (run.settings.get(SEED, ""), float(run.scores[score] >= ALL_BREAK)) for run in having
     )
     values = tuple(map(fmean, found.values()))
     estimate, low, high = map(float, share_interval(values))
-    upper = float(share_upper_bound(values, len(KINDS)))
-    support, refute = seeds_for_share(values, CHANCE, SHARE_MARGIN, len(KINDS))
+    upper = float(share_upper_bound(values, len(JUDGED)))
+    support, refute = seeds_for_share(values, CHANCE, SHARE_MARGIN, len(JUDGED))
     return Effect(
         score=score,
         contrast=f"{family[0]} runs with every layer above {ALL_BREAK:g}",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from repdyn.measures.spec import PRIMARY
 from repdyn.records import Curve, Dynamics, FloatArray, Interval, Phases
 
 PERFECT = 0.999
@@ -86,8 +87,11 @@ def _with_change_points(phases: Phases, dynamics: Dynamics) -> Phases:
     # ruptures takes a second to import, and only the end of a run needs it
     from repdyn.analysis.change_points import change_points, joint_change_points
 
-    layers = [change_points(matrix, dynamics.epochs) for matrix in dynamics.cka]
-    joint = joint_change_points(dynamics.cka, dynamics.epochs)
+    if PRIMARY.name not in dynamics.similarity:
+        return phases
+    matrices = dynamics.matrices(PRIMARY.name)
+    layers = [change_points(matrix, dynamics.epochs) for matrix in matrices]
+    joint = joint_change_points(matrices, dynamics.epochs)
     return replace(
         phases,
         change_points=tuple(layer.epochs for layer in layers),

@@ -1,7 +1,7 @@
 """Scores of a run: how distinguishable its phases are, and how synchronously its layers change.
 
 All are taken from the drift rates (drift.py) of the layers after the first, which hardly moves: a
-stem or patch embedding. Each is given for both kinds of similarity, `…_cka` and `…_regions`, and
+stem or patch embedding. Each is given for every similarity measure of a run, and
 beside it, as `…_rank`, its place in a null: what it would be without what it tells of (nulls.py).
 
 They are chosen against simpler ones that fail. Similarity within phases minus similarity between
@@ -12,7 +12,6 @@ layers, since all of them fall off from the diagonal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,7 @@ from repdyn.analysis.nulls import (
     variation_rank,
 )
 from repdyn.records import Dynamics, FloatArray, IntArray, Phases
-
-Kind = Literal["cka", "regions"]
+from repdyn.score_key import ScoreKey
 
 REACH = float(np.log(2.5))
 """How far the windows before and after a break reach, in log-epoch."""
@@ -50,19 +48,18 @@ MEANINGS: Mapping[str, str] = {
     "depth_drift": "log₂ of how many times faster the last layer drifts than the first, by a line",
     "depth_drift_rank": "share of other orders of the layers in which it is smaller; .5: chance",
 }
-"""What each score says, by its name without `_cka` or `_regions`."""
+"""What each score says."""
 
 
-def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[str, float]:
-    """Return the scores that are defined for this run, by name."""
-    scores: dict[str, float] = {}
-    for kind in get_args(Kind):
-        matrices = dynamics.cka if kind == "cka" else dynamics.regions
-        found = _scores(matrices[1:], dynamics.epochs, phases)
-        ranks = layer_fit_breaks(dynamics, phases, kind)[1]
+def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[ScoreKey, float]:
+    """Return the scores that are defined for this run."""
+    scores: dict[ScoreKey, float] = {}
+    for measure in dynamics.similarity:
+        found = _scores(dynamics.matrices(measure)[1:], dynamics.epochs, phases)
+        ranks = layer_fit_breaks(dynamics, phases, measure)[1]
         found["fit_break_least_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
         scores |= {
-            f"{name}_{kind}": float(found[name])
+            ScoreKey(name, measure): float(found[name])
             for name in MEANINGS
             if np.isfinite(found.get(name, np.nan))
         }
@@ -127,7 +124,7 @@ def fit_break(drifts: Drift, fit: float) -> tuple[float, float]:
 
 
 def layer_fit_breaks(
-    dynamics: Dynamics, phases: Phases, kind: Kind
+    dynamics: Dynamics, phases: Phases, measure: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the break at perfect fit of each layer after the first, and its rank.
 
@@ -138,7 +135,7 @@ def layer_fit_breaks(
         Breaks (L-1,) and ranks (L-1,); NaN for all layers without a perfect fit, and for a layer
         that has NaN before it or within the window after it.
     """
-    matrices = (dynamics.cka if kind == "cka" else dynamics.regions)[1:]
+    matrices = dynamics.matrices(measure)[1:]
     found = np.full((2, len(matrices)), np.nan)
     drifts = drift(matrices, dynamics.epochs)
     if drifts is not None and phases.fit is not None and phases.fit >= 1:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import get_args
 
 import numpy as np
 
 from repdyn.analysis.drift import LAG, WIDEST
 from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT
-from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, REACH, Kind, compute_scores
+from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, REACH, compute_scores
 from repdyn.records import Curve, Dynamics, FloatArray, IntArray, Phases
+from repdyn.score_key import ScoreKey
 
 NO_FLIPPED = "undefined without label noise: no labels are flipped"
 
@@ -47,28 +47,22 @@ def undefined_phases(curves: Mapping[str, Curve], phases: Phases) -> dict[str, s
 
 
 def undefined_scores(
-    dynamics: Dynamics, phases: Phases, scores: Mapping[str, float]
-) -> dict[str, str]:
-    """Return for each score that the run lacks why, by the names of compute_scores.
+    dynamics: Dynamics, phases: Phases, scores: Mapping[ScoreKey, float]
+) -> dict[ScoreKey, str]:
+    """Return for each score that the run lacks why.
 
     Args:
         dynamics, phases: of the run.
         scores: those that it has.
     """
-    missing = [
-        (kind, stem)
-        for kind in get_args(Kind)
-        for stem in MEANINGS
-        if f"{stem}_{kind}" not in scores
-    ]
+    keys = (ScoreKey(score, measure) for measure in dynamics.similarity for score in MEANINGS)
+    missing = [key for key in keys if key not in scores]
     # earlier versions stored fewer of them
     definable = compute_scores(dynamics, phases) if missing else {}
-    reasons: dict[str, str] = {}
-    for kind, stem in missing:
-        name = f"{stem}_{kind}"
-        matrices = (dynamics.cka if kind == "cka" else dynamics.regions)[1:]
-        why = _why(stem, matrices, dynamics.epochs, phases)
-        reasons[name] = NOT_STORED if name in definable else why
+    reasons: dict[ScoreKey, str] = {}
+    for key in missing:
+        why = _why(key.score, dynamics.matrices(key.measure)[1:], dynamics.epochs, phases)
+        reasons[key] = NOT_STORED if key in definable else why
     return reasons
 
 

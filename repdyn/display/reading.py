@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from repdyn.analysis.undefined import NO_FLIPPED, undefined_phases, undefined_scores
 from repdyn.errors import UserError
 from repdyn.records import Curve, Dynamics, RunRecord
+from repdyn.score_key import ScoreKey
 
 
 def measured(record: RunRecord) -> Dynamics:
@@ -26,8 +27,8 @@ def lacks_label_noise(record: RunRecord) -> bool:
     return "train/acc" in record.curves and "train/acc_noisy" not in record.curves
 
 
-def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str, str]:
-    """Return for each boundary and score that a run lacks why, by name; see dynamics.undefined.
+def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | ScoreKey, str]:
+    """Return for each boundary and score that a run lacks why; see analysis/undefined.py.
 
     Args:
         record: of the run.
@@ -37,9 +38,11 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str, s
     live = record.summary.status in ("RUNNING", "SCHEDULED")
     if live if ended is None else not ended:
         return {"onset": NO_FLIPPED} if lacks_label_noise(record) else {}
-    reasons = undefined_phases(record.curves, record.phases) if record.curves else {}
+    reasons: dict[str | ScoreKey, str] = {}
+    if record.curves:
+        reasons.update(undefined_phases(record.curves, record.phases))
     if record.dynamics is not None:
-        reasons |= undefined_scores(record.dynamics, record.phases, record.scores)
+        reasons.update(undefined_scores(record.dynamics, record.phases, record.scores))
     return reasons
 
 

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from repdyn.records import OUTPUT, Dynamics, FloatArray, IntArray
-
-Kind = Literal["cka", "regions"]
+from repdyn.errors import UserError
+from repdyn.measures.spec import MEASURES, MeasureSpec, spec
+from repdyn.records import Dynamics, FloatArray, IntArray
 
 LOWER, UPPER = 0.01, 0.9
 """Quantiles of the values between different checkpoints that a scale spans."""
 
 FINEST = 1e-4
-"""The smallest 1 - CKA that a scale tells from 0: stored rows are float16, good to 1e-5."""
+"""The smallest distance from 1 that a scale tells from 0: of CKA, stored rows are good to 1e-5."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """One kind of similarity between a run's checkpoints.
+    """One measure of similarity between a run's checkpoints.
 
     Attributes:
-        kind: which.
-        names: of the layers (N), the output after them for regions.
+        measure: which.
+        names: of the layers (N), the output after them where the measure takes it in.
         epochs: of the checkpoints, (E,).
         matrices: (N, E, E).
     """
 
-    kind: Kind
+    measure: MeasureSpec
     names: tuple[str, ...]
     epochs: IntArray
     matrices: FloatArray
@@ -48,24 +47,34 @@ class Similarity:
     def scale(self) -> Scale:
         """Return the scale for all of the matrices."""
         off_diagonal = ~np.eye(len(self.epochs), dtype=bool)
-        return (cka_scale if self.kind == "cka" else regions_scale)(self.matrices[:, off_diagonal])
+        return measure_scale(self.measure, self.matrices[:, off_diagonal])
 
 
-def similarity(dynamics: Dynamics, kind: Kind) -> Similarity:
-    """Return one kind of similarity of what was measured."""
-    if kind == "cka":
-        return Similarity(kind, dynamics.layers, dynamics.epochs, dynamics.cka)
-    matrices = np.concatenate([dynamics.regions, dynamics.output_regions[None]])
-    return Similarity(kind, (*dynamics.layers, OUTPUT), dynamics.epochs, matrices)
+def similarity(dynamics: Dynamics, measure: str) -> Similarity:
+    """Return one measure of similarity of what was measured.
+
+    Raises:
+        UserError: there is no such measure, or the run was measured without it.
+    """
+    found = spec(measure)
+    if measure not in dynamics.similarity:
+        raise UserError(f"the run was measured without {found.long_label}; repdyn analyze adds it")
+    matrices = dynamics.similarity[measure]
+    return Similarity(found, dynamics.names(measure), dynamics.epochs, matrices)
+
+
+def measured_by(dynamics: Dynamics) -> tuple[MeasureSpec, ...]:
+    """Return the measures of a run, in the order in which they are shown."""
+    return tuple(one for name, one in MEASURES.items() if name in dynamics.similarity)
 
 
 @dataclass(frozen=True)
 class Scale:
     """How a similarity is coloured; values beyond its limits take the colour of the limit.
 
-    CKA is coloured evenly in -log10(1 - CKA): early layers stay above .99, late ones fall below .5,
-    and only on the log of the distance does one scale show the structure of both. Shares of points
-    are coloured evenly.
+    CKA and its like are coloured evenly in -log10(1 - s): early layers stay above .99, late ones
+    fall below .5, and only on the log of the distance does one scale show the structure of both.
+    Shares are coloured evenly.
 
     Attributes:
         label: what is coloured, and how, on two lines.
@@ -81,7 +90,7 @@ class Scale:
     logarithmic: bool
 
     def warp(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return values as their colours are spaced, increasing; a CKA of 1 is infinitely far."""
+        """Return values as their colours are spaced, increasing; 1 is then infinitely far."""
         values = np.asarray(values, dtype=np.float64)
         if not self.logarithmic:
             return values
@@ -100,8 +109,13 @@ class Scale:
         return np.asarray((self.warp(inside) - low) / (high - low))
 
 
-def cka_scale(values: FloatArray) -> Scale:
-    """Return the scale of CKA values between different checkpoints; NaN is passed over.
+def measure_scale(measure: MeasureSpec, values: FloatArray) -> Scale:
+    """Return the scale of values between different checkpoints; NaN is passed over."""
+    return (_log_scale if measure.log_distance else _share_scale)(measure.unit, values)
+
+
+def _log_scale(label: str, values: FloatArray) -> Scale:
+    """Return a scale that is even in the log of the distance from 1.
 
     Limits are 1 - d with d of the series 1, .5, .2, .1, .05, ... down to FINEST, just beyond the
     quantiles LOWER and UPPER.
@@ -113,18 +127,15 @@ def cka_scale(values: FloatArray) -> Scale:
     first = min(first, len(series) - 2)
     last = max(min(beyond), first + 1)
     marks = tuple(round(1 - d, 6) for d in series[first : last + 1])
-    label = "CKA\n(colour even in log(1 − CKA))"
     return Scale(label, marks[0], marks[-1], marks, logarithmic=True)
 
 
-def regions_scale(values: FloatArray) -> Scale:
-    """Return the scale of shares of points; from a tenth below the quantile LOWER up to 1."""
+def _share_scale(label: str, values: FloatArray) -> Scale:
+    """Return an even scale of shares; from a tenth below the quantile LOWER up to 1."""
     low, _ = _quantiles(values)
     tenths = min(9, max(0, int(np.floor(10 * low))))
     marks = tuple(t / 10 for t in range(tenths, 11))
-    return Scale(
-        "share of plane points\nwith the same class", marks[0], 1.0, marks, logarithmic=False
-    )
+    return Scale(label, marks[0], 1.0, marks, logarithmic=False)
 
 
 def _quantiles(values: FloatArray) -> tuple[float, float]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+from repdyn.measures.spec import MEASURES
+
+if TYPE_CHECKING:  # numpy is slow to import, and the screen's first frame needs none of it
     from repdyn.records import Interval, Phases, RunSummary
+    from repdyn.score_key import ScoreKey
 
 ACCURACIES = {
     "train/acc": "train",
@@ -102,31 +105,43 @@ def boundaries(phases: Phases) -> dict[str, int]:
     return {PHASES[name]: epoch for name, epoch in phases.markers().items()}
 
 
-def undefined_lines(reasons: Mapping[str, str]) -> list[str]:
+def undefined_lines(reasons: Mapping[str | ScoreKey, str], measures: Collection[str]) -> list[str]:
     """Return a line for each reason: what is undefined for it, then why.
 
     Args:
-        reasons: by the name of a boundary or a score.
+        reasons: by the name of a boundary, or a score.
+        measures: of the run; a score that is undefined for some of them is followed by their names.
     """
-    names: dict[str, list[str]] = {}
+    names: dict[str, list[str | ScoreKey]] = {}
     for name, why in reasons.items():
         names.setdefault(why, []).append(name)
-    return [f"{', '.join(_joined(same))}: {why}" for why, same in names.items()]
+    return [f"{', '.join(_joined(same, measures))}: {why}" for why, same in names.items()]
 
 
-def _joined(names: Sequence[str]) -> list[str]:
-    """Return names in words; a score undefined of both kinds of similarity is named once."""
-    words = []
+def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[str]:
+    """Return names in words, each score once."""
+    words = [PHASES.get(name, name) for name in names if isinstance(name, str)]
+    scores: dict[str, list[str]] = {}
     for name in names:
-        stem, _, kind = name.rpartition("_")
-        other = {"cka": "regions", "regions": "cka"}.get(kind)
-        if other is None:
-            words.append(PHASES.get(name, name))
-        elif f"{stem}_{other}" not in names:
-            words.append(f"{stem.replace('_', ' ')} ({'CKA' if kind == 'cka' else kind})")
-        elif kind == "cka":
-            words.append(stem.replace("_", " "))
+        if not isinstance(name, str):
+            scores.setdefault(name.score, []).append(name.measure)
+    for score, of in scores.items():
+        said = "" if len(of) == len(measures) else f" ({', '.join(map(label, of))})"
+        words.append(f"{score.replace('_', ' ')}{said}")
     return words
+
+
+def by_measure(scores: Mapping[ScoreKey, float]) -> dict[str, dict[str, float]]:
+    """Return scores by their name, then by measure."""
+    rows: dict[str, dict[str, float]] = {}
+    for key, value in scores.items():
+        rows.setdefault(key.score, {})[key.measure] = value
+    return rows
+
+
+def label(measure: str) -> str:
+    """Return what a similarity measure is called in tables."""
+    return MEASURES[measure].label if measure in MEASURES else plain(measure)
 
 
 def spanned(epoch: int, interval: Interval | None) -> str:

@@ -34,6 +34,7 @@ from repdyn.measures.regions import (
     planes_through,
 )
 from repdyn.measures.rows import Row
+from repdyn.measures.spec import CKA, REGIONS
 from repdyn.records import OUTPUT, ClassArray, Dynamics, LabelMaps, class_dtype
 from repdyn.settings.schema import MeasureConfig
 
@@ -216,9 +217,10 @@ class Recorder:
         return Dynamics(
             layers=tuple(layer.name for layer in self.layers),
             epochs=np.array(self._epochs, dtype=np.int64),
-            cka=np.stack([growing.matrix for growing in self._cka]),
-            regions=self._regions[:-1].astype(np.float32),
-            output_regions=self._regions[-1].astype(np.float32),
+            similarity={
+                CKA.name: np.stack([growing.matrix for growing in self._cka]),
+                REGIONS.name: self._regions.astype(np.float32),
+            },
             probe_acc=np.array(self._probe_acc, dtype=np.float32).reshape(e, -1, 3).swapaxes(0, 1),
             fragmentation=np.array(self._fragmentation, dtype=np.float32).reshape(e, -1).T,
             areas=np.array(self._areas, dtype=np.float32).reshape(e, -1, k).swapaxes(0, 1),

@@ -12,15 +12,13 @@ import numpy as np
 from repdyn.analysis.findings import Effect, Finding
 from repdyn.analysis.verdicts import MOST_SEEDS
 from repdyn.display.wording import NO_RUN, NOT_TESTABLE, plain
+from repdyn.measures.spec import MEASURES
 from repdyn.records import FloatArray, IntArray, RunRecord
 from repdyn.report.export import json_text
+from repdyn.score_key import ScoreKey
 
 BOUNDARIES = ("onset", "fit", "test_min", "test_peak")
 """Rows of a table of runs that are epochs."""
-
-
-KIND_WORDS = {"cka": "CKA", "regions": "regions"}
-"""Kinds of similarity that scores are taken on, by the end of the score's name."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +77,9 @@ class Group:
         found = (getattr(run.phases, boundary) for run in self.runs)
         return [float(epoch) for epoch in found if epoch is not None]
 
-    def scores(self, name: str) -> list[float]:
+    def scores(self, key: ScoreKey) -> list[float]:
         """Return a score in the runs that have it."""
-        return [run.scores[name] for run in self.runs if name in run.scores]
+        return [run.scores[key] for run in self.runs if key in run.scores]
 
 
 def groups(comparison: Comparison) -> list[Group]:
@@ -101,9 +99,15 @@ def label(run: RunRecord, varied: Sequence[str]) -> str:
 
 
 def score_names(comparison: Comparison) -> list[str]:
-    """Return the names of the scores that any of the runs has, without their kind."""
-    stems = (name.rpartition("_")[0] for run in comparison.runs for name in run.scores)
-    return list(dict.fromkeys(stems))
+    """Return the names of the scores that any of the runs has."""
+    names = (key.score for run in comparison.runs for key in run.scores)
+    return list(dict.fromkeys(names))
+
+
+def measures_of(comparison: Comparison) -> list[str]:
+    """Return the similarity measures that any of the runs has scores of, in order."""
+    found = {key.measure for run in comparison.runs for key in run.scores}
+    return [name for name in MEASURES if name in found]
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -206,11 +210,12 @@ def as_json(comparison: Comparison) -> str:
 
 def as_csv(comparison: Comparison) -> str:
     """Return a row a run: what it is, its phase boundaries and its scores."""
-    names = sorted({name for run in comparison.runs for name in run.scores})
+    keys = sorted({key for run in comparison.runs for key in run.scores}, key=lambda key: key.name)
     settings: tuple[str, ...] = ("arch", "opt", "lr", "dataset", "label_noise", "seed", "data_seed")
     settings += tuple(name for name in comparison.varied if name not in settings)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    names = [key.name for key in keys]
     writer.writerow(["run_id", "name", *settings, *BOUNDARIES, *names])
     for run in comparison.runs:
         summary = run.summary
@@ -221,7 +226,7 @@ def as_csv(comparison: Comparison) -> str:
                 plain(summary.name),
                 *(plain(summary.params.get(name, "")) for name in settings),
                 *("" if epoch is None else epoch for epoch in epochs),
-                *(f"{run.scores[name]:.5g}" if name in run.scores else "" for name in names),
+                *(f"{run.scores[key]:.5g}" if key in run.scores else "" for key in keys),
             ]
         )
     return out.getvalue()

@@ -12,12 +12,12 @@ from rich.text import Text
 
 from repdyn.analysis.findings import Finding
 from repdyn.display.heatmap import Heatmaps, Panel
-from repdyn.display.similarity import cka_scale
-from repdyn.display.wording import PHASES, plain
+from repdyn.display.similarity import measure_scale
+from repdyn.display.wording import PHASES, label, plain
 from repdyn.errors import UserError
+from repdyn.measures.spec import PRIMARY
 from repdyn.report.comparison import (
     BOUNDARIES,
-    KIND_WORDS,
     Comparison,
     CrossCka,
     Group,
@@ -25,11 +25,13 @@ from repdyn.report.comparison import (
     effect_words,
     finding_words,
     groups,
+    measures_of,
     numbers,
     score_names,
     spread,
     untestable_words,
 )
+from repdyn.score_key import ScoreKey
 
 VERDICT_STYLES = {"supported": "bold green", "refuted": "bold red", "undecided": "yellow"}
 
@@ -75,10 +77,10 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
         if any(found):
             table.add_row(PHASES[name], *(spread(epochs, 0) for epochs in found))
     for stem in score_names(comparison):
-        for kind, word in KIND_WORDS.items():
-            values = [group.scores(f"{stem}_{kind}") for group in shown]
+        for measure in measures_of(comparison):
+            values = [group.scores(ScoreKey(stem, measure)) for group in shown]
             if any(values):
-                table.add_row(f"{stem} {word}", *(spread(v, 2) for v in values))
+                table.add_row(f"{stem} {label(measure)}", *(spread(v, 2) for v in values))
     return table
 
 
@@ -91,7 +93,7 @@ def _finding(finding: Finding) -> RenderableType:
         table.add_column()
     for effect in finding.effects:
         if effect.values:
-            row = (effect.score, effect.contrast, numbers(effect), counts(effect))
+            row = (effect.score.name, effect.contrast, numbers(effect), counts(effect))
             style = "" if effect.counted else "dim"
             table.add_row(*(Text(cell, style) for cell in (*row, effect_words(effect))))
     shown = (table,) if table.row_count else ()
@@ -103,7 +105,7 @@ def _untestable(finding: Finding) -> list[str]:
     found: dict[str, list[str]] = {}
     for effect in finding.effects:
         if effect.untestable:
-            found.setdefault(untestable_words(effect), []).append(effect.score)
+            found.setdefault(untestable_words(effect), []).append(effect.score.name)
     return [f"{', '.join(scores)}: {why}" for why, scores in found.items()]
 
 
@@ -117,7 +119,7 @@ def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
         at = int(np.flatnonzero(cross.epochs == epoch)[0])
     parts: list[RenderableType] = []
     same = cross.same_layers()
-    scale = cka_scale(cross.values)
+    scale = measure_scale(PRIMARY, cross.values)
     if same is not None:
         title = "CKA of each layer with itself in the other run"
         rows = Heatmaps(

@@ -10,7 +10,9 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from repdyn.display.reading import undefined
+from repdyn.measures.spec import MEASURES
 from repdyn.records import Dynamics, RunRecord
+from repdyn.score_key import ScoreKey
 
 DIGITS = 5
 """Significant digits; a stored CKA is good to about as many."""
@@ -19,20 +21,26 @@ DIGITS = 5
 def as_json(record: RunRecord) -> str:
     """Return all numbers of a run as JSON.
 
-    The keys are `summary`, the fields of Dynamics (null before the first checkpoint), `curves`,
-    `phases`, `scores` and `undefined`, the reasons by the names of the boundaries and scores that the
+    The keys are `summary`, the fields of Dynamics (null before the first checkpoint), in which a
+    measure's matrices stand under its own name, `curves`, `phases`, `scores` and `undefined`, the reasons by the names of the boundaries and scores that the
     run lacks. Arrays are nested lists of numbers with DIGITS significant digits; NaN
     and infinity are null.
     """
     run = {
         "summary": record.summary,
-        **{field.name: getattr(record.dynamics, field.name, None) for field in fields(Dynamics)},
+        **_measured(record.dynamics),
         "curves": record.curves,
         "phases": record.phases,
         "scores": record.scores,
         "undefined": undefined(record),
     }
     return json_text(run)
+
+
+def _measured(dynamics: Dynamics | None) -> dict[str, object]:
+    names = [field.name for field in fields(Dynamics) if field.name != "similarity"]
+    found: dict[str, object] = {name: getattr(dynamics, name, None) for name in names}
+    return found | dict(dynamics.similarity if dynamics is not None else dict.fromkeys(MEASURES))
 
 
 def json_text(value: object) -> str:
@@ -44,6 +52,8 @@ def plain_json(value: object) -> object:
     """Return the value as JSON's own types: numbers to DIGITS digits, NaN as None."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    if isinstance(value, ScoreKey):
+        return value.name
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, np.ndarray):
@@ -51,7 +61,7 @@ def plain_json(value: object) -> object:
     if is_dataclass(value):
         return {field.name: plain_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain_json(item) for key, item in value.items()}
+        return {str(plain_json(key)): plain_json(item) for key, item in value.items()}
     if isinstance(value, Iterable):
         return [plain_json(item) for item in value]
     raise TypeError(f"no JSON for {type(value).__name__}")

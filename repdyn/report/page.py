@@ -11,20 +11,21 @@ from platform import python_version
 from repdyn.analysis.findings import CHANCE, Effect, Finding
 from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MARGINS, POWER, SHARE_MARGIN
-from repdyn.display.wording import PHASES, noise, plain
+from repdyn.display.wording import PHASES, label, noise, plain
 from repdyn.report.comparison import (
     BOUNDARIES,
-    KIND_WORDS,
     Comparison,
     counts,
     effect_words,
     finding_words,
     groups,
+    measures_of,
     numbers,
     score_names,
     spread,
     untestable_words,
 )
+from repdyn.score_key import ScoreKey
 
 CAPTIONS = {
     "scores": "Each run's scores, a dot a run, and the mean of each group, a bar.",
@@ -112,8 +113,8 @@ def _finding(finding: Finding) -> str:
 
 def _effect(effect: Effect) -> Sequence[str]:
     if effect.untestable:
-        return effect.score, effect.contrast, "–", "–", untestable_words(effect)
-    return effect.score, effect.contrast, numbers(effect), counts(effect), effect_words(effect)
+        return effect.score.name, effect.contrast, "–", "–", untestable_words(effect)
+    return effect.score.name, effect.contrast, numbers(effect), counts(effect), effect_words(effect)
 
 
 def _notes(notes: Sequence[str]) -> str:
@@ -130,9 +131,12 @@ def _numbers(comparison: Comparison) -> str:
     ]
     for stem in score_names(comparison):
         rows += [
-            (f"{stem}, {word}", *(spread(group.scores(f"{stem}_{kind}"), 2) for group in shown))
-            for kind, word in KIND_WORDS.items()
-            if any(group.scores(f"{stem}_{kind}") for group in shown)
+            (
+                f"{stem}, {label(measure)}",
+                *(spread(group.scores(ScoreKey(stem, measure)), 2) for group in shown),
+            )
+            for measure in measures_of(comparison)
+            if any(group.scores(ScoreKey(stem, measure)) for group in shown)
         ]
     even = len({len(group.runs) for group in shown}) == 1
     heads = (g.label if even else f"{g.label} ({_seeds(len(g.runs))})" for g in shown)

@@ -11,16 +11,18 @@ from rich.text import Text
 from repdyn.analysis.scores import MEANINGS
 from repdyn.display.heatmap import Heatmaps, Panel
 from repdyn.display.reading import last_epoch, undefined, value_at
-from repdyn.display.similarity import Kind, similarity
+from repdyn.display.similarity import measured_by, similarity
 from repdyn.display.wording import (
     ACCURACIES,
     NO_CHANGES,
     PHASES,
     accuracy,
     boundaries,
+    by_measure,
     duration,
     going_on,
     joint_changes,
+    label,
     lacks_changes,
     layer_changes,
     plain,
@@ -29,13 +31,11 @@ from repdyn.display.wording import (
     undefined_lines,
 )
 from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
-from repdyn.report.comparison import KIND_WORDS
 from repdyn.report.export import as_json
 from repdyn.report.runs import runs_table, status
+from repdyn.score_key import ScoreKey
 
 __all__ = ["as_json", "runs_table", "show", "summary"]
-
-HEATMAPS: dict[str, Kind] = {"CKA": "cka", "decision regions": "regions"}
 
 
 def show(record: RunRecord) -> RenderableType:
@@ -56,7 +56,7 @@ def show(record: RunRecord) -> RenderableType:
     if record.scores:
         parts.append(_section("Scores", _scores(record)))
     if missing := undefined(record):
-        parts.append(_section("Undefined", _undefined(missing)))
+        parts.append(_section("Undefined", _undefined(record, missing)))
     if record.phases.spikes:
         parts.append(_spikes(record.phases))
     if record.dynamics is not None:
@@ -68,8 +68,8 @@ def summary(record: RunRecord) -> RenderableType:
     """Return what to know at the end of a training: final accuracies, phases, scores."""
     phases = [f"{name} {epoch}" for name, epoch in _boundaries(record).items()]
     final = [
-        f"{label} {accuracy(value_at(record.curves.get(name), last_epoch(record)))}"
-        for name, label in ACCURACIES.items()
+        f"{word} {accuracy(value_at(record.curves.get(name), last_epoch(record)))}"
+        for name, word in ACCURACIES.items()
         if name in record.curves
     ]
     table = Table.grid(padding=(0, 2))
@@ -80,14 +80,15 @@ def summary(record: RunRecord) -> RenderableType:
     if record.scores:
         table.add_row(Text("scores"), _scores(record))
     if missing := undefined(record, ended=True):
-        table.add_row(Text("undefined"), _undefined(missing))
+        table.add_row(Text("undefined"), _undefined(record, missing))
     if record.phases.spikes:
         table.add_row(Text("beware"), _spikes(record.phases))
     return table
 
 
-def _undefined(reasons: Mapping[str, str]) -> RenderableType:
-    return Group(*(Text(plain(line)) for line in undefined_lines(reasons)))
+def _undefined(record: RunRecord, reasons: Mapping[str | ScoreKey, str]) -> RenderableType:
+    measures = () if record.dynamics is None else record.dynamics.similarity
+    return Group(*(Text(plain(line)) for line in undefined_lines(reasons, measures)))
 
 
 def _spikes(phases: Phases) -> Text:
@@ -121,9 +122,9 @@ def _section(title: str, body: RenderableType) -> RenderableType:
 
 
 def _heatmaps(record: RunRecord, dynamics: Dynamics) -> Heatmaps:
-    shown = {title: similarity(dynamics, kind) for title, kind in HEATMAPS.items()}
-    panels = [Panel(title, kind.to_last(), kind.scale()) for title, kind in shown.items()]
-    names = max((kind.names for kind in shown.values()), key=len)
+    shown = [similarity(dynamics, one.name) for one in measured_by(dynamics)]
+    panels = [Panel(one.measure.long_label, one.to_last(), one.scale()) for one in shown]
+    names = max((one.names for one in shown), key=len)
     markers = {
         name: epoch
         for name, epoch in (("onset", record.phases.onset), ("fit", record.phases.fit))
@@ -143,7 +144,7 @@ def _boundaries(record: RunRecord) -> dict[str, str]:
 
 def _key_epochs(record: RunRecord) -> RenderableType:
     there = {
-        label: record.curves[name] for name, label in ACCURACIES.items() if name in record.curves
+        word: record.curves[name] for name, word in ACCURACIES.items() if name in record.curves
     }
     table = _table("", "epoch", *there)
     table.columns[1].justify = "left"  # its intervals would push the epochs apart
@@ -156,17 +157,14 @@ def _key_epochs(record: RunRecord) -> RenderableType:
 
 
 def _scores(record: RunRecord) -> Table:
-    """Return a row for each score, with a column for each kind of similarity it is taken on."""
-    rows: dict[str, dict[str, float]] = {}
-    for name, value in record.scores.items():
-        kind = next((kind for kind in KIND_WORDS if name.endswith(f"_{kind}")), "")
-        rows.setdefault(name.removesuffix(f"_{kind}"), {})[kind] = value
-    kinds = [kind for kind in ("", *KIND_WORDS) if any(kind in row for row in rows.values())]
-    table = _table("", *(KIND_WORDS.get(kind, "value") for kind in kinds))
+    """Return a row for each score, with a column for each measure that it is taken on."""
+    rows = by_measure(record.scores)
+    measures = list(dict.fromkeys(key.measure for key in record.scores))
+    table = _table("", *map(label, measures))
     table.add_column("", style="dim")
-    for stem, row in rows.items():
-        values = [f"{row[kind]:.3f}" if kind in row else "" for kind in kinds]
-        table.add_row(Text(plain(stem)), *values, Text(MEANINGS.get(stem, "")))
+    for score, row in rows.items():
+        values = [f"{row[one]:.3f}" if one in row else "" for one in measures]
+        table.add_row(Text(plain(score)), *values, Text(MEANINGS.get(score, "")))
     return table
 
 

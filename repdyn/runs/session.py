@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TypedDict, Unpack
 
@@ -342,28 +342,14 @@ def load_past(store: StoreConfig, run_id: str, before: int) -> Past | None:
     record = load_run(store, run_id)
     if record.dynamics is None:
         return None
-    dynamics = _before(record.dynamics, before)
+    done = int((record.dynamics.epochs < before).sum())  # what follows is measured again
+    dynamics = record.dynamics.at_checkpoints(slice(done))
     checkpoints = (_checkpoint(store, run_id, int(step)) for step in dynamics.epochs)
     return Past(dynamics, checkpoints, record.curves)
 
 
 def _checkpoint(store: StoreConfig, run_id: str, step: int) -> tuple[list[Row], LabelMaps]:
     return list(load_rows(store, run_id, step)), load_label_maps(store, run_id, step)
-
-
-def _before(dynamics: Dynamics, step: int) -> Dynamics:
-    """Return what was measured before a step: what follows is measured again."""
-    e = int((dynamics.epochs < step).sum())
-    return replace(
-        dynamics,
-        epochs=dynamics.epochs[:e],
-        cka=dynamics.cka[:, :e, :e],
-        regions=dynamics.regions[:, :e, :e],
-        output_regions=dynamics.output_regions[:e, :e],
-        probe_acc=dynamics.probe_acc[:, :e],
-        fragmentation=dynamics.fragmentation[:, :e],
-        areas=dynamics.areas[:, :e],
-    )
 
 
 def _tags(recorder: Recorder) -> dict[str, str]:

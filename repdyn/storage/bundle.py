@@ -19,15 +19,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from repdyn.errors import UserError
-from repdyn.records import (
-    Curve,
-    FloatArray,
-    IntArray,
-    LabelMaps,
-    PlaneSet,
-    RunRecord,
-    RunSummary,
-)
+from repdyn.records import Curve, FloatArray, IntArray, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.score_key import ScoreKey
 from repdyn.storage import codec, schema
 from repdyn.storage.decoding import damaged, opened_zip, read_json, read_member
 
@@ -72,7 +65,7 @@ def _files(
     files: dict[str, bytes | str] = {
         SUMMARY: json.dumps(dataclasses.asdict(record.summary)),
         CURVES: json.dumps(curves),
-        SCORES: json.dumps(dict(record.scores)),
+        SCORES: json.dumps({key.name: value for key, value in record.scores.items()}),
         schema.PHASES: codec.encode_phases(record.phases, record.dynamics.layers),
         schema.PLANES: codec.encode_planes(_drawn(planes)),
     }
@@ -88,6 +81,10 @@ def _drawn(planes: PlaneSet) -> PlaneSet:
     names = ("anchors", "labels", "true_labels", "kinds", "coords", "extent")
     kept = {name: getattr(planes, name)[planes.fine] for name in names}
     return replace(planes, **kept, fine=np.arange(len(planes.fine)))
+
+
+def _known_scores(values: Mapping[str, float]) -> dict[ScoreKey, float]:
+    return {key: values[key.name] for key in schema.SCORES.values() if key.name in values}
 
 
 class Bundle:
@@ -123,7 +120,7 @@ class Bundle:
             dynamics,
             _curves(self._json(run, CURVES)),
             phases,
-            _mapping(SCORES, self._json(run, SCORES), float | int),
+            _known_scores(_mapping(SCORES, self._json(run, SCORES), float | int)),
         )
 
     def planes(self, run: str) -> PlaneSet:

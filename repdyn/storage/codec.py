@@ -18,11 +18,14 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from repdyn.measures.spec import MEASURES
 from repdyn.records import (
+    CHECKPOINT,
+    CLASS,
     MOST_CLASSES,
     OUTPUT,
+    OUTPUT_TOO,
     PLANE_KINDS,
-    PROBE_SPLITS,
     Dynamics,
     Interval,
     LabelMaps,
@@ -32,26 +35,25 @@ from repdyn.records import (
 from repdyn.storage.decoding import Kind, damaged, read_json, read_npy, read_npz
 from repdyn.storage.schema import (
     ARRAY_BYTES,
+    ARRAYS,
     BOUNDS,
-    CHECKPOINT_SIDE,
-    CLASS_SIDE,
     DYNAMICS,
     DYNAMICS_BYTES,
     EPOCHS,
     EPOCHS_BYTES,
-    LAYER_SIDE,
     LAYERS,
     LAYERS_BYTES,
     MOST_EPOCHS,
     MOST_LAYERS,
     NAME_LENGTH,
     NEWER,
-    OUTPUT_SIDE,
+    OUTPUT_APART,
     PHASES,
     PLANES,
     SHAPES,
     SHARE,
     dynamics_bytes,
+    sides_of,
 )
 
 Read = Callable[[str, int], bytes]
@@ -61,8 +63,10 @@ Read = Callable[[str, int], bytes]
 def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
     """Yield paths and contents in the order in which to write them: epochs last."""
     yield LAYERS, json.dumps(dynamics.layers).encode()
-    for name in SHAPES:
-        yield f"{DYNAMICS}/{name}.npy", _npy(getattr(dynamics, name).astype(np.float32))
+    for name, matrices in dynamics.similarity.items():
+        yield _path(name), _npy(matrices.astype(np.float32))
+    for name in ARRAYS:
+        yield _path(name), _npy(getattr(dynamics, name).astype(np.float32))
     yield EPOCHS, _npy(dynamics.epochs.astype(np.int64))
 
 
@@ -70,10 +74,11 @@ def decode_dynamics(read: Read) -> Dynamics:
     """Return the dynamics up to the last checkpoint that all files have.
 
     The files are replaced one by one while a run trains, but grow only, so the part that all of
-    them have is whole.
+    them have is whole. A measure without a file is one that the run was not measured with.
 
     Raises:
         UserError: a file is damaged or does not fit the others.
+        FileNotFoundError: a file that every run has is not there.
     """
     layers = decode_layers(read)
     epochs = read_npy(EPOCHS, read(EPOCHS, EPOCHS_BYTES), (np.int64, 1))
@@ -81,13 +86,20 @@ def decode_dynamics(read: Read) -> Dynamics:
         raise damaged(EPOCHS, "epochs that do not increase from 0")
     if dynamics_bytes(len(layers), len(epochs), classes=2) > DYNAMICS_BYTES:
         raise damaged(EPOCHS, f"{len(epochs):,} checkpoints of {len(layers):,} layers are too many")
-    arrays = {name: _decode_array(name, read, len(layers), len(epochs)) for name in SHAPES}
-    e = min(len(epochs), *(array.shape[_epoch_axes(name)[0]] for name, array in arrays.items()))
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in SHAPES:
+        try:
+            arrays[name] = _decode_array(name, read, len(layers), len(epochs))
+        except FileNotFoundError:
+            if name in ARRAYS:
+                raise
+    e = min(len(epochs), *(a.shape[_epoch_axes(name)[0]] for name, a in arrays.items()))
     for name in arrays:
         for axis in _epoch_axes(name):
             if arrays[name].shape[axis] > e:  # a copy of what is whole would take as much again
                 arrays[name] = arrays[name].take(range(e), axis=axis)
-    return Dynamics(layers=layers, epochs=epochs[:e], **arrays)
+    similarity = {name: arrays.pop(name) for name in MEASURES if name in arrays}
+    return Dynamics(layers=layers, epochs=epochs[:e], similarity=similarity, **arrays)
 
 
 def decode_layers(read: Read) -> tuple[str, ...]:
@@ -107,28 +119,56 @@ def decode_layers(read: Read) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _path(name: str) -> str:
+    return f"{DYNAMICS}/{name}.npy"
+
+
 def _decode_array(name: str, read: Read, layers: int, checkpoints: int) -> NDArray[Any]:
     """Read one of the arrays of the dynamics, no larger than so many layers make it."""
-    path, shape = f"{DYNAMICS}/{name}.npy", SHAPES[name]
-    sides: dict[str | int, int] = {LAYER_SIDE: layers, OUTPUT_SIDE: layers + 1}
-    largest = sides | {CHECKPOINT_SIDE: checkpoints + NEWER, CLASS_SIDE: MOST_CLASSES}
-    values = math.prod(largest.get(side, len(PROBE_SPLITS)) for side in shape)
+    shape = SHAPES[name]
+    array = _read_array(_path(name), shape, read, layers, checkpoints, also=(layers,))
+    if shape[0] == OUTPUT_TOO and len(array) == layers:  # schema 1
+        apart = _path(OUTPUT_APART.format(name))
+        try:
+            last = _read_array(apart, shape[1:], read, layers, checkpoints)
+        except FileNotFoundError:
+            raise damaged(_path(name), f"no matrix of the output, nor {apart}") from None
+        if not _within(last, BOUNDS.get(name, SHARE)):
+            raise damaged(apart, "values that it cannot have")
+        e = min(array.shape[1], last.shape[0])
+        array = np.concatenate([array[:, :e, :e], last[None, :e, :e]])
+    if not _within(array, BOUNDS.get(name, SHARE)):
+        raise damaged(_path(name), "values that it cannot have")
+    return array
+
+
+def _read_array(
+    path: str,
+    shape: tuple[str, ...],
+    read: Read,
+    layers: int,
+    checkpoints: int,
+    also: tuple[int, ...] = (),
+) -> NDArray[Any]:
+    """Read an array with these axes; `also` are lengths that its first may have besides."""
+    sides = sides_of(layers)
+    largest = sides | {CHECKPOINT: checkpoints + NEWER, CLASS: MOST_CLASSES}
+    values = math.prod(largest[side] for side in shape)
     most = 2**10 + np.dtype(np.float32).itemsize * values
-    if CLASS_SIDE in shape:  # what the others leave: how many classes there are is not known before
+    if CLASS in shape:  # what the others leave: how many classes there are is not known before
         left = DYNAMICS_BYTES - dynamics_bytes(layers, checkpoints, classes=0)
         most = min(most, 2**10 + left)
     array = read_npy(path, read(path, most), (np.float32, len(shape)))
-    for side, length in zip(shape, array.shape, strict=True):
-        wanted = side if isinstance(side, int) else sides.setdefault(side, length)
-        if length != wanted:
+    for axis, (side, length) in enumerate(zip(shape, array.shape, strict=True)):
+        if axis == 0 and len(shape) == 3 and shape[1] == shape[2] and length in also:
+            continue
+        if length != sides.setdefault(side, length):
             raise damaged(path, f"shape {array.shape} for {layers} layers")
-    if not _within(array, BOUNDS.get(name, SHARE)):
-        raise damaged(path, "values that it cannot have")
     return array
 
 
 def _epoch_axes(name: str) -> list[int]:
-    return [axis for axis, side in enumerate(SHAPES[name]) if side == CHECKPOINT_SIDE]
+    return [axis for axis, side in enumerate(SHAPES[name]) if side == CHECKPOINT]
 
 
 def _within(array: NDArray[Any], bounds: tuple[float, float]) -> bool:
@@ -143,17 +183,13 @@ def _within(array: NDArray[Any], bounds: tuple[float, float]) -> bool:
 def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
     """Return MLflow's metrics of the last checkpoint, by layer; NaN ones are left out."""
     metrics: dict[str, float] = {}
-    many = len(dynamics.epochs) > 1
-    names = (*dynamics.layers, OUTPUT)
-    for i, layer in enumerate(names):
-        metrics[f"fragmentation/{layer}"] = float(dynamics.fragmentation[i, -1])
-        if many:
-            regions = dynamics.output_regions if layer == OUTPUT else dynamics.regions[i]
-            metrics[f"regions_prev/{layer}"] = float(regions[-1, -2])
-    for i, layer in enumerate(dynamics.layers):
-        metrics[f"probe_acc/{layer}"] = float(dynamics.probe_acc[i, -1, 0])
-        if many:
-            metrics[f"cka_prev/{layer}"] = float(dynamics.cka[i, -1, -2])
+    for layer, value in zip((*dynamics.layers, OUTPUT), dynamics.fragmentation[:, -1], strict=True):
+        metrics[f"fragmentation/{layer}"] = float(value)
+    for layer, value in zip(dynamics.layers, dynamics.probe_acc[:, -1, 0], strict=True):
+        metrics[f"probe_acc/{layer}"] = float(value)
+    for measure, matrices in dynamics.similarity.items() if len(dynamics.epochs) > 1 else ():
+        for layer, value in zip(dynamics.names(measure), matrices[:, -1, -2], strict=True):
+            metrics[f"{measure}_prev/{layer}"] = float(value)
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 

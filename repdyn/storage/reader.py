@@ -169,9 +169,7 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
     with _naming(summary):
         phases = _phases(found, dynamics) or find_phases(curves, None)
     scores = {
-        name.removeprefix(SCORE): value
-        for name, value in summary.metrics.items()
-        if name.startswith(SCORE)
+        key: summary.metrics[name] for name, key in schema.SCORES.items() if name in summary.metrics
     }
     return RunRecord(summary, dynamics, curves, phases, scores)
 
@@ -179,7 +177,7 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
 def load_curves(options: StoreConfig, summary: RunSummary) -> dict[str, Curve]:
     """Read the per-epoch metrics of a run; those by layer are in its dynamics."""
     client = connect_existing(options)
-    skipped = (PHASE, SCORE, *(f"{name}/" for name in schema.LAYER_METRICS))
+    skipped = (PHASE, schema.SCORE, *(f"{name}/" for name in schema.LAYER_METRICS))
     with one_line(tracking_uri(options)):
         return {
             name: _curve(client.get_metric_history(summary.run_id, name))

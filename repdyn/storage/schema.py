@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
 import numpy as np
 
-from repdyn.records import PROBE_SPLITS
+from repdyn.analysis.scores import MEANINGS
+from repdyn.measures.spec import MEASURES
+from repdyn.records import CHECKPOINT, CLASS, LAYER, OUTPUT_TOO, PROBE_SPLITS, SPLIT, Dynamics
+from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import MOST_CHECKPOINTS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_TAG = "repdyn.schema"
 LAYERS_TAG = "repdyn.layers"
 FAMILY_TAG = "repdyn.family"
@@ -52,31 +56,41 @@ NAME_LENGTH = 256
 NEWER = 64
 """Checkpoints that a run which trains may add while its files are read one after the other."""
 
-LAYER_SIDE, OUTPUT_SIDE, CHECKPOINT_SIDE, CLASS_SIDE = (
-    "layers",
-    "layers and the output",
-    "checkpoints",
-    "classes",
-)
-SHAPES: Mapping[str, tuple[str | int, ...]] = {
-    "cka": (LAYER_SIDE, CHECKPOINT_SIDE, CHECKPOINT_SIDE),
-    "regions": (LAYER_SIDE, CHECKPOINT_SIDE, CHECKPOINT_SIDE),
-    "output_regions": (CHECKPOINT_SIDE, CHECKPOINT_SIDE),
-    "probe_acc": (LAYER_SIDE, CHECKPOINT_SIDE, len(PROBE_SPLITS)),
-    "fragmentation": (OUTPUT_SIDE, CHECKPOINT_SIDE),
-    "areas": (OUTPUT_SIDE, CHECKPOINT_SIDE, CLASS_SIDE),
+_MATRICES: Mapping[str, tuple[str, ...]] = {
+    name: (OUTPUT_TOO if one.includes_output else LAYER, CHECKPOINT, CHECKPOINT)
+    for name, one in MEASURES.items()
 }
-"""Of the float32 arrays of the dynamics; the number of checkpoints may differ while one writes."""
+ARRAYS: Mapping[str, tuple[str, ...]] = {
+    one.name: one.metadata["dims"]
+    for one in dataclasses.fields(Dynamics)
+    if one.name in ("probe_acc", "fragmentation", "areas")
+}
+SHAPES: Mapping[str, tuple[str, ...]] = {**_MATRICES, **ARRAYS}
+"""Axes of the float32 arrays of the dynamics, a file each: the measures' matrices first. How many
+checkpoints there are may differ while one writes."""
+
+OUTPUT_APART = "output_{}"
+"""Until schema 1 the matrix of the output, where a measure takes it in, lay in a file of its own."""
 
 _ROUNDING = 1e-3
 BOUNDS: Mapping[str, tuple[float, float]] = {
-    "cka": (-1 - _ROUNDING, 1 + _ROUNDING),
+    **{
+        name: (one.bounds[0] - _ROUNDING, one.bounds[1] + _ROUNDING)
+        for name, one in MEASURES.items()
+    },
     "fragmentation": (0, 1e9),
 }
 SHARE = (-_ROUNDING, 1 + _ROUNDING)
 """Bounds of the other arrays' values."""
 
-LAYER_METRICS = ("probe_acc", "fragmentation", "cka_prev", "regions_prev")
+LAYER_METRICS = ("probe_acc", "fragmentation", *(f"{name}_prev" for name in MEASURES))
+
+SCORE = "score/"
+SCORES: Mapping[str, ScoreKey] = {
+    f"{SCORE}{key.name}": key
+    for key in (ScoreKey(score, measure) for measure in MEASURES for score in MEANINGS)
+}
+"""The metrics that hold scores: looked up, never taken apart."""
 
 
 def label_maps_path(epoch: int) -> str:
@@ -99,13 +113,13 @@ def figure_path(name: str) -> str:
     return f"figures/{name}.png"
 
 
+def sides_of(layers: int) -> dict[str, int]:
+    """Return the lengths of the axes that are known of so many layers."""
+    return {LAYER: layers, OUTPUT_TOO: layers + 1, SPLIT: len(PROBE_SPLITS)}
+
+
 def dynamics_bytes(layers: int, checkpoints: int, classes: int) -> int:
     """Return the bytes that the matrices of so many layers, checkpoints and classes take."""
-    sides: dict[str | int, int] = {
-        LAYER_SIDE: layers,
-        OUTPUT_SIDE: layers + 1,
-        CHECKPOINT_SIDE: checkpoints,
-        CLASS_SIDE: classes,
-    }
-    values = (math.prod(sides.get(side, len(PROBE_SPLITS)) for side in s) for s in SHAPES.values())
+    sides = sides_of(layers) | {CHECKPOINT: checkpoints, CLASS: classes}
+    values = (math.prod(sides[side] for side in shape) for shape in SHAPES.values())
     return np.dtype(np.float32).itemsize * sum(values)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from repdyn.errors import UnsentError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.redaction import redact_uris, without_secrets
+from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import (
     MOST_EXPERIMENT_CHARACTERS,
     MOST_RUN_CHARACTERS,
@@ -275,12 +276,16 @@ class RunWriter:
         self.put(schema.rows_path(epoch), codec.encode_rows(rows))
 
     def log_phases(
-        self, phases: Phases, scores: Mapping[str, float], layers: tuple[str, ...]
+        self, phases: Phases, scores: Mapping[ScoreKey, float], layers: tuple[str, ...]
     ) -> None:
         """Store phases as an artifact, their epochs and the scores as metrics of the run."""
         self.put(schema.PHASES, codec.encode_phases(phases, layers))
         values = {f"phase/{name}": float(epoch) for name, epoch in phases.markers().items()}
-        values |= {f"score/{name}": value for name, value in scores.items() if np.isfinite(value)}
+        values |= {
+            f"{schema.SCORE}{key.name}": value
+            for key, value in scores.items()
+            if np.isfinite(value)
+        }
         self.log_metrics(0, values)
 
     def log_state(self, content: bytes) -> None:

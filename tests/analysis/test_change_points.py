@@ -266,7 +266,7 @@ SPEEDS = [leaping(12, 0.02), leaping(12, 0.01), leaping(100, 0.02), leaping(100,
 @given(order=st.permutations(range(len(SPEEDS))))
 @settings(max_examples=10, deadline=None)
 def test_the_order_of_layers_does_not_matter(order: list[int]) -> None:
-    layers = dynamics(SPEEDS).cka[1:]
+    layers = dynamics(SPEEDS).similarity["cka"][1:]
     expected = joint_change_points(layers, EPOCHS).epochs
     assert len(expected) == 2
     assert joint_change_points(layers[order], EPOCHS).epochs == expected
@@ -275,7 +275,7 @@ def test_the_order_of_layers_does_not_matter(order: list[int]) -> None:
 @given(factor=st.integers(2, 50))
 @settings(max_examples=10, deadline=None)
 def test_epochs_that_are_all_multiplied_multiply_what_is_found(factor: int) -> None:
-    layers = dynamics(SPEEDS).cka
+    layers = dynamics(SPEEDS).similarity["cka"]
     found = joint_change_points(layers, EPOCHS)
     assert len(found.epochs) == 2
     scaled = joint_change_points(layers, EPOCHS * factor)

@@ -21,6 +21,8 @@ from repdyn.analysis.findings import (
 )
 from repdyn.analysis.scores import fit_break
 from repdyn.analysis.verdicts import MARGINS
+from repdyn.measures.spec import MEASURES
+from repdyn.score_key import ScoreKey
 
 SCORES = ("fit_break", "synchrony", "break_spread", "fit_break_least_rank", "depth_drift")
 
@@ -33,11 +35,11 @@ def run(
     data_seed: int | None = None,
     **scores: float,
 ) -> Observation:
-    """Return a run with each score on both kinds of similarity; left out scores are 0.
+    """Return a run with each score on every measure; left out scores are 0.
 
     Its data seed is its seed, as in a sweep.
     """
-    values = {f"{n}_{kind}": scores.get(n, 0.0) for n in SCORES for kind in ("cka", "regions")}
+    values = {ScoreKey(n, m): scores.get(n, 0.0) for n in SCORES for m in MEASURES}
     settings = {
         "arch": {"vit": "vit_tiny", "resnet": "resnet18"}[family],
         "opt": optimizer,
@@ -72,22 +74,26 @@ def effect_of(runs: Sequence[Observation], name: str) -> Effect:
 def test_pairs_are_runs_that_agree_in_all_other_settings() -> None:
     runs = [run("vit", "sgd", s, fit_break=3 + s) for s in (0, 1)]
     runs += [run("resnet", "sgd", 0, fit_break=1), run("resnet", "adam", 1, fit_break=1)]
-    assert differences(runs, "family", "vit", "resnet", "fit_break_cka") == {"0": [2.0]}
+    assert differences(runs, "family", "vit", "resnet", ScoreKey("fit_break", "cka")) == {
+        "0": [2.0]
+    }
 
 
 def test_runs_on_different_data_are_no_pair() -> None:
     runs = [run("vit", "sgd", 0, fit_break=3), run("resnet", "sgd", 0, data_seed=1)]
-    assert differences(runs, "family", "vit", "resnet", "fit_break_cka") == {}
+    assert differences(runs, "family", "vit", "resnet", ScoreKey("fit_break", "cka")) == {}
 
 
 def test_of_several_runs_on_a_side_the_mean_counts() -> None:
     runs = [run("vit", "sgd", 0, fit_break=v) for v in (2, 4)] + [run("resnet", "sgd", 0)]
-    assert differences(runs, "family", "vit", "resnet", "fit_break_cka") == {"0": [3.0]}
+    assert differences(runs, "family", "vit", "resnet", ScoreKey("fit_break", "cka")) == {
+        "0": [3.0]
+    }
 
 
 def test_a_run_without_the_score_pairs_with_none() -> None:
     runs = [run("vit", "sgd", 0, fit_break=math.nan), run("resnet", "sgd", 0)]
-    assert differences(runs, "family", "vit", "resnet", "fit_break_cka") == {}
+    assert differences(runs, "family", "vit", "resnet", ScoreKey("fit_break", "cka")) == {}
 
 
 def test_seeds_are_in_the_order_of_their_numbers() -> None:
@@ -112,7 +118,7 @@ def test_an_effect_is_scipys_interval_of_the_means_of_the_seeds_by_a_plain_loop(
         of_seed = []
         for opt in ("sgd", "nesterov", "sgdw"):
             score = {
-                r.family: r.scores["fit_break_cka"]
+                r.family: r.scores[ScoreKey("fit_break", "cka")]
                 for r in runs
                 if r.settings["seed"] == str(seed) and r.settings["opt"] == opt
             }
@@ -208,7 +214,7 @@ def test_no_runs_are_undecided() -> None:
 
 def test_every_effect_has_a_margin_of_its_own_score() -> None:
     of_scores = {
-        effect.score.rpartition("_")[0]: effect.margin
+        effect.score.score: effect.margin
         for finding in findings([])
         for effect in finding.effects
         if not effect.share
@@ -224,7 +230,12 @@ def test_synchrony_needs_both_a_correlation_and_breaks_at_one_epoch() -> None:
     ]
     assert named(both, "synchrony").verdict == "supported"
     scattered = [
-        run(r.family, "sgd", int(r.settings["seed"]), synchrony=r.scores["synchrony_cka"])
+        run(
+            r.family,
+            "sgd",
+            int(r.settings["seed"]),
+            synchrony=r.scores[ScoreKey("synchrony", "cka")],
+        )
         for r in both
     ]
     assert named(scattered, "synchrony").verdict == "undecided"

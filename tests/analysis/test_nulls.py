@@ -8,12 +8,13 @@ import pytest
 from repdyn.analysis.nulls import DRAWS, slope_rank, spread_rank, synchrony_rank, variation_rank
 from repdyn.analysis.scores import compute_scores
 from repdyn.records import Phases
+from repdyn.score_key import ScoreKey
 from tests.support.synthetic_runs import EPOCHS, Speed, broken, constant, dynamics, pulsed
 
 PHASES = Phases(onset=15, fit=60)
 
 
-def scores(speeds: list[Speed]) -> dict[str, float]:
+def scores(speeds: list[Speed]) -> dict[ScoreKey, float]:
     return compute_scores(dynamics(speeds), PHASES)
 
 
@@ -76,12 +77,14 @@ def test_a_change_as_even_as_at_no_other_time_has_rank_0_and_as_uneven_rank_1() 
 
     even = [lambda t, v=v: even_between(t, 0.3, v) for v in (0.1, 0.3, 0.9)]
     uneven = [lambda t, v=v: even_between(t, v, 0.3) for v in (0.1, 0.3, 0.9)]
-    assert scores(even)["amplitude_cv_rank_cka"] == 0
-    assert scores(uneven)["amplitude_cv_rank_cka"] == 1
+    assert scores(even)[ScoreKey("amplitude_cv_rank", "cka")] == 0
+    assert scores(uneven)[ScoreKey("amplitude_cv_rank", "cka")] == 1
 
 
 def test_a_stretch_without_room_for_another_has_no_rank() -> None:
-    matrices = dynamics([constant(0.1), constant(0.2)]).cka[:, 1:, 1:].astype(np.float64)
+    matrices = (
+        dynamics([constant(0.1), constant(0.2)]).similarity["cka"][:, 1:, 1:].astype(np.float64)
+    )
     at = np.log(EPOCHS[1:])
     assert np.isnan(variation_rank(matrices, at, at[0] + 0.5, at[-1] - 0.5, 0.02))
 
@@ -89,22 +92,22 @@ def test_a_stretch_without_room_for_another_has_no_rank() -> None:
 def test_scores_of_layers_that_break_together_are_beyond_their_nulls() -> None:
     at = math.log(60)
     found = scores([broken(at, speed, speed / 20) for speed in (0.4, 0.5, 0.7, 1.0, 1.2)])
-    assert found["synchrony_rank_cka"] > 0.98
-    assert found["break_spread_rank_cka"] < 0.02
-    assert found["depth_drift_rank_cka"] > 0.98
+    assert found[ScoreKey("synchrony_rank", "cka")] > 0.98
+    assert found[ScoreKey("break_spread_rank", "cka")] < 0.02
+    assert found[ScoreKey("depth_drift_rank", "cka")] > 0.98
 
 
 def test_scores_of_staggered_layers_are_not() -> None:
     found = scores([pulsed(phase, period=2.0) for phase in (0.0, 0.5, 1.0, 1.5)])
-    assert found["synchrony_rank_cka"] < 0.9
-    assert found["synchrony_outside_fit_rank_cka"] < 0.9
-    assert found["break_spread_rank_cka"] > 0.1
-    assert found["depth_drift_rank_cka"] < 0.95
+    assert found[ScoreKey("synchrony_rank", "cka")] < 0.9
+    assert found[ScoreKey("synchrony_outside_fit_rank", "cka")] < 0.9
+    assert found[ScoreKey("break_spread_rank", "cka")] > 0.1
+    assert found[ScoreKey("depth_drift_rank", "cka")] < 0.95
 
 
 def test_every_score_has_its_rank() -> None:
     found = scores([broken(math.log(60), 1.0, 0.1), constant(0.2), constant(0.3)])
     for kind in ("cka", "regions"):
-        stems = {name.removesuffix(f"_{kind}") for name in found if name.endswith(kind)}
+        stems = {key.score for key in found if key.measure == kind}
         bare = {stem for stem in stems if not stem.endswith("_rank")}
         assert {f"{stem}_rank" for stem in bare} <= stems

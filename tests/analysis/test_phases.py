@@ -203,10 +203,10 @@ def test_phases_of_a_run_are_those_of_its_parts() -> None:
     assert phases.onset == 24
     assert phases.test_min is None
     assert phases.intervals == {"onset": (24, 24), "fit": (60, 60)}
-    layers = [change_points(matrix, EPOCHS) for matrix in run.cka]
+    layers = [change_points(matrix, EPOCHS) for matrix in run.similarity["cka"]]
     assert phases.change_points == tuple(layer.epochs for layer in layers)
     assert phases.change_intervals == tuple(layer.intervals for layer in layers)
-    joint = joint_change_points(run.cka, EPOCHS)
+    joint = joint_change_points(run.similarity["cka"], EPOCHS)
     assert (phases.joint, phases.joint_intervals) == (joint.epochs, joint.intervals)
 
 

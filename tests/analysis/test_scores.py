@@ -1,7 +1,6 @@
 """Scores of runs of which the truth is known, among them those that fool simpler scores."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +8,9 @@ from scipy import stats
 
 from repdyn.analysis.drift import FLOOR, LAG
 from repdyn.analysis.scores import MEANINGS, compute_scores, layer_fit_breaks
+from repdyn.measures.spec import MEASURES
 from repdyn.records import Phases
+from repdyn.score_key import ScoreKey
 from tests.support.synthetic_runs import EPOCHS, broken, constant, dynamics, pulsed
 
 FIT = 60
@@ -28,14 +29,14 @@ def log_rate(speed: float) -> float:
 def test_a_sharp_break_is_as_large_as_its_speeds_say() -> None:
     found = scores([broken(AT, 1.0, 0.05), broken(AT, 0.5, 0.1)])
     expected = np.mean([log_rate(1.0) - log_rate(0.05), log_rate(0.5) - log_rate(0.1)])
-    assert found["fit_break_cka"] == pytest.approx(expected, rel=0.1)
-    assert found["fit_break_rank_cka"] == 1.0
+    assert found[ScoreKey("fit_break", "cka")] == pytest.approx(expected, rel=0.1)
+    assert found[ScoreKey("fit_break_rank", "cka")] == 1.0
 
 
 @pytest.mark.parametrize("speed", [0.05, 0.5, 3.0])
 def test_a_smooth_drift_has_no_break_however_far_it_goes(speed: float) -> None:
     found = scores([constant(speed), constant(speed / 2)])
-    assert abs(found["fit_break_cka"]) < 0.05
+    assert abs(found[ScoreKey("fit_break", "cka")]) < 0.05
 
 
 def within_minus_between(matrix: np.ndarray, reach: float) -> float:
@@ -50,10 +51,10 @@ def within_minus_between(matrix: np.ndarray, reach: float) -> float:
 
 def test_a_smooth_drift_fools_within_minus_between_and_not_the_break() -> None:
     steady = dynamics([constant(0.3)])
-    fooled = [within_minus_between(steady.cka[1], reach) for reach in (0.5, 1.0, 1.5)]
+    fooled = [within_minus_between(steady.similarity["cka"][1], reach) for reach in (0.5, 1.0, 1.5)]
     assert fooled == sorted(fooled)
     assert fooled[-1] > 2 * fooled[0] > 0
-    assert abs(compute_scores(steady, PHASES)["fit_break_cka"]) < 0.05
+    assert abs(compute_scores(steady, PHASES)[ScoreKey("fit_break", "cka")]) < 0.05
 
 
 def test_a_slowing_drift_ranks_its_fit_among_other_epochs() -> None:
@@ -61,14 +62,16 @@ def test_a_slowing_drift_ranks_its_fit_among_other_epochs() -> None:
         return np.exp(-tau)
 
     found = scores([slowing, slowing])
-    assert found["fit_break_cka"] > 0.5
-    assert found["fit_break_rank_cka"] < 0.9
+    assert found[ScoreKey("fit_break", "cka")] > 0.5
+    assert found[ScoreKey("fit_break_rank", "cka")] < 0.9
 
 
 def test_a_break_under_noise_is_still_the_largest() -> None:
     found = scores([broken(AT, 1.0, 0.1)] * 3, noise=0.004)
-    assert found["fit_break_cka"] == pytest.approx(log_rate(1.0) - log_rate(0.1), rel=0.2)
-    assert found["fit_break_rank_cka"] > 0.95
+    assert found[ScoreKey("fit_break", "cka")] == pytest.approx(
+        log_rate(1.0) - log_rate(0.1), rel=0.2
+    )
+    assert found[ScoreKey("fit_break_rank", "cka")] > 0.95
 
 
 def test_every_layers_break_is_as_large_as_its_own_speeds_say() -> None:
@@ -85,16 +88,20 @@ def test_one_layer_without_a_break_is_seen_behind_the_mean_of_many_with() -> Non
         scores([broken(AT, 1.0, 0.05)] * 5 + [last])
         for last in (broken(AT, 0.4, 0.05), broken(math.log(20), 1.0, 0.2))
     )
-    assert together["fit_break_rank_cka"] == one_not["fit_break_rank_cka"] == 1.0
-    assert together["fit_break_least_rank_cka"] == 1.0
-    assert one_not["fit_break_least_rank_cka"] < 0.9
+    assert (
+        together[ScoreKey("fit_break_rank", "cka")]
+        == one_not[ScoreKey("fit_break_rank", "cka")]
+        == 1.0
+    )
+    assert together[ScoreKey("fit_break_least_rank", "cka")] == 1.0
+    assert one_not[ScoreKey("fit_break_least_rank", "cka")] < 0.9
 
 
 def test_layers_with_nan_or_without_a_fit_have_no_break() -> None:
     run = dynamics([broken(AT, 1.0, 0.1), constant(0.2)])
-    holed = run.cka.copy()
+    holed = run.similarity["cka"].copy()
     holed[2, 4, 5] = np.nan
-    breaks, ranks = layer_fit_breaks(replace(run, cka=holed), PHASES, "cka")
+    breaks, ranks = layer_fit_breaks(run.with_similarity(cka=holed), PHASES, "cka")
     np.testing.assert_array_equal(np.isnan([breaks, ranks]), [[False, True]] * 2)
     assert np.isnan(layer_fit_breaks(run, Phases(), "regions")).all()
 
@@ -102,9 +109,9 @@ def test_layers_with_nan_or_without_a_fit_have_no_break() -> None:
 def test_a_layer_that_is_undefined_before_training_only_counts() -> None:
     """So is a network's output whose last layer starts at zero."""
     run = dynamics([broken(AT, 1.0, 0.1)])
-    blank = run.cka.copy()
+    blank = run.similarity["cka"].copy()
     blank[1, 0], blank[1, :, 0] = np.nan, np.nan
-    undefined = replace(run, cka=blank)
+    undefined = run.with_similarity(cka=blank)
     np.testing.assert_array_equal(
         layer_fit_breaks(undefined, PHASES, "cka"), layer_fit_breaks(run, PHASES, "cka")
     )
@@ -115,17 +122,17 @@ def test_layers_that_move_together_are_in_synchrony() -> None:
     found = scores(
         [pulsed(0.0), pulsed(0.0, base=0.6, height=0.5), pulsed(0.0, base=0.2, height=0.1)]
     )
-    assert found["synchrony_cka"] > 0.95
-    assert found["synchrony_outside_fit_cka"] > 0.9
-    assert found["break_spread_cka"] < 0.02
+    assert found[ScoreKey("synchrony", "cka")] > 0.95
+    assert found[ScoreKey("synchrony_outside_fit", "cka")] > 0.9
+    assert found[ScoreKey("break_spread", "cka")] < 0.02
 
 
 def test_staggered_layers_are_not() -> None:
     """Correlating whole matrices gives .9 and more here, since all fall off from the diagonal."""
     speeds = [pulsed(phase) for phase in (0.0, 0.4, 0.8, 1.2)]
     found = scores(speeds)
-    assert found["synchrony_cka"] < 0.2
-    matrices = dynamics(speeds).cka[1:]
+    assert found[ScoreKey("synchrony", "cka")] < 0.2
+    matrices = dynamics(speeds).similarity["cka"][1:]
     upper = np.triu_indices(len(EPOCHS), 1)
     assert np.corrcoef([m[upper] for m in matrices]).min() > 0.9
 
@@ -136,21 +143,23 @@ def test_a_shared_break_alone_is_synchrony_only_at_the_fit() -> None:
         return lambda tau: pulse(tau) * jump(tau)
 
     found = scores([with_own_pulse(phase) for phase in (0.0, 0.4, 0.8, 1.2)])
-    assert found["synchrony_cka"] > 0.8
-    assert found["synchrony_outside_fit_cka"] < 0.3
+    assert found[ScoreKey("synchrony", "cka")] > 0.8
+    assert found[ScoreKey("synchrony_outside_fit", "cka")] < 0.3
 
 
 def test_breaks_at_different_epochs_spread_in_decades() -> None:
     at = [20, 40, 80]
     found = scores([broken(math.log(e), 1.0, 0.05) for e in at])
-    assert found["break_spread_cka"] == pytest.approx(np.std(np.log10(at)), abs=0.05)
+    assert found[ScoreKey("break_spread", "cka")] == pytest.approx(np.std(np.log10(at)), abs=0.05)
 
 
 def test_amplitude_is_the_change_between_onset_and_fit() -> None:
     speeds = [0.1, 0.4]
     found = scores([constant(s) for s in speeds])
     change = [1 - math.exp(-s * math.log(FIT / 15)) for s in speeds]
-    assert found["amplitude_cv_cka"] == pytest.approx(np.std(change) / np.mean(change), rel=0.02)
+    assert found[ScoreKey("amplitude_cv", "cka")] == pytest.approx(
+        np.std(change) / np.mean(change), rel=0.02
+    )
 
 
 @pytest.mark.parametrize("speeds", [(0.1, 0.2, 0.4, 0.8), (0.8, 0.4, 0.2, 0.1)])
@@ -158,34 +167,36 @@ def test_depth_drift_is_the_slope_of_the_log_rates(speeds: tuple[float, ...]) ->
     rates = [math.log2(1 - math.exp(-speed * math.log(1.5))) for speed in speeds]
     slope = stats.linregress(np.linspace(0, 1, len(speeds)), rates).slope
     found = scores([constant(speed) for speed in speeds])
-    assert found["depth_drift_cka"] == pytest.approx(slope, rel=0.02)
+    assert found[ScoreKey("depth_drift", "cka")] == pytest.approx(slope, rel=0.02)
 
 
 def test_the_first_layer_does_not_count() -> None:
     run = dynamics([broken(AT, 1.0, 0.1), broken(AT, 1.0, 0.1)])
-    wild = run.cka.copy()
+    wild = run.similarity["cka"].copy()
     wild[0] = 0
-    assert compute_scores(replace(run, cka=wild), PHASES) == compute_scores(run, PHASES)
+    assert compute_scores(run.with_similarity(cka=wild), PHASES) == compute_scores(run, PHASES)
 
 
 def test_a_layer_with_nan_does_not_count() -> None:
     run = dynamics([broken(AT, 1.0, 0.1)] * 2 + [constant(9.0)])
-    holed = run.cka.copy()
+    holed = run.similarity["cka"].copy()
     holed[3, 4, 5] = np.nan
     without = dynamics([broken(AT, 1.0, 0.1)] * 2)
-    assert compute_scores(replace(run, cka=holed), PHASES)["fit_break_cka"] == pytest.approx(
-        compute_scores(without, PHASES)["fit_break_cka"]
-    )
+    assert compute_scores(run.with_similarity(cka=holed), PHASES)[
+        ScoreKey("fit_break", "cka")
+    ] == pytest.approx(compute_scores(without, PHASES)[ScoreKey("fit_break", "cka")])
 
 
 def test_without_a_fit_there_is_no_break() -> None:
     found = scores([constant(0.3), constant(0.2)], phases=Phases())
-    assert not any(name.startswith(("fit_break", "amplitude", "synchrony_out")) for name in found)
+    assert not any(
+        key.score.startswith(("fit_break", "amplitude", "synchrony_out")) for key in found
+    )
 
 
 def test_a_fit_at_the_end_of_the_run_has_no_break() -> None:
     found = scores([constant(0.3), constant(0.2)], phases=Phases(fit=int(EPOCHS[-1])))
-    assert "fit_break_cka" not in found
+    assert ScoreKey("fit_break", "cka") not in found
 
 
 def test_a_run_too_short_for_a_lag_has_no_scores() -> None:
@@ -194,5 +205,5 @@ def test_a_run_too_short_for_a_lag_has_no_scores() -> None:
 
 def test_every_score_has_a_meaning() -> None:
     found = scores([broken(AT, 1.0, 0.1), constant(0.2), constant(0.3)])
-    stems = {name.removesuffix("_cka").removesuffix("_regions") for name in found}
-    assert stems == set(MEANINGS)
+    assert {key.score for key in found} == set(MEANINGS)
+    assert {key.measure for key in found} == set(MEASURES)

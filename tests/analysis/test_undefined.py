@@ -1,7 +1,5 @@
 """Every score and boundary is defined, or there is a reason, which tells of the run's own numbers."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import MEANINGS, compute_scores
 from repdyn.analysis.undefined import NOT_STORED, undefined_phases, undefined_scores
 from repdyn.records import Curve, Dynamics, Phases
+from repdyn.score_key import ScoreKey
 from tests.support.synthetic_runs import EPOCHS, constant, curve, dynamics, pulsed
 
 RUN = dynamics([pulsed(0.1 * k) for k in range(4)])
@@ -19,7 +18,7 @@ def reasons(run: Dynamics, phases: Phases = PHASES) -> dict[str, str]:
     """Return the reasons; scores and reasons together are all that there are, none is both."""
     scores = compute_scores(run, phases)
     found = undefined_scores(run, phases, scores)
-    every = {f"{name}_{kind}" for name in MEANINGS for kind in ("cka", "regions")}
+    every = {ScoreKey(name, measure) for name in MEANINGS for measure in ("cka", "regions")}
     assert set(found) | set(scores) == every
     assert not set(found) & set(scores)
     assert NOT_STORED not in found.values()
@@ -28,12 +27,7 @@ def reasons(run: Dynamics, phases: Phases = PHASES) -> dict[str, str]:
 
 def only(run: Dynamics, kept: np.ndarray) -> Dynamics:
     """Return a run with some of its checkpoints."""
-    return replace(
-        run,
-        epochs=run.epochs[kept],
-        cka=run.cka[:, kept][:, :, kept],
-        regions=run.regions[:, kept][:, :, kept],
-    )
+    return run.at_checkpoints(kept)
 
 
 def test_a_whole_run_lacks_nothing() -> None:
@@ -42,8 +36,8 @@ def test_a_whole_run_lacks_nothing() -> None:
 
 def test_without_perfect_fit_what_needs_it_says_so() -> None:
     found = reasons(RUN, Phases(onset=10))
-    assert "perfect fit, which the run did not reach" in found["fit_break_cka"]
-    assert {name.removesuffix("_cka") for name in found if name.endswith("_cka")} == {
+    assert "perfect fit, which the run did not reach" in found[ScoreKey("fit_break", "cka")]
+    assert {key.score for key in found if key.measure == "cka"} == {
         "fit_break",
         "fit_break_rank",
         "fit_break_least_rank",
@@ -57,10 +51,10 @@ def test_without_perfect_fit_what_needs_it_says_so() -> None:
 def test_without_an_onset_the_amplitude_says_so() -> None:
     found = reasons(RUN, Phases(fit=40))
     assert set(found) == {
-        f"amplitude_cv{end}" for end in ("_cka", "_rank_cka", "_regions", "_rank_regions")
+        ScoreKey(f"amplitude_cv{end}", of) for end in ("", "_rank") for of in ("cka", "regions")
     }
-    assert "memorisation onset" in found["amplitude_cv_cka"]
-    assert "epoch 50" in reasons(RUN, Phases(onset=50, fit=40))["amplitude_cv_cka"]
+    assert "memorisation onset" in found[ScoreKey("amplitude_cv", "cka")]
+    assert "epoch 50" in reasons(RUN, Phases(onset=50, fit=40))[ScoreKey("amplitude_cv", "cka")]
 
 
 def test_a_run_that_ends_soon_after_the_fit_says_how_far_it_would_have_to_go() -> None:
@@ -68,16 +62,17 @@ def test_a_run_that_ends_soon_after_the_fit_says_how_far_it_would_have_to_go() -
     last = int(run.epochs[-1])
     found = reasons(run, Phases(onset=10, fit=40))
     assert (
-        f"run ends at epoch {last}, {last - 40} epochs after perfect fit" in found["fit_break_cka"]
+        f"run ends at epoch {last}, {last - 40} epochs after perfect fit"
+        in found[ScoreKey("fit_break", "cka")]
     )
-    assert "3.06 × the fit epoch = 123" in found["fit_break_cka"]
+    assert "3.06 × the fit epoch = 123" in found[ScoreKey("fit_break", "cka")]
     reaching = only(RUN, EPOCHS <= 130)
-    assert "fit_break_cka" not in reasons(reaching, Phases(onset=10, fit=40))
+    assert ScoreKey("fit_break", "cka") not in reasons(reaching, Phases(onset=10, fit=40))
 
 
 def test_a_fit_at_the_beginning_comes_too_soon() -> None:
-    assert "at epoch 2, comes too soon" in reasons(RUN, Phases(fit=2))["fit_break_cka"]
-    assert "before training" in reasons(RUN, Phases(fit=0))["fit_break_cka"]
+    assert "at epoch 2, comes too soon" in reasons(RUN, Phases(fit=2))[ScoreKey("fit_break", "cka")]
+    assert "before training" in reasons(RUN, Phases(fit=0))[ScoreKey("fit_break", "cka")]
 
 
 @pytest.mark.parametrize(
@@ -97,32 +92,35 @@ def test_checkpoints_that_give_no_drift_say_why(kept: np.ndarray, words: str) ->
 def test_checkpoints_too_near_to_each_other_say_how_far_they_must_reach() -> None:
     found = reasons(only(RUN, EPOCHS[-2] <= EPOCHS))
     needed = int(np.ceil(EPOCHS[-2] * 1.5))
-    assert f"1.5 × the first, epoch {needed}, is needed" in found["synchrony_cka"]
+    assert f"1.5 × the first, epoch {needed}, is needed" in found[ScoreKey("synchrony", "cka")]
 
 
 def test_a_short_run_has_no_spread_of_breaks() -> None:
     found = reasons(only(RUN, (EPOCHS >= 1) & (EPOCHS <= 8)), Phases())
-    assert "run ends at epoch 8; the windows of a break need epoch 10" in found["break_spread_cka"]
+    assert (
+        "run ends at epoch 8; the windows of a break need epoch 10"
+        in found[ScoreKey("break_spread", "cka")]
+    )
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])
 def test_few_layers_are_counted(layers: int) -> None:
     found = reasons(dynamics([pulsed(0.1 * k) for k in range(layers)]))
-    assert found["depth_drift_cka"] == f"{layers} layers after the first; 3 are needed"
-    assert ("synchrony_cka" in found) == (layers < 2)
+    assert found[ScoreKey("depth_drift", "cka")] == f"{layers} layers after the first; 3 are needed"
+    assert (ScoreKey("synchrony", "cka") in found) == (layers < 2)
 
 
 def test_layers_with_nan_are_told_from_those_that_are_not_there() -> None:
-    holed = RUN.cka.copy()
+    holed = RUN.similarity["cka"].copy()
     holed[2:, 5, 6] = np.nan
-    found = reasons(replace(RUN, cka=holed))
-    assert "4 layers after the first, 3 of them without" in found["depth_drift_cka"]
-    assert "depth_drift_regions" not in found
+    found = reasons(RUN.with_similarity(cka=holed))
+    assert "4 layers after the first, 3 of them without" in found[ScoreKey("depth_drift", "cka")]
+    assert ScoreKey("depth_drift", "regions") not in found
 
 
 def test_layers_that_move_alike_at_one_speed_do_not_vary() -> None:
     found = reasons(dynamics([constant(0.0)] * 3))
-    assert "fewer than two layers vary" in found["synchrony_cka"]
+    assert "fewer than two layers vary" in found[ScoreKey("synchrony", "cka")]
 
 
 def test_boundaries_say_why_they_are_not_there() -> None:
@@ -146,5 +144,5 @@ def test_short_and_missing_curves_are_said_to_be_so() -> None:
 
 def test_a_score_that_was_not_stored_is_told_from_one_that_is_undefined() -> None:
     scores = compute_scores(RUN, PHASES)
-    del scores["break_spread_cka"]
-    assert undefined_scores(RUN, PHASES, scores) == {"break_spread_cka": NOT_STORED}
+    del scores[ScoreKey("break_spread", "cka")]
+    assert undefined_scores(RUN, PHASES, scores) == {ScoreKey("break_spread", "cka"): NOT_STORED}

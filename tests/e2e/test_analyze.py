@@ -14,8 +14,12 @@ def test_the_same_settings_give_the_same_matrices(store: Path) -> None:
     first, again = api.load_run("small"), api.load_run("last")
     assert again.summary.run_id != first.summary.run_id
     assert again.summary.tags["mlflow.parentRunId"] == first.summary.run_id
-    np.testing.assert_allclose(again.dynamics.cka, first.dynamics.cka, atol=1e-5)
-    np.testing.assert_array_equal(again.dynamics.output_regions, first.dynamics.output_regions)
+    np.testing.assert_allclose(
+        again.dynamics.similarity["cka"], first.dynamics.similarity["cka"], atol=1e-5
+    )
+    np.testing.assert_array_equal(
+        again.dynamics.similarity["regions"][-1], first.dynamics.similarity["regions"][-1]
+    )
     assert again.curves["test/acc"].values.tolist() == first.curves["test/acc"].values.tolist()
 
 
@@ -26,7 +30,9 @@ def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) ->
     assert again.summary.params["cka"] == "biased"
     assert again.summary.params["planes"] == "6"
     assert again.dynamics.epochs.tolist() == first.dynamics.epochs.tolist()
-    assert not np.allclose(again.dynamics.cka, first.dynamics.cka, atol=1e-3)
+    assert not np.allclose(
+        again.dynamics.similarity["cka"], first.dynamics.similarity["cka"], atol=1e-3
+    )
 
 
 @pytest.mark.slow
@@ -41,4 +47,6 @@ def test_in_place_replaces_the_measures_of_the_run(trained, tmp_path: Path) -> N
     assert after.dynamics.layers == ("logits",)
     assert after.summary.params["layers"] == "logits"
     assert after.summary.status == "FINISHED"
-    np.testing.assert_allclose(after.dynamics.cka[0], before.dynamics.cka[-1], atol=1e-5)
+    np.testing.assert_allclose(
+        after.dynamics.similarity["cka"][0], before.dynamics.similarity["cka"][-1], atol=1e-5
+    )

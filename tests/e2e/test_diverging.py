@@ -26,5 +26,5 @@ def test_a_loss_that_is_not_finite(chosen: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "epoch 1: constant or non-finite features" in done.stdout
         assert record.dynamics.epochs.tolist() == [0, 1, 2, 3]
-        assert np.isfinite(record.dynamics.cka[:, 0, 0]).all()
-        assert np.isnan(record.dynamics.cka[:, 1:, 1:]).all()
+        assert np.isfinite(record.dynamics.similarity["cka"][:, 0, 0]).all()
+        assert np.isnan(record.dynamics.similarity["cka"][:, 1:, 1:]).all()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_sweep, load_run, sweep_runs
 from tests.e2e.conftest import clean_environment
@@ -42,7 +43,7 @@ def test_layers_of_a_vit_slow_down_more_at_the_fit_than_those_of_a_resnet(
         record = load_run(store, run.run_id)
         family = run.tags["repdyn.family"]
         breaks[family, run.params["opt"]] = [
-            record.scores[f"fit_break_{kind}"] for kind in ("cka", "regions")
+            record.scores[ScoreKey("fit_break", measure)] for measure in ("cka", "regions")
         ]
     for (family, opt), (cka, regions) in sorted(breaks.items()):
         record_property(f"fit break, {family} by {opt}", f"CKA {cka:.2f}, regions {regions:.2f}")

@@ -152,7 +152,7 @@ def test_show_json_is_the_arrays(store: Path) -> None:
     read = json.loads(repdyn("show", "small", "--json", cwd=store).stdout)
     record = api.load_run("small")
     assert read["epochs"] == EPOCHS
-    np.testing.assert_allclose(np.array(read["cka"]), record.dynamics.cka, atol=1e-5)
+    np.testing.assert_allclose(np.array(read["cka"]), record.dynamics.similarity["cka"], atol=1e-5)
 
 
 def test_runs_lists_it(store: Path) -> None:
@@ -192,8 +192,12 @@ def test_the_same_seed_gives_the_same_numbers(store: Path, tmp_path: Path) -> No
     repdyn("train", "--config", "run.yaml", cwd=tmp_path)
     again = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     first = api.load_run("small")
-    np.testing.assert_array_equal(first.dynamics.cka, again.dynamics.cka)
-    np.testing.assert_array_equal(first.dynamics.regions, again.dynamics.regions)
+    np.testing.assert_array_equal(
+        first.dynamics.similarity["cka"], again.dynamics.similarity["cka"]
+    )
+    np.testing.assert_array_equal(
+        first.dynamics.matrices("regions"), again.dynamics.matrices("regions")
+    )
     np.testing.assert_array_equal(
         first.curves["train/loss"].values, again.curves["train/loss"].values
     )

@@ -226,6 +226,6 @@ def test_a_sweeps_run_is_the_run_that_train_trains(
     assert command("train", "--config", "alone.yaml", "--experiment", "alone")[0] == 0
     alone = load_run(StoreConfig(experiment="alone"), "last")
     beside = load_run(StoreConfig(), runs["sgd"])
-    assert np.array_equal(alone.dynamics.cka, beside.dynamics.cka)
+    assert np.array_equal(alone.dynamics.similarity["cka"], beside.dynamics.similarity["cka"])
     for name, curve in alone.curves.items():
         assert np.array_equal(curve.values, beside.curves[name].values)

@@ -125,8 +125,8 @@ def test_measures_are_those_without_folding(monkeypatch: pytest.MonkeyPatch) -> 
     quick = measured()
     monkeypatch.setattr(recording, "foldable", lambda model, watched: ())
     exact = measured()
-    np.testing.assert_allclose(quick.cka, exact.cka, atol=1e-5)
-    np.testing.assert_allclose(quick.regions, exact.regions, atol=0.01)
+    np.testing.assert_allclose(quick.similarity["cka"], exact.similarity["cka"], atol=1e-5)
+    np.testing.assert_allclose(quick.matrices("regions"), exact.matrices("regions"), atol=0.01)
     np.testing.assert_allclose(quick.probe_acc, exact.probe_acc, atol=0.05)
 
 

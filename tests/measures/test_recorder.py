@@ -46,8 +46,8 @@ def test_shapes_are_those_of_the_records() -> None:
     dynamics = recorder.dynamics
     assert dynamics.layers == ("bn1", "logits")
     assert dynamics.epochs.tolist() == [0, 1, 2]
-    assert dynamics.cka.shape == dynamics.regions.shape == (2, 3, 3)
-    assert dynamics.output_regions.shape == (3, 3)
+    assert dynamics.similarity["cka"].shape == dynamics.matrices("regions").shape == (2, 3, 3)
+    assert dynamics.similarity["regions"][-1].shape == (3, 3)
     assert dynamics.probe_acc.shape == (2, 3, 3)
     assert dynamics.fragmentation.shape == (3, 3)
     assert dynamics.areas.shape == (3, 3, 3)
@@ -59,12 +59,16 @@ def test_the_matrices_are_those_of_the_parts() -> None:
     recorder, measurements = recorded()
     for i in range(2):
         rows = [m.rows[i] for m in measurements]
-        np.testing.assert_allclose(recorder.dynamics.cka[i], cka_matrix(rows, rows), atol=1e-6)
+        np.testing.assert_allclose(
+            recorder.dynamics.similarity["cka"][i], cka_matrix(rows, rows), atol=1e-6
+        )
     maps = [m.label_maps.maps for m in measurements]
     expected = [[agreement(a, b) for b in maps] for a in maps]
-    np.testing.assert_allclose(recorder.dynamics.regions[1], [[s[1] for s in r] for r in expected])
     np.testing.assert_allclose(
-        recorder.dynamics.output_regions, [[s[2] for s in r] for r in expected]
+        recorder.dynamics.matrices("regions")[1], [[s[1] for s in r] for r in expected]
+    )
+    np.testing.assert_allclose(
+        recorder.dynamics.similarity["regions"][-1], [[s[2] for s in r] for r in expected]
     )
 
 
@@ -150,10 +154,14 @@ def test_a_layer_that_breaks_is_named_and_has_no_similarity(bad: float, defined:
     named = recorder.measure(model, 1).undefined
     assert named == (("first", "logits") if defined else ("first", "logits", "output"))
     dynamics = recorder.dynamics
-    assert np.isnan(dynamics.cka[:, 1]).all()
-    assert np.isnan(dynamics.cka[:, :, 1]).all()
-    assert (dynamics.cka[:, 0, 0] == 1).all()
-    for array in (dynamics.regions[:, 1], dynamics.output_regions[1], dynamics.probe_acc[:, 1, :2]):
+    assert np.isnan(dynamics.similarity["cka"][:, 1]).all()
+    assert np.isnan(dynamics.similarity["cka"][:, :, 1]).all()
+    assert (dynamics.similarity["cka"][:, 0, 0] == 1).all()
+    for array in (
+        dynamics.matrices("regions")[:, 1],
+        dynamics.similarity["regions"][-1][1],
+        dynamics.probe_acc[:, 1, :2],
+    ):
         assert np.isfinite(array).all() == defined
     assert np.isfinite(dynamics.fragmentation[:, 1]).all() == defined
     assert np.isfinite(dynamics.areas[:, 0]).all()
@@ -186,12 +194,16 @@ def test_a_layer_whose_probe_is_not_solved_is_named_and_has_no_regions(
     assert measured.undefined == ()
     assert recorder.measure(Residual(), 2).unsolved == ()
     dynamics = recorder.dynamics
-    assert np.isfinite(dynamics.cka).all()
-    for array in (dynamics.probe_acc[:, 1], dynamics.regions[:, 1], dynamics.regions[:, :, 1]):
+    assert np.isfinite(dynamics.similarity["cka"]).all()
+    for array in (
+        dynamics.probe_acc[:, 1],
+        dynamics.matrices("regions")[:, 1],
+        dynamics.matrices("regions")[:, :, 1],
+    ):
         assert np.isnan(array).all()
     assert np.isnan(dynamics.fragmentation[:-1, 1]).all()
     assert np.isnan(dynamics.areas[:-1, 1]).all()
-    assert np.isfinite(dynamics.output_regions).all()
+    assert np.isfinite(dynamics.similarity["regions"][-1]).all()
     assert np.isfinite(dynamics.probe_acc[:, [0, 2]]).all()
 
 
@@ -234,8 +246,10 @@ def test_300_classes_are_told_apart_and_come_back() -> None:
     resumed.load_state(recorder.state(), dynamics, [(measured.rows, maps)])
     after = recorder.measure(model, 1), resumed.measure(model, 1)
     assert np.array_equal(after[0].label_maps.maps, after[1].label_maps.maps)
-    assert np.array_equal(recorder.dynamics.regions, resumed.dynamics.regions)
-    assert recorder.dynamics.output_regions[0, 1] == 1
+    assert np.array_equal(
+        recorder.dynamics.matrices("regions"), resumed.dynamics.matrices("regions")
+    )
+    assert recorder.dynamics.similarity["regions"][-1][0, 1] == 1
 
 
 def test_a_model_of_more_outputs_than_classes_is_refused() -> None:

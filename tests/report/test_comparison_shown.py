@@ -12,6 +12,7 @@ import pytest
 from repdyn.analysis.findings import CHANCE, Effect, Finding, Observation, findings
 from repdyn.analysis.scores import MEANINGS
 from repdyn.errors import UserError
+from repdyn.measures.spec import MEASURES
 from repdyn.records import Phases
 from repdyn.report.comparison import (
     Comparison,
@@ -31,12 +32,13 @@ from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.page import page
 from repdyn.runs.comparison import _order, notes, optimizer_pair, varied_settings
 from repdyn.runs.cross import different_probes
+from repdyn.score_key import ScoreKey
 from tests.report.test_text import printed
 from tests.support import synthetic
 
 RECORD, _, _ = synthetic.run(count=20)
 FAMILIES = {"resnet18": "resnet", "vit_tiny_patch16_224": "vit"}
-EFFECTS = [f"{name}_{kind}" for name in MEANINGS for kind in ("cka", "regions")]
+EFFECTS = [ScoreKey(name, measure) for name in MEANINGS for measure in MEASURES]
 HOSTILE = "<script>alert(1)</script>[red]\x1b[2J"
 
 
@@ -52,7 +54,7 @@ def record(arch: str, opt: str, seed: int, **changes: object):
         run_id=f"{arch}{opt}{seed}", name=f"{arch[:6]}-{opt}-s{seed}", params=params
     )
     value = (arch != "resnet18") * (1.99 + 0.02 * seed) + 0.1 * seed
-    scores = {f"{n}_{k}": value for n in ("fit_break", "synchrony") for k in ("cka", "regions")}
+    scores = {ScoreKey(n, m): value for n in ("fit_break", "synchrony") for m in MEASURES}
     return replace(RECORD, summary=replace(summary, **changes), scores=scores)
 
 
@@ -102,7 +104,9 @@ def test_an_effect_is_shown_with_its_interval() -> None:
 def effect_of(*values: float) -> Effect:
     """Return the first effect of runs whose family makes these differences, a seed each."""
     runs = [
-        Observation(f, "sgd", {"seed": str(s)}, {"fit_break_cka": v * (f == "vit")}, False)
+        Observation(
+            f, "sgd", {"seed": str(s)}, {ScoreKey("fit_break", "cka"): v * (f == "vit")}, False
+        )
         for s, v in enumerate(values)
         for f in ("vit", "resnet")
     ]
@@ -144,7 +148,7 @@ def test_scores_of_effects_are_told_whole_in_a_usual_terminal() -> None:
         ]
     )
     said = printed(comparison_text(replace(comparison(), findings=everything), 80), 80)
-    named = {e.score for finding in everything for e in finding.effects if e.values}
+    named = {e.score.name for finding in everything for e in finding.effects if e.values}
     assert named > {"fit_break_least_rank_regions", "synchrony_outside_fit_regions"}
     assert all(name in said for name in named)
 
@@ -205,7 +209,7 @@ def test_figures_are_drawn_for_all_that_is_there() -> None:
 
 def test_of_a_score_that_no_run_has_the_panel_says_so() -> None:
     made = comparison()
-    have = {name.rpartition("_")[0] for run in made.runs for name in run.scores}
+    have = {key.score for run in made.runs for key in run.scores}
     panels = comparison_figures(made)["scores"].axes
     empty = [any(text.get_text() == "no run has it" for text in axes.texts) for axes in panels]
     assert empty == [stem not in have for stem in SCORES]
@@ -223,7 +227,9 @@ def test_names_of_scores_may_be_divided_between_their_words() -> None:
 def test_a_claim_without_a_pair_says_why_in_text_and_page() -> None:
     """Both runs have the score, and do not share their data."""
     apart = [
-        Observation(f, "sgd", {"seed": "0", "data_seed": d}, {"fit_break_cka": 1.0}, False)
+        Observation(
+            f, "sgd", {"seed": "0", "data_seed": d}, {ScoreKey("fit_break", "cka"): 1.0}, False
+        )
         for f, d in (("vit", "0"), ("resnet", "1"))
     ]
     seen = replace(comparison(), findings=(findings(apart)[0], comparison().findings[0]))

@@ -42,7 +42,7 @@ def test_each_layer_has_its_matrix_on_one_scale(kind: str) -> None:
     for i, layer in enumerate(RECORD.dynamics.layers):
         (axes,) = panels(figure, layer)
         (mesh,) = axes.collections
-        np.testing.assert_array_equal(mesh.get_array(), getattr(RECORD.dynamics, kind)[i])
+        np.testing.assert_array_equal(mesh.get_array(), RECORD.dynamics.similarity[kind][i])
         norms.add((mesh.norm.vmin, mesh.norm.vmax))
     assert len(norms) == 1
     assert len(panels(figure, "output")) == (kind == "regions")
@@ -73,7 +73,7 @@ def test_an_overview_has_the_layers_in_order_and_the_curves_below(kind: str) -> 
     assert named[: len(synthetic.RESNET18)] == list(synthetic.RESNET18)
     assert final.get_ylim()[0] > final.get_ylim()[1], "the first layer is on top"
     shown = final.collections[0].get_array()
-    np.testing.assert_array_equal(shown[0], getattr(RECORD.dynamics, kind)[0, :, -1])
+    np.testing.assert_array_equal(shown[0], RECORD.dynamics.similarity[kind][0, :, -1])
     assert (
         np.ma.getmaskarray(before.collections[0].get_array())[:, 0].all()
         or np.isnan(before.collections[0].get_array()[:, 0]).all()

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repdyn.display import axis
-from repdyn.display.similarity import cka_scale, regions_scale, similarity
+from repdyn.display.similarity import measure_scale, similarity
 from repdyn.display.viridis import viridis
+from repdyn.measures.spec import CKA, MEASURES, REGIONS
 from tests.support import synthetic
 
 RECORD, _, _ = synthetic.run()
@@ -16,8 +17,8 @@ RECORD, _, _ = synthetic.run()
 
 @given(values=st.lists(st.floats(-0.2, 1), min_size=1, max_size=30))
 def test_a_scale_is_increasing_and_its_ticks_lie_on_it(values: list[float]) -> None:
-    for make in (cka_scale, regions_scale):
-        scale = make(np.array(values))
+    for measure in MEASURES.values():
+        scale = measure_scale(measure, np.array(values))
         places = scale.place(scale.ticks)
         assert scale.low < scale.high
         assert (np.diff(places) > 0).all()
@@ -27,12 +28,12 @@ def test_a_scale_is_increasing_and_its_ticks_lie_on_it(values: list[float]) -> N
 
 @given(values=st.lists(st.floats(0, 0.9999), min_size=1, max_size=30))
 def test_warping_comes_back(values: list[float]) -> None:
-    scale = cka_scale(np.array([0.3, 0.999]))
+    scale = measure_scale(CKA, np.array([0.3, 0.999]))
     np.testing.assert_allclose(scale.unwarp(scale.warp(values)), values, atol=1e-12)
 
 
 def test_values_beyond_the_scale_take_its_ends_and_nan_stays() -> None:
-    scale = regions_scale(np.array([0.55, 0.9]))
+    scale = measure_scale(REGIONS, np.array([0.55, 0.9]))
     np.testing.assert_array_equal(scale.place([0.0, 2.0, np.nan]), [0, 1, np.nan])
 
 
@@ -40,8 +41,8 @@ def test_to_previous_and_to_last_are_entries_of_the_matrices() -> None:
     shown = similarity(RECORD.dynamics, "regions")
     assert shown.names[-1] == "output"
     assert np.isnan(shown.to_previous()[:, 0]).all()
-    assert shown.to_previous()[2, 5] == RECORD.dynamics.regions[2, 5, 4]
-    assert shown.to_last()[-1, 3] == RECORD.dynamics.output_regions[3, -1]
+    assert shown.to_previous()[2, 5] == RECORD.dynamics.matrices("regions")[2, 5, 4]
+    assert shown.to_last()[-1, 3] == RECORD.dynamics.similarity["regions"][-1][3, -1]
 
 
 def test_cells_meet_halfway_between_checkpoints() -> None:

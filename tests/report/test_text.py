@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +11,10 @@ from rich.console import Console
 
 from repdyn.analysis.scores import MEANINGS, compute_scores
 from repdyn.display.wording import undefined_lines
-from repdyn.records import Dynamics, Phases
+from repdyn.records import Phases
 from repdyn.report.text import as_json, runs_table, show, summary
+from repdyn.score_key import ScoreKey
+from repdyn.storage import schema
 from tests.support import synthetic
 
 RECORD, _, _ = synthetic.run()
@@ -40,7 +42,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_show_names_layers_phases_and_scores(width: int) -> None:
-    record = replace(RECORD, scores={f"{name}_cka": 0.5 for name in MEANINGS})
+    record = replace(RECORD, scores={ScoreKey(name, "cka"): 0.5 for name in MEANINGS})
     said = printed(show(record), width)
     for layer in synthetic.RESNET18:
         assert layer in said
@@ -64,7 +66,7 @@ def test_a_layer_that_grows_alike_gets_denser_glyphs() -> None:
     e = len(dynamics.epochs)
     rising = np.tile(np.linspace(0, 1, e) ** 0.2, (len(dynamics.layers), e, 1)).astype(np.float32)
     rising[:, :, -1] = rising[:, -1, :]
-    said = printed(show(replace(RECORD, dynamics=replace(dynamics, cka=rising))), 50)
+    said = printed(show(replace(RECORD, dynamics=dynamics.with_similarity(cka=rising))), 50)
     row = next(line for line in said.splitlines() if line.startswith("stem"))[10:]
     ranks = [" ░▒▓█".index(glyph) for glyph in row]
     assert ranks == sorted(ranks)
@@ -77,7 +79,7 @@ def test_colours_need_two_values_a_character_and_glyphs_one() -> None:
 
 
 def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
-    said = printed(summary(replace(RECORD, scores={"fit_break_cka": 1.25})))
+    said = printed(summary(replace(RECORD, scores={ScoreKey("fit_break", "cka"): 1.25})))
     assert "test .9" in said
     assert f"perfect fit {synthetic.FIT}" in said
     assert "fit_break" in said
@@ -160,20 +162,20 @@ def test_a_narrow_list_keeps_the_name() -> None:
 
 def test_json_holds_every_array() -> None:
     read = json.loads(as_json(RECORD))
-    for field in fields(Dynamics):
-        expected = getattr(RECORD.dynamics, field.name)
-        if field.name == "layers":
-            assert read["layers"] == list(expected)
-        else:
-            got = np.array(read[field.name], dtype=np.float64)
-            np.testing.assert_allclose(got, expected, rtol=1e-4)
+    assert read["layers"] == list(RECORD.dynamics.layers)
+    arrays = {name: getattr(RECORD.dynamics, name) for name in ("epochs", *schema.ARRAYS)}
+    for name, expected in {**arrays, **RECORD.dynamics.similarity}.items():
+        got = np.array(read[name], dtype=np.float64)
+        np.testing.assert_allclose(got, expected, rtol=1e-4)
     assert read["phases"]["fit"] == synthetic.FIT
     assert read["summary"]["run_id"] == RECORD.summary.run_id
     assert read["curves"]["train/acc"]["epochs"][:3] == [0, 1, 2]
 
 
 def test_json_writes_nan_as_null() -> None:
-    assert json.loads(as_json(replace(RECORD, scores={"x": math.nan})))["scores"] == {"x": None}
+    assert json.loads(as_json(replace(RECORD, scores={ScoreKey("x", "y"): math.nan})))[
+        "scores"
+    ] == {"x_y": None}
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,9 @@ def test_json_writes_nan_as_null() -> None:
         replace(RECORD, phases=Phases(), scores={}, curves={}),
         replace(
             RECORD,
-            dynamics=replace(RECORD.dynamics, cka=np.full_like(RECORD.dynamics.cka, np.nan)),
+            dynamics=RECORD.dynamics.with_similarity(
+                cka=np.full_like(RECORD.dynamics.similarity["cka"], np.nan)
+            ),
         ),
     ],
     ids=["one checkpoint", "no noise", "one layer", "forty layers", "none yet", "no phases", "nan"],
@@ -229,7 +233,14 @@ def test_what_is_undefined_is_told_with_the_reason_once_for_both_kinds() -> None
 
 
 def test_a_reason_of_one_kind_names_the_kind() -> None:
-    lines = undefined_lines({"synchrony_cka": "why", "depth_drift_regions": "why", "onset": "x"})
+    lines = undefined_lines(
+        {
+            ScoreKey("synchrony", "cka"): "why",
+            ScoreKey("depth_drift", "regions"): "why",
+            "onset": "x",
+        },
+        ("cka", "regions"),
+    )
     assert lines == ["synchrony (CKA), depth drift (regions): why", "memorisation onset: x"]
 
 

@@ -122,8 +122,7 @@ def run_of(folder: Path, layers: int, checkpoints: int, classes: int) -> None:
     np.save(folder / "dynamics/epochs.npy", np.arange(e))
     sides = {
         "cka": (layers, e, e),
-        "regions": (layers, e, e),
-        "output_regions": (e, e),
+        "regions": (layers + 1, e, e),
         "probe_acc": (layers, e, 3),
         "fragmentation": (layers + 1, e),
         "areas": (layers + 1, e, classes),

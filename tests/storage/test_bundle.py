@@ -1,9 +1,12 @@
 """Runs packed into one file come back; the demo's are whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from repdyn.errors import UserError
+from repdyn.score_key import ScoreKey
 from repdyn.storage.bundle import Bundle, pack
 from tests.storage.test_codec import assert_same
 from tests.support import synthetic
@@ -12,6 +15,8 @@ from tui.demo.source import DemoSource
 
 def test_a_packed_run_comes_back() -> None:
     record, planes, maps = synthetic.run(count=6, last=40)
+    scores = {ScoreKey("fit_break", "cka"): 0.5, ScoreKey("fit_break_rank", "regions"): 0.25}
+    record = replace(record, scores=scores)
     bundle = Bundle(pack([(record, planes, maps)]))
     assert bundle.summaries == [record.summary]
     run = record.summary.run_id
@@ -45,7 +50,7 @@ def test_the_demo_has_four_whole_runs() -> None:
         record = demo.record(run.run_id)
         assert record.dynamics is not None
         layers, e = len(record.dynamics.layers), len(record.dynamics.epochs)
-        assert record.dynamics.cka.shape == (layers, e, e)
+        assert record.dynamics.similarity["cka"].shape == (layers, e, e)
         assert record.phases.fit is not None
         planes = demo.planes(run.run_id)
         maps = demo.label_maps(run.run_id, int(record.dynamics.epochs[-1]))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repdyn.errors import UserError
+from repdyn.measures.spec import MEASURES
 from repdyn.records import Dynamics, LabelMaps, Phases
 from repdyn.storage import codec, schema
 from tests.support import stored as made
@@ -18,11 +19,34 @@ from tests.support import stored as made
 
 def assert_same(a: object, b: object) -> None:
     for field in dataclasses.fields(a):
-        np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name), field.name)
+        one, other = (dict(arrays(getattr(each, field.name))) for each in (a, b))
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name], f"{field.name} {name}")
+
+
+def arrays(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {"": value}
 
 
 def stored(dynamics) -> dict[str, bytes]:
     return dict(codec.encode_dynamics(dynamics))
+
+
+def as_schema_1(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of a run as they were: the output's matrix in one of its own."""
+    regions = np.load(io.BytesIO(files["dynamics/regions.npy"]))
+    apart = {"dynamics/regions.npy": regions[:-1], "dynamics/output_regions.npy": regions[-1]}
+    return files | {path: npy(array) for path, array in apart.items()}
+
+
+def decoded_of_what_is_there(files: dict[str, bytes]) -> Dynamics:
+    def read(path: str, most: int) -> bytes:
+        if path not in files:
+            raise FileNotFoundError(path)
+        return files[path]
+
+    return codec.decode_dynamics(read)
 
 
 def decoded(files: dict[str, bytes]) -> Dynamics:
@@ -40,6 +64,28 @@ def test_dynamics_come_back() -> None:
     assert_same(decoded(stored(dynamics)), dynamics)
 
 
+def test_schema_1_comes_back() -> None:
+    dynamics = made.dynamics()
+    assert_same(decoded(as_schema_1(stored(dynamics))), dynamics)
+
+
+def test_a_matrix_without_its_output_is_damage_and_no_run_without_the_measure() -> None:
+    files = as_schema_1(stored(made.dynamics()))
+    del files["dynamics/output_regions.npy"]
+    with pytest.raises(UserError, match=r"regions\.npy: damaged"):
+        decoded_of_what_is_there(files)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_without_a_file_is_a_missing_feature(name: str) -> None:
+    dynamics = made.dynamics()
+    files = stored(dynamics)
+    del files[f"dynamics/{name}.npy"]
+    found = decoded_of_what_is_there(files)
+    assert found.similarity.keys() == MEASURES.keys() - {name}
+    assert len(found.epochs) == len(dynamics.epochs)
+
+
 def test_the_layout_is_the_documented_one() -> None:
     files = stored(made.dynamics())
     assert np.load(io.BytesIO(files["dynamics/cka.npy"])).shape == (3, 4, 4)
@@ -50,7 +96,7 @@ def test_the_layout_is_the_documented_one() -> None:
     assert schema.rows_path(0) == "grams/epoch_00000.npy"
 
 
-@given(written=st.integers(0, 8))
+@given(written=st.integers(0, 7))
 def test_files_that_are_being_replaced_are_read_up_to_the_checkpoint_all_have(written: int) -> None:
     old, new = stored(made.dynamics(4)), stored(made.dynamics(5))
     half_way = old | dict(list(new.items())[:written])
@@ -137,8 +183,8 @@ def test_damaged_intervals_are_said_to_be(damage: dict[str, object]) -> None:
 def test_metrics_are_those_of_the_last_checkpoint() -> None:
     dynamics = made.dynamics()
     metrics = codec.layer_metrics(dynamics)
-    assert metrics["cka_prev/block"] == dynamics.cka[1, 3, 2]
-    assert metrics["regions_prev/output"] == dynamics.output_regions[3, 2]
+    assert metrics["cka_prev/block"] == dynamics.similarity["cka"][1, 3, 2]
+    assert metrics["regions_prev/output"] == dynamics.similarity["regions"][-1][3, 2]
     assert metrics["probe_acc/stem"] == dynamics.probe_acc[0, 3, 0]
     assert metrics["fragmentation/output"] == dynamics.fragmentation[3, 3]
     assert len(metrics) == 4 * 3 + 2
@@ -171,11 +217,14 @@ class Bomb:
         ("dynamics/layers.json", b'{"a": 1}'),
         ("dynamics/layers.json", b"[]"),
         ("dynamics/probe_acc.npy", npy(np.zeros((3, 4, 2), np.float32))),
+        ("dynamics/regions.npy", npy(np.zeros((2, 4, 4), np.float32))),
+        ("dynamics/regions.npy", npy(np.zeros((5, 4, 4), np.float32))),
         ("dynamics/output_regions.npy", npy(np.zeros((3, 4, 4), np.float32))),
     ],
 )
 def test_damage_is_named(path: str, content: bytes) -> None:
-    files = stored(made.dynamics()) | {path: content}
+    whole = stored(made.dynamics())
+    files = (as_schema_1(whole) if "output" in path else whole) | {path: content}
     with pytest.raises(UserError, match="damaged"):
         decoded(files)
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, event
 from repdyn.cli.show import list_all
 from repdyn.errors import UserError
 from repdyn.records import Phases
+from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import reader, schema
 from repdyn.storage import store as store_module
@@ -56,7 +57,9 @@ def written(store: StoreConfig, name: str = "run") -> str:
         writer.log_rows(4, np.ones((3, 5), np.float16))
         phases = Phases(onset=1, fit=2, change_points=((), (1,), ()))
         writer.log_phases(
-            phases, {"fit_break_cka": 1.5, "synchrony_cka": float("nan")}, made.LAYERS
+            phases,
+            {ScoreKey("fit_break", "cka"): 1.5, ScoreKey("synchrony", "cka"): float("nan")},
+            made.LAYERS,
         )
         writer.log_input("digits", "scikit-learn", "train", {"images": 10})
         writer.put(schema.checkpoint_path(4), b"weights")
@@ -75,7 +78,7 @@ def test_a_run_comes_back_whole(store: StoreConfig) -> None:
     assert set(record.curves) == {"train/acc", "test/acc"}
     assert record.curves["train/acc"].values.tolist() == [0, 0.5, 1]
     assert record.phases == Phases(onset=1, fit=2, change_points=((), (1,), ()))
-    assert record.scores == {"fit_break_cka": 1.5}
+    assert record.scores == {ScoreKey("fit_break", "cka"): 1.5}
     assert_same(reader.load_planes(store, run_id), made.planes())
     assert_same(reader.load_label_maps(store, run_id, 4), made.label_maps(4))
     assert reader.load_rows(store, run_id, 4).shape == (3, 5)
@@ -350,8 +353,8 @@ def test_a_store_copied_from_elsewhere_opens(store: StoreConfig, tmp_path: Path)
 
 
 def test_a_newer_schema_is_said(store: StoreConfig) -> None:
-    with RunWriter.start(store, "new", {}, {schema.SCHEMA_TAG: "2"}):
-        pass
+    with RunWriter.start(store, "new", {}, {}) as writer:
+        writer.set_tag(schema.SCHEMA_TAG, str(schema.SCHEMA_VERSION + 1))
     with pytest.raises(UserError, match="newer repdyn"):
         reader.load_run(store, "last")
 

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from repdyn.errors import UserError
-from repdyn.records import Dynamics, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
 from tests.support import synthetic
 from tui import reader_thread as live
 from tui.app import RepdynApp
@@ -41,16 +41,7 @@ def until_epoch(whole: RunRecord, epoch: int) -> RunRecord:
     found = whole.dynamics
     assert found is not None
     count = int((found.epochs <= epoch).sum())
-    cut = Dynamics(
-        found.layers,
-        found.epochs[:count],
-        found.cka[:, :count, :count],
-        found.regions[:, :count, :count],
-        found.output_regions[:count, :count],
-        found.probe_acc[:, :count],
-        found.fragmentation[:, :count],
-        found.areas[:, :count],
-    )
+    cut = found.at_checkpoints(slice(count))
     last = str(found.epochs[count - 1])
     run = replace(
         whole.summary, status="RUNNING", ended=None, tags={"repdyn.last_checkpoint": last}

@@ -89,12 +89,16 @@ def _check(record: object) -> None:
         case Dynamics(layers=layers, epochs=epochs):
             count, e = len(layers), len(epochs)
             assert (np.diff(epochs) > 0).all()
-            assert record.cka.shape == record.regions.shape == (count, e, e)
-            assert record.output_regions.shape == (e, e)
+            assert (
+                record.similarity["cka"].shape == record.matrices("regions").shape == (count, e, e)
+            )
+            assert record.similarity["regions"][-1].shape == (e, e)
             assert record.probe_acc.shape == (count, e, 3)
             assert record.fragmentation.shape == record.areas.shape[:2] == (count + 1, e)
-            assert not any(np.isinf(a).any() for a in (record.cka, record.fragmentation))
-            assert np.nanmax(np.abs(record.cka), initial=0) < 1.01
+            assert not any(
+                np.isinf(a).any() for a in (record.similarity["cka"], record.fragmentation)
+            )
+            assert np.nanmax(np.abs(record.similarity["cka"]), initial=0) < 1.01
         case LabelMaps(maps=maps, fine=fine):
             assert len(maps) == len(fine) == 4
         case PlaneSet():

@@ -18,9 +18,10 @@ def dynamics(e: int = 4, classes: int = 3, layers: tuple[str, ...] = LAYERS) -> 
     return Dynamics(
         layers=layers,
         epochs=np.array([0, 1, 2, 4, 8, 16, 32, 64])[:e],
-        cka=random(n, 8, 8)[:, :e, :e],
-        regions=random(n, 8, 8)[:, :e, :e],
-        output_regions=random(8, 8)[:e, :e],
+        similarity={
+            "cka": random(n, 8, 8)[:, :e, :e],
+            "regions": random(n + 1, 8, 8)[:, :e, :e],
+        },
         probe_acc=random(n, 8, 3)[:, :e],
         fragmentation=random(n + 1, 8)[:, :e],
         areas=random(n + 1, 8, classes)[:, :e],

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from repdyn.records import Curve, Dynamics, LabelMaps, Phases, PlaneSet, RunRecord, RunSummary
+from repdyn.score_key import ScoreKey
 
 RESNET18 = ("stem", *(f"layer{i}.{j}" for i in range(1, 5) for j in range(2)), "logits")
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -186,9 +187,7 @@ def run(
     dynamics = Dynamics(
         layers=layers,
         epochs=epochs,
-        cka=cka.astype(np.float32),
-        regions=same[:-1].astype(np.float32),
-        output_regions=same[-1].astype(np.float32),
+        similarity={"cka": cka.astype(np.float32), "regions": same.astype(np.float32)},
         probe_acc=probe_accuracy(epochs, len(layers), noise),
         fragmentation=np.array([[fragmentation(m) for m in at] for at in coarse], np.float32).T,
         areas=areas.transpose(1, 0, 2).astype(np.float32),
@@ -203,10 +202,10 @@ def run(
         ),
     )
     scores = {
-        "distinguishability_cka": 0.412,
-        "distinguishability_regions": 0.287,
-        "synchronisation_cka": 0.871,
-        "drift_cka": 0.034,
+        ScoreKey("distinguishability", "cka"): 0.412,
+        ScoreKey("distinguishability", "regions"): 0.287,
+        ScoreKey("synchronisation", "cka"): 0.871,
+        ScoreKey("drift", "cka"): 0.034,
     }
     record = RunRecord(summary(), dynamics, curves(last, noise), phases, scores)
     maps = tuple(LabelMaps(int(e), c, f) for e, c, f in zip(epochs, coarse, fine, strict=True))

@@ -52,9 +52,10 @@ def dynamics(speeds: list[Speed], epochs: np.ndarray = EPOCHS, noise: float = 0.
     return Dynamics(
         layers=tuple(f"layer{i}" for i in range(layers)),
         epochs=epochs,
-        cka=matrices.astype(np.float32),
-        regions=matrices.astype(np.float32),
-        output_regions=np.eye(e, dtype=np.float32),
+        similarity={
+            "cka": matrices.astype(np.float32),
+            "regions": np.concatenate([matrices, np.eye(e)[None]]).astype(np.float32),
+        },
         probe_acc=np.zeros((layers, e, 3), dtype=np.float32),
         fragmentation=np.zeros((layers + 1, e), dtype=np.float32),
         areas=np.zeros((layers + 1, e, 10), dtype=np.float32),

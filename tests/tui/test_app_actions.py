@@ -137,8 +137,8 @@ def test_the_palette_reaches_actions() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
         await stage.press("ctrl+p")
-        await stage.press(*"CKA/reg")
-        await stage.sees("Switch CKA and decision regions.")
+        await stage.press(*"Meas")
+        await stage.sees("The next similarity measure.")
         await stage.pilot.pause(0.3)
         await stage.press("enter")
         await stage.sees("region agreement to the last checkpoint")
@@ -163,9 +163,9 @@ def test_a_file_changes_keys(home: Path) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
         await stage.press("m")
-        assert stage.look.kind == "cka"
+        assert stage.look.measure == "cka"
         await stage.press("x")
-        assert stage.look.kind == "regions"
+        assert stage.look.measure == "regions"
 
     play(scenario, run="run-0")
 

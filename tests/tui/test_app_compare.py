@@ -210,7 +210,7 @@ def test_the_difference_is_in_the_exported_numbers_and_figure(view: str) -> None
 
     changed = record(2, started=1)
     assert changed.dynamics is not None
-    other = replace(changed.dynamics, cka=changed.dynamics.cka**2)
+    other = changed.dynamics.with_similarity(cka=changed.dynamics.similarity["cka"] ** 2)
     play(scenario, source(record(1, started=2), replace(changed, dynamics=other)))
 
 

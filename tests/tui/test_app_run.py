@@ -135,7 +135,7 @@ def test_a_click_on_a_tab_opens_its_view() -> None:
 def test_the_readout_gives_the_value_under_the_cursor() -> None:
     found = made()[0].dynamics
     assert found is not None
-    expected = f"{float(found.cka[1, -4, -1]):.4f}"
+    expected = f"{float(found.similarity['cka'][1, -4, -1]):.4f}"
 
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200", "logits")
@@ -394,7 +394,7 @@ def test_export_writes_the_numbers_in_view(monkeypatch: pytest.MonkeyPatch, tmp_
     lines = next(tmp_path.glob("*.csv")).read_text().splitlines()
     assert lines[0] == "layer," + ",".join(map(str, found.epochs))
     stem = [float(cell) for cell in lines[1].split(",")[1:]]
-    assert stem == pytest.approx(found.cka[0, :, -1].tolist())
+    assert stem == pytest.approx(found.similarity["cka"][0, :, -1].tolist())
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
 
 

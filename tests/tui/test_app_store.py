@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from repdyn.records import Phases, RunSummary
+from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.writer import RunWriter
 from tests.e2e.test_mlflow_ui import served
@@ -79,7 +80,7 @@ def written(store: StoreConfig, name: str, schema: str = "1") -> str:
     with RunWriter.start(store, name, params, {schema.SCHEMA_TAG: schema}) as writer:
         writer.log_metrics(4, {"train/acc": 1.0, "test/acc": 0.75})
         writer.log_dynamics(made.dynamics(4))
-        writer.log_phases(Phases(onset=1, fit=2), {"fit_break_cka": 1.5}, made.LAYERS)
+        writer.log_phases(Phases(onset=1, fit=2), {ScoreKey("fit_break", "cka"): 1.5}, made.LAYERS)
     return writer.run_id
 
 

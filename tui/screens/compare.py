@@ -29,7 +29,7 @@ from tui.screens.phases import new_table
 from tui.screens.run import LIVE, news
 from tui.screens.saving import save
 from tui.screens.view import View
-from tui.screens.view_state import REFERENCES, ViewState
+from tui.screens.view_state import REFERENCES, ViewState, next_measure
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 
@@ -164,8 +164,9 @@ class CompareScreen(BaseScreen):
         self.action_view(COMPARED[(COMPARED.index(self._view) + steps) % len(COMPARED)])
 
     def action_kind(self) -> None:
-        """Switch the kind of similarity."""
-        self._look_at(kind="regions" if self._look.kind == "cka" else "cka")
+        """Take the next measure of similarity."""
+        runs = self._runs().records
+        self._look_at(measure=next_measure(self._look.measure, (run.dynamics for run in runs)))
 
     def action_reference(self) -> None:
         """Compare checkpoints with something else."""
@@ -174,7 +175,7 @@ class CompareScreen(BaseScreen):
 
     def action_layer(self, steps: int) -> None:
         """Go to another layer."""
-        similar = self._runs().similar(self._look.kind)
+        similar = self._runs().similar(self._look.measure)
         count = max((len(shown.names) for shown in similar if shown is not None), default=0)
         if count:
             self._look_at(layer=(min(self._look.layer, count - 1) + steps) % count)

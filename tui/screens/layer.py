@@ -20,7 +20,7 @@ from repdyn.display.wording import boundaries, plain
 from repdyn.records import Curve, FloatArray, IntArray, RunRecord
 from tui import actions
 from tui.screens.view import Table, View, empty, markers, read_out, readout
-from tui.screens.view_state import KINDS, ViewState, nearest, number
+from tui.screens.view_state import ViewState, nearest, number
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -62,7 +62,7 @@ class Layer(View):
     def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the matrix."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
-        shown = similarity(record.dynamics, look.kind)
+        shown = similarity(record.dynamics, look.measure)
         heatmap, scale = self.query_one(Heatmap), shown.scale()
         layer = min(look.layer, len(shown.names) - 1)
         lines = self.size.height - 1 - AXES
@@ -84,7 +84,7 @@ class Layer(View):
                 bands=phase_bands(record.phases),
             )
         place = f"{plain(shown.names[layer])}   {layer + 1} of {len(shown.names)}"
-        title = Text.assemble((place, "bold"), f"\n{KINDS[look.kind]} of two checkpoints")
+        title = Text.assemble((place, "bold"), f"\n{shown.measure.quantity} of two checkpoints")
         self.query_one(".what", Static).update(title)
         self.query_one(".facts", Static).update(self._facts(record, layer))
         self._place(look, shown)
@@ -138,14 +138,16 @@ class Layer(View):
         matrix, epochs = shown.matrices[layer], shown.epochs
         i, j = int(epochs[row]), int(epochs[column])
         value = number(float(matrix[row, column]))
-        parts = {"": shown.names[layer], "epochs": f"{i}, {j}", KINDS[shown.kind]: value}
+        parts = {"": shown.names[layer], "epochs": f"{i}, {j}", shown.measure.quantity: value}
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
         curves = self.query_one(Curves)
-        change = shown.kind == "cka"
+        change = shown.measure.log_distance
         profiles = {f"epoch {j}": profile(epochs, matrix[:, column], change)}
         if i != j:
             profiles[f"epoch {i}"] = profile(epochs, matrix[row], change)
-        self.query_one(".profiles", Static).update(Text(f"{profiled(shown)} to epoch", "dim"))
+        self.query_one(".profiles", Static).update(
+            Text(f"{shown.measure.distance} to epoch", "dim")
+        )
         curves.logarithmic = change
         curves.set_data(profiles, low=None if change else 0.0, high=1.0)
         with curves.prevent(Curves.CursorMoved):
@@ -171,11 +173,6 @@ class Layer(View):
         return matrices(self)
 
 
-def profiled(shown: Similarity) -> str:
-    """Return what a profile has the values of."""
-    return "1 − CKA" if shown.kind == "cka" else KINDS[shown.kind]
-
-
 def profile(epochs: IntArray, values: FloatArray, change: bool) -> Curve:
     """Return similarities as a curve, or 1 less them; a checkpoint's to itself is then no number."""
     if not change:
@@ -186,13 +183,13 @@ def profile(epochs: IntArray, values: FloatArray, change: bool) -> Curve:
 
 def matrices(view: View) -> Callable[[], Figure] | None:
     """Return what draws the matrices of all layers of a view's run."""
-    record, kind = view.record, view.look.kind
+    record, measure = view.record, view.look.measure
     if record is None or record.dynamics is None:
         return None
 
     def drawn() -> Figure:
         from repdyn.report import figures
 
-        return figures.similarity_matrices(record, kind)
+        return figures.similarity_matrices(record, measure)
 
     return drawn

@@ -19,9 +19,9 @@ from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
 from repdyn.records import RunRecord
 from tui import actions
-from tui.screens.layer import matrices, profile, profiled
+from tui.screens.layer import matrices, profile
 from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
-from tui.screens.view_state import KINDS, ViewState, nearest, number
+from tui.screens.view_state import ViewState, nearest, number
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import table
 from tui.widgets.curves import Curves
@@ -83,10 +83,10 @@ class Layers(View):
     def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the matrices, once there are as many panels as layers."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
-        shown = similarity(record.dynamics, look.kind)
+        shown = similarity(record.dynamics, look.measure)
         panels = list(self.query(Panel))
         grid = self.query_one(Grid)
-        title = f"{KINDS[look.kind]} of two checkpoints"
+        title = f"{shown.measure.quantity} of two checkpoints"
         self._title(title, record)
         if len(panels) < len(shown.names):
             grid.mount(*(Panel() for _ in shown.names[len(panels) :]))
@@ -193,7 +193,7 @@ class Layers(View):
         parts = {
             "": shown.names[layer],
             "epochs": f"{shown.epochs[row]}, {shown.epochs[column]}",
-            KINDS[shown.kind]: value,
+            shown.measure.quantity: value,
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
         if self.query_one(".below").display:
@@ -201,9 +201,9 @@ class Layers(View):
 
     def _draw_profiles(self, shown: Similarity, row: int, column: int) -> None:
         """Draw each layer's similarities to the epoch of a column, read out at that of a row."""
-        change = shown.kind == "cka"
+        change = shown.measure.log_distance
         epoch, curves = int(shown.epochs[column]), self.query_one(Curves)
-        what = f"{profiled(shown)} to epoch {epoch}, layer by layer"
+        what = f"{shown.measure.distance} to epoch {epoch}, layer by layer"
         self.query_one(".profiles", Static).update(Text(what, "dim"), layout=False)
         first, last = DEPTHS[self.app.current_theme.dark]
         inks = table("viridis")[np.linspace(first, last, len(shown.names)).astype(int)]

@@ -22,7 +22,6 @@ from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, beside_bar, empty, markers, read_out, readout, titled
 from tui.screens.view_state import (
-    KINDS,
     REFERENCES,
     ViewState,
     nearest,
@@ -85,7 +84,7 @@ class Overview(View):
     def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw heatmap and curves."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
-        shown = similarity(record.dynamics, look.kind)
+        shown = similarity(record.dynamics, look.measure)
         labels = max(LEAST_LABELS, *(cell_len(plain(n)) + 1 for n in shown.names))
         width = min(labels, WIDEST_LABELS, max(LEAST_LABELS, self.size.width // 5))
         self._draw_heatmap(record, shown, look, width)
@@ -111,7 +110,7 @@ class Overview(View):
                 change_points=record.phases.change_points,
                 bands=phase_bands(record.phases),
             )
-        title = f"{KINDS[look.kind]} to {reference_words(shown, look)}"
+        title = f"{shown.measure.quantity} to {reference_words(shown, look)}"
         title_text = titled(title, record.phases, heatmap, beside_bar(self.size.width))
         self.query_one(".what", Static).update(title_text)
 
@@ -204,7 +203,7 @@ class Overview(View):
         parts = {
             "": shown.names[row],
             "epoch": str(epoch),
-            f"{KINDS[shown.kind]} to {reference_words(shown, self.look)}": number(value),
+            f"{shown.measure.quantity} to {reference_words(shown, self.look)}": number(value),
             "probe": self._probe(row, column),
             "test": accuracy(value_at(self.record.curves.get("test/acc"), epoch)),
             "phase": phase_at(self.record.phases, epoch),
@@ -252,13 +251,13 @@ class Overview(View):
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the overview."""
-        record, kind = self.record, self.look.kind
+        record, measure = self.record, self.look.measure
         if record is None or record.dynamics is None:
             return None
 
         def drawn() -> Figure:
             from repdyn.report import figures
 
-            return figures.overview(record, kind)
+            return figures.overview(record, measure)
 
         return drawn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import rich.box
 from rich.console import Group, RenderableType
@@ -21,14 +21,18 @@ from repdyn.display.wording import (
     NO_CHANGES,
     PHASES,
     accuracy,
+    by_measure,
     joint_changes,
+    label,
     lacks_changes,
     layer_changes,
     plain,
     spanned,
     undefined_lines,
 )
+from repdyn.measures.spec import MEASURES
 from repdyn.records import PROBE_SPLITS, RunRecord
+from repdyn.score_key import ScoreKey
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
 
@@ -42,8 +46,6 @@ BOUNDARIES = {
 
 NARROW = 100
 """Columns below which the accuracies leave the table of boundaries to what these mean."""
-
-SUFFIXES = {"_cka": "CKA", "_regions": "regions"}
 
 
 class PhasesView(View):
@@ -69,11 +71,13 @@ class PhasesView(View):
             Text("\nScores", "bold"),
             _scores(record.scores),
         ]
+        measures: Collection[str] = ()
         if record.dynamics is not None:
+            measures = record.dynamics.similarity
             parts += [Text("\nLayers", "bold"), _layers(record)]
         reasons = {n: why for n, why in undefined(record).items() if n not in BOUNDARIES}
         if reasons:
-            lines = "\n".join(map(plain, undefined_lines(reasons)))
+            lines = "\n".join(map(plain, undefined_lines(reasons, measures)))
             parts += [Text("\nUndefined scores", "bold"), Text(lines)]
         self.query_one(".text", Static).update(Group(*parts))
 
@@ -81,7 +85,10 @@ class PhasesView(View):
         """Return boundaries and scores."""
         if self.record is None:
             return None
-        found = {**self.record.phases.markers(), **self.record.scores}
+        found = {
+            **self.record.phases.markers(),
+            **{key.name: value for key, value in self.record.scores.items()},
+        }
         return Table(("name", "value"), list(found.items()))
 
 
@@ -108,24 +115,16 @@ def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
     return table
 
 
-def _scores(scores: Mapping[str, float]) -> RenderableType:
+def _scores(scores: Mapping[ScoreKey, float]) -> RenderableType:
     if not scores:
         return Text("None yet: they are computed at the end of a run.", "dim")
-    table = new_table("", *SUFFIXES.values())
+    measures = [name for name in MEASURES if any(key.measure == name for key in scores)]
+    table = new_table("", *map(label, measures))
     table.add_column("", style="dim")
-    for name, row in by_kind(scores).items():
-        values = [_score(row.get(kind, math.nan)) for kind in SUFFIXES.values()]
+    for name, row in by_measure(scores).items():
+        values = [_score(row.get(measure, math.nan)) for measure in measures]
         table.add_row(Text(plain(name).replace("_", " ")), *values, Text(MEANINGS.get(name, "")))
     return table
-
-
-def by_kind(scores: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """Return the scores by name without the kind of similarity, then by kind."""
-    rows: dict[str, dict[str, float]] = {}
-    for name, value in scores.items():
-        suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
-        rows.setdefault(name.removesuffix(suffix), {})[SUFFIXES.get(suffix, "")] = value
-    return rows
 
 
 def _score(value: float) -> str:

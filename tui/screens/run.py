@@ -34,7 +34,7 @@ from tui.screens.regions import RegionsView
 from tui.screens.run_columns import state
 from tui.screens.saving import save
 from tui.screens.view import View
-from tui.screens.view_state import ViewState, nearest
+from tui.screens.view_state import ViewState, nearest, next_measure
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 
@@ -194,14 +194,15 @@ class RunScreen(BaseScreen):
         self.action_view(VIEWS[(VIEWS.index(self._view) + steps) % len(VIEWS)])
 
     def action_kind(self) -> None:
-        """Switch the kind of similarity."""
-        self.look_at(kind="regions" if self._look.kind == "cka" else "cka")
+        """Take the next measure of similarity."""
+        dynamics = None if self._record is None else self._record.dynamics
+        self.look_at(measure=next_measure(self._look.measure, [dynamics]))
 
     def action_layer(self, steps: int) -> None:
         """Go to another layer."""
         if self._record is None or self._record.dynamics is None:
             return
-        count = len(similarity(self._record.dynamics, self._look.kind).names)
+        count = len(similarity(self._record.dynamics, self._look.measure).names)
         self.look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
 
     def action_epoch(self, steps: int) -> None:
@@ -245,7 +246,7 @@ class RunScreen(BaseScreen):
         if self._record is None:
             return
         view = self._mounted(self._view)
-        stem = f"repdyn-{plain(self._run)[:8]}-{self._view}-{self._look.kind}"
+        stem = f"repdyn-{plain(self._run)[:8]}-{self._view}-{self._look.measure}"
         job = partial(save, stem, view.tables(), view.figure())
         self.desk.ask(self, job, self.tell_saved, self.tell)
 
@@ -264,7 +265,7 @@ def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
 def _drawing(look: ViewState) -> tuple[object, ...]:
     """Return what of a look needs drawing anew, rather than moving the cursor."""
     at = look.epoch if look.reference == "cursor" else None
-    return look.kind, look.reference, look.cmap, look.stretch, at
+    return look.measure, look.reference, look.cmap, look.stretch, at
 
 
 def progress(record: RunRecord, now: float) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repdyn.display.wording import accuracy, arch, duration, noise, plain
+from repdyn.measures.spec import PRIMARY
+from repdyn.score_key import ScoreKey
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
@@ -94,6 +96,10 @@ def _epochs(run: RunSummary, _: float) -> str:
     return f"{_or_dash(done(run), '{:.0f}')}/{plain(run.params.get('epochs', '?'))}"
 
 
+FIT_BREAK, SYNCHRONY = (
+    f"score/{ScoreKey(name, PRIMARY.name).name}" for name in ("fit_break", "synchrony")
+)
+
 COLUMNS = (
     Column("state", lambda run, _: state(run), _words(state), 90),
     Column(
@@ -108,10 +114,8 @@ COLUMNS = (
     Column("test", _accuracy("test/acc"), _metric("test/acc"), 75, right=True),
     Column("onset", _whole("phase/onset"), _metric("phase/onset"), 46, right=True),
     Column("fit", _whole("phase/fit"), _metric("phase/fit"), 45, right=True),
-    Column(
-        "fit break", _score("score/fit_break_cka"), _metric("score/fit_break_cka"), 20, right=True
-    ),
-    Column("sync", _score("score/synchrony_cka"), _metric("score/synchrony_cka"), 15, right=True),
+    Column("fit break", _score(FIT_BREAK), _metric(FIT_BREAK), 20, right=True),
+    Column("sync", _score(SYNCHRONY), _metric(SYNCHRONY), 15, right=True),
     Column(
         "age",
         lambda run, now: duration((now - run.started) / 1000),

@@ -145,8 +145,11 @@ class View(Vertical):
         return self.record.dynamics if self.record is not None else None
 
     def similar(self) -> Similarity | None:
-        """Return the kind of similarity that is looked at."""
-        return None if self.dynamics is None else similarity(self.dynamics, self.look.kind)
+        """Return the measure of similarity that is looked at, None where the run has none of it."""
+        dynamics, measure = self.dynamics, self.look.measure
+        if dynamics is None or measure not in dynamics.similarity:
+            return None
+        return similarity(dynamics, measure)
 
 
 def empty() -> Static:

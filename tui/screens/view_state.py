@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from repdyn.display.similarity import Kind, Similarity
-from repdyn.records import FloatArray, IntArray
+from repdyn.display.similarity import Similarity
+from repdyn.measures.spec import MEASURES, PRIMARY
+from repdyn.records import Dynamics, FloatArray, IntArray
 
 Reference = Literal["last", "previous", "first", "cursor"]
 
 REFERENCES: tuple[Reference, ...] = ("last", "previous", "first", "cursor")
-
-KINDS: dict[Kind, str] = {"cka": "CKA", "regions": "region agreement"}
-"""The kinds of similarity as they are called on the screen."""
 
 MARKERS = {"onset": "onset", "fit": "fit", "test_min": "min", "test_peak": "peak"}
 """The phase boundaries as they are called on an axis."""
@@ -26,7 +25,7 @@ class ViewState:
     """What of a run is looked at.
 
     Attributes:
-        kind: of similarity.
+        measure: of similarity.
         reference: what checkpoints are compared with in the overview.
         layer: index of the layer; the output comes after the layers.
         epoch: of the cursor, None for the last.
@@ -35,13 +34,20 @@ class ViewState:
         stretch: whether colours span what is in view.
     """
 
-    kind: Kind = "cka"
+    measure: str = PRIMARY.name
     reference: Reference = "last"
     layer: int = 0
     epoch: int | None = None
     other: int | None = None
     cmap: str = "viridis"
     stretch: bool = False
+
+
+def next_measure(measure: str, runs: Iterable[Dynamics | None]) -> str:
+    """Return the measure after one, of those that any of the runs was measured with."""
+    known = {name for dynamics in runs if dynamics is not None for name in dynamics.similarity}
+    names = [name for name in MEASURES if name in known] or [measure]
+    return names[(names.index(measure) + 1) % len(names)] if measure in names else names[0]
 
 
 def nearest(epochs: IntArray, epoch: int | None) -> int:

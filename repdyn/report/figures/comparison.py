@@ -13,10 +13,18 @@ from matplotlib.lines import Line2D
 from repdyn.analysis.drift import drift
 from repdyn.display import axis
 from repdyn.display.reading import measured
-from repdyn.display.similarity import cka_scale
+from repdyn.display.similarity import measure_scale
 from repdyn.display.wording import plain
+from repdyn.measures.spec import MEASURES, PRIMARY
 from repdyn.records import RunRecord
-from repdyn.report.comparison import Comparison, CrossCka, Group, groups, label
+from repdyn.report.comparison import (
+    Comparison,
+    CrossCka,
+    Group,
+    groups,
+    label,
+    measures_of,
+)
 from repdyn.report.figures.style import (
     SIMILARITY,
     SMALL,
@@ -29,6 +37,7 @@ from repdyn.report.figures.style import (
     scale_bar,
     styled,
 )
+from repdyn.score_key import ScoreKey
 
 SCORES = {
     "fit_break": "break at perfect fit\n(log₂ of the slowdown)",
@@ -40,8 +49,8 @@ SCORES = {
 }
 """The scores that are drawn, and what stands above them."""
 
-KINDS = {"cka": ("CKA", "#0072b2", "o"), "regions": ("decision regions", "#d55e00", "s")}
-"""How scores on each kind of similarity are called and drawn (Okabe and Ito 2008)."""
+STYLES = (("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"))
+"""Colours (Okabe and Ito 2008) and marks of the measures, in their order."""
 
 LINES = ("onset", "fit")
 
@@ -63,15 +72,16 @@ def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
 @styled
 def scores(comparison: Comparison) -> Figure:
     """Draw each score of each run, beside the mean of its group."""
-    shown = groups(comparison)
+    shown, measures = groups(comparison), measures_of(comparison)
     rows = 2
     height = rows * (0.9 + 0.2 * len(shown)) + 0.7
     figure = _new_figure(comparison, "Scores of the runs, and the mean of each group", height)
     panels = figure.subplots(rows, 3, sharey=True)
     for axes, (stem, title) in zip(panels.flat, SCORES.items(), strict=True):
         axes.set_title(title, loc="left")
-        for kind, offset in zip(KINDS, (-0.17, 0.17), strict=True):
-            _dots(axes, shown, f"{stem}_{kind}", kind, offset)
+        for place, measure in enumerate(measures):
+            offset = 0.34 * (place - (len(measures) - 1) / 2)
+            _dots(axes, shown, ScoreKey(stem, measure), STYLES[place % len(STYLES)], offset)
         if not axes.lines:
             axes.set_xticks([])
             axes.text(0.5, 0.5, "no run has it", ha="center", transform=axes.transAxes)
@@ -81,14 +91,18 @@ def scores(comparison: Comparison) -> Figure:
     panels[0, 0].set_ylim(len(shown) - 0.5, -0.5)
     handles = [
         Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=3.5, label=name)
-        for name, colour, marker in KINDS.values()
+        for name, (colour, marker) in zip(
+            (MEASURES[measure].long_label for measure in measures), STYLES, strict=False
+        )
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
-def _dots(axes: Axes, shown: Sequence[Group], score: str, kind: str, offset: float) -> None:
-    _, colour, marker = KINDS[kind]
+def _dots(
+    axes: Axes, shown: Sequence[Group], score: ScoreKey, style: tuple[str, str], offset: float
+) -> None:
+    colour, marker = style
     for y, group in enumerate(shown):
         values = group.scores(score)
         if not values:
@@ -106,15 +120,16 @@ def drift_rates(comparison: Comparison) -> Figure:
     figure = _new_figure(
         comparison, "Drift rate of each layer, 1 − similarity at a ratio of epochs of 1.5", 3.9
     )
-    panels = figure.subplots(2, len(runs), sharex=True, sharey="row", squeeze=False)
+    measures = measures_of(comparison) or [PRIMARY.name]
+    panels = figure.subplots(len(measures), len(runs), sharex=True, sharey="row", squeeze=False)
     for column, run in zip(panels.T, runs, strict=True):
         column[0].set_title(label(run, comparison.varied), parse_math=False)
-        for axes, kind in zip(column, KINDS, strict=True):
-            _draw_drift(axes, run, kind)
+        for axes, measure in zip(column, measures, strict=True):
+            _draw_drift(axes, run, measure)
             phase_lines(axes, run.phases, LINES)
         column[-1].set_xlabel("epoch")
-    for axes, (name, _, _) in zip(panels[:, 0], KINDS.values(), strict=True):
-        axes.set_ylabel(name)
+    for axes, measure in zip(panels[:, 0], measures, strict=True):
+        axes.set_ylabel(MEASURES[measure].long_label)
     last = max(int(measured(run).epochs[-1]) for run in runs)
     epoch_axis(panels[0, 0], "x", 0.5, last)
     named = [measured(run).layers for run in runs]
@@ -122,10 +137,12 @@ def drift_rates(comparison: Comparison) -> Figure:
     return figure
 
 
-def _draw_drift(axes: Axes, run: RunRecord, kind: str) -> None:
+def _draw_drift(axes: Axes, run: RunRecord, measure: str) -> None:
     dynamics = measured(run)
-    rates = drift(dynamics.cka if kind == "cka" else dynamics.regions, dynamics.epochs)
     axes.set_yscale("log")
+    if measure not in dynamics.similarity:
+        return
+    rates = drift(dynamics.matrices(measure), dynamics.epochs)
     if rates is None:
         return
     for rate, colour in zip(rates.rate, layer_colours(len(rates.rate)), strict=True):
@@ -143,7 +160,7 @@ def cross_cka(comparison: Comparison) -> Figure:
     panels = figure.subplots(
         len(shown), 2, squeeze=False, width_ratios=(2.2, 1), height_ratios=rows
     )
-    scale = cka_scale(np.concatenate([cross.values.ravel() for cross in shown]))
+    scale = measure_scale(PRIMARY, np.concatenate([cross.values.ravel() for cross in shown]))
     colours = norm(scale)
     for (left, right), cross in zip(panels, shown, strict=True):
         _draw_over_epochs(left, cross, colours)

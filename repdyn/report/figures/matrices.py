@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from repdyn.display import axis
 from repdyn.display.reading import measured
-from repdyn.display.similarity import Kind, similarity
+from repdyn.display.similarity import similarity
 from repdyn.records import RunRecord
 from repdyn.report.figures.style import (
     SIMILARITY,
@@ -22,27 +22,25 @@ from repdyn.report.figures.style import (
     styled,
 )
 
-TITLES = {
-    "cka": "CKA between checkpoints, by layer",
-    "regions": "Agreement of decision regions between checkpoints, by layer",
-}
 LINES = ("onset", "fit")
 
 Panels = NDArray[np.object_]
 
 
 @styled
-def similarity_matrices(record: RunRecord, kind: Kind) -> Figure:
-    """Draw the E×E matrix of each layer, and of the output for regions, on one colour scale.
+def similarity_matrices(record: RunRecord, measure: str) -> Figure:
+    """Draw the E×E matrix of each layer, and of the output where it is measured, on one colour scale.
 
     Raises:
         UserError: the run has no checkpoint yet.
     """
-    shown = similarity(measured(record), kind)
+    shown = similarity(measured(record), measure)
     rows, columns = grid(len(shown.names))
     panel = min(WIDTH / (columns + 0.5), 2.6)
     height = rows * (panel + 0.05) + 1.0
-    figure = new_figure(record, TITLES[kind], height, layout="compressed")
+    figure = new_figure(
+        record, f"{shown.measure.title} between checkpoints, by layer", height, layout="compressed"
+    )
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     scale = shown.scale()
     colours = norm(scale)

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from repdyn.display import axis
 from repdyn.display.reading import measured
-from repdyn.display.similarity import Kind, similarity
+from repdyn.display.similarity import similarity
 from repdyn.display.wording import PHASES
 from repdyn.records import Phases, RunRecord
 from repdyn.report.figures.curves import draw_accuracies
@@ -25,10 +25,6 @@ from repdyn.report.figures.style import (
     styled,
 )
 
-TITLES = {
-    "cka": "CKA of each layer over training",
-    "regions": "Agreement of each layer's decision regions over training",
-}
 ROW = 0.135
 """Inches a layer takes."""
 
@@ -43,7 +39,7 @@ DIAMOND: dict[str, Any] = {
 
 
 @styled
-def overview(record: RunRecord, kind: Kind) -> Figure:
+def overview(record: RunRecord, measure: str) -> Figure:
     """Draw each layer's similarity to the previous and to the last checkpoint, and the accuracies.
 
     The heatmaps and the curves share the epoch axis; phase boundaries are lines through all of
@@ -52,9 +48,11 @@ def overview(record: RunRecord, kind: Kind) -> Figure:
     Raises:
         UserError: the run has no checkpoint yet.
     """
-    shown = similarity(measured(record), kind)
+    shown = similarity(measured(record), measure)
     heatmap = max(0.9, ROW * len(shown.names))
-    figure = new_figure(record, TITLES[kind], height=2 * heatmap + 3.0)
+    figure = new_figure(
+        record, f"{shown.measure.title} of each layer over training", height=2 * heatmap + 3.0
+    )
     panels = figure.subplots(3, 1, sharex=True, height_ratios=[heatmap, heatmap, 1.45])
     before, final, below = panels
     borders = axis.edges(shown.epochs)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from repdyn.display.similarity import measured_by
 from repdyn.records import PLANE_KINDS, LabelMaps, PlaneSet, RunRecord
 from repdyn.report.figures.curves import curves, fragmentation
 from repdyn.report.figures.decision import decision_regions
@@ -37,13 +38,10 @@ def standard_figures(
     drawn = {"curves": curves(record)}
     if record.dynamics is None:
         return drawn
-    drawn |= {
-        "cka": similarity_matrices(record, "cka"),
-        "regions": similarity_matrices(record, "regions"),
-        "overview_cka": overview(record, "cka"),
-        "overview_regions": overview(record, "regions"),
-        "fragmentation": fragmentation(record),
-    }
+    for one in measured_by(record.dynamics):
+        drawn[one.name] = similarity_matrices(record, one.name)
+        drawn[f"overview_{one.name}"] = overview(record, one.name)
+    drawn["fragmentation"] = fragmentation(record)
     if planes is not None and maps:
         layers = len(record.dynamics.layers)
         some = sorted(set(np.linspace(0, layers - 1, LAYERS).astype(int).tolist()))

@@ -17,11 +17,12 @@ from textual.widgets import Static
 
 from repdyn.display.similarity import Scale, Similarity
 from repdyn.display.wording import plain, settings
+from repdyn.measures.spec import MEASURES
 from repdyn.records import FloatArray
 from tui.screens.comparing.linked import LETTERS, Linked, common_scale, row_of
 from tui.screens.comparing.view import CompareView
 from tui.screens.view import Table, markers, read_out, readout
-from tui.screens.view_state import KINDS, ViewState, nearest, number, to_reference
+from tui.screens.view_state import ViewState, nearest, number, to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import DIVERGING
 from tui.widgets.heatmap import Heatmap
@@ -107,7 +108,7 @@ class Overviews(CompareView):
 
     def title(self, runs: Linked) -> str:  # noqa: ARG002
         """Return what is shown."""
-        return f"{KINDS[self.look.kind]} to {REFERENCE_WORDS[self.look.reference]}"
+        return f"{MEASURES[self.look.measure].quantity} to {REFERENCE_WORDS[self.look.reference]}"
 
     square = False
 
@@ -115,7 +116,7 @@ class Overviews(CompareView):
 
     def draw(self, runs: Linked, look: ViewState) -> None:
         """Draw all heatmaps on one scale."""
-        similar = runs.similar(look.kind)
+        similar = runs.similar(look.measure)
         known = [shown for shown in similar if shown is not None]
         scale = common_scale(known) if known else None
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
@@ -210,7 +211,7 @@ class Overviews(CompareView):
     def _link(self, runs: Linked, moved: Heatmap | None) -> None:
         """Move the other cursors to where the moved one is, and read all out."""
         parts: dict[str, str] = {}
-        similar = runs.similar(self.look.kind)
+        similar = runs.similar(self.look.measure)
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
             if shown is None:
                 continue
@@ -234,7 +235,7 @@ class Overviews(CompareView):
 
     def table(self) -> Table | None:
         """Return the values of all heatmaps, a line for each cell."""
-        similar = self.runs.similar(self.look.kind)
+        similar = self.runs.similar(self.look.measure)
         shown = {
             self.runs.heads[run]: (each, self.values(self.runs, each, run))
             for run, each in enumerate(similar)
@@ -255,14 +256,14 @@ class Overviews(CompareView):
         runs = self.runs
         known = [
             (run, shown)
-            for run, shown in enumerate(runs.similar(self.look.kind))
+            for run, shown in enumerate(runs.similar(self.look.measure))
             if shown is not None
         ]
         if not known:
             return None
         scale = common_scale([shown for _, shown in known])
         values = {run: self.values(runs, shown, run) for run, shown in known}
-        found = self._difference(runs, runs.similar(self.look.kind))
+        found = self._difference(runs, runs.similar(self.look.measure))
         title, square = self.title(runs), self.square
 
         def drawn() -> Figure:
@@ -318,9 +319,9 @@ class Matrices(Overviews):
 
     def title(self, runs: Linked) -> str:
         """Return which layer's matrices are shown."""
-        known = (shown for shown in runs.similar(self.look.kind) if shown is not None)
+        known = (shown for shown in runs.similar(self.look.measure) if shown is not None)
         layer = next((shown.names[row_of(shown, self.look)] for shown in known), "")
-        return f"{KINDS[self.look.kind]} of two checkpoints, {plain(layer)}"
+        return f"{MEASURES[self.look.measure].quantity} of two checkpoints, {plain(layer)}"
 
 
 def _gutter(shown: Similarity) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from repdyn.display import axis
 from repdyn.display.reading import last_epoch
-from repdyn.display.similarity import Kind, Scale, Similarity, cka_scale, regions_scale, similarity
+from repdyn.display.similarity import Scale, Similarity, measure_scale, similarity
 from repdyn.display.wording import plain
 from repdyn.records import Curve, RunRecord
 from tui.screens.view_state import ViewState
@@ -45,10 +45,15 @@ class Linked:
         """Return the epoch of a run that belongs to one of the first; None, the last, for None."""
         return None if epoch is None else self.translated(epoch, 0, run)
 
-    def similar(self, kind: Kind) -> list[Similarity | None]:
-        """Return one kind of similarity of each run; None before its first checkpoint."""
+    def similar(self, measure: str) -> list[Similarity | None]:
+        """Return one measure of similarity of each run; None of a run that has none of it yet."""
         found = [record.dynamics for record in self.records]
-        return [None if dynamics is None else similarity(dynamics, kind) for dynamics in found]
+        return [
+            None
+            if dynamics is None or measure not in dynamics.similarity
+            else similarity(dynamics, measure)
+            for dynamics in found
+        ]
 
     def on_first(self, curve: Curve, run: int) -> Curve:
         """Return a run's curve over the epochs of the first run that its own belong to."""
@@ -63,12 +68,11 @@ def row_of(shown: Similarity, look: ViewState) -> int:
 
 
 def common_scale(similar: list[Similarity]) -> Scale:
-    """Return one scale for all matrices of runs, of one kind of similarity."""
+    """Return one scale for all matrices of runs, of one measure of similarity."""
     values = [
         shown.matrices[:, ~np.eye(len(shown.epochs), dtype=bool)].ravel() for shown in similar
     ]
-    scale = cka_scale if similar[0].kind == "cka" else regions_scale
-    return scale(np.concatenate(values))
+    return measure_scale(similar[0].measure, np.concatenate(values))
 
 
 def phase_aligned(epoch: int, origin: RunRecord, target: RunRecord) -> int:

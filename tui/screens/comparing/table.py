@@ -5,26 +5,28 @@ from __future__ import annotations
 import math
 
 from repdyn.display.reading import last_epoch, value_at
-from repdyn.display.wording import ACCURACIES, PHASES, accuracy
+from repdyn.display.wording import ACCURACIES, PHASES, accuracy, by_measure
+from repdyn.measures.spec import MEASURES
 from tui.screens.comparing.linked import Linked
-from tui.screens.phases import SUFFIXES, by_kind
 from tui.screens.view import Table
 
 
 def compared(runs: Linked) -> Table:
-    """Return boundaries, then accuracies at the end, then scores by name and kind."""
+    """Return boundaries, then accuracies at the end, then scores by name and measure."""
     records = runs.records
     rows: list[tuple[str, ...]] = []
-    for name, label in PHASES.items():
+    for name, called in PHASES.items():
         found = [record.phases.markers().get(name) for record in records]
-        rows.append((label, *("–" if e is None else str(e) for e in found)))
-    for name, label in ACCURACIES.items():
+        rows.append((called, *("–" if e is None else str(e) for e in found)))
+    for name, called in ACCURACIES.items():
         ends = [value_at(r.curves.get(name), last_epoch(r)) for r in records]
-        rows.append((f"{label} accuracy", *map(accuracy, ends)))
-    scores = [by_kind(record.scores) for record in records]
+        rows.append((f"{called} accuracy", *map(accuracy, ends)))
+    scores = [by_measure(record.scores) for record in records]
+    having = {key.measure for record in records for key in record.scores}
+    measures = [name for name in MEASURES if name in having]
     for name in dict.fromkeys(name for known in scores for name in known):
-        for kind in SUFFIXES.values():
-            values = [known.get(name, {}).get(kind, math.nan) for known in scores]
+        for measure in measures:
+            values = [known.get(name, {}).get(measure, math.nan) for known in scores]
             cells = ("–" if math.isnan(value) else f"{value:.3f}" for value in values)
-            rows.append((f"{name.replace('_', ' ')}, {kind}", *cells))
+            rows.append((f"{name.replace('_', ' ')}, {MEASURES[measure].label}", *cells))
     return Table(("", *runs.heads), rows)

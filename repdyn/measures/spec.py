@@ -1,0 +1,94 @@
+"""The registry of similarity measures: what each is called, and what its values are.
+
+What stores, scores, draws or shows similarities loops over MEASURES and names none of them. Nothing
+here needs torch or numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from repdyn.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class MeasureSpec:
+    """A measure of the similarity of a layer with itself at another checkpoint; 1 is equal.
+
+    Attributes:
+        name: in settings, files and metrics.
+        label: in tables and columns.
+        long_label: where there is room.
+        quantity: what a cell of a matrix is, on the screen.
+        title: what figures show.
+        unit: what a colour bar shows, on one or two lines.
+        bounds: of its values.
+        log_distance: whether values lie so near to 1 that only log(1 - value) tells them apart; they
+            are then coloured and drawn so.
+        includes_output: whether the network's output is measured as well as its layers.
+        of_paper: whether the paper's findings are judged on it.
+        citation: where it comes from.
+    """
+
+    name: str
+    label: str
+    long_label: str
+    quantity: str
+    title: str
+    unit: str
+    bounds: tuple[float, float]
+    log_distance: bool
+    includes_output: bool
+    of_paper: bool
+    citation: str
+
+    @property
+    def distance(self) -> str:
+        """What is drawn over epochs: the quantity, or what is left of it to 1."""
+        return f"1 − {self.quantity}" if self.log_distance else self.quantity
+
+
+CKA = MeasureSpec(
+    name="cka",
+    label="CKA",
+    long_label="CKA",
+    quantity="CKA",
+    title="CKA",
+    unit="CKA\n(colour even in log(1 − CKA))",
+    bounds=(-1, 1),
+    log_distance=True,
+    includes_output=False,
+    of_paper=True,
+    citation="Kornblith et al. 2019; Nguyen, Raghu & Kornblith 2021",
+)
+REGIONS = MeasureSpec(
+    name="regions",
+    label="regions",
+    long_label="decision regions",
+    quantity="region agreement",
+    title="Agreement of decision regions",
+    unit="share of plane points\nwith the same class",
+    bounds=(0, 1),
+    log_distance=False,
+    includes_output=True,
+    of_paper=True,
+    citation="Somepalli et al. 2022",
+)
+
+MEASURES: Mapping[str, MeasureSpec] = {one.name: one for one in (CKA, REGIONS)}
+"""By name, in the order in which they are shown; the first is what is shown first."""
+
+PRIMARY = CKA
+"""Shown first; change points are changes in it."""
+
+
+def spec(name: str) -> MeasureSpec:
+    """Return a measure by its name.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in MEASURES:
+        raise UserError(f"{name}: is no similarity measure{nearest(name, MEASURES)}")
+    return MEASURES[name]
