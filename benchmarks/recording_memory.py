@@ -17,8 +17,8 @@ from benchmarks.measuring import TIMED_PLANES
 from benchmarks.result import Figure, Result, main
 from repdyn import models
 from repdyn.layers import watched_layers
+from repdyn.measures.engine import Summaries
 from repdyn.measures.recorder import Recorder
-from repdyn.measures.rows import Row
 from repdyn.records import Dynamics
 from repdyn.settings.schema import MeasureConfig, ModelConfig, OptimConfig, known
 from repdyn.training.loop import Trainer
@@ -101,7 +101,7 @@ def _dynamics(layers: int, e: int) -> Dynamics:
     )
 
 
-def _stored(layers: int, e: int) -> Iterator[tuple[list[Row], NDArray[np.uint8]]]:
+def _stored(layers: int, e: int) -> Iterator[tuple[dict[str, Summaries], NDArray[np.uint8]]]:
     """Yield rows and label maps of so many checkpoints, of the size that the run's have."""
     batch = SETTINGS.cka_batch
     length = known(SETTINGS.probe_images) // batch * batch * (batch - 1) // 2
@@ -109,7 +109,7 @@ def _stored(layers: int, e: int) -> Iterator[tuple[list[Row], NDArray[np.uint8]]
     for _ in range(e):
         rows = rng.standard_normal((layers, length), np.float32).astype(np.float16)
         side = SETTINGS.grid
-        yield list(rows), np.zeros((layers + 1, TIMED_PLANES, side, side), np.uint8)
+        yield {"cka": list(rows)}, np.zeros((layers + 1, TIMED_PLANES, side, side), np.uint8)
 
 
 if __name__ == "__main__":

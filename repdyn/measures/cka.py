@@ -16,7 +16,7 @@ the cosine of two rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -185,18 +185,48 @@ def gram_vectors(
     Raises:
         ValueError: fewer than 4 images, or minibatches of fewer.
     """
+    pieces: list[list[Tensor]] = [[] for _ in layers]
+    for grams, share in minibatch_grams(
+        model, layers, images, estimator=estimator, batch=batch, chunk=chunk
+    ):
+        for piece, k in zip(pieces, grams, strict=True):
+            piece.append(weighted(k, estimator, share))
+    return [torch.cat(piece) for piece in pieces]
+
+
+def weighted(k: Tensor, estimator: CkaEstimator, share: float) -> Tensor:
+    """Return a minibatch's part of a row: packed, and weighted by its share of the images."""
+    return packed(k, estimator) * math.sqrt(share)
+
+
+def minibatch_grams(
+    model: nn.Module,
+    layers: Sequence[Layer],
+    images: Tensor,
+    *,
+    estimator: CkaEstimator = "unbiased",
+    batch: int = 250,
+    chunk: int = CHUNK,
+) -> Iterator[tuple[list[Tensor], float]]:
+    """Yield the layers' Gram matrices of each minibatch, from one forward pass over the images.
+
+    Args:
+        model, layers, images, estimator, batch, chunk: as for `gram_vectors`.
+
+    Yields:
+        L matrices (b, b) float64 as `gram` returns them, and the minibatch's share of the images.
+
+    Raises:
+        ValueError: fewer than 4 images, or minibatches of fewer.
+    """
     sizes = minibatches(len(images), estimator, batch)
     if not sizes or len(images) < 4:
         raise ValueError(
             f"CKA needs minibatches of at least 4 images, not {min(batch, len(images))}"
         )
     used = sum(sizes)
-    pieces: list[list[Tensor]] = [[] for _ in layers]
     for minibatch in images[:used].split(sizes):
-        share = math.sqrt(len(minibatch) / used)
-        for piece, k in zip(pieces, _grams(model, layers, minibatch, chunk), strict=True):
-            piece.append(packed(k, estimator) * share)
-    return [torch.cat(piece) for piece in pieces]
+        yield _grams(model, layers, minibatch, chunk), len(minibatch) / used
 
 
 def _grams(

@@ -1,4 +1,4 @@
-"""The E×E CKA of a layer while it grows by a row at each checkpoint, and where the rows are kept."""
+"""CKA over the checkpoints of a run: it grows by a row at each, and where the rows are kept."""
 
 from __future__ import annotations
 
@@ -10,15 +10,63 @@ from typing import IO
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from repdyn.errors import UserError
+from repdyn.measures.cka import stored, weighted
+from repdyn.measures.engine import Engine, Summaries
 from repdyn.measures.rows import Row
+from repdyn.records import ClassArray
+from repdyn.settings.schema import MeasureConfig
 
 ROWS_IN_MEMORY = 2**30
 """Bytes of rows that stay in memory; those of later checkpoints lie in a temporary file."""
 
 _BLOCK = 2**20
 """Numbers whose products are summed in float32; the blocks' sums are added in float64."""
+
+
+class CkaEngine(Engine):
+    """CKA of each layer; what is kept is its packed centred Gram matrices, a row (m,) float16."""
+
+    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+        super().__init__(layers, settings)
+        self._pieces: list[list[Tensor]] = [[] for _ in range(layers)]
+        self._growing = [GrowingCka() for _ in range(layers)]
+        self._shelf = RowShelf()
+
+    def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
+        """Pack them: the packed ones take half the memory."""
+        for pieces, k in zip(self._pieces, grams, strict=True):
+            pieces.append(weighted(k, self.settings.cka, share))
+
+    def observe(self, maps: ClassArray) -> Summaries:
+        """Return the rows."""
+        del maps
+        rows = [stored(torch.cat(pieces)) for pieces in self._pieces]
+        self._pieces = [[] for _ in self._pieces]
+        return rows
+
+    def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
+        """Add a checkpoint's rows; CKA asks nothing of probes."""
+        del broken
+        for growing, row in zip(self._growing, self._shelf.keep(summaries), strict=True):
+            growing.append(row)
+
+    @property
+    def matrices(self) -> NDArray[np.float32]:
+        """The CKA of each checkpoint with each, (L, E, E)."""
+        return np.stack([growing.matrix for growing in self._growing])
+
+    def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
+        """Return which rows are without variance or not finite."""
+        return np.array([bool(np.isnan(row[0])) for row in summaries])
+
+    def stored_bytes(self, minibatches: Sequence[int]) -> int:
+        """Return the bytes of the rows."""
+        diagonal = 1 if self.settings.cka == "biased" else -1
+        row = sum(b * (b + diagonal) // 2 for b in minibatches)
+        return self.layers * row * np.dtype(np.float16).itemsize
 
 
 class GrowingCka:

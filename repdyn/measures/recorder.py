@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from repdyn.dry_pass import check_layers
 from repdyn.eval_mode import random_state_kept
 from repdyn.layer import Layer
-from repdyn.measures.cka import gram_vectors, stored
+from repdyn.measures.cka import minibatch_grams
+from repdyn.measures.engine import Engine, Summaries, engines
 from repdyn.measures.features import (
     CHUNK,
     all_features,
@@ -24,17 +25,8 @@ from repdyn.measures.features import (
     with_precise_bn,
 )
 from repdyn.measures.folding import Pair, foldable, folded
-from repdyn.measures.growing import GrowingCka, RowShelf
 from repdyn.measures.probes import LinearProbe, fit_probe
-from repdyn.measures.regions import (
-    agreement,
-    class_areas,
-    fragmentation,
-    label_maps,
-    planes_through,
-)
-from repdyn.measures.rows import Row
-from repdyn.measures.spec import CKA, REGIONS
+from repdyn.measures.regions import class_areas, fragmentation, label_maps, planes_through
 from repdyn.records import OUTPUT, ClassArray, Dynamics, LabelMaps, class_dtype
 from repdyn.settings.schema import MeasureConfig
 
@@ -44,7 +36,7 @@ class ProbeData:
     """The fixed inputs on which every checkpoint is measured, as the model takes them.
 
     Attributes:
-        images: probe images for CKA and for the probes' test accuracy, (n, ...) float.
+        images: reference images for the similarities and for the probes' test accuracy, (n, ...) float.
         labels: their true labels, (n,) int64.
         train_images: on which the probes are fitted and BatchNorm's statistics recomputed, (m, ...).
         train_labels: what the probes learn to say, (m,) int64.
@@ -71,16 +63,16 @@ class Measurement:
     """One checkpoint, measured.
 
     Attributes:
-        rows: the layers' packed centred Grams, L rows of length m, float16.
+        summaries: by similarity measure, what is kept to compare the checkpoint with others.
         label_maps: decision regions.
         undefined: layers, and perhaps `output`, whose features or classes are constant over the
-            probe images or not finite: no similarity is defined.
+            reference images or not finite: no similarity is defined.
         unsolved: layers whose probe did not converge: it has no accuracy and no regions.
         seconds: time spent, by part.
     """
 
     epoch: int
-    rows: list[Row]
+    summaries: Mapping[str, Summaries]
     label_maps: LabelMaps
     undefined: tuple[str, ...]
     unsolved: tuple[str, ...]
@@ -112,14 +104,10 @@ class Recorder:
         self._chunk = chunk
         self._reduce = pooled if self._settings.probe_features == "pooled" else flat
         self._pairs: tuple[Pair, ...] | None = None
-        self._cka = [GrowingCka() for _ in self.layers]
-        self._shelf = RowShelf()
+        self._engines: Mapping[str, Engine] = engines(self._settings, len(self.layers))
         self._probes: dict[str, LinearProbe] = {}
         self._epochs: list[int] = []
-        self._maps: list[ClassArray] = []
-        self._regions = np.zeros((len(self.layers) + 1, 0, 0))
         self._probe_acc: list[NDArray[np.float64]] = []
-        self._broken: list[NDArray[np.bool_]] = []
         self._fragmentation: list[NDArray[np.float64]] = []
         self._areas: list[NDArray[np.float64]] = []
 
@@ -150,16 +138,8 @@ class Recorder:
                 check_layers(model, self.layers, self._data.images)
                 self._pairs = foldable(model, {layer.module for layer in self.layers})
             model = folded(model, self._pairs)
-        with clock("cka"):
-            vectors = gram_vectors(
-                model,
-                self.layers,
-                self._data.images,
-                estimator=settings.cka,
-                batch=settings.cka_batch,
-                chunk=self._chunk,
-            )
-            rows = [stored(vector) for vector in vectors]
+        with clock("grams"):
+            self._show_grams(model)
         accuracy, finite = self._fit_probes(model, clock)
         unsolved = np.isnan(accuracy[:, 0])
         broken = np.append(unsolved, not finite[-1])
@@ -167,13 +147,16 @@ class Recorder:
             maps = self._label_maps(model, range(len(self.planes)), settings.grid)
             fine = self._label_maps(model, self._data.fine, settings.fine_grid)
         with clock("matrices"):
-            self._grow(epoch, rows, accuracy, maps, broken)
-        constant = [bool(np.isnan(row[0])) for row in rows]
+            summaries = {name: engine.observe(maps) for name, engine in self._engines.items()}
+            self._grow(epoch, summaries, accuracy, maps, broken)
+        constant = np.any(
+            [engine.undefined(summaries[name]) for name, engine in self._engines.items()], axis=0
+        )
         names = np.array([*(layer.name for layer in self.layers), OUTPUT])
-        undefined = tuple(names[~finite | [*constant, False]].tolist())
+        undefined = tuple(names[~finite | np.append(constant, False)].tolist())
         without_probe = tuple(names[:-1][unsolved & finite[:-1]].tolist())
         kept = LabelMaps(epoch, maps, fine)
-        return Measurement(epoch, rows, kept, undefined, without_probe, clock.seconds)
+        return Measurement(epoch, summaries, kept, undefined, without_probe, clock.seconds)
 
     @property
     def epochs(self) -> tuple[int, ...]:
@@ -191,20 +174,25 @@ class Recorder:
         self,
         state: Mapping[str, Mapping[str, Tensor]],
         dynamics: Dynamics,
-        checkpoints: Iterable[tuple[Sequence[Row], ClassArray]],
+        checkpoints: Iterable[tuple[Mapping[str, Summaries], ClassArray]],
     ) -> None:
         """Take in what another recorder of the same layers, data and settings had measured.
 
         Args:
             state: of that recorder.
             dynamics: what it had measured.
-            checkpoints: rows and label maps of each of its epochs.
+            checkpoints: summaries, of the measures that keep any, and label maps of each of its
+                epochs.
         """
         accuracies = dynamics.probe_acc.swapaxes(0, 1).astype(np.float64)
         broken = np.isnan(dynamics.fragmentation).T
         each = zip(dynamics.epochs.tolist(), accuracies, broken, checkpoints, strict=True)
-        for epoch, accuracy, flags, (rows, maps) in each:
-            self._grow(epoch, list(rows), accuracy, maps, flags)
+        for epoch, accuracy, flags, (stored, maps) in each:
+            summaries = {
+                name: stored[name] if name in stored else engine.observe(maps)
+                for name, engine in self._engines.items()
+            }
+            self._grow(epoch, summaries, accuracy, maps, flags)
         self._probes = {
             name: LinearProbe(**{part: array.cpu().numpy() for part, array in probe.items()})
             for name, probe in state.items()
@@ -217,14 +205,25 @@ class Recorder:
         return Dynamics(
             layers=tuple(layer.name for layer in self.layers),
             epochs=np.array(self._epochs, dtype=np.int64),
-            similarity={
-                CKA.name: np.stack([growing.matrix for growing in self._cka]),
-                REGIONS.name: self._regions.astype(np.float32),
-            },
+            similarity={name: engine.matrices for name, engine in self._engines.items()},
             probe_acc=np.array(self._probe_acc, dtype=np.float32).reshape(e, -1, 3).swapaxes(0, 1),
             fragmentation=np.array(self._fragmentation, dtype=np.float32).reshape(e, -1).T,
             areas=np.array(self._areas, dtype=np.float32).reshape(e, -1, k).swapaxes(0, 1),
         )
+
+    def _show_grams(self, model: nn.Module) -> None:
+        """Form the Gram matrices of the reference images, each once, for all measures."""
+        settings = self._settings
+        for grams, share in minibatch_grams(
+            model,
+            self.layers,
+            self._data.images,
+            estimator=settings.cka,
+            batch=settings.cka_batch,
+            chunk=self._chunk,
+        ):
+            for engine in self._engines.values():
+                engine.see_grams(grams, share)
 
     def _fit_probes(
         self, model: nn.Module, clock: _Clock
@@ -291,24 +290,15 @@ class Recorder:
     def _grow(
         self,
         epoch: int,
-        rows: list[Row],
+        summaries: Mapping[str, Summaries],
         accuracy: NDArray[np.float64],
         maps: ClassArray,
         broken: NDArray[np.bool_],
     ) -> None:
-        """Take in a checkpoint; of layers that are broken all is undefined but their row."""
+        """Take in a checkpoint; of layers that are broken all that needs their probe is undefined."""
         self._epochs.append(epoch)
-        self._maps.append(maps)
-        for growing, row in zip(self._cka, self._shelf.keep(rows), strict=True):
-            growing.append(row)
-        e = len(self._maps)
-        grown = np.empty((len(self.layers) + 1, e, e))
-        grown[:, :-1, :-1] = self._regions
-        new = np.stack([agreement(maps, before) for before in self._maps], axis=1)
-        self._broken.append(broken)
-        new[np.stack(self._broken, axis=1) | broken[:, None]] = np.nan
-        grown[:, -1, :] = grown[:, :, -1] = new
-        self._regions = grown
+        for name, engine in self._engines.items():
+            engine.append(summaries[name], broken)
         self._probe_acc.append(accuracy)
         regions = np.array([fragmentation(m) for m in maps])
         areas = np.stack([class_areas(m, self._data.classes) for m in maps])

@@ -17,9 +17,11 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from repdyn.layer import Layer
+from repdyn.measures.engine import Engine, Summaries, grown
 from repdyn.measures.features import CHUNK, Reduce, layer_features
 from repdyn.measures.probes import LinearProbe
 from repdyn.records import ClassArray, class_dtype
+from repdyn.settings.schema import MeasureConfig
 
 MARGIN = 0.25
 """How far a grid reaches beyond the anchors' bounding box, as a share of its sides."""
@@ -171,6 +173,38 @@ def agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
     """
     share: NDArray[np.float64] = (a == b).mean(axis=(-3, -2, -1))
     return share
+
+
+class RegionsEngine(Engine):
+    """Agreement of the decision regions of each layer's probe and, last, of the output."""
+
+    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+        super().__init__(layers, settings)
+        self._maps: list[Summaries] = []
+        self._broken: list[NDArray[np.bool_]] = []
+        self._matrices = np.zeros((layers + 1, 0, 0))
+
+    def observe(self, maps: ClassArray) -> Summaries:
+        """Return the label maps."""
+        return list(maps)
+
+    def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
+        """Add a checkpoint's label maps."""
+        self._maps.append(summaries)
+        self._broken.append(broken)
+        new = np.array(
+            [
+                [agreement(here, before[i]) for before in self._maps]
+                for i, here in enumerate(summaries)
+            ]
+        )
+        new[np.stack(self._broken, axis=1) | broken[:, None]] = np.nan
+        self._matrices = grown(self._matrices, new)
+
+    @property
+    def matrices(self) -> NDArray[np.float32]:
+        """The agreement of each checkpoint with each, (L+1, E, E)."""
+        return self._matrices.astype(np.float32)
 
 
 _WITHIN_PLANE = np.zeros((3, 3, 3), dtype=bool)

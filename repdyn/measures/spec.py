@@ -29,6 +29,10 @@ class MeasureSpec:
         includes_output: whether the network's output is measured as well as its layers.
         of_paper: whether the paper's findings are judged on it.
         citation: where it comes from.
+        engine: what measures it, a class of engine.py, as `module:name`.
+        folder: of the artifacts that keep what a checkpoint leaves to be compared with later ones,
+            a file each; none where that is kept anyway.
+        dtype: of these.
     """
 
     name: str
@@ -42,6 +46,9 @@ class MeasureSpec:
     includes_output: bool
     of_paper: bool
     citation: str
+    engine: str
+    folder: str = ""
+    dtype: str = ""
 
     @property
     def distance(self) -> str:
@@ -61,6 +68,9 @@ CKA = MeasureSpec(
     includes_output=False,
     of_paper=True,
     citation="Kornblith et al. 2019; Nguyen, Raghu & Kornblith 2021",
+    engine="repdyn.measures.growing:CkaEngine",
+    folder="grams",
+    dtype="float16",
 )
 REGIONS = MeasureSpec(
     name="regions",
@@ -74,6 +84,7 @@ REGIONS = MeasureSpec(
     includes_output=True,
     of_paper=True,
     citation="Somepalli et al. 2022",
+    engine="repdyn.measures.regions:RegionsEngine",
 )
 
 MEASURES: Mapping[str, MeasureSpec] = {one.name: one for one in (CKA, REGIONS)}

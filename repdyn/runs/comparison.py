@@ -19,7 +19,7 @@ from repdyn.report.page import page
 from repdyn.runs.cross import cross_cka, different_probes
 from repdyn.settings.defaults import optimizer_kind
 from repdyn.settings.schema import StoreConfig
-from repdyn.settings.sweep_grid import DATA_SEED, PLACES, SEED
+from repdyn.settings.sweep_grid import BESIDES, DATA_SEED, SEED
 from repdyn.storage import schema
 from repdyn.storage.reader import load_run, sweep_runs
 from repdyn.storage.writer import RunWriter
@@ -96,7 +96,7 @@ def observation(run: RunRecord) -> Observation:
     return Observation(
         family=run.summary.tags.get(schema.FAMILY_TAG, "other"),
         optimizer=optimizer_kind(params.get("opt", "")) or params.get("opt", ""),
-        settings={name: value for name, value in params.items() if name not in PLACES},
+        settings={name: value for name, value in params.items() if name not in BESIDES},
         scores=run.scores,
         double_descent=run.phases.test_peak is not None,
     )
@@ -110,7 +110,7 @@ def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     of their own: they count where runs of like architecture and optimizer differ in them.
     """
     names = dict.fromkeys(name for run in runs for name in run.params)
-    ignored = PLACES | {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
+    ignored = BESIDES | {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
     return tuple(n for n in names if n not in ignored and _varies(n, runs))
 
 
@@ -199,6 +199,6 @@ def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:
 
 def optimizer_pair(a: RunSummary, b: RunSummary) -> bool:
     """Say whether two runs are alike in everything but the optimizer and its learning rate."""
-    free = PLACES | FREE["optimizer"]
+    free = BESIDES | FREE["optimizer"]
     alike = all(a.params.get(n) == b.params.get(n) for n in {*a.params, *b.params} - free)
     return alike and a.params.get("opt") != b.params.get("opt")

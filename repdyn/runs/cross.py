@@ -9,10 +9,11 @@ from repdyn.display.reading import measured
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.measures.rows import cka_matrix
+from repdyn.measures.spec import PRIMARY
 from repdyn.records import RunRecord
 from repdyn.report.comparison import CrossCka
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import load_rows
+from repdyn.storage.reader import load_summaries
 
 PROBES = ("dataset", "image_size", "data_seed", "probe_images", "cka", "cka_batch")
 """Settings that fix the reference images and how they are put into rows."""
@@ -36,7 +37,10 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
     if not len(common):
         raise UserError("they have no checkpoint in common")
     ids = (a.summary.run_id, b.summary.run_id)
-    values = [_layer_by_layer(*(load_rows(store, run, int(at)) for run in ids)) for at in common]
+    values = [
+        _layer_by_layer(*(load_summaries(store, run, PRIMARY.name, int(at)) for run in ids))
+        for at in common
+    ]
     layers = (measured(a).layers, measured(b).layers)
     return CrossCka(
         (a.summary.name, b.summary.name), layers, common, np.stack(values).astype(np.float32)

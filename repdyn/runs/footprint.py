@@ -14,6 +14,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from repdyn.display.wording import size
 from repdyn.errors import UserError
 from repdyn.measures.cka import minibatches
+from repdyn.measures.engine import engines
 from repdyn.measures.features import CHUNK, flat, layer_features
 from repdyn.measures.growing import ROWS_IN_MEMORY
 from repdyn.memory import available_memory
@@ -23,8 +24,8 @@ from repdyn.runs.retention import most_kept
 from repdyn.settings.schema import known
 from repdyn.training.loop import EVALUATION_CHUNK
 
-FLOAT, HALF = 4, 2
-"""Bytes of a number."""
+FLOAT = 4
+"""Bytes of a number in float32."""
 
 LAYERS_AT_WORK = 3
 """Of which a pass holds activations, or their gradients, beside those that are kept: a layer's
@@ -51,7 +52,7 @@ class Footprint:
 
     weights: int
     state: int
-    rows: int
+    summaries: int
     maps: int
     numbers: int
     passing: int
@@ -59,12 +60,12 @@ class Footprint:
     @property
     def disk(self) -> int:
         """On disk."""
-        return self.weights + self.state + self.rows + self.maps
+        return self.weights + self.state + self.summaries + self.maps
 
     @property
     def kept(self) -> int:
         """In memory, whatever the device; more rows are memory-mapped."""
-        return min(self.rows, ROWS_IN_MEMORY) + self.maps + OVERHEAD
+        return min(self.summaries, ROWS_IN_MEMORY) + self.maps + OVERHEAD
 
     @property
     def device(self) -> int:
@@ -94,7 +95,7 @@ def footprint(experiment: Experiment) -> Footprint:
         EVALUATION_CHUNK * LAYERS_AT_WORK * max(widths),
         _held_for_grams(max(batches), widths),
     )
-    row = sum(b * (b - 1) // 2 if measure.cka == "unbiased" else b * (b + 1) // 2 for b in batches)
+    kept = sum(one.stored_bytes(batches) for one in engines(measure, len(layers)).values())
     classes = len(experiment.images.classes)
     label = class_dtype(classes).itemsize
     planes = known(measure.planes)
@@ -103,7 +104,7 @@ def footprint(experiment: Experiment) -> Footprint:
     return Footprint(
         weights=most_kept(checkpoints, config.optim.keep_checkpoints) * tensors,
         state=2 * (tensors + moments),
-        rows=checkpoints * len(layers) * row * HALF,
+        summaries=checkpoints * kept,
         maps=checkpoints * (len(layers) + 1) * ((coarse + fine) * label + FLOAT * classes),
         numbers=2 * parameters + moments,
         passing=max(passing),
@@ -114,7 +115,7 @@ def room(taken: Footprint) -> str:
     """Return in a line what a training will take."""
     return (
         f"takes at most {size(taken.disk)} of disk (checkpoints {size(taken.weights)}, state "
-        f"{size(taken.state)}, rows {size(taken.rows)}, label maps {size(taken.maps)}) and about "
+        f"{size(taken.state)}, Gram matrices {size(taken.summaries)}, label maps {size(taken.maps)}) and about "
         f"{size(taken.device + taken.kept)} of memory"
     )
 
@@ -160,7 +161,7 @@ def _smaller(taken: Footprint) -> str:
     parts = {
         "--keep-checkpoints last": taken.weights,
         "a smaller --width": taken.state,
-        "fewer --probe-images or --checkpoints": taken.rows,
+        "fewer --probe-images or --checkpoints": taken.summaries,
         "fewer --planes or a smaller --grid": taken.maps,
     }
     return max(parts, key=parts.__getitem__)

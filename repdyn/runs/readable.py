@@ -47,8 +47,8 @@ def check_readable(experiment: Experiment, taken: Footprint, checkpoints: int) -
         ),
         (
             "the packed Grams of a checkpoint",
-            taken.rows // planned,
-            schema.ROWS_BYTES,
+            taken.summaries // planned,
+            schema.SUMMARIES_BYTES,
             "--probe-images or --layers",
         ),
     )

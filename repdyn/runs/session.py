@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
 from repdyn.errors import UserError
+from repdyn.measures.engine import Summaries
 from repdyn.measures.recorder import Measurement, Recorder
-from repdyn.measures.rows import Row
+from repdyn.measures.spec import spec
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, PlaneSet, RunRecord, RunSummary
 from repdyn.report.figures import png, standard_figures
 from repdyn.runs.curves import GrowingCurves
@@ -35,7 +36,7 @@ from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.runs.storing import drop_weights, store_measurement, store_weights
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
-from repdyn.storage.reader import load_label_maps, load_rows, load_run
+from repdyn.storage.reader import load_label_maps, load_run, load_summaries
 from repdyn.storage.writer import RunWriter
 
 RUN_VARIABLE = "MLFLOW_RUN_ID"
@@ -70,12 +71,12 @@ class Past:
 
     Attributes:
         dynamics: of the checkpoints before it.
-        checkpoints: rows and label maps of each of them, read one after the other.
+        checkpoints: summaries and label maps of each of them, read one after the other.
         curves: all that had been logged; what comes after the step is logged again.
     """
 
     dynamics: Dynamics
-    checkpoints: Iterable[tuple[Sequence[Row], LabelMaps]]
+    checkpoints: Iterable[tuple[Mapping[str, Summaries], LabelMaps]]
     curves: Mapping[str, Curve]
 
 
@@ -249,11 +250,11 @@ class RunSession:
         self._curves = GrowingCurves(past.curves)
 
     def _taken_in(
-        self, checkpoints: Iterable[tuple[Sequence[Row], LabelMaps]]
-    ) -> Iterator[tuple[Sequence[Row], ClassArray]]:
-        for rows, maps in checkpoints:
+        self, checkpoints: Iterable[tuple[Mapping[str, Summaries], LabelMaps]]
+    ) -> Iterator[tuple[Mapping[str, Summaries], ClassArray]]:
+        for summaries, maps in checkpoints:
             self._maps.append(maps)
-            yield rows, maps.maps
+            yield summaries, maps.maps
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log metrics; `train/acc`, `train/acc_noisy` and `test/acc` are what phases are found in."""
@@ -344,12 +345,16 @@ def load_past(store: StoreConfig, run_id: str, before: int) -> Past | None:
         return None
     done = int((record.dynamics.epochs < before).sum())  # what follows is measured again
     dynamics = record.dynamics.at_checkpoints(slice(done))
-    checkpoints = (_checkpoint(store, run_id, int(step)) for step in dynamics.epochs)
+    kept = [name for name in dynamics.similarity if spec(name).folder]
+    checkpoints = (_checkpoint(store, run_id, int(step), kept) for step in dynamics.epochs)
     return Past(dynamics, checkpoints, record.curves)
 
 
-def _checkpoint(store: StoreConfig, run_id: str, step: int) -> tuple[list[Row], LabelMaps]:
-    return list(load_rows(store, run_id, step)), load_label_maps(store, run_id, step)
+def _checkpoint(
+    store: StoreConfig, run_id: str, step: int, kept: Sequence[str]
+) -> tuple[Mapping[str, Summaries], LabelMaps]:
+    summaries = {name: list(load_summaries(store, run_id, name, step)) for name in kept}
+    return summaries, load_label_maps(store, run_id, step)
 
 
 def _tags(recorder: Recorder) -> dict[str, str]:

@@ -9,6 +9,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from repdyn.measures.recorder import Measurement
+from repdyn.measures.spec import spec
 from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 
@@ -30,6 +31,8 @@ def drop_weights(writer: RunWriter, epochs: Iterable[int]) -> None:
 
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
-    """Store a checkpoint's label maps and rows; the matrices that grow are the caller's."""
+    """Store a checkpoint's label maps and summaries; the matrices that grow are the caller's."""
     writer.log_label_maps(measurement.label_maps)
-    writer.log_rows(measurement.epoch, np.stack(measurement.rows))
+    for name, summaries in measurement.summaries.items():
+        if spec(name).folder:
+            writer.log_summaries(name, measurement.epoch, np.stack(summaries))

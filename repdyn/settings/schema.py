@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from cyclopts import Group, Parameter, Token
 
 from repdyn.errors import UserError
+from repdyn.measures import spec
 from repdyn.pattern import check_pattern
 
 DATA = Group("Data", sort_key=1)
@@ -144,6 +145,12 @@ def _checkpoints(_hint: object, tokens: Sequence[Token]) -> int | tuple[int, ...
         raise UserError("--checkpoints: give a number, or epochs as in 0,1,10")
     listed = len(epochs) > 1 or any("," in token.value for token in tokens)
     return epochs if listed else epochs[0]
+
+
+def _names(_hint: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """Read names divided by commas; a YAML list comes as one token a name."""
+    words = (word for token in tokens for word in token.value.replace(",", " ").split())
+    return tuple(dict.fromkeys(words))
 
 
 @Parameter(name="*", group=DATA)
@@ -287,6 +294,12 @@ class MeasureConfig:
     bn: BatchNormStatistics = "precise"
     """precise: recompute BatchNorm's statistics over training images, on a copy, before measuring."""
 
+    similarity: Annotated[tuple[str, ...], Parameter(converter=_names, n_tokens=1, negative=())] = (
+        "cka",
+        "regions",
+    )
+    """Similarity measures, with commas between: cka, regions."""
+
     cka: CkaEstimator = "unbiased"
     """unbiased: HSIC1 over minibatches (Nguyen et al. 2021); biased (Kornblith et al. 2019)."""
 
@@ -334,8 +347,19 @@ class MeasureConfig:
         _check_count(self, "fine_planes", 0, 100_000)
         _check_count(self, "fine_grid", 2, 4096)
         _check_checkpoints(self.checkpoints)
+        _check_similarity(self.similarity)
         _check_plain(self)
         check_pattern(self.layers)
+
+
+def _check_similarity(names: tuple[str, ...]) -> None:
+    if not names:
+        raise UserError(f"--similarity: name at least one of {', '.join(spec.MEASURES)}")
+    for name in names:
+        try:
+            spec.spec(name)
+        except UserError as error:
+            raise UserError(f"--similarity {error}") from None
 
 
 def _check_checkpoints(checkpoints: int | tuple[int, ...] | None) -> None:
@@ -396,7 +420,7 @@ class TrainConfig:
         return {name: _text(value) for name, value in self.settings()}
 
 
-LISTS = frozenset({"arch_arg", "checkpoints"})
+LISTS = frozenset({"arch_arg", "checkpoints", "similarity"})
 """Settings whose value is a list."""
 
 

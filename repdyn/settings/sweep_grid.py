@@ -34,6 +34,9 @@ _DIGITS = 9
 PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every"})
 """Settings that say where and how a run is computed, not what is computed."""
 
+BESIDES = PLACES | {"similarity"}
+"""Settings that change none of the numbers by which runs are compared."""
+
 _WHOLE = LISTS | {"layers", "data_dir"}
 """Settings in whose values a comma divides no runs."""
 
@@ -165,7 +168,7 @@ def digest(value: Any) -> str:
 
 def point(config: TrainConfig) -> str:
     """Return a digest of what a configuration computes, wherever it does."""
-    return digest({name: v for name, v in config.params().items() if name not in PLACES})
+    return digest({name: v for name, v in config.params().items() if name not in BESIDES})
 
 
 def _preset(name: str) -> Path:

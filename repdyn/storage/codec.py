@@ -278,15 +278,18 @@ def decode_planes(content: bytes) -> PlaneSet:
     return PlaneSet(**arrays, classes=classes)
 
 
-def encode_rows(rows: NDArray[np.float16]) -> bytes:
-    """Return a checkpoint's packed Grams, (L, m) float16, as a file."""
-    return _npy(rows)
+def encode_summaries(summaries: NDArray[Any]) -> bytes:
+    """Return what a measure keeps of a checkpoint, (N, m), as a file."""
+    return _npy(summaries)
 
 
-def decode_rows(path: str, content: bytes, layers: int | None = None) -> NDArray[np.float16]:
-    """Return a checkpoint's packed Grams, (L, m) float16.
+def decode_summaries(
+    measure: str, path: str, content: bytes, layers: int | None = None
+) -> NDArray[Any]:
+    """Return what a measure keeps of a checkpoint, (N, m): of CKA packed Gram matrices, float16.
 
     Args:
+        measure: its name.
         path: for the message.
         content: of the file.
         layers: that the run watches, None if it is not known.
@@ -294,12 +297,14 @@ def decode_rows(path: str, content: bytes, layers: int | None = None) -> NDArray
     Raises:
         UserError: the file is damaged.
     """
-    rows = read_npy(path, content, (np.float16, 2))
-    if 0 in rows.shape or (layers is not None and len(rows) != layers):
-        raise damaged(path, f"shape {rows.shape} for {layers} layers")
-    if np.isinf(rows).any():
+    found = MEASURES[measure]
+    summaries = read_npy(path, content, (np.dtype(found.dtype).type, 2))
+    compared = None if layers is None else layers + found.includes_output
+    if 0 in summaries.shape or compared not in (None, len(summaries)):
+        raise damaged(path, f"shape {summaries.shape} for {layers} layers")
+    if np.isinf(summaries).any():
         raise damaged(path, "values that are not finite")
-    return rows
+    return summaries
 
 
 def encode_phases(phases: Phases, layers: tuple[str, ...]) -> bytes:

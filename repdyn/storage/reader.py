@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric, Run
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from repdyn.analysis.phases import find_phases
 from repdyn.errors import UserError
+from repdyn.measures.spec import MEASURES
 from repdyn.records import Curve, Dynamics, LabelMaps, Phases, PlaneSet, RunRecord, RunSummary
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
@@ -210,17 +212,19 @@ def load_label_maps(options: StoreConfig, text: str, epoch: int) -> LabelMaps:
         return codec.decode_label_maps(path, content, epoch, _layers(found))
 
 
-def load_rows(options: StoreConfig, text: str, epoch: int) -> NDArray[np.float16]:
-    """Read a checkpoint's packed Grams, (L, m) float16: CKA of any two runs is their product.
+def load_summaries(options: StoreConfig, text: str, measure: str, epoch: int) -> NDArray[Any]:
+    """Read what a measure kept of a checkpoint, (N, m).
+
+    Of CKA these are packed Gram matrices, float16: CKA of any two runs is their product.
 
     Raises:
         UserError: there is no such run or checkpoint, or its file is damaged.
     """
     summary, found = _open(options, text)
-    path = schema.rows_path(epoch)
+    path = schema.summaries_path(measure, epoch)
     with _naming(summary):
-        content = _needed(found, path, schema.ROWS_BYTES)
-        return codec.decode_rows(path, content, _layers(found))
+        content = _needed(found, path, schema.SUMMARIES_BYTES)
+        return codec.decode_summaries(measure, path, content, _layers(found))
 
 
 def load_weights(options: StoreConfig, text: str, epoch: int) -> bytes:
@@ -251,7 +255,8 @@ def load_state(options: StoreConfig, text: str) -> bytes | None:
 def artifact_sizes(options: StoreConfig, text: str) -> dict[str, int]:
     """Return the sizes in bytes of a run's artifacts, by path."""
     _, found = _open(options, text)
-    folders = ("checkpoints", "dynamics", "regions", "grams", "figures")
+    kept = (one.folder for one in MEASURES.values() if one.folder)
+    folders = ("checkpoints", "dynamics", "regions", *kept, "figures")
     return {path: size for folder in folders for path, size in found.sizes(folder).items()}
 
 

@@ -48,7 +48,7 @@ DYNAMICS_BYTES = 2**29
 """Of a run's arrays by layer and checkpoint together: 50 layers at 1,000 checkpoints take 0.4 GB.
 
 Training and analysis refuse what would be more (runs/readable.py)."""
-ROWS_BYTES = 2**33
+SUMMARIES_BYTES = 2**33
 WEIGHTS_BYTES = 2**35
 MOST_LAYERS, MOST_EPOCHS = 4096, 10**9
 LAYERS_BYTES, EPOCHS_BYTES = 2**20, 8 * MOST_CHECKPOINTS + 2**10
@@ -98,9 +98,9 @@ def label_maps_path(epoch: int) -> str:
     return f"{REGIONS}/epoch_{epoch:05d}.npz"
 
 
-def rows_path(epoch: int) -> str:
-    """Return where a checkpoint's packed Grams are."""
-    return f"grams/epoch_{epoch:05d}.npy"
+def summaries_path(measure: str, epoch: int) -> str:
+    """Path of what a measure keeps of a checkpoint."""
+    return f"{MEASURES[measure].folder}/epoch_{epoch:05d}.npy"
 
 
 def checkpoint_path(epoch: int) -> str:

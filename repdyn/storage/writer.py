@@ -12,7 +12,7 @@ from functools import partial
 from hashlib import sha256
 from sys import float_info
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -271,9 +271,9 @@ class RunWriter:
         """Store the planes."""
         self.put(schema.PLANES, codec.encode_planes(planes))
 
-    def log_rows(self, epoch: int, rows: NDArray[np.float16]) -> None:
-        """Store a checkpoint's packed Grams, (L, m)."""
-        self.put(schema.rows_path(epoch), codec.encode_rows(rows))
+    def log_summaries(self, measure: str, epoch: int, summaries: NDArray[Any]) -> None:
+        """Store what a measure keeps of a checkpoint to compare it with others, (N, m)."""
+        self.put(schema.summaries_path(measure, epoch), codec.encode_summaries(summaries))
 
     def log_phases(
         self, phases: Phases, scores: Mapping[ScoreKey, float], layers: tuple[str, ...]

@@ -156,7 +156,7 @@ def _run(
             run.log_planes(replace(made.planes(), classes=(HOSTILE, "b", "c")))
             run.log_dynamics(made.dynamics())
             run.log_label_maps(made.label_maps(4))
-            run.log_rows(4, np.ones((3, 5), np.float16))
+            run.log_summaries("cka", 4, np.ones((3, 5), np.float16))
             run.log_metrics(0, {"train/acc": 0.5, "test/acc": 0.5})
     return run.run_id
 

@@ -9,6 +9,7 @@ import repdyn as api
 from tests.e2e.conftest import repdyn
 
 
+@pytest.mark.slow
 def test_the_same_settings_give_the_same_matrices(store: Path) -> None:
     repdyn("analyze", "small", cwd=store)
     first, again = api.load_run("small"), api.load_run("last")

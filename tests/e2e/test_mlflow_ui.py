@@ -56,6 +56,7 @@ def fetched(address: str) -> bytes:
         return answer.read()
 
 
+@pytest.mark.slow
 def test_mlflow_ui_shows_run_metrics_and_artifacts(store: Path) -> None:
     run_id = api.load_run("small").summary.run_id
     with served(store, "ui") as address:

@@ -122,6 +122,7 @@ def stopped_after(line: str, sent: signal.Signals, folder: Path, *settings: str)
     return process.returncode, said + out + error
 
 
+@pytest.mark.slow
 def test_a_run_that_ctrl_c_stopped_goes_on(whole: Path, tmp_path: Path) -> None:
     code, said = stopped_after("epoch 2/8", signal.SIGINT, tmp_path)
     assert code == 130, said
@@ -274,6 +275,7 @@ def command(
     return run
 
 
+@pytest.mark.slow
 def test_mistakes_are_told(command: Callable[..., tuple[int, str]], whole: Path) -> None:
     code, said = command("train", "--resume", "nothing")
     assert (code, len(said.splitlines())) == (2, 1)
@@ -292,6 +294,7 @@ def test_mistakes_are_told(command: Callable[..., tuple[int, str]], whole: Path)
         client.set_terminated(run.run_id, "FINISHED")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_own_settings(
     command: Callable[..., tuple[int, str]], whole: Path
 ) -> None:

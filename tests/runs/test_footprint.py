@@ -50,8 +50,8 @@ class Kept:
     def log_label_maps(self, maps) -> None:
         self.sizes["maps"] = maps.maps.nbytes + maps.fine.nbytes
 
-    def log_rows(self, epoch: int, rows) -> None:
-        self.sizes["rows"] = len(codec.encode_rows(rows))
+    def log_summaries(self, measure: str, epoch: int, summaries) -> None:
+        self.sizes[measure] = len(codec.encode_summaries(summaries))
 
 
 def test_files_are_as_large_as_told(experiment: Experiment) -> None:
@@ -64,7 +64,7 @@ def test_files_are_as_large_as_told(experiment: Experiment) -> None:
     assert told.weights / 3 <= weights < told.weights / 3 + 20_000
     areas = recorder.dynamics.areas.nbytes
     assert kept.sizes["maps"] + areas == told.maps / 3
-    assert told.rows / 3 <= kept.sizes["rows"] < told.rows / 3 + 500
+    assert told.summaries / 3 <= kept.sizes["cka"] < told.summaries / 3 + 500
 
 
 def test_of_many_classes_a_point_takes_two_bytes(experiment: Experiment) -> None:
@@ -100,7 +100,7 @@ def test_what_fits_is_told_and_what_does_not_is_refused(
     [
         ("weights", "--keep-checkpoints last"),
         ("state", "--width"),
-        ("rows", "--probe-images"),
+        ("summaries", "--probe-images"),
         ("maps", "--planes"),
     ],
 )

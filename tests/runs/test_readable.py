@@ -76,7 +76,10 @@ def test_matrices_that_are_too_large_to_be_read_are_refused(
 
 @pytest.mark.parametrize(
     ("part", "most", "advice"),
-    [("maps", schema.ARRAY_BYTES, "--grid"), ("rows", schema.ROWS_BYTES, "--probe-images")],
+    [
+        ("maps", schema.ARRAY_BYTES, "--grid"),
+        ("summaries", schema.SUMMARIES_BYTES, "--probe-images"),
+    ],
 )
 def test_files_that_are_too_large_to_be_read_are_refused(
     part: str, most: int, advice: str, experiment: Experiment

@@ -29,8 +29,8 @@ from repdyn.storage.reader import (
     find_run,
     load_label_maps,
     load_planes,
-    load_rows,
     load_run,
+    load_summaries,
     saved_epochs,
 )
 from tests.storage.test_codec import assert_same
@@ -176,7 +176,9 @@ def test_the_observer_is_told_of_each_checkpoint_and_its_rows_and_maps_are_store
     told = [checkpoint.measurement for checkpoint in noting.checkpoints]
     assert tuple(one.epoch for one in told) == session.steps == DUE
     for one in told:
-        np.testing.assert_array_equal(load_rows(store, "mine", one.epoch), np.stack(one.rows))
+        np.testing.assert_array_equal(
+            load_summaries(store, "mine", "cka", one.epoch), np.stack(one.summaries["cka"])
+        )
         assert_same(load_label_maps(store, "mine", one.epoch), one.label_maps)
     assert all(not one.not_finite and one.seconds > 0 for one in noting.checkpoints)
 

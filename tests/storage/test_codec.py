@@ -93,7 +93,7 @@ def test_the_layout_is_the_documented_one() -> None:
     assert json.loads(files["dynamics/layers.json"]) == list(made.LAYERS)
     assert schema.checkpoint_path(7) == "checkpoints/epoch_00007.safetensors"
     assert schema.label_maps_path(12345) == "regions/epoch_12345.npz"
-    assert schema.rows_path(0) == "grams/epoch_00000.npy"
+    assert schema.summaries_path("cka", 0) == "grams/epoch_00000.npy"
 
 
 @given(written=st.integers(0, 7))
@@ -111,7 +111,9 @@ def test_label_maps_planes_and_rows_come_back() -> None:
     planes = made.planes()
     assert_same(codec.decode_planes(codec.encode_planes(planes)), planes)
     rows = np.random.default_rng(0).normal(size=(3, 10)).astype(np.float16)
-    np.testing.assert_array_equal(codec.decode_rows("x", codec.encode_rows(rows)), rows)
+    np.testing.assert_array_equal(
+        codec.decode_summaries("cka", "x", codec.encode_summaries(rows)), rows
+    )
 
 
 def test_label_maps_of_many_classes_come_back() -> None:
@@ -235,7 +237,7 @@ def test_any_bytes_are_damage_and_nothing_worse(content: bytes) -> None:
         codec.decode_planes,
         codec.decode_phases,
         lambda raw: codec.decode_label_maps("x", raw, 0),
-        lambda raw: codec.decode_rows("x", raw),
+        lambda raw: codec.decode_summaries("cka", "x", raw),
     ):
         with pytest.raises(UserError, match="damaged"):
             decode(content)
@@ -245,4 +247,4 @@ def test_an_array_of_objects_is_not_unpickled() -> None:
     buffer = io.BytesIO()
     np.save(buffer, np.array([Bomb()], dtype=object), allow_pickle=True)
     with pytest.raises(UserError, match="damaged"):
-        codec.decode_rows("x", buffer.getvalue())
+        codec.decode_summaries("cka", "x", buffer.getvalue())

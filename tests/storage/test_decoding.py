@@ -230,9 +230,9 @@ def test_label_maps_and_rows_of_other_layers_are_damage() -> None:
     assert codec.decode_label_maps("x", maps, 4, layers=3)
     with pytest.raises(UserError, match="for 2 layers"):
         codec.decode_label_maps("x", maps, 4, layers=2)
-    rows = codec.encode_rows(np.ones((3, 5), np.float16))
+    rows = codec.encode_summaries(np.ones((3, 5), np.float16))
     with pytest.raises(UserError, match="for 2 layers"):
-        codec.decode_rows("x", rows, layers=2)
+        codec.decode_summaries("cka", "x", rows, layers=2)
 
 
 @pytest.mark.parametrize(

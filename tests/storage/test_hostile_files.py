@@ -119,7 +119,7 @@ ARRAYS: list[tuple[str, str, int, Reader]] = [
     *((name, "<f4", 3, dynamics_reader(f"dynamics/{name}.npy")) for name in ("cka", "areas")),
     ("fragmentation", "<f4", 2, dynamics_reader("dynamics/fragmentation.npy")),
     ("epochs", "<i8", 1, dynamics_reader("dynamics/epochs.npy")),
-    ("rows", "<f2", 2, lambda content: codec.decode_rows("x", content, 3)),
+    ("rows", "<f2", 2, lambda content: codec.decode_summaries("cka", "x", content, 3)),
     ("maps", "|u1", 4, member_reader(MAPS, "maps.npy", read_maps)),
     ("anchors", "|u1", 5, member_reader(PLANES, "anchors.npy", codec.decode_planes)),
     ("coords", "<f8", 3, member_reader(PLANES, "coords.npy", codec.decode_planes)),
@@ -141,7 +141,7 @@ def test_fortran_order_is_read_as_what_it_is() -> None:
     rows = np.arange(15, dtype=np.float16).reshape(3, 5)
     content = npy(np.asfortranarray(rows))
     assert b"'fortran_order': True" in content
-    np.testing.assert_array_equal(codec.decode_rows("x", content, 3), rows)
+    np.testing.assert_array_equal(codec.decode_summaries("cka", "x", content, 3), rows)
     maps = made.label_maps()
     inside = dict(members(MAPS)) | {"maps.npy": npy(np.asfortranarray(maps.maps))}
     read = read_maps(packed([*inside.items()]))

@@ -72,7 +72,7 @@ def test_it_comes_back_whole(sqlite_store: StoreConfig, run_id: str) -> None:
     maps = reader.load_label_maps(store, run_id, 6)
     assert maps.maps.shape == (len(found.layers) + 1, 3, 8, 8)
     assert maps.fit(reader.load_planes(store, run_id))
-    assert len(list(reader.load_rows(store, run_id, 6))) == len(found.layers)
+    assert len(list(reader.load_summaries(store, run_id, "cka", 6))) == len(found.layers)
 
 
 def test_it_is_shown(

@@ -54,7 +54,7 @@ def written(store: StoreConfig, name: str = "run") -> str:
         for e in (3, 4):
             writer.log_dynamics(made.dynamics(e))
         writer.log_label_maps(made.label_maps(4))
-        writer.log_rows(4, np.ones((3, 5), np.float16))
+        writer.log_summaries("cka", 4, np.ones((3, 5), np.float16))
         phases = Phases(onset=1, fit=2, change_points=((), (1,), ()))
         writer.log_phases(
             phases,
@@ -81,7 +81,7 @@ def test_a_run_comes_back_whole(store: StoreConfig) -> None:
     assert record.scores == {ScoreKey("fit_break", "cka"): 1.5}
     assert_same(reader.load_planes(store, run_id), made.planes())
     assert_same(reader.load_label_maps(store, run_id, 4), made.label_maps(4))
-    assert reader.load_rows(store, run_id, 4).shape == (3, 5)
+    assert reader.load_summaries(store, run_id, "cka", 4).shape == (3, 5)
     assert reader.load_weights(store, run_id, 4) == b"weights"
     assert reader.saved_epochs(store, run_id) == [4]
     assert reader.artifact_sizes(store, run_id)[schema.checkpoint_path(4)] == 7

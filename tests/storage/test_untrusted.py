@@ -33,7 +33,7 @@ def written(store: StoreConfig, **tags: str) -> str:
         writer.log_planes(made.planes())
         writer.log_dynamics(made.dynamics())
         writer.log_label_maps(made.label_maps(4))
-        writer.log_rows(4, np.ones((3, 5), np.float16))
+        writer.log_summaries("cka", 4, np.ones((3, 5), np.float16))
     return writer.run_id
 
 
@@ -91,7 +91,7 @@ READERS: dict[str, Callable[[StoreConfig, str], object]] = {
     "dynamics/layers.json": reader.load_run,
     "regions/planes.npz": reader.load_planes,
     "regions/epoch_00004.npz": lambda store, run: reader.load_label_maps(store, run, 4),
-    "grams/epoch_00004.npy": lambda store, run: reader.load_rows(store, run, 4),
+    "grams/epoch_00004.npy": lambda store, run: reader.load_summaries(store, run, "cka", 4),
 }
 
 

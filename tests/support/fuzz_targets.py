@@ -26,7 +26,7 @@ def targets() -> list[Target]:
     """Return the readers of all files."""
     dynamics = dict(codec.encode_dynamics(made.dynamics()))
     maps = schema.label_maps_path(4)
-    rows = schema.rows_path(4)
+    rows = schema.summaries_path("cka", 4)
     values = np.linspace(-1, 1, 30, dtype=np.float16).reshape(3, 10)
     phases = Phases(
         onset=3,
@@ -46,8 +46,8 @@ def targets() -> list[Target]:
         ),
         Target(
             rows,
-            codec.encode_rows(values),
-            lambda content: codec.decode_rows(rows, content, 3),
+            codec.encode_summaries(values),
+            lambda content: codec.decode_summaries("cka", rows, content, 3),
         ),
         Target(schema.PLANES, codec.encode_planes(made.planes()), codec.decode_planes),
         Target(

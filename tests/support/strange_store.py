@@ -63,7 +63,7 @@ def _write(
             writer.log_planes(made.planes())
             writer.log_dynamics(made.dynamics())
             writer.log_label_maps(made.label_maps(4))
-            writer.log_rows(4, np.ones((3, 5), np.float16))
+            writer.log_summaries("cka", 4, np.ones((3, 5), np.float16))
             writer.log_metrics(0, {"train/acc": 0.5})
         for path, content in (files or {}).items():
             writer.put(path, content)
