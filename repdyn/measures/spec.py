@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from repdyn.errors import UserError, nearest
+from repdyn.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -101,5 +101,5 @@ def spec(name: str) -> MeasureSpec:
         UserError: there is none of that name.
     """
     if name not in MEASURES:
-        raise UserError(f"{name}: is no similarity measure{nearest(name, MEASURES)}")
+        raise UserError(f"{name}: is no similarity measure; there are {', '.join(MEASURES)}")
     return MEASURES[name]

@@ -103,7 +103,7 @@ def test_what_is_kept_is_of_the_type_and_size_that_is_told(
 
 
 def test_a_measure_that_there_is_none_of_is_an_error() -> None:
-    with pytest.raises(UserError, match="ckaa: is no similarity measure; the nearest are cka"):
+    with pytest.raises(UserError, match="ckaa: is no similarity measure; there are cka, regions"):
         spec("ckaa")
     with pytest.raises(UserError, match="--similarity ckaa: is no similarity measure"):
         MeasureConfig(similarity=("cka", "ckaa"))
