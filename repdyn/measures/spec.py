@@ -86,8 +86,24 @@ REGIONS = MeasureSpec(
     citation="Somepalli et al. 2022",
     engine="repdyn.measures.regions:RegionsEngine",
 )
+KNN = MeasureSpec(
+    name="knn",
+    label="k-NN",
+    long_label="nearest neighbours",
+    quantity="k-NN overlap",
+    title="Overlap of nearest neighbours",
+    unit="share of nearest neighbours\nin common",
+    bounds=(0, 1),
+    log_distance=False,
+    includes_output=False,
+    of_paper=False,
+    citation="Huh et al. 2024",
+    engine="repdyn.measures.knn:KnnEngine",
+    folder="neighbours",
+    dtype="uint32",
+)
 
-MEASURES: Mapping[str, MeasureSpec] = {one.name: one for one in (CKA, REGIONS)}
+MEASURES: Mapping[str, MeasureSpec] = {one.name: one for one in (CKA, REGIONS, KNN)}
 """By name, in the order in which they are shown; the first is what is shown first."""
 
 PRIMARY = CKA

@@ -298,7 +298,7 @@ class MeasureConfig:
         "cka",
         "regions",
     )
-    """Similarity measures, with commas between: cka, regions."""
+    """Similarity measures, with commas between: cka, regions, knn (overlap of nearest neighbours)."""
 
     cka: CkaEstimator = "unbiased"
     """unbiased: HSIC1 over minibatches (Nguyen et al. 2021); biased (Kornblith et al. 2019)."""
@@ -308,6 +308,9 @@ class MeasureConfig:
 
     cka_batch: int = 250
     """Images a minibatch of CKA."""
+
+    neighbours: int = 10
+    """Nearest neighbours of each reference image that the measure knn compares."""
 
     probe: Probe = "logistic"
     """logistic: L2-regularised multinomial logistic regression; ridge: closed form, faster."""
@@ -340,6 +343,7 @@ class MeasureConfig:
         _check_count(self, "probe_images", 4, 10**9)
         # HSIC1 divides by b (b - 3)
         _check_count(self, "cka_batch", 4, 10**9)
+        _check_count(self, "neighbours", 1, 10_000)
         _check_count(self, "probe_train", 2, 10**9)
         _check(self, "probe_l2", lambda x: 0 < x < math.inf, "above 0")
         _check_count(self, "planes", 3, 100_000)

@@ -34,7 +34,7 @@ _DIGITS = 9
 PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every"})
 """Settings that say where and how a run is computed, not what is computed."""
 
-BESIDES = PLACES | {"similarity"}
+BESIDES = PLACES | {"similarity", "neighbours"}
 """Settings that change none of the numbers by which runs are compared."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}

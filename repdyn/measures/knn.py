@@ -1,0 +1,109 @@
+"""Mutual k-nearest-neighbour overlap (Huh et al. 2024, *The Platonic Representation Hypothesis*).
+
+With N_i the k reference images whose features are nearest to those of image i, at two checkpoints,
+the similarity is the mean over images of |N_i ∩ N'_i| / k. It asks which images are alike, not by how
+much, so a few directions of large variance do not decide it as they do CKA. As there, nearest is by
+the cosine; here of features centred over the minibatch, whose Gram matrices CKA is computed from too,
+and among the images of the minibatch. Of independent features it is k / (b - 1) for b images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from repdyn.measures.engine import Engine, Summaries, grown
+from repdyn.records import ClassArray
+from repdyn.settings.schema import MeasureConfig
+
+_NONE = np.iinfo(np.uint32).max
+"""In place of a neighbour where there is none: features without variance, or k ≥ b."""
+
+
+def neighbours(k: Tensor, count: int) -> Tensor:
+    """Return each image's nearest others by the cosine of their centred features.
+
+    Args:
+        k: (b, b), a Gram matrix of which the upper triangle is read.
+        count: how many; at most b - 1 are found.
+
+    Returns:
+        (b, count) int64, nearest first; _NONE where there is none, and everywhere if the features
+        do not vary or are not finite.
+    """
+    b = len(k)
+    found = torch.full((b, count), int(_NONE), dtype=torch.int64, device=k.device)
+    whole = k.triu() + k.triu(1).T
+    lengths = whole.diagonal().clamp(min=0).sqrt()
+    if not bool(whole.isfinite().all()) or not bool((lengths > 0).any()):
+        return found
+    lengths = lengths.where(lengths > 0, torch.inf)
+    cosines = (whole / lengths / lengths[:, None]).fill_diagonal_(-torch.inf)
+    most = min(count, b - 1)
+    found[:, :most] = cosines.topk(most, dim=1).indices
+    return found
+
+
+def overlap(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> float:
+    """Return the share of neighbours (n, k) in common, mean over images; NaN if there are none."""
+    there = a != _NONE
+    count = there.sum(axis=1)
+    if not (count.all() and (b != _NONE).any(axis=1).all()):
+        return float("nan")
+    common = ((a[:, :, None] == b[:, None, :]) & there[:, :, None]).sum(axis=(1, 2))
+    return float(np.mean(common / count))
+
+
+class KnnEngine(Engine):
+    """Overlap of each layer's neighbours; what is kept are their indices, (n · k,) uint32."""
+
+    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+        super().__init__(layers, settings)
+        self._pieces: list[list[Tensor]] = [[] for _ in range(layers)]
+        self._kept: list[Summaries] = []
+        self._matrices = np.zeros((layers, 0, 0))
+
+    def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
+        """Find the neighbours within a minibatch."""
+        del share  # every image counts the same
+        for pieces, k in zip(self._pieces, grams, strict=True):
+            pieces.append(neighbours(k, self.settings.neighbours).flatten())
+
+    def observe(self, maps: ClassArray) -> Summaries:
+        """Return the neighbours' indices within their minibatches."""
+        del maps
+        kept = [torch.cat(pieces).cpu().numpy().astype(np.uint32) for pieces in self._pieces]
+        self._pieces = [[] for _ in self._pieces]
+        return kept
+
+    def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
+        """Add a checkpoint's neighbours; they ask nothing of probes."""
+        del broken
+        self._kept.append(summaries)
+        shape = (-1, self.settings.neighbours)
+        new = np.array(
+            [
+                [overlap(here.reshape(shape), before[i].reshape(shape)) for before in self._kept]
+                for i, here in enumerate(summaries)
+            ]
+        )
+        self._matrices = grown(self._matrices, new)
+
+    @property
+    def matrices(self) -> NDArray[np.float32]:
+        """The overlap of each checkpoint with each, (L, E, E)."""
+        return self._matrices.astype(np.float32)
+
+    def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
+        """Return of which layers an image has no neighbour."""
+        shape = (-1, self.settings.neighbours)
+        return np.array([bool((s.reshape(shape)[:, 0] == _NONE).any()) for s in summaries])
+
+    def stored_bytes(self, minibatches: Sequence[int]) -> int:
+        """Return the bytes of the neighbours."""
+        each = self.settings.neighbours * np.dtype(np.uint32).itemsize
+        return self.layers * sum(minibatches) * each
