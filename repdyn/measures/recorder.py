@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import torch
@@ -162,6 +163,23 @@ class Recorder:
     def epochs(self) -> tuple[int, ...]:
         """What has been measured so far."""
         return tuple(self._epochs)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that two recorders share if their summaries can be compared.
+
+        Of the reference images as the model takes them, and of how CKA divides them.
+        """
+        images = self._data.images.detach().cpu().contiguous()
+        said = (
+            tuple(images.shape),
+            str(images.dtype),
+            self._settings.cka,
+            self._settings.cka_batch,
+        )
+        found = sha256(repr(said).encode())
+        found.update(images.numpy().data)
+        return found.hexdigest()[:32]
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return what the next measurement depends on beside the stored checkpoints: the probes."""

@@ -71,7 +71,7 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
     table.add_column("", no_wrap=True)
     for group in shown:
         n = len(group.runs)
-        table.add_column(Text(group.label + (f"\n{n} seeds" if n > 1 else "")), justify="right")
+        table.add_column(Text(group.label + (f"\n{n} runs" if n > 1 else "")), justify="right")
     for name in BOUNDARIES:
         found = [group.epochs(name) for group in shown]
         if any(found):

@@ -55,7 +55,7 @@ def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
         f"<p>{escape(_what(comparison))}</p></header>",
         _section("Findings", "".join(map(_finding, comparison.findings)), _rule()),
         _notes(comparison.notes),
-        _section("Numbers", _numbers(comparison), "Mean over seeds (smallest–largest)."),
+        _section("Numbers", _numbers(comparison), "Mean over runs (smallest–largest)."),
         _section("Figures", "".join(_figure(*item) for item in figures.items())),
         _section("What the scores mean", _meanings(score_names(comparison))),
         _section("Settings", _settings(comparison)),

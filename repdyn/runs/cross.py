@@ -13,6 +13,7 @@ from repdyn.measures.spec import PRIMARY
 from repdyn.records import RunRecord
 from repdyn.report.comparison import CrossCka
 from repdyn.settings.schema import StoreConfig
+from repdyn.storage import schema
 from repdyn.storage.reader import load_summaries
 
 PROBES = ("dataset", "image_size", "data_seed", "probe_images", "cka", "cka_batch")
@@ -54,10 +55,16 @@ def _layer_by_layer(a: NDArray[np.float16], b: NDArray[np.float16]) -> NDArray[n
 
 
 def different_probes(a: RunRecord, b: RunRecord) -> str | None:
-    """Return a setting by which the reference images of two runs differ, `data_seed 0 and 1`.
+    """Return by what the reference images of two runs differ, `data_seed 0 and 1`; None if they do not.
 
-    None if they are the same.
+    Settings decide where both runs have them: normalised images differ a little between training
+    sets whose reference images are the same. Of runs of somebody's own loop fingerprints decide.
     """
     params = (a.summary.params, b.summary.params)
+    if not all("dataset" in one for one in params):
+        prints = [run.summary.tags.get(schema.INPUTS_TAG) for run in (a, b)]
+        if None in prints:
+            return "not known of both"
+        return None if prints[0] == prints[1] else "by their fingerprints"
     values = ((name, *(plain(one.get(name, "")) for one in params)) for name in PROBES)
     return next((f"{name} {one} and {other}" for name, one, other in values if one != other), None)

@@ -358,4 +358,4 @@ def _checkpoint(
 
 
 def _tags(recorder: Recorder) -> dict[str, str]:
-    return {schema.LAYERS_TAG: str(len(recorder.layers))}
+    return {schema.LAYERS_TAG: str(len(recorder.layers)), schema.INPUTS_TAG: recorder.fingerprint}

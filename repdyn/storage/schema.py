@@ -17,6 +17,8 @@ from repdyn.settings.schema import MOST_CHECKPOINTS
 SCHEMA_VERSION = 2
 SCHEMA_TAG = "repdyn.schema"
 LAYERS_TAG = "repdyn.layers"
+INPUTS_TAG = "repdyn.inputs"
+"""Fingerprint of what similarities are computed on: runs of equal ones can be compared."""
 FAMILY_TAG = "repdyn.family"
 """Architecture family: resnet, vit or other."""
 SWEEP_TAG = "repdyn.sweep"

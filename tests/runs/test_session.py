@@ -1,8 +1,10 @@
 """A run session, driven by a plain loop over a network and tensors of its own."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -19,6 +21,7 @@ from repdyn.layer import Layer
 from repdyn.measures.recorder import ProbeData, Recorder
 from repdyn.records import PlaneSet
 from repdyn.runs import session as module
+from repdyn.runs.cross import cross_cka
 from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.runs.session import RunSession, load_past
 from repdyn.settings.schema import MeasureConfig, StoreConfig
@@ -47,12 +50,13 @@ def network() -> nn.Sequential:
     )
 
 
-def recorder() -> Recorder:
+def recorder(seed: int = 0) -> Recorder:
+    """Return a recorder whose reference images are drawn with a seed."""
     g = torch.Generator().manual_seed(0)
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 40)
     data = ProbeData(
-        images=torch.randn(24, 6, generator=g),
+        images=torch.randn(24, 6, generator=torch.Generator().manual_seed(seed)),
         labels=rng.integers(0, 3, 24),
         train_images=torch.randn(40, 6, generator=g),
         train_labels=labels,
@@ -181,6 +185,22 @@ def test_the_observer_is_told_of_each_checkpoint_and_its_rows_and_maps_are_store
         )
         assert_same(load_label_maps(store, "mine", one.epoch), one.label_maps)
     assert all(not one.not_finite and one.seconds > 0 for one in noting.checkpoints)
+
+
+def test_cka_between_runs_of_own_loops_needs_the_same_reference_images(store: StoreConfig) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("other", 1)):
+        with RunSession.create(recorder(seed), name, store, due=(0, 1)) as session:
+            Loop().run(session, end=2)
+    a, b, other = (load_run(store, name) for name in ("a", "b", "other"))
+    np.testing.assert_allclose(np.diagonal(cross_cka(a, b, store).values[0]), 1, atol=1e-3)
+    with pytest.raises(
+        UserError, match=re.escape("reference images differ (by their fingerprints)")
+    ):
+        cross_cka(a, other, store)
+    tags = {name: text for name, text in b.summary.tags.items() if name != schema.INPUTS_TAG}
+    unknown = replace(b, summary=replace(b.summary, tags=tags))
+    with pytest.raises(UserError, match="not known of both"):
+        cross_cka(a, unknown, store)
 
 
 @pytest.mark.parametrize("with_planes", [True, False])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repdyn.data.load import FOLDER, SHAPES
 from repdyn.errors import UserError
 from repdyn.settings.defaults import DATA_SETS, learning_rate, resolved
 from repdyn.settings.schema import (
@@ -85,6 +86,11 @@ def test_a_param_of_the_wrong_type_is_a_users_error() -> None:
 def test_a_bad_value_is_named_with_its_option(part: type, setting: str, value: object) -> None:
     with pytest.raises(UserError, match=f"--{setting.replace('_', '-')}"):
         part(**{setting: value})
+
+
+def test_every_data_set_that_can_be_loaded_has_its_defaults() -> None:
+    """One that were missing would silently be trained with those of a folder of images."""
+    assert set(DATA_SETS) == {*SHAPES, FOLDER}
 
 
 def test_defaults_fill_in_what_was_not_said_and_only_that() -> None:
