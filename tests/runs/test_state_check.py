@@ -5,9 +5,11 @@ import math
 from typing import Any
 
 import pytest
+import timm.optim
 import torch
 
 from repdyn.errors import UserError
+from repdyn.runs import state_file
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.state_check import check_state
 from repdyn.settings.schema import from_settings
@@ -203,3 +205,33 @@ def test_probes_are_those_of_layers(experiment, states) -> None:
     for probes in wrong:
         with pytest.raises(UserError, match="its recorder"):
             check_state(whole(trainer, probes), experiment)
+
+
+def first_order_optimizers() -> list[str]:
+    """Return one name for each of timm's classes that run on the CPU and compile nothing."""
+    names: dict[Any, str] = {}
+    for name in timm.optim.list_optimizers():
+        info = timm.optim.get_optimizer_info(name)
+        if not (info.second_order or name.startswith(("bnb", "fused", "kron"))):
+            names.setdefault(info.opt_class, name)
+    return sorted(names.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", first_order_optimizers())
+def test_the_saved_states_of_all_optimizers_are_their_own(name: str) -> None:
+    settings = SETTINGS | {"opt": name, "lr": "0.0001", "epochs": "2", "train_size": "64"}
+    experiment = prepare(from_settings(settings))
+    trainer = Trainer(
+        experiment.new_model(),
+        experiment.data,
+        experiment.config.optim,
+        epochs=experiment.epochs,
+        batch_size=experiment.batch_size,
+    )
+    kept: list[bytes] = []
+    trainer.after_step = lambda: kept.append(state_file.encode(whole(trainer.state())))
+    for _ in trainer:
+        pass
+    for content in (kept[0], kept[-1]):
+        check_state(state_file.decode(content), experiment)
