@@ -184,7 +184,7 @@ def add_run(store: StoreConfig, name: str, record: RunRecord) -> str:
     if dynamics is None:
         raise ValueError("a run without a checkpoint")
     summary = record.summary
-    with RunWriter.start(store, name, summary.params, summary.tags) as writer:
+    with RunWriter.create(store, name, summary.params, summary.tags) as writer:
         for context in ("train", "test"):
             writer.log_input("digits", "scikit-learn", context, {"images": 1000})
         for epoch in range(EPOCHS + 1):

@@ -22,7 +22,7 @@ def write_report(sweep: str, store: StoreConfig, out: Path | None) -> None:
     """
     parent = find_sweep(store, sweep)
     comparison = of_sweep(parent, store)
-    with RunWriter.resume(store, parent.run_id) as writer:
+    with RunWriter.attach(store, parent.run_id) as writer:
         page = log_report(comparison, writer)
     path = out or Path(f"{plain(parent.name).replace('/', '-')}.html")
     try:

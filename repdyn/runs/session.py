@@ -161,7 +161,7 @@ class RunSession:
             UserError: the store does not answer or refuses.
         """
         all_tags = _tags(recorder) | dict(tags or {})
-        writer = RunWriter.start(store, name, params or {}, all_tags, parent_run_id=parent_run_id)
+        writer = RunWriter.create(store, name, params or {}, all_tags, parent_run_id=parent_run_id)
         return cls(writer, recorder, **options)
 
     @classmethod
@@ -190,7 +190,7 @@ class RunSession:
                 "there is no run to attach to: start one with mlflow.start_run, "
                 f"or name one in {RUN_VARIABLE}"
             )
-        session = cls(RunWriter.resume(store or StoreConfig(), run_id), recorder, **options)
+        session = cls(RunWriter.attach(store or StoreConfig(), run_id), recorder, **options)
         for tag, value in _tags(recorder).items():
             session.writer.set_tag(tag, value)
         return session
@@ -204,7 +204,7 @@ class RunSession:
         Raises:
             UserError: the store does not answer or has no such run.
         """
-        return cls(RunWriter.reopen(store, run_id), recorder, **options)
+        return cls(RunWriter.restart(store, run_id), recorder, **options)
 
     def __enter__(self) -> RunSession:
         return self

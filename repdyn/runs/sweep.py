@@ -136,10 +136,10 @@ def open_sweep(plan: Plan, store: StoreConfig) -> RunWriter:
     """
     fixed, parent = plan.grid.digest, plan.parent
     if parent is None:
-        return RunWriter.start(store, plan.name, plan.grid.params(), {schema.SWEEP_TAG: fixed})
+        return RunWriter.create(store, plan.name, plan.grid.params(), {schema.SWEEP_TAG: fixed})
     if parent.tags[schema.SWEEP_TAG] != fixed:
         raise UserError(f"--name {plan.name}: this sweep has other settings; give another name")
-    return RunWriter.reopen(store, parent.run_id)
+    return RunWriter.restart(store, parent.run_id)
 
 
 def train_all(

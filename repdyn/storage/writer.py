@@ -124,7 +124,7 @@ class RunWriter:
         self._heartbeat = Heartbeat(self._beat) if ends else None
 
     @classmethod
-    def start(
+    def create(
         cls,
         store: StoreConfig,
         run_name: str,
@@ -138,11 +138,9 @@ class RunWriter:
         Raises:
             UserError: the store does not answer or refuses, or a text is longer than it takes.
         """
-        uri, name = tracking_uri(store), experiment_name(store)
+        name = experiment_name(store)
         _check_texts(name, run_name, params)
-        client = strict(connect(store))
-        call = _opening(uri)
-        with one_line(uri):
+        with _opened(store) as (uri, client, call):
             experiment = call(lambda: _experiment_id(client, name))
             call(lambda: refuse_moved(client, experiment))
             # of MLflow's own, the address of a git repository may hold a token
@@ -163,16 +161,13 @@ class RunWriter:
                 return cls(client, run, named, uri, lock=lock)
 
     @classmethod
-    def reopen(cls, store: StoreConfig, run_id: str) -> RunWriter:
+    def restart(cls, store: StoreConfig, run_id: str) -> RunWriter:
         """Open a run that has ended so that it runs again, and ends again; see `claimed`.
 
         Raises:
             UserError: the store does not answer or has no such run.
         """
-        uri = tracking_uri(store)
-        client = strict(connect(store))
-        call = _opening(uri)
-        with one_line(uri):
+        with _opened(store) as (uri, client, call):
             _refuse_moved_run(client, run_id, call)
             for name, value in heartbeat.signature().items():
                 call(partial(client.set_tag, run_id, name, value))
@@ -185,16 +180,13 @@ class RunWriter:
                 return cls(client, run, named, uri, logged=_logged(client, run))
 
     @classmethod
-    def resume(cls, store: StoreConfig, run_id: str) -> RunWriter:
+    def attach(cls, store: StoreConfig, run_id: str) -> RunWriter:
         """Open a run that has ended, to add to it; its state stays as it is.
 
         Raises:
             UserError: the store does not answer or has no such run.
         """
-        uri = tracking_uri(store)
-        client = strict(connect(store))
-        call = _opening(uri)
-        with one_line(uri):
+        with _opened(store) as (uri, client, call):
             _refuse_moved_run(client, run_id, call)
             run, named = _record(client, run_id, call)
             return cls(client, run, named, uri, ends=False)
@@ -382,6 +374,15 @@ class Call(Protocol):
 
     def __call__(self, call: Callable[[], T], /) -> T:
         """Return what the call returns."""
+
+
+@contextmanager
+def _opened(store: StoreConfig) -> Iterator[tuple[str, MlflowClient, Call]]:
+    """Yield a store's address, its client and what makes calls; errors of the store are one line."""
+    uri = tracking_uri(store)
+    client = strict(connect(store))
+    with one_line(uri):
+        yield uri, client, _opening(uri)
 
 
 def _opening(uri: str, seconds: float = OPENING_SECONDS) -> Call:

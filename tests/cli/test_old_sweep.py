@@ -27,10 +27,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
 
 def trained(store: StoreConfig, made: Grid, name: str) -> None:
     """Log a sweep whose runs have all finished."""
-    with RunWriter.start(store, name, made.params(), {schema.SWEEP_TAG: made.digest}) as parent:
+    with RunWriter.create(store, name, made.params(), {schema.SWEEP_TAG: made.digest}) as parent:
         for config in map(_checked, made.runs()):
             tags = {schema.POINT_TAG: point(config), "mlflow.parentRunId": parent.run_id}
-            with RunWriter.start(store, "run", config.params(), tags):
+            with RunWriter.create(store, "run", config.params(), tags):
                 pass
 
 

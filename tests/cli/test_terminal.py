@@ -151,7 +151,7 @@ def _run(
     tags: dict[str, str],
     parent: str | None,
 ) -> str:
-    with RunWriter.start(store, name, params, tags, parent_run_id=parent) as run:
+    with RunWriter.create(store, name, params, tags, parent_run_id=parent) as run:
         if params:
             run.log_planes(replace(made.planes(), classes=(HOSTILE, "b", "c")))
             run.log_dynamics(made.dynamics())

@@ -23,7 +23,7 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.writer import RunWriter
 print("ready", flush=True)
 sys.stdin.readline()
-with RunWriter.start(StoreConfig(), "light" + sys.argv[1], {"epochs": "3"}, {}) as writer:
+with RunWriter.create(StoreConfig(), "light" + sys.argv[1], {"epochs": "3"}, {}) as writer:
     for epoch in range(3):
         writer.log_metrics(epoch, {"train/acc": epoch / 2})
         writer.log_input(f"data {epoch}", "here", "train", {"rows": 1})

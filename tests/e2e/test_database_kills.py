@@ -49,7 +49,7 @@ def write(uri: str, name: str, run: str | None, first: int, told: Connection) ->
     """Write until killed; tells when it begins, has opened its run, and each step that is stored."""
     store = StoreConfig(tracking_uri=uri)
     told.send(first - 1)
-    writer = RunWriter.start(store, name, {}, {}) if run is None else RunWriter.reopen(store, run)
+    writer = RunWriter.create(store, name, {}, {}) if run is None else RunWriter.restart(store, run)
     told.send(first - 1)
     step = first
     while True:
@@ -142,7 +142,7 @@ def test_a_store_whose_writer_is_killed_at_any_moment(
                 continue
             run = str(found[0][0])
         steps = max(check_readable(sqlite_store, run, flushed, tmp_path), steps) + 1
-        with RunWriter.reopen(sqlite_store, run) as writer:
+        with RunWriter.restart(sqlite_store, run) as writer:
             for step in range(steps):
                 log(writer, step)
         twice = "SELECT key, step, COUNT(*) FROM metrics WHERE run_uuid = ? GROUP BY key, step"

@@ -37,7 +37,7 @@ def run(sqlite_store: StoreConfig) -> str:
     """Return a run that was stopped."""
     with (
         pytest.raises(KeyboardInterrupt),
-        RunWriter.start(sqlite_store, "stopped", {}, {schema.SCHEMA_TAG: "1"}) as writer,
+        RunWriter.create(sqlite_store, "stopped", {}, {schema.SCHEMA_TAG: "1"}) as writer,
     ):
         raise KeyboardInterrupt
     return writer.run_id
@@ -72,7 +72,7 @@ def test_a_claim_is_for_one_process_and_ends_with_it(sqlite_store: StoreConfig, 
 
 
 def test_a_run_that_is_written_is_not_claimed(sqlite_store: StoreConfig) -> None:
-    with RunWriter.start(sqlite_store, "open", {}, {}) as writer:
+    with RunWriter.create(sqlite_store, "open", {}, {}) as writer:
         end_run(sqlite_store, writer.run_id, "FAILED")  # others take it for dead
         with (
             pytest.raises(UserError, match="is being trained"),

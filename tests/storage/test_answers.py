@@ -196,7 +196,7 @@ def test_a_run_is_opened_or_refused_in_bounded_time(
     server = served(answer(fault))
     start = time.monotonic()
     with pytest.raises(UserError) as raised:
-        RunWriter.start(StoreConfig(tracking_uri=server.address), "run", {}, {})
+        RunWriter.create(StoreConfig(tracking_uri=server.address), "run", {}, {})
     assert time.monotonic() - start < 20
     assert raised.value.exit_code == 2
     assert "\n" not in str(raised.value)

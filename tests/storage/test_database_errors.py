@@ -17,7 +17,7 @@ def test_a_read_only_store_says_so(sqlite_store: StoreConfig, tmp_path: Path) ->
     shutil.copy("mlflow.db", "other.db")
     store = StoreConfig(tracking_uri=f"sqlite:///file:{tmp_path}/other.db?mode=ro&uri=true")
     with pytest.raises(UserError, match="attempt to write a readonly database; make") as raised:
-        RunWriter.start(store, "run", {}, {})
+        RunWriter.create(store, "run", {}, {})
     assert len(str(raised.value).splitlines()) == 1
 
 

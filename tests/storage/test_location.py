@@ -47,7 +47,7 @@ def test_the_default_store_is_made_in_the_working_folder(
     for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(variable, raising=False)
     (folder / "mlflow.db").write_bytes(blank_database.read_bytes())
-    with RunWriter.start(StoreConfig(), "run", {}, {}) as writer:
+    with RunWriter.create(StoreConfig(), "run", {}, {}) as writer:
         writer.put("grams/x", b"content")
     assert reader.find_run(StoreConfig(), "last").run_id == writer.run_id
     assert reader.artifact_sizes(StoreConfig(), "last") == {"grams/x": 7}
@@ -63,7 +63,7 @@ def test_a_relative_uri_names_a_folder_as_it_is_called(
     (tmp_path / name).mkdir()
     (tmp_path / name / "mlflow.db").write_bytes(blank_database.read_bytes())
     store = StoreConfig(tracking_uri=sqlite_uri(Path(name) / "mlflow.db"))
-    with RunWriter.start(store, "run", {}, {}) as writer:
+    with RunWriter.create(store, "run", {}, {}) as writer:
         writer.put("grams/x", b"content")
     assert reader.artifact_sizes(store, "last") == {"grams/x": 7}
     assert {one.name for one in tmp_path.iterdir()} == {name, "mlruns"}

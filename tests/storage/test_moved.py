@@ -32,7 +32,7 @@ def test_a_copied_store_is_written_once_it_is_rebound(
     shutil.copy(blank_database, old / "mlflow.db")
     monkeypatch.chdir(old)
     first = StoreConfig(tracking_uri=sqlite_uri(old / "mlflow.db"))
-    with RunWriter.start(first, "run", {}, {}) as writer:
+    with RunWriter.create(first, "run", {}, {}) as writer:
         writer.put("grams/x", b"content")
     shutil.copytree(old, new)
     monkeypatch.chdir(new)
@@ -46,9 +46,9 @@ def test_a_copied_store_is_written_once_it_is_rebound(
             pass
 
     for write in (
-        lambda: RunWriter.start(store, "second", {}, {}),
-        lambda: RunWriter.reopen(store, writer.run_id),
-        lambda: RunWriter.resume(store, writer.run_id),
+        lambda: RunWriter.create(store, "second", {}, {}),
+        lambda: RunWriter.restart(store, writer.run_id),
+        lambda: RunWriter.attach(store, writer.run_id),
         claim,
     ):
         with pytest.raises(UserError, match="rebind") as raised:
@@ -61,7 +61,7 @@ def test_a_copied_store_is_written_once_it_is_rebound(
     assert _contents(new) == copied
     assert rebind(store, write=True)
     assert not rebind(store, write=True)
-    with RunWriter.start(store, "second", {}, {}) as second:
+    with RunWriter.create(store, "second", {}, {}) as second:
         second.put("grams/x", b"more")
     assert reader.artifact_sizes(store, second.run_id) == {"grams/x": 4}
     assert list(new.glob(f"mlruns/*/{second.run_id}/artifacts/grams/x"))
@@ -75,7 +75,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch, blank: Path) -> tuple[St
     shutil.copy(blank, folder / "mlflow.db")
     monkeypatch.chdir(folder)
     store = StoreConfig(tracking_uri=sqlite_uri(folder / "mlflow.db"))
-    with RunWriter.start(store, "run", {}, {}) as writer:
+    with RunWriter.create(store, "run", {}, {}) as writer:
         writer.put("grams/x", b"content")
     return store, writer.run_id
 
@@ -87,7 +87,7 @@ def test_a_store_that_a_link_leads_to_is_not_moved(
     (tmp_path / "link").symlink_to(tmp_path / "real")
     store = StoreConfig(tracking_uri=sqlite_uri(tmp_path / "link" / "mlflow.db"))
     assert rebind(store, write=True) == []
-    with RunWriter.start(store, "second", {}, {}) as second:
+    with RunWriter.create(store, "second", {}, {}) as second:
         second.put("grams/x", b"more")
     assert reader.artifact_sizes(store, second.run_id) == {"grams/x": 4}
 
@@ -103,7 +103,7 @@ def test_newer_runs_do_not_hide_that_a_store_was_copied(
     monkeypatch.chdir(tmp_path / "new")
     copy = StoreConfig(tracking_uri=sqlite_uri(tmp_path / "new" / "mlflow.db"))
     with pytest.raises(UserError, match="was copied or moved"):
-        RunWriter.start(copy, "second", {}, {})
+        RunWriter.create(copy, "second", {}, {})
 
 
 def test_a_folder_above_may_be_renamed(
@@ -115,10 +115,10 @@ def test_a_folder_above_may_be_renamed(
     monkeypatch.chdir(here)
     store = StoreConfig(tracking_uri=sqlite_uri(here / "mlflow.db"))
     with pytest.raises(UserError, match="rebind"):
-        RunWriter.start(store, "second", {}, {})
+        RunWriter.create(store, "second", {}, {})
     assert not (tmp_path / "a").exists()
     rebind(store, write=True)
-    with RunWriter.start(store, "second", {}, {}) as second:
+    with RunWriter.create(store, "second", {}, {}) as second:
         second.put("grams/x", b"more")
     assert list(here.glob(f"mlruns/*/{second.run_id}/artifacts/grams/x"))
     assert not (tmp_path / "a").exists()
@@ -138,7 +138,7 @@ def test_artifacts_that_are_elsewhere_on_purpose_stay_there(
     # as it is for a store in one folder that is trained into from another
     other = StoreConfig(tracking_uri=store.tracking_uri, experiment="from above")
     for one in (large, other, other):
-        with RunWriter.start(one, "run", {}, {}) as writer:
+        with RunWriter.create(one, "run", {}, {}) as writer:
             writer.put("grams/x", b"content")
     shutil.copytree(disk / "large", backup)
     assert rebind(store, write=True) == []
@@ -151,7 +151,7 @@ def test_a_store_is_not_rebound_while_it_is_written(
 ) -> None:
     store, _ = made(tmp_path / "old", monkeypatch, blank_database)
     new = tmp_path / "new"
-    with RunWriter.start(store, "running", {}, {}):
+    with RunWriter.create(store, "running", {}, {}):
         shutil.copytree(tmp_path / "old", new)
     moved = StoreConfig(tracking_uri=sqlite_uri(new / "mlflow.db"))
     monkeypatch.chdir(new)

@@ -92,7 +92,7 @@ def test_what_is_written_into_it_is_of_the_schema_of_now(
     store = StoreConfig(tracking_uri=sqlite_store.tracking_uri, experiment="old")
     before = reader.load_run(store, run_id).dynamics
     assert before is not None
-    with RunWriter.resume(store, run_id) as writer:
+    with RunWriter.attach(store, run_id) as writer:
         writer.log_dynamics(before.at_checkpoints(slice(4)))
     after = reader.load_run(store, run_id)
     assert after.summary.tags[schema.SCHEMA_TAG] == str(schema.SCHEMA_VERSION)

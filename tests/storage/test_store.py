@@ -42,7 +42,7 @@ TAGS = {schema.SCHEMA_TAG: "1"}
 
 
 def start(store: StoreConfig, name: str = "run", **settings: str) -> RunWriter:
-    return RunWriter.start(store, name, {"opt": "sgd"} | settings, TAGS)
+    return RunWriter.create(store, name, {"opt": "sgd"} | settings, TAGS)
 
 
 def written(store: StoreConfig, name: str = "run") -> str:
@@ -188,7 +188,7 @@ def test_epochs_that_a_run_repeats_are_logged_once(store: StoreConfig) -> None:
         for epoch in range(3):
             writer.log_metrics(epoch, {"train/acc": epoch / 3, "test/loss": inf})
         raise KeyboardInterrupt
-    with RunWriter.reopen(store, writer.run_id) as again:
+    with RunWriter.restart(store, writer.run_id) as again:
         for epoch in range(1, 4):
             value = 0.9 if epoch == 2 else epoch / 3  # a GPU may come to another value
             again.log_metrics(epoch, {"train/acc": value, "test/loss": inf})
@@ -324,7 +324,7 @@ def test_an_experiment_that_does_not_exist_names_those_that_do(store: StoreConfi
 
 def test_experiments_are_listed_the_last_changed_first(store: StoreConfig) -> None:
     for name in ("one", "two"):
-        with RunWriter.start(
+        with RunWriter.create(
             StoreConfig(tracking_uri=store.tracking_uri, experiment=name), "r", {}, {}
         ):
             pass
@@ -353,7 +353,7 @@ def test_a_store_copied_from_elsewhere_opens(store: StoreConfig, tmp_path: Path)
 
 
 def test_a_newer_schema_is_said(store: StoreConfig) -> None:
-    with RunWriter.start(store, "new", {}, {}) as writer:
+    with RunWriter.create(store, "new", {}, {}) as writer:
         writer.set_tag(schema.SCHEMA_TAG, str(schema.SCHEMA_VERSION + 1))
     with pytest.raises(UserError, match="newer repdyn"):
         reader.load_run(store, "last")
@@ -361,7 +361,7 @@ def test_a_newer_schema_is_said(store: StoreConfig) -> None:
 
 def test_settings_measured_again_in_place_stand_over_the_params(store: StoreConfig) -> None:
     run_id = written(store)
-    with RunWriter.resume(store, run_id) as writer:
+    with RunWriter.attach(store, run_id) as writer:
         writer.set_tag(schema.MEASURES_TAG, json.dumps({"opt": "changed"}))
     found = reader.find_run(store, run_id)
     assert found.params["opt"] == "changed"
@@ -370,7 +370,7 @@ def test_settings_measured_again_in_place_stand_over_the_params(store: StoreConf
 
 def test_a_nested_run_names_its_parent(store: StoreConfig) -> None:
     parent = written(store)
-    with RunWriter.start(store, "child", {}, TAGS, parent_run_id=parent) as writer:
+    with RunWriter.create(store, "child", {}, TAGS, parent_run_id=parent) as writer:
         pass
     assert reader.find_run(store, writer.run_id).tags["mlflow.parentRunId"] == parent
 

@@ -29,7 +29,7 @@ def store(sqlite_store: StoreConfig) -> StoreConfig:
 
 
 def written(store: StoreConfig, **tags: str) -> str:
-    with RunWriter.start(store, "run", {}, {schema.SCHEMA_TAG: "1"} | tags) as writer:
+    with RunWriter.create(store, "run", {}, {schema.SCHEMA_TAG: "1"} | tags) as writer:
         writer.log_planes(made.planes())
         writer.log_dynamics(made.dynamics())
         writer.log_label_maps(made.label_maps(4))
@@ -135,7 +135,7 @@ def test_sizes_leave_out_what_is_linked_from_outside(store: StoreConfig) -> None
 def test_phases_of_other_layers_are_passed_over(store: StoreConfig) -> None:
     """They stand there until a run that is measured again with other layers is finished."""
     run = written(store)
-    with RunWriter.resume(store, run) as writer:
+    with RunWriter.attach(store, run) as writer:
         writer.put(
             schema.PHASES,
             b'{"onset": 1, "fit": 2, "test_min": 3, "test_peak": 4, "change_points": [[1], [2]]}',
@@ -154,7 +154,7 @@ STRANGE_TAGS = {
 @pytest.mark.parametrize("tag", STRANGE_TAGS)
 def test_a_run_with_strange_tags_is_listed(tag: str, store: StoreConfig) -> None:
     whole = written(store)
-    strange = RunWriter.start(store, "strange", {}, {tag: STRANGE_TAGS[tag]}).run_id
+    strange = RunWriter.create(store, "strange", {}, {tag: STRANGE_TAGS[tag]}).run_id
     listed: list[RunSummary] = reader.list_runs(store)
     assert {run.run_id for run in listed} == {whole, strange}
     with suppress(UserError):  # of a schema that is newer

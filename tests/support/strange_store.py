@@ -39,7 +39,7 @@ def write_runs(store: StoreConfig) -> None:
     analysis = {"mlflow.parentRunId": parent}
     _write(store, "stopped-analysis", tags=analysis, measured=False, status="KILLED")
     _write(store, "child", tags={schema.POINT_TAG: "a", "mlflow.parentRunId": parent})
-    with RunWriter.start(replace(store, experiment="deleted"), "run", {}, SCHEMA):
+    with RunWriter.create(replace(store, experiment="deleted"), "run", {}, SCHEMA):
         pass
     client = MlflowClient(store.tracking_uri)
     client.delete_experiment(client.get_experiment_by_name("deleted").experiment_id)
@@ -58,7 +58,7 @@ def _write(
     link: bool = False,
 ) -> str:
     config = {} if params is None else SMALL.params() | params
-    with RunWriter.start(store, name, config, SCHEMA | (tags or {})) as writer:
+    with RunWriter.create(store, name, config, SCHEMA | (tags or {})) as writer:
         if measured:
             writer.log_planes(made.planes())
             writer.log_dynamics(made.dynamics())

@@ -26,7 +26,7 @@ UNSENT = UnsentError.exit_code
 def write(uri: str, folder: Path, name: str, patience: float, opened: Connection) -> None:
     """Write a run; says its id when it is opened, and waits until the faults may begin."""
     _prepare(folder, patience)
-    run = RunWriter.start(StoreConfig(tracking_uri=uri), name, PARAMS, {"repdyn.note": name})
+    run = RunWriter.create(StoreConfig(tracking_uri=uri), name, PARAMS, {"repdyn.note": name})
     opened.send(run.run_id)
     opened.recv()
     _log(run, pause=0.02)
@@ -37,7 +37,7 @@ def go_on(uri: str, folder: Path, run_id: str) -> None:
     _prepare(folder, PATIENT)
     store = StoreConfig(tracking_uri=uri)
     drain_run(run_id, store)
-    _log(RunWriter.reopen(store, run_id), pause=0.0)
+    _log(RunWriter.restart(store, run_id), pause=0.0)
 
 
 def _prepare(folder: Path, patience: float) -> None:

@@ -33,7 +33,7 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.writer import RunWriter
 from tests.support import stored as made
 store = StoreConfig(tracking_uri=sys.argv[1])
-with RunWriter.start(store, "elsewhere", {"epochs": "64"}, {"repdyn.schema": "1"}) as writer:
+with RunWriter.create(store, "elsewhere", {"epochs": "64"}, {"repdyn.schema": "1"}) as writer:
     for e in range(1, 9):
         dynamics = made.dynamics(e)
         writer.log_metrics(int(dynamics.epochs[-1]), {"train/acc": e / 8, "test/acc": 0.5})
@@ -77,7 +77,7 @@ def play(
 
 def written(store: StoreConfig, name: str, schema: str = "1") -> str:
     params = {"arch": "resnet18", "opt": "sgd", "epochs": "4"}
-    with RunWriter.start(store, name, params, {schema.SCHEMA_TAG: schema}) as writer:
+    with RunWriter.create(store, name, params, {schema.SCHEMA_TAG: schema}) as writer:
         writer.log_metrics(4, {"train/acc": 1.0, "test/acc": 0.75})
         writer.log_dynamics(made.dynamics(4))
         writer.log_phases(Phases(onset=1, fit=2), {ScoreKey("fit_break", "cka"): 1.5}, made.LAYERS)

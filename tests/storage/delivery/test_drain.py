@@ -58,7 +58,7 @@ def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
 
 
 def start(store: StoreConfig) -> RunWriter:
-    return RunWriter.start(store, "run", {"opt": "sgd"}, {schema.SCHEMA_TAG: "1"})
+    return RunWriter.create(store, "run", {"opt": "sgd"}, {schema.SCHEMA_TAG: "1"})
 
 
 def write(store: StoreConfig, cable: Cable, *, cut: bool = True) -> RunWriter:
@@ -181,7 +181,7 @@ def test_a_queue_that_another_process_has_is_left_to_it(
     with start(sqlite_store) as run:
         with pytest.raises(UserError, match=r"repdyn-spool/.* held on .* by process \d+"):
             drain_run(run.run_id, sqlite_store)
-        with RunWriter.resume(sqlite_store, run.run_id) as beside:
+        with RunWriter.attach(sqlite_store, run.run_id) as beside:
             beside.set_tag("beside", "yes")
     assert reader.find_run(sqlite_store, run.run_id).tags["beside"] == "yes"
     assert not ROOT.exists()
@@ -250,7 +250,7 @@ def test_a_writer_does_not_send_what_another_has_left(
     sqlite_store: StoreConfig, cable: Cable
 ) -> None:
     run, folder = left(sqlite_store, cable)
-    with RunWriter.resume(sqlite_store, run) as later:
+    with RunWriter.attach(sqlite_store, run) as later:
         later.set_tag("later", "yes")
     assert queue_folders(ROOT) == [folder]
     drain_run(run, sqlite_store)
