@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from types import UnionType
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -19,7 +18,16 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from repdyn.errors import UserError
-from repdyn.records import Curve, FloatArray, IntArray, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.records import (
+    Curve,
+    Dynamics,
+    FloatArray,
+    IntArray,
+    LabelMaps,
+    PlaneSet,
+    RunRecord,
+    RunSummary,
+)
 from repdyn.score_key import ScoreKey
 from repdyn.storage import codec, schema
 from repdyn.storage.decoding import damaged, opened_zip, read_json, read_member
@@ -113,7 +121,7 @@ class Bundle:
         summary = next((found for found in self.summaries if found.run_id == run), None)
         if summary is None:
             raise UserError(f"{run}: the bundle has no such run")
-        dynamics = codec.decode_dynamics(partial(self._read, run))
+        dynamics = self._dynamics(run)
         phases = codec.decode_phases(self._read(run, schema.PHASES, schema.JSON_BYTES))
         return RunRecord(
             summary,
@@ -154,6 +162,17 @@ class Bundle:
 
     def _json(self, run: str, path: str) -> Any:
         return read_json(path, self._read(run, path, schema.JSON_BYTES))
+
+    def _dynamics(self, run: str) -> Dynamics:
+        def read(path: str, most: int) -> bytes:
+            if f"{run}/{path}" not in self._packed:
+                raise FileNotFoundError(path)
+            return self._read(run, path, most)
+
+        try:
+            return codec.decode_dynamics(read)
+        except FileNotFoundError as error:
+            raise damaged("bundle of runs", f"no {error}") from None
 
     def _read(self, run: str, path: str, most: int) -> bytes:
         with self._open() as bundle:

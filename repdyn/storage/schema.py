@@ -46,8 +46,10 @@ LAYERS, EPOCHS = f"{DYNAMICS}/layers.json", f"{DYNAMICS}/epochs.npy"
 JSON_BYTES = 2**24
 ARRAY_BYTES = 2**30
 """Of a file of arrays, and of what is packed in one."""
-DYNAMICS_BYTES = 2**29
-"""Of a run's arrays by layer and checkpoint together: 50 layers at 1,000 checkpoints take 0.4 GB.
+DYNAMICS_BYTES = len(MEASURES) * 2**28
+"""Of a run's arrays by layer and checkpoint together, whichever measures it has.
+
+50 layers at 1,000 checkpoints take 0.2 GB a measure.
 
 Training and analysis refuse what would be more (runs/readable.py)."""
 SUMMARIES_BYTES = 2**33

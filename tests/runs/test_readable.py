@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from repdyn.errors import UserError
+from repdyn.measures.spec import MEASURES
 from repdyn.records import MOST_CLASSES
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import Footprint, footprint
@@ -67,9 +68,9 @@ def test_matrices_that_are_too_large_to_be_read_are_refused(
         return ""
 
     most = largest(lambda checkpoints: not refusal(checkpoints))
-    matrices = 2 * layers * most**2 + most**2  # cka, regions, output_regions
+    matrices = (len(MEASURES) * layers + 1) * most**2  # the output's regions
     rows = most * (3 * layers + (layers + 1) * (1 + classes))
-    assert 0.9 * 2**29 < 4 * (matrices + rows) < 2**29
+    assert 0.9 * schema.DYNAMICS_BYTES < 4 * (matrices + rows) < schema.DYNAMICS_BYTES
     (line,) = refusal(most + 1).splitlines()
     assert "--checkpoints" in line
 
@@ -136,7 +137,7 @@ def run_of(folder: Path, layers: int, checkpoints: int, classes: int) -> None:
 
 @pytest.mark.parametrize(
     ("layers", "checkpoints", "classes", "named"),
-    [(1, 8000, 10, "epochs"), (60, 40, MOST_CLASSES, "areas"), (1, 1100, MOST_CLASSES, "areas")],
+    [(1, 9000, 10, "epochs"), (60, 60, MOST_CLASSES, "areas"), (1, 1600, MOST_CLASSES, "areas")],
 )
 def test_sparse_files_beyond_the_bound_are_refused_before_they_are_read(
     layers: int,
@@ -157,7 +158,7 @@ def test_sparse_files_beyond_the_bound_are_refused_before_they_are_read(
 
     with pytest.raises(UserError, match=named):
         codec.decode_dynamics(read)
-    assert sum(taken) < 2**24
+    assert sum(taken) < 2**25
 
 
 def test_files_at_the_bound_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

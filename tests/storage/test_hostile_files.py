@@ -70,7 +70,7 @@ ZIPS: list[tuple[str, bytes, Reader]] = [
     (f"{RUN}/curves.json", BUNDLE, read_bundle),
     (f"{RUN}/scores.json", BUNDLE, read_bundle),
     (f"{RUN}/dynamics/phases.json", BUNDLE, read_bundle),
-    (f"{RUN}/dynamics/cka.npy", BUNDLE, read_bundle),
+    (f"{RUN}/dynamics/probe_acc.npy", BUNDLE, read_bundle),
     (f"{RUN}/regions/planes.npz", BUNDLE, read_bundle),
     (f"{RUN}/regions/epoch_00010.npz", BUNDLE, read_bundle),
 ]
@@ -107,7 +107,7 @@ def test_the_files_of_a_bundle_are_counted() -> None:
 
 def dynamics_reader(path: str) -> Reader:
     files = dict(codec.encode_dynamics(made.dynamics()))
-    return lambda content: codec.decode_dynamics(lambda p, _: (files | {path: content})[p])
+    return lambda content: codec.decode_dynamics(made.reading(files | {path: content}))
 
 
 def member_reader(whole: bytes, name: str, read: Reader) -> Reader:

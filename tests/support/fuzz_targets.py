@@ -63,7 +63,7 @@ _FILES = dict(codec.encode_dynamics(made.dynamics()))
 
 def _dynamics(path: str, content: bytes) -> Dynamics:
     files = _FILES | {path: content}
-    return codec.decode_dynamics(lambda wanted, most: files[wanted])
+    return codec.decode_dynamics(made.reading(files))
 
 
 def read_as_a_user(target: Target, content: bytes) -> bool:

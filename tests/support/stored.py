@@ -1,10 +1,23 @@
 """Records to store: random, of the right shapes."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from repdyn.records import Dynamics, LabelMaps, PlaneSet
 
 LAYERS = ("stem", "block", "logits")
+
+
+def reading(files: Mapping[str, bytes]) -> Callable[[str, int], bytes]:
+    """Return what reads these files, of a run that has no others."""
+
+    def read(path: str, most: int) -> bytes:
+        if path not in files:
+            raise FileNotFoundError(path)
+        return files[path]
+
+    return read
 
 
 def dynamics(e: int = 4, classes: int = 3, layers: tuple[str, ...] = LAYERS) -> Dynamics:
