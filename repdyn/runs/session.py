@@ -28,7 +28,7 @@ from repdyn.analysis.scores import compute_scores
 from repdyn.errors import UserError
 from repdyn.measures.engine import Summaries
 from repdyn.measures.recorder import Measurement, Recorder
-from repdyn.measures.spec import spec
+from repdyn.measures.spec import MEASURES, spec
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, PlaneSet, RunRecord, RunSummary
 from repdyn.report.figures import png, standard_figures
 from repdyn.runs.curves import GrowingCurves
@@ -311,6 +311,8 @@ class RunSession:
         self.record = RunRecord(began or self.writer.summary, dynamics, curves, phases, scores)
         if dynamics is not None:
             if self._replaces_at_end:
+                for gone in MEASURES.keys() - dynamics.similarity.keys():
+                    self.writer.remove(schema.array_path(gone))  # of an earlier measurement
                 self.writer.log_dynamics(dynamics)
             self.writer.log_phases(phases, scores, dynamics.layers)
         rounded = {part: round(spent, 3) for part, spent in self.seconds.items()}

@@ -37,7 +37,6 @@ from repdyn.storage.schema import (
     ARRAY_BYTES,
     ARRAYS,
     BOUNDS,
-    DYNAMICS,
     DYNAMICS_BYTES,
     EPOCHS,
     EPOCHS_BYTES,
@@ -52,6 +51,7 @@ from repdyn.storage.schema import (
     PLANES,
     SHAPES,
     SHARE,
+    array_path,
     dynamics_bytes,
     sides_of,
 )
@@ -64,9 +64,9 @@ def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
     """Yield paths and contents in the order in which to write them: epochs last."""
     yield LAYERS, json.dumps(dynamics.layers).encode()
     for name, matrices in dynamics.similarity.items():
-        yield _path(name), _npy(matrices.astype(np.float32))
+        yield array_path(name), _npy(matrices.astype(np.float32))
     for name in ARRAYS:
-        yield _path(name), _npy(getattr(dynamics, name).astype(np.float32))
+        yield array_path(name), _npy(getattr(dynamics, name).astype(np.float32))
     yield EPOCHS, _npy(dynamics.epochs.astype(np.int64))
 
 
@@ -119,26 +119,22 @@ def decode_layers(read: Read) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _path(name: str) -> str:
-    return f"{DYNAMICS}/{name}.npy"
-
-
 def _decode_array(name: str, read: Read, layers: int, checkpoints: int) -> NDArray[Any]:
     """Read one of the arrays of the dynamics, no larger than so many layers make it."""
     shape = SHAPES[name]
-    array = _read_array(_path(name), shape, read, layers, checkpoints, also=(layers,))
+    array = _read_array(array_path(name), shape, read, layers, checkpoints, also=(layers,))
     if shape[0] == OUTPUT_TOO and len(array) == layers:  # schema 1
-        apart = _path(OUTPUT_APART.format(name))
+        apart = array_path(OUTPUT_APART.format(name))
         try:
             last = _read_array(apart, shape[1:], read, layers, checkpoints)
         except FileNotFoundError:
-            raise damaged(_path(name), f"no matrix of the output, nor {apart}") from None
+            raise damaged(array_path(name), f"no matrix of the output, nor {apart}") from None
         if not _within(last, BOUNDS.get(name, SHARE)):
             raise damaged(apart, "values that it cannot have")
         e = min(array.shape[1], last.shape[0])
         array = np.concatenate([array[:, :e, :e], last[None, :e, :e]])
     if not _within(array, BOUNDS.get(name, SHARE)):
-        raise damaged(_path(name), "values that it cannot have")
+        raise damaged(array_path(name), "values that it cannot have")
     return array
 
 

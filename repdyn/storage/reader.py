@@ -170,8 +170,11 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
     curves = load_curves(options, summary)
     with _naming(summary):
         phases = _phases(found, dynamics) or find_phases(curves, None)
+    measures = () if dynamics is None else dynamics.similarity
     scores = {
-        key: summary.metrics[name] for name, key in schema.SCORES.items() if name in summary.metrics
+        key: summary.metrics[name]
+        for name, key in schema.SCORES.items()
+        if name in summary.metrics and key.measure in measures  # metrics outlive a measure
     }
     return RunRecord(summary, dynamics, curves, phases, scores)
 

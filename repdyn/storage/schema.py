@@ -97,6 +97,11 @@ SCORES: Mapping[str, ScoreKey] = {
 """The metrics that hold scores: looked up, never taken apart."""
 
 
+def array_path(name: str) -> str:
+    """Return where an array of the dynamics is, by its name or its measure's."""
+    return f"{DYNAMICS}/{name}.npy"
+
+
 def label_maps_path(epoch: int) -> str:
     """Return where a checkpoint's label maps are."""
     return f"{REGIONS}/epoch_{epoch:05d}.npz"

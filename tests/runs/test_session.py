@@ -50,8 +50,8 @@ def network() -> nn.Sequential:
     )
 
 
-def recorder(seed: int = 0) -> Recorder:
-    """Return a recorder whose reference images are drawn with a seed."""
+def recorder(seed: int = 0, *more: str) -> Recorder:
+    """Return a recorder whose reference images are drawn with a seed, with more measures."""
     g = torch.Generator().manual_seed(0)
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 40)
@@ -66,7 +66,9 @@ def recorder(seed: int = 0) -> Recorder:
         fine=(0,),
         classes=3,
     )
-    return Recorder(LAYERS, data, MeasureConfig(grid=4, fine_grid=6, cka_batch=12))
+    similarity = ("cka", "regions", *more)
+    settings = MeasureConfig(similarity=similarity, grid=4, fine_grid=6, cka_batch=12)
+    return Recorder(LAYERS, data, settings)
 
 
 class Loop:
@@ -419,10 +421,12 @@ def test_there_must_be_a_run_to_attach_to(store: StoreConfig, theirs: MlflowClie
 
 
 def test_measures_that_are_replaced_stay_until_the_new_ones_are_whole(store: StoreConfig) -> None:
-    with RunSession.create(recorder(), "mine", store, due=DUE) as session:
+    with RunSession.create(recorder(0, "knn"), "mine", store, due=DUE) as session:
         Loop().run(session)
     first = load_run(store, "mine").dynamics
     assert first is not None
+    assert "knn" in first.similarity
+    assert any(key.measure == "knn" for key in load_run(store, "mine").scores)
     loop = Loop()
     with RunSession.attach(
         recorder(), session.run_id, store, replaces_at_end=True, keeps_weights=False
@@ -437,6 +441,8 @@ def test_measures_that_are_replaced_stay_until_the_new_ones_are_whole(store: Sto
     record = load_run(store, "mine")
     assert record.dynamics is not None
     assert record.dynamics.epochs.tolist() == [0, 1]
+    assert list(record.dynamics.similarity) == ["cka", "regions"]
+    assert not any(key.measure == "knn" for key in record.scores)
     assert record.summary.status == "FINISHED"
 
 
