@@ -280,7 +280,7 @@ def command(
 def test_mistakes_are_told(command: Callable[..., tuple[int, str]], whole: Path) -> None:
     code, said = command("train", "--resume", "nothing")
     assert (code, len(said.splitlines())) == (2, 1)
-    client, run = MlflowClient(), find_run(store(whole), "last")
+    client, run = MlflowClient(store(whole).tracking_uri), find_run(store(whole), "last")
     state = next(whole.glob(f"mlruns/*/{run.run_id}/artifacts/checkpoints")) / "last.safetensors"
     try:
         client.set_terminated(run.run_id, "KILLED")
@@ -299,7 +299,7 @@ def test_mistakes_are_told(command: Callable[..., tuple[int, str]], whole: Path)
 def test_a_run_goes_on_with_its_own_settings(
     command: Callable[..., tuple[int, str]], whole: Path
 ) -> None:
-    client, run = MlflowClient(), find_run(store(whole), "last")
+    client, run = MlflowClient(store(whole).tracking_uri), find_run(store(whole), "last")
     client.set_terminated(run.run_id, "KILLED")
     try:
         code, said = command("train", "--resume", "last", "--device", "cpu", "--lr", "0.5")
