@@ -39,7 +39,7 @@ TIMED_PLANES = 6
 
 PARTS = {
     "bn": "precise BatchNorm: passes",
-    "cka": "CKA: passes and Grams",
+    "grams": "passes and Gram matrices",
     "features": "probes: passes",
     "probes": "probes: fits",
     "regions": "decision regions: passes",
