@@ -9,9 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,6 +33,9 @@ class Engine(ABC):
         layers: how many are watched, L.
         settings: of what is measured.
     """
+
+    wants_grams: ClassVar[bool] = False
+    """Whether Gram matrices are to be formed for it."""
 
     def __init__(self, layers: int, settings: MeasureConfig) -> None:
         self.layers = layers
@@ -79,6 +83,41 @@ class Engine(ABC):
         """
         del minibatches
         return 0
+
+
+class GramEngine(Engine):
+    """A measure of what is made of each minibatch's Gram matrices, layer by layer."""
+
+    wants_grams = True
+
+    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+        super().__init__(layers, settings)
+        self._pieces: list[list[Tensor]] = [[] for _ in range(layers)]
+
+    @abstractmethod
+    def piece(self, k: Tensor, share: float) -> Tensor:
+        """Return what a minibatch adds to a layer's summary, a vector.
+
+        Args:
+            k: a Gram matrix (b, b) float64, of which the upper triangle is read.
+            share: of the reference images that the minibatch is.
+        """
+
+    @abstractmethod
+    def kept(self, pieces: Tensor) -> NDArray[Any]:
+        """Return a layer's summary, of the pieces one after the other."""
+
+    def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
+        """Make a piece of each: it is smaller than the matrix."""
+        for pieces, k in zip(self._pieces, grams, strict=True):
+            pieces.append(self.piece(k, share))
+
+    def observe(self, maps: ClassArray) -> Summaries:
+        """Return the layers' summaries."""
+        del maps
+        found = [self.kept(torch.cat(pieces)) for pieces in self._pieces]
+        self._pieces = [[] for _ in self._pieces]
+        return found
 
 
 def engines(settings: MeasureConfig, layers: int) -> dict[str, Engine]:

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from repdyn.errors import UserError
 from repdyn.measures.cka import stored, weighted
-from repdyn.measures.engine import Engine, Summaries
+from repdyn.measures.engine import GramEngine, Summaries
 from repdyn.measures.rows import Row
-from repdyn.records import ClassArray
 from repdyn.settings.schema import MeasureConfig
 
 ROWS_IN_MEMORY = 2**30
@@ -26,26 +25,21 @@ _BLOCK = 2**20
 """Numbers whose products are summed in float32; the blocks' sums are added in float64."""
 
 
-class CkaEngine(Engine):
+class CkaEngine(GramEngine):
     """CKA of each layer; what is kept is its packed centred Gram matrices, a row (m,) float16."""
 
     def __init__(self, layers: int, settings: MeasureConfig) -> None:
         super().__init__(layers, settings)
-        self._pieces: list[list[Tensor]] = [[] for _ in range(layers)]
         self._growing = [GrowingCka() for _ in range(layers)]
         self._shelf = RowShelf()
 
-    def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
-        """Pack them: the packed ones take half the memory."""
-        for pieces, k in zip(self._pieces, grams, strict=True):
-            pieces.append(weighted(k, self.settings.cka, share))
+    def piece(self, k: Tensor, share: float) -> Tensor:
+        """Return the centred matrix, packed and weighted."""
+        return weighted(k, self.settings.cka, share)
 
-    def observe(self, maps: ClassArray) -> Summaries:
-        """Return the rows."""
-        del maps
-        rows = [stored(torch.cat(pieces)) for pieces in self._pieces]
-        self._pieces = [[] for _ in self._pieces]
-        return rows
+    def kept(self, pieces: Tensor) -> Row:
+        """Return the row."""
+        return stored(pieces)
 
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
         """Add a checkpoint's rows; CKA asks nothing of probes."""

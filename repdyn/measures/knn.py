@@ -16,8 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from repdyn.measures.engine import Engine, Summaries, grown
-from repdyn.records import ClassArray
+from repdyn.measures.engine import GramEngine, Summaries, grown
 from repdyn.settings.schema import MeasureConfig
 
 _NONE = np.iinfo(np.uint32).max
@@ -58,27 +57,22 @@ def overlap(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> float:
     return float(np.mean(common / count))
 
 
-class KnnEngine(Engine):
+class KnnEngine(GramEngine):
     """Overlap of each layer's neighbours; what is kept are their indices, (n · k,) uint32."""
 
     def __init__(self, layers: int, settings: MeasureConfig) -> None:
         super().__init__(layers, settings)
-        self._pieces: list[list[Tensor]] = [[] for _ in range(layers)]
         self._kept: list[Summaries] = []
         self._matrices = np.zeros((layers, 0, 0))
 
-    def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
-        """Find the neighbours within a minibatch."""
-        del share  # every image counts the same
-        for pieces, k in zip(self._pieces, grams, strict=True):
-            pieces.append(neighbours(k, self.settings.neighbours).flatten())
+    def piece(self, k: Tensor, share: float) -> Tensor:
+        """Return the neighbours within the minibatch; every image counts the same."""
+        del share
+        return neighbours(k, self.settings.neighbours).flatten()
 
-    def observe(self, maps: ClassArray) -> Summaries:
+    def kept(self, pieces: Tensor) -> NDArray[np.uint32]:
         """Return the neighbours' indices within their minibatches."""
-        del maps
-        kept = [torch.cat(pieces).cpu().numpy().astype(np.uint32) for pieces in self._pieces]
-        self._pieces = [[] for _ in self._pieces]
-        return kept
+        return pieces.cpu().numpy().astype(np.uint32)
 
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
         """Add a checkpoint's neighbours; they ask nothing of probes."""

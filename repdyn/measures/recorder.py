@@ -230,8 +230,11 @@ class Recorder:
         )
 
     def _show_grams(self, model: nn.Module) -> None:
-        """Form the Gram matrices of the reference images, each once, for all measures."""
+        """Form the Gram matrices of the reference images, each once, for all that want them."""
         settings = self._settings
+        wanting = [engine for engine in self._engines.values() if engine.wants_grams]
+        if not wanting:
+            return
         for grams, share in minibatch_grams(
             model,
             self.layers,
@@ -240,7 +243,7 @@ class Recorder:
             batch=settings.cka_batch,
             chunk=self._chunk,
         ):
-            for engine in self._engines.values():
+            for engine in wanting:
                 engine.see_grams(grams, share)
 
     def _fit_probes(

@@ -122,8 +122,12 @@ def decode_layers(read: Read) -> tuple[str, ...]:
 def _decode_array(name: str, read: Read, layers: int, checkpoints: int) -> NDArray[Any]:
     """Read one of the arrays of the dynamics, no larger than so many layers make it."""
     shape = SHAPES[name]
-    array = _read_array(array_path(name), shape, read, layers, checkpoints, also=(layers,))
-    if shape[0] == OUTPUT_TOO and len(array) == layers:  # schema 1
+    # until schema 1 a measure that includes the output had it in a file of its own
+    divided = name in MEASURES and shape[0] == OUTPUT_TOO
+    array = _read_array(
+        array_path(name), shape, read, layers, checkpoints, also=(layers,) if divided else ()
+    )
+    if divided and len(array) == layers:
         apart = array_path(OUTPUT_APART.format(name))
         try:
             last = _read_array(apart, shape[1:], read, layers, checkpoints)
@@ -156,7 +160,7 @@ def _read_array(
         most = min(most, 2**10 + left)
     array = read_npy(path, read(path, most), (np.float32, len(shape)))
     for axis, (side, length) in enumerate(zip(shape, array.shape, strict=True)):
-        if axis == 0 and len(shape) == 3 and shape[1] == shape[2] and length in also:
+        if axis == 0 and length in also:
             continue
         if length != sides.setdefault(side, length):
             raise damaged(path, f"shape {array.shape} for {layers} layers")

@@ -67,7 +67,7 @@ _MATRICES: Mapping[str, tuple[str, ...]] = {
 ARRAYS: Mapping[str, tuple[str, ...]] = {
     one.name: one.metadata["dims"]
     for one in dataclasses.fields(Dynamics)
-    if one.name in ("probe_acc", "fragmentation", "areas")
+    if "dims" in one.metadata and one.name not in ("epochs", "similarity")
 }
 SHAPES: Mapping[str, tuple[str, ...]] = {**_MATRICES, **ARRAYS}
 """Axes of the float32 arrays of the dynamics, a file each: the measures' matrices first. How many

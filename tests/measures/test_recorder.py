@@ -1,5 +1,7 @@
 """The recorder on a network of its own, without training or MLflow."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -183,6 +185,20 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
         assert np.array_equal(a.similarity[name], b.similarity[name], equal_nan=True)
     for name in ("probe_acc", "fragmentation"):
         assert np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True)
+
+
+def test_gram_matrices_that_no_measure_wants_are_not_formed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def formed(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("repdyn.measures.recorder.minibatch_grams", formed)
+    for names, wanting in ((("regions",), False), (("regions", "cka"), True)):
+        settings = MeasureConfig(similarity=names, grid=2, fine_planes=0)
+        recorder = Recorder([BN, LOGITS], probe_data(), settings)
+        with pytest.raises(AssertionError) if wanting else contextlib.nullcontext():
+            recorder.measure(Residual(), 0)
 
 
 def test_a_layer_whose_probe_is_not_solved_is_named_and_has_no_regions(

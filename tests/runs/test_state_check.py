@@ -35,16 +35,20 @@ def experiment() -> Experiment:
     return prepare(from_settings(SETTINGS))
 
 
-@pytest.fixture(scope="module")
-def states(experiment: Experiment) -> list[dict[str, Any]]:
-    """Train, and keep the state after every step and every epoch."""
-    trainer = Trainer(
+def trainer_of(experiment: Experiment) -> Trainer:
+    return Trainer(
         experiment.new_model(),
         experiment.data,
         experiment.config.optim,
         epochs=experiment.epochs,
         batch_size=experiment.batch_size,
     )
+
+
+@pytest.fixture(scope="module")
+def states(experiment: Experiment) -> list[dict[str, Any]]:
+    """Train, and keep the state after every step and every epoch."""
+    trainer = trainer_of(experiment)
     kept: list[dict[str, Any]] = []
 
     def keep() -> None:
@@ -160,13 +164,7 @@ def test_what_is_wrong_within_the_optimizer_or_its_schedule_is_refused(
 @pytest.mark.parametrize("opt", ["adamw", "lamb", "lion", "adafactor", "rmsprop", "nadamw"])
 def test_states_of_any_optimizer_are_their_own(opt: str) -> None:
     experiment = prepare(from_settings(SETTINGS | {"opt": opt, "lr": "0.001", "epochs": "2"}))
-    trainer = Trainer(
-        experiment.new_model(),
-        experiment.data,
-        experiment.config.optim,
-        epochs=experiment.epochs,
-        batch_size=experiment.batch_size,
-    )
+    trainer = trainer_of(experiment)
     for epoch in trainer:
         state = whole(copy.deepcopy(trainer.state()))
         check_state(state, experiment)
@@ -222,13 +220,7 @@ def first_order_optimizers() -> list[str]:
 def test_the_saved_states_of_all_optimizers_are_their_own(name: str) -> None:
     settings = SETTINGS | {"opt": name, "lr": "0.0001", "epochs": "2", "train_size": "64"}
     experiment = prepare(from_settings(settings))
-    trainer = Trainer(
-        experiment.new_model(),
-        experiment.data,
-        experiment.config.optim,
-        epochs=experiment.epochs,
-        batch_size=experiment.batch_size,
-    )
+    trainer = trainer_of(experiment)
     kept: list[bytes] = []
     trainer.after_step = lambda: kept.append(state_file.encode(whole(trainer.state())))
     for _ in trainer:
