@@ -16,6 +16,7 @@ import pytest
 from repdyn.records import Phases, RunSummary
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
+from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 from tests.e2e.test_mlflow_ui import served
 from tests.support import stored as made
@@ -75,9 +76,9 @@ def play(
     asyncio.run(playing())
 
 
-def written(store: StoreConfig, name: str, schema: str = "1") -> str:
+def written(store: StoreConfig, name: str, version: int = schema.SCHEMA_VERSION) -> str:
     params = {"arch": "resnet18", "opt": "sgd", "epochs": "4"}
-    with RunWriter.create(store, name, params, {schema.SCHEMA_TAG: schema}) as writer:
+    with RunWriter.create(store, name, params, {schema.SCHEMA_TAG: str(version)}) as writer:
         writer.log_metrics(4, {"train/acc": 1.0, "test/acc": 0.75})
         writer.log_dynamics(made.dynamics(4))
         writer.log_phases(Phases(onset=1, fit=2), {ScoreKey("fit_break", "cka"): 1.5}, made.LAYERS)
@@ -128,7 +129,7 @@ def test_five_thousand_runs_arrive_while_the_list_is_used(
 
 
 def test_a_run_of_a_newer_schema_says_to_upgrade(store: StoreConfig) -> None:
-    run = written(store, "from-the-future", schema="99")
+    run = written(store, "from-the-future", version=schema.SCHEMA_VERSION + 1)
 
     async def scenario(stage: Stage) -> None:
         await stage.sees("upgrade repdyn", "escape goes back")
