@@ -18,6 +18,7 @@ from repdyn.cli import main
 from repdyn.errors import UserError
 from repdyn.runs.saving import decode_state
 from repdyn.settings.schema import StoreConfig
+from repdyn.storage.locks import heartbeat
 from repdyn.storage.reader import find_run, load_run
 from tests.e2e.conftest import clean_environment, repdyn
 
@@ -287,7 +288,8 @@ def test_mistakes_are_told(command: Callable[..., tuple[int, str]], whole: Path)
         state.write_bytes(b"no state")
         assert "is damaged" in command("train", "--resume", "last")[1]
         client.update_run(run.run_id, status="RUNNING")
-        client.set_tag(run.run_id, "repdyn.host", "elsewhere")
+        client.set_tag(run.run_id, heartbeat.HOST_TAG, "elsewhere")
+        client.set_tag(run.run_id, heartbeat.TAG, heartbeat.now())
         code, said = command("train", "--resume", "last")
         assert code == 2
         assert "is being trained on elsewhere by process" in said

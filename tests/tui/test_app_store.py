@@ -143,7 +143,7 @@ def test_a_checkpoint_that_another_process_logs_appears(store: StoreConfig) -> N
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""},
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
     ) as writer:
         assert writer.stdin is not None
         assert writer.stdout is not None
