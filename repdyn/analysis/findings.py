@@ -320,7 +320,7 @@ def _all_break(
     A layer's slowdown there would rank above ALL_BREAK in a share CHANCE of runs if perfect fit
     were an epoch like others, and all layers' in no more of them, since they may drift as one.
     """
-    score = ScoreKey("fit_break_least_rank", measure)
+    score = ScoreKey("fit_break_weakest_layer_rank", measure)
     having, why = _of_side(runs, "family", family, score)
     found = _by_seed(
         (run.settings.get(SEED, ""), float(run.scores[score] >= ALL_BREAK)) for run in having

@@ -79,7 +79,7 @@ def slope_rank(values: NDArray[np.float64]) -> float:
 def variation_rank(
     matrices: NDArray[np.float64], at: NDArray[np.float64], begin: float, end: float, step: float
 ) -> float:
-    """Return the rank of amplitude_cv among the run's other stretches, as long in log-epoch.
+    """Return the rank of change_spread among the run's other stretches, as long in log-epoch.
 
     Args:
         matrices: (L, E, E).

@@ -36,13 +36,13 @@ LEAST_POINTS = 10
 MEANINGS: Mapping[str, str] = {
     "fit_break": "log₂ of how many times slower layers drift just after perfect fit than before",
     "fit_break_rank": "share of the run's other epochs at which drift slows down less",
-    "fit_break_least_rank": "the same of the layer where it is least; near 1: all layers break",
+    "fit_break_weakest_layer_rank": "the same of the layer where it is least; near 1: all layers break",
     "synchrony": "correlation of the layers' drift rates, trends removed; 1: they move together",
     "synchrony_rank": "share of draws of layers shifted in time that correlate less; .5: chance",
     "synchrony_outside_fit": "synchrony away from perfect fit, whose break all layers share",
     "synchrony_outside_fit_rank": "its rank among draws of layers shifted in time; .5: chance",
-    "amplitude_cv": "spread over layers of the change from onset to fit; 0: all change alike",
-    "amplitude_cv_rank": "share of the run's other stretches, as long, over which it is smaller",
+    "change_spread": "spread over layers of the change from onset to fit; 0: all change alike",
+    "change_spread_rank": "share of the run's other stretches, as long, over which it is smaller",
     "break_spread": "spread over layers of the epoch of the largest slowdown, in decades",
     "break_spread_rank": "share of draws of epochs that spread less; near 0: all at one epoch",
     "depth_drift": "log₂ of how many times faster the last layer drifts than the first, by a line",
@@ -57,7 +57,7 @@ def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[ScoreKey, float]:
     for measure in dynamics.similarity:
         found = _scores(dynamics.matrices(measure)[1:], dynamics.epochs, phases)
         ranks = layer_fit_breaks(dynamics, phases, measure)[1]
-        found["fit_break_least_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
+        found["fit_break_weakest_layer_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
         scores |= {
             ScoreKey(name, measure): float(found[name])
             for name in MEANINGS
@@ -82,8 +82,8 @@ def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str,
         outside = synchrony(drifts, without=tau)
         scores["synchrony_outside_fit"], scores["synchrony_outside_fit_rank"] = outside
         if phases.onset is not None and 1 <= phases.onset < phases.fit:
-            amplitude = amplitude_cv(finite, epochs, phases.onset, phases.fit)
-            scores["amplitude_cv"], scores["amplitude_cv_rank"] = amplitude
+            spread = change_spread(finite, epochs, phases.onset, phases.fit)
+            scores["change_spread"], scores["change_spread_rank"] = spread
     return scores
 
 
@@ -191,7 +191,7 @@ def synchrony(drifts: Drift, without: float | None = None) -> tuple[float, float
     return float(pairs.mean()), synchrony_rank([part[varies] for part in parts])
 
 
-def amplitude_cv(
+def change_spread(
     matrices: FloatArray, epochs: IntArray, onset: int, fit: int
 ) -> tuple[float, float]:
     """Return the coefficient of variation over layers of 1 - S(onset, fit), and its rank.

@@ -21,9 +21,9 @@ REACHES = math.exp(REACH + LAG / 2)
 """Times the epoch of a break that the run must reach, for the window after it and the lag of a rate;
 the window before it begins at one such part of the epoch."""
 
-AT_FIT = ("fit_break", "fit_break_rank", "fit_break_least_rank")
+AT_FIT = ("fit_break", "fit_break_rank", "fit_break_weakest_layer_rank")
 OUTSIDE_FIT = ("synchrony_outside_fit", "synchrony_outside_fit_rank")
-AMPLITUDE = ("amplitude_cv", "amplitude_cv_rank")
+CHANGE_SPREAD = ("change_spread", "change_spread_rank")
 BREAK_SPREAD = ("break_spread", "break_spread_rank")
 DEPTH_DRIFT = ("depth_drift", "depth_drift_rank")
 
@@ -134,7 +134,7 @@ def _few_layers(count: int, finite: int, needed: int) -> str:
 
 def _why_of(stem: str, at: IntArray, phases: Phases) -> str:
     """Return why a score is undefined of a run that has drift rates of enough layers."""
-    if stem in (*AT_FIT, *OUTSIDE_FIT, *AMPLITUDE):
+    if stem in (*AT_FIT, *OUTSIDE_FIT, *CHANGE_SPREAD):
         if phases.fit is None:
             return "needs perfect fit, which the run did not reach"
         if phases.fit < 1:
@@ -147,7 +147,7 @@ def _why_of(stem: str, at: IntArray, phases: Phases) -> str:
         return (
             "too little of the run lies away from perfect fit, or fewer than two layers vary there"
         )
-    if stem in AMPLITUDE:
+    if stem in CHANGE_SPREAD:
         return _no_stretch(stem, phases)
     if stem in BREAK_SPREAD and at[-1] < REACHES**2 * at[0]:
         least = math.ceil(REACHES**2 * at[0])
@@ -183,6 +183,6 @@ def _no_stretch(stem: str, phases: Phases) -> str:
         return (
             f"memorisation onset, at epoch {phases.onset}, is not between epoch 1 and perfect fit"
         )
-    if stem == "amplitude_cv_rank":
+    if stem == "change_spread_rank":
         return "the run has no other stretch as long as from onset to fit"
     return "the layers do not change from onset to fit"

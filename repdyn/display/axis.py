@@ -19,6 +19,13 @@ def position(epochs: ArrayLike) -> NDArray[np.float64]:
     return place
 
 
+def nearest(epochs: IntArray, epoch: float | None) -> int:
+    """Return the index of the checkpoint nearest to an epoch on the axis, of the last for None."""
+    if epoch is None:
+        return len(epochs) - 1
+    return int(np.abs(position(epochs) - position(epoch)).argmin())
+
+
 def edges(epochs: IntArray) -> NDArray[np.float64]:
     """Return the borders of the checkpoints' cells, (E+1,) in epochs.
 

@@ -1,216 +1,46 @@
-"""Layer × epoch heatmaps for the terminal: colours, or a ramp of glyphs where there are none."""
+"""What a heatmap shows, in the terminal, on the screen and in a figure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-from rich.console import Console, ConsoleOptions
-from rich.style import Style
-from rich.text import Text
-
-from repdyn.display import axis
-from repdyn.display.similarity import Scale
-from repdyn.display.viridis import viridis
-from repdyn.records import FloatArray, IntArray
-
-NARROWEST = 24
-"""Cells below which two heatmaps go below each other."""
-
-GAP = 2
-"""Cells between two heatmaps beside each other, and between a layer's name and its row."""
-
-COLOURFUL = frozenset({"256", "truecolor"})
-"""Colour systems in which viridis keeps its order."""
-
-MISSING = (118, 118, 118)
+from repdyn.display.scale import Scale
+from repdyn.records import FloatArray, IntArray, Phases
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One heatmap.
+class HeatmapData:
+    """Layers × checkpoints, or checkpoints × checkpoints.
 
     Attributes:
-        title: what is shown.
-        values: (N, E), NaN where there is none.
+        values: (R, E), NaN where there is none; (E, E) between checkpoints.
+        rows: names, (R,); None where the rows are the checkpoints of the columns.
+        epochs: of the columns, increasing, (E,).
         scale: of the values.
+        phases: of the run, whose boundaries and change points may be marked.
+        title: what it is headed by.
+
+    Raises:
+        ValueError: names, epochs and values do not fit together.
     """
 
-    title: str
     values: FloatArray
-    scale: Scale
-
-
-@dataclass(frozen=True)
-class Heatmaps:
-    """Heatmaps with common rows and epochs, as wide as the console allows.
-
-    A checkpoint takes the width of its cell on the log-epoch axis, to half a character in colour;
-    where there are more checkpoints than columns, some are not seen.
-
-    Attributes:
-        names: of the rows; a panel may have fewer, and then leaves the last ones empty.
-        epochs: of the checkpoints, (E,).
-        panels: to draw, beside each other if there is room.
-        markers: epochs to mark, by what they are called.
-    """
-
-    names: tuple[str, ...]
+    rows: tuple[str, ...] | None
     epochs: IntArray
-    panels: tuple[Panel, ...]
-    markers: Mapping[str, int]
+    scale: Scale
+    phases: Phases = field(default_factory=Phases)
+    title: str = ""
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """Yield the lines."""
-        ink = _ink(console, options)
-        margin = min(max(map(len, (*self.names, "epoch"))), options.max_width // 3)
-        room = options.max_width - margin - GAP
-        beside = (room - GAP * (len(self.panels) - 1)) // len(self.panels)
-        if beside >= NARROWEST:
-            yield from self._row(self.panels, margin, beside, ink)
-        else:
-            for panel in self.panels:
-                yield from self._row((panel,), margin, max(1, room), ink)
-
-    def _row(self, panels: Sequence[Panel], margin: int, width: int, ink: Ink) -> Iterator[Text]:
-        """Yield the lines of panels beside each other, each `width` cells wide."""
-        below = [("epoch", "dim"), ("", "bold"), ("", "dim")]
-        heads = [("", ""), *((name, "") for name in self.names), *below]
-        columns = [self._panel(panel, width, ink) for panel in panels]
-        for (head, style), *parts in zip(heads, *columns, strict=True):
-            line = Text(no_wrap=True, overflow="crop", end="\n")
-            for cell, size in ((Text(head, style), margin), *((part, width) for part in parts)):
-                cell.truncate(size, overflow="ellipsis", pad=True)
-                line.append_text(cell)
-                line.append(" " * GAP)
-            line.rstrip()
-            yield line
-
-    def _panel(self, panel: Panel, width: int, ink: Ink) -> list[Text]:
-        """Return a panel's lines: title, rows, epochs, markers, scale."""
-        shown = self._sampled(width * ink.columns)
-        rows = [ink.cells(row[shown]) for row in panel.scale.place(panel.values)]
-        rows += [Text()] * (len(self.names) - len(rows))
-        last = int(self.epochs[-1])
-        ticks = {str(epoch): self._column(epoch, width) for epoch in axis.ticks(last)}
-        marks = {f"{name} {e}": self._column(e, width) for name, e in self.markers.items()}
-        return [
-            Text(panel.title, "bold"),
-            *rows,
-            Text(tick_row(ticks, width), "dim"),
-            Text(marker_row(marks, width, ink.marker)),
-            ink.legend(panel.scale, width),
-        ]
-
-    def _sampled(self, columns: int) -> NDArray[np.intp]:
-        """Return for each column the checkpoint whose cell its middle lies in."""
-        borders = axis.position(axis.edges(self.epochs))
-        middles = (np.arange(columns) + 0.5) / columns
-        at = borders[0] + middles * (borders[-1] - borders[0])
-        cell = np.searchsorted(borders, at) - 1
-        return np.asarray(np.clip(cell, 0, len(self.epochs) - 1), dtype=np.intp)
-
-    def _column(self, epoch: int, width: int) -> int:
-        """Return the column in which an epoch lies."""
-        first, last = axis.position(axis.edges(self.epochs)[[0, -1]])
-        share = (axis.position(epoch) - first) / (last - first)
-        return int(np.clip(share * width, 0, width - 1))
-
-
-def tick_row(columns: Mapping[str, int], width: int) -> str:
-    """Return labels from their columns on; of those that would touch, the first is kept."""
-    row = ""
-    for label, column in columns.items():
-        free = not row or column > len(row)
-        if free and column + len(label) <= width:
-            row = row.ljust(column) + label
-    return row
-
-
-def marker_row(columns: Mapping[str, int], width: int, marker: str) -> str:
-    """Return markers at their columns, each with its label to the right or left if that is free."""
-    row = [" "] * width
-    for column in columns.values():
-        row[column] = marker
-    for label, column in sorted(columns.items(), key=lambda item: item[1]):
-        for start in (column + 1, column - len(label)):
-            end = start + len(label)
-            around = row[max(0, start - (start < column)) : end + (start > column)]
-            if start >= 0 and end <= width and set(around) == {" "}:
-                row[start:end] = label
-                break
-    return "".join(row).rstrip()
-
-
-@dataclass(frozen=True)
-class Ink:
-    """How values are drawn: in colour, two to a character, or as glyphs.
-
-    Attributes:
-        ramp: glyphs from low to high; empty to draw in colour.
-        missing: glyph of NaN.
-        marker: glyph of a marked epoch.
-    """
-
-    ramp: str
-    missing: str
-    marker: str
+    def __post_init__(self) -> None:
+        rows = len(self.epochs if self.rows is None else self.rows)
+        if self.values.shape != (rows, len(self.epochs)):
+            raise ValueError(f"{self.values.shape} values, {rows} rows, {len(self.epochs)} columns")
 
     @property
-    def columns(self) -> int:
-        """Values to a character."""
-        return 1 if self.ramp else 2
+    def square(self) -> bool:
+        """Whether the rows are the checkpoints of the columns."""
+        return self.rows is None
 
-    def cells(self, places: NDArray[np.float64]) -> Text:
-        """Return places in [0, 1] as characters."""
-        if self.ramp:
-            return Text("".join(map(self._glyph, places)))
-        colours = _colours(places)
-        text = Text()
-        for left, right in zip(colours[::2], colours[1::2], strict=True):
-            text.append("▌", _two_colours(left, right))
-        return text
-
-    def legend(self, scale: Scale, width: int) -> Text:
-        """Return as many of the scale's ticks as have room, each behind its colour or glyph."""
-        labels = [f"{tick:g}".removeprefix("0") or "0" for tick in scale.ticks]
-        step = 1
-        while sum(len(label) + 2 for label in labels[::-step]) > width + 1 and step < len(labels):
-            step += 1
-        text = Text(style="dim")
-        for tick, label in reversed(list(zip(scale.ticks[::-step], labels[::-step], strict=True))):
-            text.append_text(self.cells(np.repeat(scale.place(tick), self.columns)))
-            text.append(f"{label} ")
-        return text
-
-    def _glyph(self, place: float) -> str:
-        if np.isnan(place):
-            return self.missing
-        return self.ramp[min(int(place * len(self.ramp)), len(self.ramp) - 1)]
-
-
-IN_COLOUR = Ink("", "", "▲")
-IN_BLOCKS = Ink(" ░▒▓█", "·", "▲")
-IN_DIGITS = Ink("0123456789", "-", "^")
-
-
-def _ink(console: Console, options: ConsoleOptions) -> Ink:
-    if options.ascii_only:
-        return IN_DIGITS
-    colourful = console.color_system in COLOURFUL and not console.no_color
-    return IN_COLOUR if colourful else IN_BLOCKS
-
-
-def _colours(places: NDArray[np.float64]) -> list[tuple[int, int, int]]:
-    known = np.isfinite(places)
-    colours = viridis(np.where(known, places, 0))
-    colours[~known] = MISSING
-    return [(int(r), int(g), int(b)) for r, g, b in colours]
-
-
-@lru_cache(maxsize=4096)
-def _two_colours(left: tuple[int, int, int], right: tuple[int, int, int]) -> Style:
-    return Style(color="rgb({},{},{})".format(*left), bgcolor="rgb({},{},{})".format(*right))
+    def row_name(self, row: int) -> str:
+        """Return what a row is called: a layer's name, or an epoch."""
+        return str(self.epochs[row]) if self.rows is None else self.rows[row]

@@ -7,27 +7,12 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from repdyn.display.labels import MARKS, PHASES
 from repdyn.measures.spec import MEASURES
 
 if TYPE_CHECKING:  # numpy is slow to import, and the screen's first frame needs none of it
     from repdyn.records import Interval, Phases, RunSummary
     from repdyn.score_key import ScoreKey
-
-ACCURACIES = {
-    "train/acc": "train",
-    "train/acc_clean": "clean",
-    "train/acc_noisy": "noisy fit",
-    "test/acc": "test",
-}
-"""The accuracy curves by name, as they are called where they are shown."""
-
-PHASES = {
-    "onset": "memorisation onset",
-    "fit": "perfect fit",
-    "test_min": "test error minimum",
-    "test_peak": "test error peak",
-}
-"""The phase boundaries by name, in words."""
 
 NO_CHANGES = "– no change that stands out from a steady drift"
 """Said below change points where a layer that was looked at has none."""
@@ -105,6 +90,11 @@ def boundaries(phases: Phases) -> dict[str, int]:
     return {PHASES[name]: epoch for name, epoch in phases.markers().items()}
 
 
+def boundary_marks(phases: Phases) -> dict[str, int]:
+    """Return the epochs of the phase boundaries that exist by what marks them on an axis."""
+    return {MARKS[name]: epoch for name, epoch in phases.markers().items()}
+
+
 def undefined_lines(reasons: Mapping[str | ScoreKey, str], measures: Collection[str]) -> list[str]:
     """Return a line for each reason: what is undefined for it, then why.
 
@@ -127,8 +117,18 @@ def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[
             scores.setdefault(name.score, []).append(name.measure)
     for score, of in scores.items():
         said = "" if len(of) == len(measures) else f" ({', '.join(map(label, of))})"
-        words.append(f"{score.replace('_', ' ')}{said}")
+        words.append(f"{score_words(score)}{said}")
     return words
+
+
+def score_words(score: str) -> str:
+    """Return what a score is called where it is shown, `fit break`."""
+    return plain(score).replace("_", " ")
+
+
+def key_words(key: ScoreKey) -> str:
+    """Return what a score on a measure is called, `fit break (CKA)`."""
+    return f"{score_words(key.score)} ({label(key.measure)})"
 
 
 def by_measure(scores: Mapping[ScoreKey, float]) -> dict[str, dict[str, float]]:

@@ -11,14 +11,12 @@ import numpy as np
 
 from repdyn.analysis.findings import Effect, Finding
 from repdyn.analysis.verdicts import MOST_SEEDS
+from repdyn.display.labels import PHASES
 from repdyn.display.wording import NO_RUN, NOT_TESTABLE, plain
 from repdyn.measures.spec import MEASURES
 from repdyn.records import FloatArray, IntArray, RunRecord
 from repdyn.report.export import json_text
 from repdyn.score_key import ScoreKey
-
-BOUNDARIES = ("onset", "fit", "test_min", "test_peak")
-"""Rows of a table of runs that are epochs."""
 
 
 @dataclass(frozen=True)
@@ -216,10 +214,10 @@ def as_csv(comparison: Comparison) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = [key.name for key in keys]
-    writer.writerow(["run_id", "name", *settings, *BOUNDARIES, *names])
+    writer.writerow(["run_id", "name", *settings, *PHASES, *names])
     for run in comparison.runs:
         summary = run.summary
-        epochs = [getattr(run.phases, boundary) for boundary in BOUNDARIES]
+        epochs = [getattr(run.phases, boundary) for boundary in PHASES]
         writer.writerow(
             [
                 summary.run_id,

@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from repdyn.analysis.findings import Finding
-from repdyn.display.heatmap import Heatmaps, Panel
-from repdyn.display.similarity import measure_scale
-from repdyn.display.wording import PHASES, label, plain
+from repdyn.display.heatmap import HeatmapData
+from repdyn.display.labels import PHASES
+from repdyn.display.scale import measure_scale
+from repdyn.display.text_heatmap import TextHeatmaps
+from repdyn.display.wording import key_words, plain
 from repdyn.errors import UserError
 from repdyn.measures.spec import PRIMARY
 from repdyn.report.comparison import (
-    BOUNDARIES,
     Comparison,
     CrossCka,
     Group,
@@ -72,15 +73,15 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
     for group in shown:
         n = len(group.runs)
         table.add_column(Text(group.label + (f"\n{n} runs" if n > 1 else "")), justify="right")
-    for name in BOUNDARIES:
+    for name in PHASES:
         found = [group.epochs(name) for group in shown]
         if any(found):
             table.add_row(PHASES[name], *(spread(epochs, 0) for epochs in found))
-    for stem in score_names(comparison):
+    for score in score_names(comparison):
         for measure in measures_of(comparison):
-            values = [group.scores(ScoreKey(stem, measure)) for group in shown]
+            values = [group.scores(ScoreKey(score, measure)) for group in shown]
             if any(values):
-                table.add_row(f"{stem} {label(measure)}", *(spread(v, 2) for v in values))
+                table.add_row(key_words(ScoreKey(score, measure)), *(spread(v, 2) for v in values))
     return table
 
 
@@ -93,7 +94,7 @@ def _finding(finding: Finding) -> RenderableType:
         table.add_column()
     for effect in finding.effects:
         if effect.values:
-            row = (effect.score.name, effect.contrast, numbers(effect), counts(effect))
+            row = (key_words(effect.score), effect.contrast, numbers(effect), counts(effect))
             style = "" if effect.counted else "dim"
             table.add_row(*(Text(cell, style) for cell in (*row, effect_words(effect))))
     shown = (table,) if table.row_count else ()
@@ -105,7 +106,7 @@ def _untestable(finding: Finding) -> list[str]:
     found: dict[str, list[str]] = {}
     for effect in finding.effects:
         if effect.untestable:
-            found.setdefault(untestable_words(effect), []).append(effect.score.name)
+            found.setdefault(untestable_words(effect), []).append(key_words(effect.score))
     return [f"{', '.join(scores)}: {why}" for why, scores in found.items()]
 
 
@@ -122,10 +123,8 @@ def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
     scale = measure_scale(PRIMARY, cross.values)
     if same is not None:
         title = "CKA of each layer with itself in the other run"
-        rows = Heatmaps(
-            tuple(map(plain, cross.layers[0])), cross.epochs, (Panel("", same, scale),), {}
-        )
-        parts += [Text(), Text(title, "bold underline"), rows]
+        heatmap = HeatmapData(same, cross.layers[0], cross.epochs, scale)
+        parts += [Text(), Text(title, "bold underline"), TextHeatmaps((heatmap,))]
     if max(map(len, cross.layers)) <= MOST_LAYERS:
         title = f"CKA between layers at epoch {cross.epochs[at]}: {a} down, {b} across"
         parts += [Text(), Text(title, "bold underline"), _layers(cross, at)]

@@ -11,9 +11,9 @@ from platform import python_version
 from repdyn.analysis.findings import CHANCE, Effect, Finding
 from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MARGINS, POWER, SHARE_MARGIN
-from repdyn.display.wording import PHASES, label, noise, plain
+from repdyn.display.labels import PHASES
+from repdyn.display.wording import key_words, noise, plain, score_words
 from repdyn.report.comparison import (
-    BOUNDARIES,
     Comparison,
     counts,
     effect_words,
@@ -87,7 +87,7 @@ def _seeds(n: int) -> str:
 
 
 def _rule() -> str:
-    margins = ", ".join(f"{stem} {margin:g}" for stem, margin in MARGINS.items())
+    margins = ", ".join(f"{score_words(score)} {margin:g}" for score, margin in MARGINS.items())
     return (
         "The differences of matched runs are averaged within a seed; an effect is the mean over "
         f"seeds with its {CONFIDENCE:.0%} interval (Student's t). Supported: the interval lies above "
@@ -113,8 +113,14 @@ def _finding(finding: Finding) -> str:
 
 def _effect(effect: Effect) -> Sequence[str]:
     if effect.untestable:
-        return effect.score.name, effect.contrast, "–", "–", untestable_words(effect)
-    return effect.score.name, effect.contrast, numbers(effect), counts(effect), effect_words(effect)
+        return key_words(effect.score), effect.contrast, "–", "–", untestable_words(effect)
+    return (
+        key_words(effect.score),
+        effect.contrast,
+        numbers(effect),
+        counts(effect),
+        effect_words(effect),
+    )
 
 
 def _notes(notes: Sequence[str]) -> str:
@@ -126,17 +132,17 @@ def _numbers(comparison: Comparison) -> str:
     shown = groups(comparison)
     rows = [
         (PHASES[name], *(spread(group.epochs(name), 0) for group in shown))
-        for name in BOUNDARIES
+        for name in PHASES
         if any(group.epochs(name) for group in shown)
     ]
-    for stem in score_names(comparison):
+    for score in score_names(comparison):
         rows += [
             (
-                f"{stem}, {label(measure)}",
-                *(spread(group.scores(ScoreKey(stem, measure)), 2) for group in shown),
+                key_words(ScoreKey(score, measure)),
+                *(spread(group.scores(ScoreKey(score, measure)), 2) for group in shown),
             )
             for measure in measures_of(comparison)
-            if any(group.scores(ScoreKey(stem, measure)) for group in shown)
+            if any(group.scores(ScoreKey(score, measure)) for group in shown)
         ]
     even = len({len(group.runs) for group in shown}) == 1
     heads = (g.label if even else f"{g.label} ({_seeds(len(g.runs))})" for g in shown)
@@ -153,7 +159,11 @@ def _figure(name: str, png: bytes) -> str:
 
 
 def _meanings(stems: Iterable[str]) -> str:
-    items = (f"<dt>{escape(s)}</dt><dd>{escape(MEANINGS[s])}</dd>" for s in stems if s in MEANINGS)
+    items = (
+        f"<dt>{escape(score_words(s))}</dt><dd>{escape(MEANINGS[s])}</dd>"
+        for s in stems
+        if s in MEANINGS
+    )
     return f"<dl>{''.join(items)}</dl>"
 
 

@@ -9,13 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from repdyn.analysis.scores import MEANINGS
-from repdyn.display.heatmap import Heatmaps, Panel
+from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.similarity import measured_by, similarity
+from repdyn.display.text_heatmap import TextHeatmaps
 from repdyn.display.wording import (
-    ACCURACIES,
     NO_CHANGES,
-    PHASES,
     accuracy,
     boundaries,
     by_measure,
@@ -26,6 +25,7 @@ from repdyn.display.wording import (
     lacks_changes,
     layer_changes,
     plain,
+    score_words,
     settings,
     spanned,
     undefined_lines,
@@ -121,16 +121,14 @@ def _section(title: str, body: RenderableType) -> RenderableType:
     return Group(Text(), Text(title, "bold underline"), body)
 
 
-def _heatmaps(record: RunRecord, dynamics: Dynamics) -> Heatmaps:
+def _heatmaps(record: RunRecord, dynamics: Dynamics) -> TextHeatmaps:
     shown = [similarity(dynamics, one.name) for one in measured_by(dynamics)]
-    panels = [Panel(one.measure.long_label, one.to_last(), one.scale()) for one in shown]
-    names = max((one.names for one in shown), key=len)
-    markers = {
-        name: epoch
-        for name, epoch in (("onset", record.phases.onset), ("fit", record.phases.fit))
-        if epoch is not None
-    }
-    return Heatmaps(tuple(map(plain, names)), dynamics.epochs, tuple(panels), markers)
+    return TextHeatmaps(
+        tuple(
+            one.by_layer(one.to_last(), one.scale(), record.phases, one.measure.long_label)
+            for one in shown
+        )
+    )
 
 
 def _boundaries(record: RunRecord) -> dict[str, str]:
@@ -164,7 +162,7 @@ def _scores(record: RunRecord) -> Table:
     table.add_column("", style="dim")
     for score, row in rows.items():
         values = [f"{row[one]:.3f}" if one in row else "" for one in measures]
-        table.add_row(Text(plain(score)), *values, Text(MEANINGS.get(score, "")))
+        table.add_row(score_words(score), *values, Text(MEANINGS.get(score, "")))
     return table
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
+from repdyn.display import axis
 from repdyn.records import Phases
 
 Keep = Literal["all", "phases", "last"] | int
@@ -26,5 +29,5 @@ def outdated(saved: Sequence[int], keep: Keep) -> list[int]:
 def between_boundaries(saved: Sequence[int], phases: Phases) -> list[int]:
     """Return the epochs that are neither first nor last nor the nearest to a phase's boundary."""
     boundaries = [*phases.markers().values(), *phases.joint]
-    kept = {min(saved, key=lambda epoch: abs(epoch - at)) for at in boundaries}
+    kept = {saved[axis.nearest(np.asarray(saved), at)] for at in boundaries}
     return [epoch for epoch in saved[1:-1] if epoch not in kept]

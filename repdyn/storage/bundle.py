@@ -92,7 +92,7 @@ def _drawn(planes: PlaneSet) -> PlaneSet:
 
 
 def _known_scores(values: Mapping[str, float]) -> dict[ScoreKey, float]:
-    return {key: values[key.name] for key in schema.SCORES.values() if key.name in values}
+    return {key: values[name] for name, key in schema.SCORES.items() if name in values}
 
 
 class Bundle:

@@ -172,9 +172,10 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
         phases = _phases(found, dynamics) or find_phases(curves, None)
     measures = () if dynamics is None else dynamics.similarity
     scores = {
-        key: summary.metrics[name]
+        key: summary.metrics[f"{schema.SCORE}{name}"]
         for name, key in schema.SCORES.items()
-        if name in summary.metrics and key.measure in measures  # metrics outlive a measure
+        if f"{schema.SCORE}{name}" in summary.metrics
+        and key.measure in measures  # metrics outlive a measure
     }
     return RunRecord(summary, dynamics, curves, phases, scores)
 

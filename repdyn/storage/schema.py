@@ -90,11 +90,21 @@ SHARE = (-_ROUNDING, 1 + _ROUNDING)
 LAYER_METRICS = ("probe_acc", "fragmentation", *(f"{name}_prev" for name in MEASURES))
 
 SCORE = "score/"
-SCORES: Mapping[str, ScoreKey] = {
-    f"{SCORE}{key.name}": key
-    for key in (ScoreKey(score, measure) for measure in MEASURES for score in MEANINGS)
+OLD_SCORES: Mapping[str, str] = {
+    "fit_break_weakest_layer_rank": "fit_break_least_rank",
+    "change_spread": "amplitude_cv",
+    "change_spread_rank": "amplitude_cv_rank",
 }
-"""The metrics that hold scores: looked up, never taken apart."""
+"""What scores were called before; still read."""
+
+SCORES: Mapping[str, ScoreKey] = {
+    ScoreKey(name, measure).name: ScoreKey(score, measure)
+    for measure in MEASURES
+    for score in MEANINGS
+    for name in (OLD_SCORES.get(score, score), score)
+}
+"""The scores by the names that they are stored by, after SCORE where they are metrics: looked up,
+never taken apart. A score's old name comes before its present one."""
 
 
 def array_path(name: str) -> str:

@@ -24,7 +24,7 @@ from repdyn.analysis.verdicts import MARGINS
 from repdyn.measures.spec import MEASURES
 from repdyn.score_key import ScoreKey
 
-SCORES = ("fit_break", "synchrony", "break_spread", "fit_break_least_rank", "depth_drift")
+SCORES = ("fit_break", "synchrony", "break_spread", "fit_break_weakest_layer_rank", "depth_drift")
 
 
 def run(
@@ -276,7 +276,9 @@ def test_every_block_must_break_in_every_run(seeds: int, rank: float, verdict: s
     upper bound, below .5 from 6 on."""
     for optimizers in (("sgd",), ("sgd", "adam")):
         runs = [
-            run("vit", o, s, fit_break_least_rank=rank) for s in range(seeds) for o in optimizers
+            run("vit", o, s, fit_break_weakest_layer_rank=rank)
+            for s in range(seeds)
+            for o in optimizers
         ]
         assert named(runs, ALL_BLOCKS).verdict == verdict
 
@@ -284,7 +286,7 @@ def test_every_block_must_break_in_every_run(seeds: int, rank: float, verdict: s
 def test_a_share_of_runs_is_that_of_the_seeds() -> None:
     """Five of six runs in three seeds: seeds' shares 1, 1 and .5, in the interval of 2.5 of 3."""
     runs = [
-        run("vit", o, s, fit_break_least_rank=0.97 if (o, s) != ("adam", 2) else 0.5)
+        run("vit", o, s, fit_break_weakest_layer_rank=0.97 if (o, s) != ("adam", 2) else 0.5)
         for s in range(3)
         for o in ("sgd", "adam")
     ]
@@ -321,7 +323,7 @@ def test_what_no_pair_can_tell_says_why(runs: list[Observation], why: str) -> No
 
 def test_a_share_without_runs_says_why() -> None:
     assert effect_of([], ALL_BLOCKS).untestable == "there is no ViT run"
-    unfit = [run("vit", "sgd", 0, fit_break_least_rank=math.nan)]
+    unfit = [run("vit", "sgd", 0, fit_break_weakest_layer_rank=math.nan)]
     assert effect_of(unfit, ALL_BLOCKS).untestable == "no ViT run has it"
 
 

@@ -77,8 +77,8 @@ def test_a_change_as_even_as_at_no_other_time_has_rank_0_and_as_uneven_rank_1() 
 
     even = [lambda t, v=v: even_between(t, 0.3, v) for v in (0.1, 0.3, 0.9)]
     uneven = [lambda t, v=v: even_between(t, v, 0.3) for v in (0.1, 0.3, 0.9)]
-    assert scores(even)[ScoreKey("amplitude_cv_rank", "cka")] == 0
-    assert scores(uneven)[ScoreKey("amplitude_cv_rank", "cka")] == 1
+    assert scores(even)[ScoreKey("change_spread_rank", "cka")] == 0
+    assert scores(uneven)[ScoreKey("change_spread_rank", "cka")] == 1
 
 
 def test_a_stretch_without_room_for_another_has_no_rank() -> None:

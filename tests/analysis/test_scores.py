@@ -92,8 +92,8 @@ def test_one_layer_without_a_break_is_seen_behind_the_mean_of_many_with() -> Non
         == one_not[ScoreKey("fit_break_rank", "cka")]
         == 1.0
     )
-    assert together[ScoreKey("fit_break_least_rank", "cka")] == 1.0
-    assert one_not[ScoreKey("fit_break_least_rank", "cka")] < 0.9
+    assert together[ScoreKey("fit_break_weakest_layer_rank", "cka")] == 1.0
+    assert one_not[ScoreKey("fit_break_weakest_layer_rank", "cka")] < 0.9
 
 
 def test_layers_with_nan_or_without_a_fit_have_no_break() -> None:
@@ -152,11 +152,11 @@ def test_breaks_at_different_epochs_spread_in_decades() -> None:
     assert found[ScoreKey("break_spread", "cka")] == pytest.approx(np.std(np.log10(at)), abs=0.05)
 
 
-def test_amplitude_is_the_change_between_onset_and_fit() -> None:
+def test_change_spread_is_of_the_change_between_onset_and_fit() -> None:
     speeds = [0.1, 0.4]
     found = scores([constant(s) for s in speeds])
     change = [1 - math.exp(-s * math.log(FIT / 15)) for s in speeds]
-    assert found[ScoreKey("amplitude_cv", "cka")] == pytest.approx(
+    assert found[ScoreKey("change_spread", "cka")] == pytest.approx(
         np.std(change) / np.mean(change), rel=0.02
     )
 
@@ -189,7 +189,7 @@ def test_a_layer_with_nan_does_not_count() -> None:
 def test_without_a_fit_there_is_no_break() -> None:
     found = scores([constant(0.3), constant(0.2)], phases=Phases())
     assert not any(
-        key.score.startswith(("fit_break", "amplitude", "synchrony_out")) for key in found
+        key.score.startswith(("fit_break", "change_spread", "synchrony_out")) for key in found
     )
 
 

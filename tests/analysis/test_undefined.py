@@ -40,21 +40,21 @@ def test_without_perfect_fit_what_needs_it_says_so() -> None:
     assert {key.score for key in found if key.measure == "cka"} == {
         "fit_break",
         "fit_break_rank",
-        "fit_break_least_rank",
+        "fit_break_weakest_layer_rank",
         "synchrony_outside_fit",
         "synchrony_outside_fit_rank",
-        "amplitude_cv",
-        "amplitude_cv_rank",
+        "change_spread",
+        "change_spread_rank",
     }
 
 
-def test_without_an_onset_the_amplitude_says_so() -> None:
+def test_without_an_onset_the_spread_of_the_change_says_so() -> None:
     found = reasons(RUN, Phases(fit=40))
     assert set(found) == {
-        ScoreKey(f"amplitude_cv{end}", of) for end in ("", "_rank") for of in ("cka", "regions")
+        ScoreKey(f"change_spread{end}", of) for end in ("", "_rank") for of in ("cka", "regions")
     }
-    assert "memorisation onset" in found[ScoreKey("amplitude_cv", "cka")]
-    assert "epoch 50" in reasons(RUN, Phases(onset=50, fit=40))[ScoreKey("amplitude_cv", "cka")]
+    assert "memorisation onset" in found[ScoreKey("change_spread", "cka")]
+    assert "epoch 50" in reasons(RUN, Phases(onset=50, fit=40))[ScoreKey("change_spread", "cka")]
 
 
 def test_a_run_that_ends_soon_after_the_fit_says_how_far_it_would_have_to_go() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from repdyn.analysis.findings import CHANCE, Effect, Finding, Observation, findings
 from repdyn.analysis.scores import MEANINGS
+from repdyn.display.wording import key_words
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES
 from repdyn.records import Phases
@@ -148,9 +149,10 @@ def test_scores_of_effects_are_told_whole_in_a_usual_terminal() -> None:
         ]
     )
     said = printed(comparison_text(replace(comparison(), findings=everything), 80), 80)
-    named = {e.score.name for finding in everything for e in finding.effects if e.values}
-    assert named > {"fit_break_least_rank_regions", "synchrony_outside_fit_regions"}
-    assert all(name in said for name in named)
+    named = {e.score for finding in everything for e in finding.effects if e.values}
+    longest = {"fit_break_weakest_layer_rank", "synchrony_outside_fit"}
+    assert named > {ScoreKey(score, "regions") for score in longest}
+    assert all(key_words(key) in said for key in named)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
@@ -190,7 +192,7 @@ def test_the_page_has_a_card_for_each_finding() -> None:
 
 def test_the_page_tells_the_rule_for_shares_of_runs_too() -> None:
     assert f"A share of runs is held against {CHANCE:g} instead of 0" in page(comparison(), {})
-    assert "fit_break 0.25" in page(comparison(), {})
+    assert "fit break 0.25" in page(comparison(), {})
 
 
 def test_the_words_of_the_replaced_rule_are_gone() -> None:
@@ -220,8 +222,8 @@ def test_a_wide_figure_scrolls_in_the_page_and_not_the_page_with_it() -> None:
     assert html.count("<figure><div class=wide><img ") == html.count("<img ") == 2
 
 
-def test_names_of_scores_may_be_divided_between_their_words() -> None:
-    assert "<td>fit_<wbr>break, CKA</td>" in page(comparison(), {})
+def test_names_in_tables_may_be_divided_between_their_words() -> None:
+    assert "<td>vit_<wbr>tiny sgd</td>" in page(comparison(), {})
 
 
 def test_a_claim_without_a_pair_says_why_in_text_and_page() -> None:
@@ -248,7 +250,7 @@ def test_scores_without_a_pair_are_told_in_one_line_of_a_usual_terminal() -> Non
     said = printed(comparison_text(comparison(seeds=3), 80), 80)
     untestable = " ".join(said.split())
     assert (
-        "break_spread_cka, break_spread_regions: not testable: no matched pair has this score "
+        "break spread (CKA), break spread (regions): not testable: no matched pair has this score "
         "(no ResNet run has it)"
     ) in untestable
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repdyn.display import axis
-from repdyn.display.similarity import measure_scale, similarity
+from repdyn.display.scale import measure_scale
+from repdyn.display.similarity import similarity
 from repdyn.display.viridis import viridis
 from repdyn.measures.spec import CKA, MEASURES, REGIONS
 from tests.support import synthetic

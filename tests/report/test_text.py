@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from repdyn.analysis.scores import MEANINGS, compute_scores
-from repdyn.display.wording import undefined_lines
+from repdyn.display.wording import score_words, undefined_lines
 from repdyn.records import Phases
 from repdyn.report.text import as_json, runs_table, show, summary
 from repdyn.score_key import ScoreKey
@@ -46,7 +46,12 @@ def test_show_names_layers_phases_and_scores(width: int) -> None:
     said = printed(show(record), width)
     for layer in synthetic.RESNET18:
         assert layer in said
-    for word in ("memorisation onset", "perfect fit", "test error peak", *MEANINGS):
+    for word in (
+        "memorisation onset",
+        "perfect fit",
+        "test error peak",
+        *map(score_words, MEANINGS),
+    ):
         assert word in said
     assert "resnet18 ×0.25 · sgd 0.0015 · digits, 1000 images, 15 % label noise" in said
 
@@ -82,7 +87,7 @@ def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
     said = printed(summary(replace(RECORD, scores={ScoreKey("fit_break", "cka"): 1.25})))
     assert "test .9" in said
     assert f"perfect fit {synthetic.FIT}" in said
-    assert "fit_break" in said
+    assert "fit break" in said
     assert "1.250" in said
     assert MEANINGS["fit_break"][:20] in said
 
@@ -221,7 +226,7 @@ def test_what_is_undefined_is_told_with_the_reason_once_for_both_kinds() -> None
     assert RECORD.dynamics is not None
     phases = replace(RECORD.phases, fit=None)
     record = replace(RECORD, phases=phases, scores=compute_scores(RECORD.dynamics, phases))
-    words = "fit break, fit break rank, fit break least rank"
+    words = "fit break, fit break rank, fit break weakest layer rank"
     for say in (show, summary):
         said = " ".join(printed(say(record), 300).split())
         assert words in said

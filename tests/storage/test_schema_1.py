@@ -75,6 +75,23 @@ def test_it_comes_back_whole(sqlite_store: StoreConfig, run_id: str) -> None:
     assert len(list(reader.load_summaries(store, run_id, "cka", 6))) == len(found.layers)
 
 
+def test_scores_by_their_names_of_then_are_those_of_today(
+    sqlite_store: StoreConfig, run_id: str
+) -> None:
+    client = MlflowClient(sqlite_store.tracking_uri)
+    for value, name in enumerate(
+        ("fit_break_least_rank_cka", "amplitude_cv_regions", "amplitude_cv_rank_cka")
+    ):
+        client.log_metric(run_id, f"score/{name}", value)
+    scores = reader.load_run(sqlite_store, run_id).scores
+    assert scores[ScoreKey("fit_break_weakest_layer_rank", "cka")] == 0
+    assert scores[ScoreKey("change_spread", "regions")] == 1
+    assert scores[ScoreKey("change_spread_rank", "cka")] == 2
+    client.log_metric(run_id, "score/change_spread_regions", 3)
+    scores = reader.load_run(sqlite_store, run_id).scores
+    assert scores[ScoreKey("change_spread", "regions")] == 3, "analysed again: today's counts"
+
+
 def test_it_is_shown(
     sqlite_store: StoreConfig, run_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

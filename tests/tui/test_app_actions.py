@@ -175,6 +175,7 @@ def test_a_file_changes_the_cursors_keys(home: Path) -> None:
 
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
+        await stage.until(lambda: isinstance(stage.app.focused, Heatmap))
         await stage.press("w")
         assert stage.look.epoch != 200
         assert stage.look.epoch is not None

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repdyn.display import axis
 from repdyn.display.reading import value_at
-from repdyn.display.similarity import similarity
+from repdyn.display.similarity import common_scale, similarity
 from repdyn.records import Curve, Phases, PlaneSet, RunRecord
 from tests.support.fakes import FakeSource, Stage, made, play, record
 from tui.actions import COMPARED
 from tui.screens.compare import CompareScreen
-from tui.screens.comparing.linked import Linked, common_scale, phase_aligned
+from tui.screens.comparing.linked import Linked, phase_aligned
 from tui.screens.comparing.view import CompareView
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.regions import Regions
@@ -71,10 +72,10 @@ def test_linked_by_phase_the_cursors_are_at_the_same_boundary() -> None:
     async def scenario(stage: Stage) -> None:
         first, second = await opened(stage)
         await stage.press("a")
-        at = int(np.abs(first.epochs - 29).argmin())
+        at = axis.nearest(first.epochs, 29)
         first.cursor = (0, at)
         nearest = phase_aligned(int(first.epochs[at]), runs.records[0], runs.records[1])
-        expected = int(np.abs(second.epochs - nearest).argmin())
+        expected = axis.nearest(second.epochs, nearest)
         await stage.until(lambda: second.cursor[1] == expected)
         assert expected != at
 
@@ -239,7 +240,7 @@ def test_the_table_is_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     async def scenario(stage: Stage) -> None:
         await opened(stage)
         await stage.press("e")
-        await stage.until(lambda: bool(list(tmp_path.iterdir())))
+        await stage.until(lambda: bool(list(tmp_path.glob("*.svg"))), seconds=30)
 
     play(scenario, source())
     assert "memorisation onset,9,9" in next(tmp_path.glob("*-scores.csv")).read_text()

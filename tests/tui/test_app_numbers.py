@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from repdyn.display import axis
 from repdyn.display.similarity import similarity
 from repdyn.records import Curve, Phases
 from tests.support.fakes import made, record, until_epoch
@@ -14,7 +15,7 @@ from tui.screens.curves import smoothed
 from tui.screens.info import size
 from tui.screens.layers import best_grid
 from tui.screens.run import progress
-from tui.screens.view_state import ViewState, nearest, to_reference
+from tui.screens.view_state import ViewState, to_reference
 from tui.widgets.phase_bands import phase_at
 
 
@@ -82,5 +83,6 @@ def test_a_checkpoint_is_like_itself(reference: str) -> None:
 
 
 def test_the_nearest_checkpoint() -> None:
-    epochs = np.array([0, 1, 5, 10])
-    assert [nearest(epochs, epoch) for epoch in (0, 4, 99, None)] == [0, 2, 3, 3]
+    epochs = np.array([0, 1, 5, 10, 100])
+    assert [axis.nearest(epochs, epoch) for epoch in (0, 4, 99, None)] == [0, 2, 4, 4]
+    assert axis.nearest(epochs, 40) == 4, "on the log axis 40 is nearer to 100 than to 10"

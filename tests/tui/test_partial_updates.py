@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from tests.support import fakes
 from tests.support.drawn import Stage, play
+from tests.support.heatmaps import heatmap_data
 from tui.partial_updates import send_pieces_only
 from tui.widgets.heatmap import Heatmap
 
@@ -46,7 +47,7 @@ def tall() -> Heatmap:
     """Three rows of many checkpoints, no value twice."""
     widget = Heatmap()
     values = np.linspace(0, 1, 60).reshape(3, 20)
-    widget.set_data(values, rows=["stem", "block", "out"], columns=range(20), low=0, high=1)
+    widget.set_data(heatmap_data(values, ("stem", "block", "out"), range(20)))
     return widget
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from repdyn.display.similarity import Scale
+from repdyn.display.scale import Scale
 from tests.support.drawn import Stage, characters, play, text
 from tui.widgets import colormap
 from tui.widgets.colorbar import Colorbar, labels

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from rich.color import Color, ColorSystem
 
-from repdyn.display.class_colours import CLASS_COLOURS
-from repdyn.display.similarity import Scale
-from repdyn.report.figures.palette import class_colours
+from repdyn.display.class_colours import CLASS_COLOURS, ClassColours
+from repdyn.display.scale import Scale
+from repdyn.report.figures.decision import class_rgb
 from tui.widgets import colormap
-from tui.widgets.class_colours import ClassColours
 from tui.widgets.palette_256 import lightness
 
 EVEN = Scale("", 0.0, 1.0, (0.0, 1.0), logarithmic=False)
@@ -70,30 +69,30 @@ def test_what_stands_out_from_nan_is_what_was_asked_for() -> None:
 
 def test_classes_have_the_colours_of_the_figures() -> None:
     table = colormap.table(colormap.CLASSES) / 255
-    np.testing.assert_allclose(table[:10], class_colours(10, [], []).rgb, atol=1e-6)
-    shared = class_colours(15, [], list(range(10))).rgb[10:]
+    np.testing.assert_allclose(table[:10], class_rgb(ClassColours(10)), atol=1e-6)
+    shared = class_rgb(ClassColours(15, range(10)))[10:]
     np.testing.assert_allclose(table[10:15], shared, atol=1e-6)
 
 
 def test_up_to_ten_classes_have_a_colour_each() -> None:
-    assert ClassColours(10, ()).slots.tolist() == list(range(10))
+    assert ClassColours(10).places.tolist() == list(range(10))
 
 
 def test_of_more_classes_the_first_named_and_then_the_most_frequent_have_a_colour() -> None:
     colours = ClassColours(100, [42])
     colours.see([np.array([[7, 7], [9, 42]], dtype=np.uint8)])
-    assert colours.slots[[42, 7, 9]].tolist() == [0, 1, 2]
+    assert colours.places[[42, 7, 9]].tolist() == [0, 1, 2]
 
 
 def test_classes_that_find_no_colour_are_grey() -> None:
     colours = ClassColours(20, range(10))
     colours.see([np.full((2, 2), 15, dtype=np.uint8)])
-    assert colours.slots[15] >= len(CLASS_COLOURS)
+    assert colours.places[15] >= len(CLASS_COLOURS)
 
 
 def test_a_class_keeps_its_colour_when_other_maps_are_seen() -> None:
-    colours = ClassColours(100, ())
+    colours = ClassColours(100)
     colours.see([np.full((2, 2), 50, dtype=np.uint8)])
-    before = colours.slots[50]
+    before = colours.places[50]
     colours.see([np.full((9, 9), 60, dtype=np.uint8)])
-    assert colours.slots[50] == before
+    assert colours.places[50] == before

@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from repdyn.records import Curve
 from tests.support.drawn import Stage, characters, play, screen, text
+from tests.support.heatmaps import heatmap_data
 from tui.widgets import braille
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -33,7 +34,7 @@ def curves(series: dict[str, Curve] | None = None, **changes: Any) -> Curves:
 def one_row() -> Heatmap:
     """A heatmap of values that are not known."""
     widget = Heatmap()
-    widget.set_data(np.full((1, 4), np.nan), rows=["a"], columns=range(4), low=0, high=1)
+    widget.set_data(heatmap_data(np.full((1, 4), np.nan), ("a",), range(4)))
     return widget
 
 
@@ -210,7 +211,7 @@ def test_columns_aligned_with_a_heatmap_are_those_of_its_cells() -> None:
             heatmap, below = Heatmap(), curves(columns=epochs)
             heatmap.label_width = 10
             values = np.zeros((2, len(epochs)))
-            heatmap.set_data(values, rows=("a", "b"), columns=epochs, low=0, high=1)
+            heatmap.set_data(heatmap_data(values, ("a", "b"), epochs))
             yield heatmap
             yield below
 

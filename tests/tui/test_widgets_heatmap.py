@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,31 +10,42 @@ import pytest
 
 from repdyn.records import Phases
 from tests.support.drawn import Stage, characters, pixel, play, screen, text
+from tests.support.heatmaps import heatmap_data
 from tui.widgets import colormap
 from tui.widgets.heatmap import Heatmap
-from tui.widgets.phase_bands import GLYPHS, phase_bands
+from tui.widgets.phase_bands import GLYPHS
 
 EPOCHS = (0, 1, 3, 7)
 ROWS = ("stem", "middle", "logits")
 VALUES = np.linspace(0, 1, 12).reshape(3, 4)
-SCALE: dict[str, Any] = {"low": 0.0, "high": 1.0}
 
 
-def heatmap(values: np.ndarray = VALUES, **changes: Any) -> Heatmap:
+def heatmap(
+    values: np.ndarray = VALUES,
+    rows: Sequence[str] | None = ROWS,
+    epochs: Iterable[int] = EPOCHS,
+    phases: Phases | None = None,
+    **marks: bool,
+) -> Heatmap:
     """A heatmap with its data, labels 10 columns wide."""
     widget = Heatmap()
     widget.label_width = 10
-    show(widget, values, **changes)
+    widget.set_data(heatmap_data(values, rows, epochs, phases), **marks)
     return widget
 
 
-def show(widget: Heatmap, values: np.ndarray, **changes: Any) -> None:
-    widget.set_data(values, **{"rows": ROWS, "columns": EPOCHS} | SCALE | changes)
+def square(values: np.ndarray, phases: Phases | None = None, **marks: bool) -> Heatmap:
+    """One between checkpoints."""
+    return heatmap(values, None, [2**k - 1 for k in range(len(values))], phases, **marks)
 
 
-def epochs_square(count: int) -> dict[str, Any]:
-    epochs = [2**k - 1 for k in range(count)]
-    return {"rows": [str(epoch) for epoch in epochs], "columns": epochs, "square": True}
+def show(
+    widget: Heatmap,
+    values: np.ndarray,
+    rows: Sequence[str] = ROWS,
+    epochs: Iterable[int] = EPOCHS,
+) -> None:
+    widget.set_data(heatmap_data(values, rows, epochs))
 
 
 def middles(stage: Stage) -> list[list[tuple[int, int, int] | None]]:
@@ -214,7 +226,7 @@ def test_a_move_draws_only_the_lines_of_its_cells_and_the_axis() -> None:
 def test_new_checkpoints_leave_the_cursor_at_its_epoch_and_row() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.pilot.press("down", "left")
-        show(stage.widget, np.zeros((4, 6)), rows=("new", *ROWS), columns=(0, 1, 2, 3, 7, 12))
+        show(stage.widget, np.zeros((4, 6)), rows=("new", *ROWS), epochs=(0, 1, 2, 3, 7, 12))
         assert stage.widget.cursor == (2, 3)
 
     play(heatmap(), scenario)
@@ -232,7 +244,7 @@ def test_new_values_are_told_of_the_cursor_that_stayed() -> None:
 def test_a_smaller_matrix_takes_the_cursor_to_the_nearest_epoch() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.pilot.press("down", "down")
-        show(stage.widget, np.zeros((1, 2)), rows=("stem",), columns=(0, 6))
+        show(stage.widget, np.zeros((1, 2)), rows=("stem",), epochs=(0, 6))
         assert stage.widget.cursor == (0, 1)
 
     play(heatmap(), scenario)
@@ -247,7 +259,7 @@ def test_a_square_heatmap_has_the_first_epoch_at_the_bottom() -> None:
 
     values = np.zeros((4, 4))
     values[0, 0] = 1
-    play(heatmap(values, **epochs_square(4)), scenario, (60, 21))
+    play(square(values), scenario, (60, 21))
 
 
 def test_a_square_heatmap_is_square_on_the_screen() -> None:
@@ -256,7 +268,7 @@ def test_a_square_heatmap_is_square_on_the_screen() -> None:
         across = [x for x in range(10, 60) if pixel(stage.widget, x, 2) is not None]
         assert len(across) == 2 * len(drawn) == 40
 
-    play(heatmap(np.ones((4, 4)), **epochs_square(4)), scenario, (60, 21))
+    play(square(np.ones((4, 4))), scenario, (60, 21))
 
 
 def test_up_goes_to_later_epochs_in_a_square_heatmap() -> None:
@@ -264,7 +276,7 @@ def test_up_goes_to_later_epochs_in_a_square_heatmap() -> None:
         await stage.pilot.press("up")
         assert stage.widget.cursor == (1, 3)
 
-    play(heatmap(np.ones((4, 4)), **epochs_square(4)), scenario)
+    play(square(np.ones((4, 4))), scenario)
 
 
 def test_markers_point_to_their_epochs_on_both_axes() -> None:
@@ -274,13 +286,7 @@ def test_markers_point_to_their_epochs_on_both_axes() -> None:
         beside = [line for line in range(20) if "▸" in text(stage.widget, line)]
         assert beside == [7]
 
-    square = epochs_square(4)
-    markers = {"onset": 3}
-    play(
-        heatmap(np.ones((4, 4)), markers=markers, row_markers=markers, **square),
-        scenario,
-        (60, 22),
-    )
+    play(square(np.ones((4, 4)), Phases(onset=3), row_markers=True), scenario, (60, 22))
 
 
 def test_a_change_point_is_a_dot_at_the_start_of_its_cell() -> None:
@@ -290,7 +296,7 @@ def test_a_change_point_is_a_dot_at_the_start_of_its_cell() -> None:
         assert (255, 255, 255) not in [pixel(stage.widget, 10 + 25, y) for y in range(24, 36)]
 
     values = np.zeros((3, 4))
-    play(heatmap(values, change_points=[(), (3,), ()]), scenario, (60, 19))
+    play(heatmap(values, phases=Phases(change_points=((), (3,), ()))), scenario, (60, 19))
 
 
 def test_stretching_spans_the_values_in_view() -> None:
@@ -329,17 +335,17 @@ def test_where_rows_share_lines_the_row_of_the_cursor_is_named() -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 20), (300, 100), (12, 3), (5, 2), (1, 1)])
-@pytest.mark.parametrize("square", [False, True])
-def test_any_size_shows_many_checkpoints(size: tuple[int, int], square: bool) -> None:
+@pytest.mark.parametrize("layers", [False, True])
+def test_any_size_shows_many_checkpoints(size: tuple[int, int], layers: bool) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.pilot.press("home", "right", "down", "end")
         assert all(len(characters(stage.widget, y)) == size[0] for y in range(size[1]))
 
     count = 150
     widget = Heatmap()
-    rows = [str(i) for i in range(count)]
+    rows = [str(i) for i in range(count)] if layers else None
     values = np.random.default_rng(0).random((count, count))
-    widget.set_data(values, rows=rows, columns=range(count), square=square, **SCALE)
+    widget.set_data(heatmap_data(values, rows, range(count)))
     play(widget, scenario, size)
 
 
@@ -365,7 +371,7 @@ def test_without_data_it_is_blank_and_keys_do_nothing() -> None:
 
 def test_data_without_checkpoints_empty_it() -> None:
     async def scenario(stage: Stage) -> None:
-        show(stage.widget, np.empty((3, 0)), columns=())
+        show(stage.widget, np.empty((3, 0)), epochs=())
         assert screen(stage.widget).strip() == ""
 
     play(heatmap(), scenario)
@@ -373,7 +379,7 @@ def test_data_without_checkpoints_empty_it() -> None:
 
 def test_names_that_do_not_fit_the_values_are_refused() -> None:
     with pytest.raises(ValueError, match="2 rows"):
-        Heatmap().set_data(VALUES, rows=("a", "b"), columns=EPOCHS, **SCALE)
+        heatmap_data(VALUES, ("a", "b"), EPOCHS)
 
 
 @pytest.mark.usefixtures("no_colour")
@@ -409,11 +415,13 @@ def test_sixteen_colours_are_too_few_for_a_colour_map(monkeypatch: pytest.Monkey
     play(heatmap(), scenario, (60, 19))
 
 
-BANDED = {
-    "rows": ["stem"],
-    "columns": list(range(0, 100, 5)),
-    "bands": phase_bands(Phases(onset=20, fit=60)),
-}
+THREE_PHASES = Phases(onset=20, fit=60)
+FIVES = range(0, 100, 5)
+
+
+def banded() -> Heatmap:
+    """A row of checkpoints in three phases."""
+    return heatmap(np.ones((1, 20)), ["stem"], FIVES, THREE_PHASES, markers=False, bands=True)
 
 
 def test_in_256_colours_each_colour_is_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +442,7 @@ def test_the_axis_has_the_colour_of_each_phase() -> None:
         assert len(dict.fromkeys(behind)) == 3
         assert behind == sorted(behind, key=behind.index)
 
-    play(heatmap(np.ones((1, 20)), **BANDED), scenario, (60, 5))
+    play(banded(), scenario, (60, 5))
 
 
 @pytest.mark.usefixtures("no_colour")
@@ -443,7 +451,7 @@ def test_without_colours_phases_have_glyphs() -> None:
         line = text(stage.widget, stage.widget.size.height - 1)
         assert [glyph for glyph in dict.fromkeys(line) if glyph in GLYPHS] == list(GLYPHS)
 
-    play(heatmap(np.ones((1, 20)), **BANDED), scenario, (60, 5))
+    play(banded(), scenario, (60, 5))
 
 
 @pytest.mark.usefixtures("no_colour")
@@ -453,13 +461,6 @@ def test_a_square_heatmap_has_the_phases_of_its_rows_beside_them() -> None:
         found = [glyph for glyph in dict.fromkeys(edge) if glyph in GLYPHS]
         assert found == list(GLYPHS)[::-1]
 
-    epochs = BANDED["columns"]
-    shown = heatmap(
-        np.ones((20, 20)),
-        rows=[*map(str, epochs)],
-        columns=epochs,
-        square=True,
-        bands=BANDED["bands"],
-    )
+    shown = heatmap(np.ones((20, 20)), None, FIVES, THREE_PHASES, markers=False, bands=True)
     shown.label_width = 6
     play(shown, scenario, (60, 21))

@@ -19,11 +19,11 @@ from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from repdyn.display.reading import value_at
-from repdyn.display.wording import plain
+from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import Curve, FloatArray, RunRecord
 from tui import actions
 from tui.reader_thread import ReaderThread
-from tui.screens.view import Table, View, empty, markers, read_out, readout, titled
+from tui.screens.view import Table, View, empty, read_out, readout, titled
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.curves import Curves
@@ -110,7 +110,7 @@ class CurvesView(View):
             return
         series = {n: smoothed(self.record.curves[n], self._window) for n in self._chosen()}
         phases, curves = self.record.phases, self.query_one(Curves)
-        curves.set_data(series, markers=markers(phases), bands=phase_bands(phases))
+        curves.set_data(series, markers=boundary_marks(phases), bands=phase_bands(phases))
         title = titled("Metrics over epochs", phases, curves, self.size.width)
         self.query_one(".what", Static).update(title)
 

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from textual.widget import Widget
 
+from repdyn.display.labels import PLANES
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, PlaneSet
@@ -17,9 +18,6 @@ from tui.source import Source
 
 KEPT = 200
 """Checkpoints whose label maps are kept."""
-
-FROM = {"test": "test images", "train": "training images", "noisy": "a flipped label among them"}
-"""Where a plane's anchors come from, in words."""
 
 Map = ClassArray
 
@@ -107,7 +105,7 @@ def class_names(planes: PlaneSet, count: int) -> tuple[str, ...]:
 
 def plane_words(planes: PlaneSet, plane: int) -> str:
     """Return which plane it is, `plane 3 of 6, test images`."""
-    where = FROM[PLANE_KINDS[int(planes.kinds[plane])]]
+    where = PLANES[PLANE_KINDS[int(planes.kinds[plane])]]
     return f"plane {plane + 1} of {len(planes.kinds)}, {where}"
 
 

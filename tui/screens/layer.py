@@ -15,12 +15,14 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.display.similarity import FINEST, Similarity, similarity
+from repdyn.display import axis
+from repdyn.display.scale import FINEST
+from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import boundaries, plain
 from repdyn.records import Curve, FloatArray, IntArray, RunRecord
 from tui import actions
-from tui.screens.view import Table, View, empty, markers, read_out, readout
-from tui.screens.view_state import ViewState, nearest, number
+from tui.screens.view import Table, View, empty, read_out, readout
+from tui.screens.view_state import ViewState, number
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -63,26 +65,15 @@ class Layer(View):
         """Draw the matrix."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         shown = similarity(record.dynamics, look.measure)
-        heatmap, scale = self.query_one(Heatmap), shown.scale()
+        heatmap = self.query_one(Heatmap)
         layer = min(look.layer, len(shown.names) - 1)
         lines = self.size.height - 1 - AXES
         heatmap.label_width = GUTTER
         heatmap.styles.width = min(2 * lines + GUTTER, max(30, self.size.width - LEAST_SIDE))
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
-        epochs = shown.epochs.tolist()
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.set_data(
-                shown.matrices[layer],
-                rows=list(map(str, epochs)),
-                columns=epochs,
-                low=scale.low,
-                high=scale.high,
-                logarithmic=scale.logarithmic,
-                markers=markers(record.phases),
-                row_markers=markers(record.phases),
-                square=True,
-                bands=phase_bands(record.phases),
-            )
+            data = shown.of_layer(layer, shown.scale(), record.phases)
+            heatmap.set_data(data, row_markers=True, bands=True)
         place = f"{plain(shown.names[layer])}   {layer + 1} of {len(shown.names)}"
         title = Text.assemble((place, "bold"), f"\n{shown.measure.quantity} of two checkpoints")
         self.query_one(".what", Static).update(title)
@@ -112,7 +103,10 @@ class Layer(View):
     def _place(self, look: ViewState, shown: Similarity) -> None:
         heatmap = self.query_one(Heatmap)
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.cursor = nearest(shown.epochs, look.other), nearest(shown.epochs, look.epoch)
+            heatmap.cursor = (
+                axis.nearest(shown.epochs, look.other),
+                axis.nearest(shown.epochs, look.epoch),
+            )
         self._read(*heatmap.cursor)
 
     @on(Heatmap.CursorMoved)

@@ -15,13 +15,14 @@ from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display import axis
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
-from repdyn.records import RunRecord
+from repdyn.records import Phases, RunRecord
 from tui import actions
 from tui.screens.layer import matrices, profile
 from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
-from tui.screens.view_state import ViewState, nearest, number
+from tui.screens.view_state import ViewState, number
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import table
 from tui.widgets.curves import Curves
@@ -124,21 +125,13 @@ class Layers(View):
         self.query_one(".body").styles.height = taken if below else "1fr"
 
     def _fill(self, panel: Panel, shown: Similarity, layer: int, look: ViewState) -> None:
-        scale, epochs = shown.scale(), shown.epochs.tolist()
         panel.query_one(".name", Static).update(Text(plain(shown.names[layer]), no_wrap=True))
         heatmap = panel.query_one(Heatmap)
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.set_data(
-                shown.matrices[layer],
-                rows=list(map(str, epochs)),
-                columns=epochs,
-                low=scale.low,
-                high=scale.high,
-                logarithmic=scale.logarithmic,
-                square=True,
-                bands=phase_bands(self.record.phases) if self.record is not None else (),
-            )
+            phases = Phases() if self.record is None else self.record.phases
+            data = shown.of_layer(layer, shown.scale(), phases)
+            heatmap.set_data(data, markers=False, bands=True)
 
     def point(self, look: ViewState) -> None:
         """Move the cursors, or go to another layer."""
@@ -149,7 +142,7 @@ class Layers(View):
             self.take_keys()
 
     def _place(self, look: ViewState, shown: Similarity) -> None:
-        cell = nearest(shown.epochs, look.other), nearest(shown.epochs, look.epoch)
+        cell = axis.nearest(shown.epochs, look.other), axis.nearest(shown.epochs, look.epoch)
         for heatmap in self.query(Heatmap):
             with heatmap.prevent(Heatmap.CursorMoved):
                 heatmap.cursor = cell

@@ -14,17 +14,18 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display import axis
+from repdyn.display.labels import ACCURACIES, LOSSES
 from repdyn.display.reading import value_at
 from repdyn.display.similarity import Similarity, similarity
-from repdyn.display.wording import ACCURACIES, accuracy, plain
+from repdyn.display.wording import accuracy, boundary_marks, plain
 from repdyn.records import Curve, RunRecord
 from tui import actions
 from tui.reader_thread import ReaderThread
-from tui.screens.view import Table, View, beside_bar, empty, markers, read_out, readout, titled
+from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
 from tui.screens.view_state import (
     REFERENCES,
     ViewState,
-    nearest,
     number,
     reference_words,
     to_reference,
@@ -38,8 +39,6 @@ from tui.widgets.phase_bands import phase_at, phase_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-LOSSES = {"train/loss": "train loss", "test/loss": "test loss"}
 
 LEAST_CURVES = 7
 """Lines of the curves, whatever the heatmap would need."""
@@ -95,21 +94,12 @@ class Overview(View):
     def _draw_heatmap(
         self, record: RunRecord, shown: Similarity, look: ViewState, width: int
     ) -> None:
-        heatmap, scale = self.query_one(Heatmap), shown.scale()
+        heatmap = self.query_one(Heatmap)
         heatmap.label_width = width
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.set_data(
-                to_reference(shown, look),
-                rows=shown.names,
-                columns=shown.epochs.tolist(),
-                low=scale.low,
-                high=scale.high,
-                logarithmic=scale.logarithmic,
-                markers={} if self._low() else markers(record.phases),
-                change_points=record.phases.change_points,
-                bands=phase_bands(record.phases),
-            )
+            data = shown.by_layer(to_reference(shown, look), shown.scale(), record.phases)
+            heatmap.set_data(data, markers=not self._low(), bands=True)
         title = f"{shown.measure.quantity} to {reference_words(shown, look)}"
         title_text = titled(title, record.phases, heatmap, beside_bar(self.size.width))
         self.query_one(".what", Static).update(title_text)
@@ -124,12 +114,13 @@ class Overview(View):
             low=None if self._losses else 0.0,
             high=None if self._losses else 1.0,
             colours=dict(zip([*ACCURACIES.values()], SERIES_COLOURS, strict=False)),
-            markers=markers(record.phases),
+            markers=boundary_marks(record.phases),
             bands=phase_bands(record.phases),
         )
 
     def _series(self, record: RunRecord) -> dict[str, Curve]:
-        names = LOSSES if self._losses else ACCURACIES
+        words = {n: f"{word} loss" for n, word in LOSSES.items()}
+        names = words if self._losses else ACCURACIES
         return {
             label: record.curves[name] for name, label in names.items() if name in record.curves
         }
@@ -153,7 +144,7 @@ class Overview(View):
         shown, heatmap = self.similar(), self.query_one(Heatmap)
         if shown is None:
             return
-        column = nearest(shown.epochs, look.epoch)
+        column = axis.nearest(shown.epochs, look.epoch)
         with heatmap.prevent(Heatmap.CursorMoved):
             heatmap.cursor = (min(look.layer, len(shown.names) - 1), column)
         self._follow(int(shown.epochs[column]))
@@ -177,7 +168,7 @@ class Overview(View):
         shown = self.similar()
         if shown is not None:
             row = self.query_one(Heatmap).cursor[0]
-            self.query_one(Heatmap).cursor = (row, nearest(shown.epochs, event.epoch))
+            self.query_one(Heatmap).cursor = (row, axis.nearest(shown.epochs, event.epoch))
 
     def _follow(self, epoch: int) -> None:
         curves = self.query_one(Curves)

@@ -15,11 +15,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.analysis.scores import MEANINGS
+from repdyn.display.labels import ACCURACIES, PHASE_MEANINGS, PHASES
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.wording import (
-    ACCURACIES,
     NO_CHANGES,
-    PHASES,
     accuracy,
     by_measure,
     joint_changes,
@@ -35,14 +34,6 @@ from repdyn.records import PROBE_SPLITS, RunRecord
 from repdyn.score_key import ScoreKey
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
-
-BOUNDARIES = {
-    "onset": "the flipped labels begin to be fit",
-    "fit": "every training label is fit, the flipped ones too",
-    "test_min": "the test error is least before it rises again, or overall",
-    "test_peak": "the test error is greatest before it descends again",
-}
-"""What each phase boundary says."""
 
 NARROW = 100
 """Columns below which the accuracies leave the table of boundaries to what these mean."""
@@ -75,7 +66,7 @@ class PhasesView(View):
         if record.dynamics is not None:
             measures = record.dynamics.similarity
             parts += [Text("\nLayers", "bold"), _layers(record)]
-        reasons = {n: why for n, why in undefined(record).items() if n not in BOUNDARIES}
+        reasons = {n: why for n, why in undefined(record).items() if n not in PHASE_MEANINGS}
         if reasons:
             lines = "\n".join(map(plain, undefined_lines(reasons, measures)))
             parts += [Text("\nUndefined scores", "bold"), Text(lines)]
@@ -100,7 +91,7 @@ def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
     table.add_column("", style="dim")
     epochs = record.phases.markers()
     missing = undefined(record)
-    for name, meaning in BOUNDARIES.items():
+    for name, meaning in PHASE_MEANINGS.items():
         epoch = epochs.get(name)
         if epoch is None:
             why = missing.get(name, meaning)

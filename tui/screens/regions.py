@@ -14,6 +14,8 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
+from repdyn.display import axis
+from repdyn.display.wording import boundary_marks
 from repdyn.records import Curve, Dynamics, PlaneSet, RunRecord
 from tui import actions
 from tui.reader_thread import ReaderThread
@@ -26,8 +28,8 @@ from tui.screens.label_map_cache import (
     layer_name,
     plane_words,
 )
-from tui.screens.view import Table, View, empty, markers, read_out, readout
-from tui.screens.view_state import ViewState, nearest
+from tui.screens.view import Table, View, empty, read_out, readout
+from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
 from tui.widgets.curves import Curves
@@ -83,7 +85,7 @@ class RegionsView(View, can_focus=True):
         }
         curves = self.query_one(Curves)
         phases = record.phases
-        curves.set_data(mean, low=0.0, markers=markers(phases), bands=phase_bands(phases))
+        curves.set_data(mean, low=0.0, markers=boundary_marks(phases), bands=phase_bands(phases))
         self._place(record, dynamics, look)
 
     def point(self, look: ViewState) -> None:
@@ -98,7 +100,7 @@ class RegionsView(View, can_focus=True):
             self._place(self.record, self.dynamics, look)
 
     def _place(self, record: RunRecord, dynamics: Dynamics, look: ViewState) -> None:
-        epoch = int(dynamics.epochs[nearest(dynamics.epochs, look.epoch)])
+        epoch = int(dynamics.epochs[axis.nearest(dynamics.epochs, look.epoch)])
         curves = self.query_one(Curves)
         with curves.prevent(Curves.CursorMoved):
             curves.cursor = epoch
@@ -158,7 +160,7 @@ class RegionsView(View, can_focus=True):
     def _read(
         self, dynamics: Dynamics, epoch: int, layer: int, shown: Map, kept: Map | None
     ) -> None:
-        column = nearest(dynamics.epochs, epoch)
+        column = axis.nearest(dynamics.epochs, epoch)
         classes, counts = np.unique(shown, return_counts=True)
         largest = int(classes[counts.argmax()])
         names = self._shelf.planes.classes if self._shelf.planes is not None else ()
@@ -190,7 +192,7 @@ class RegionsView(View, can_focus=True):
         """Keep the epoch at the left, or let it go."""
         if self.dynamics is None or self.record is None:
             return
-        at = nearest(self.dynamics.epochs, self.look.epoch)
+        at = axis.nearest(self.dynamics.epochs, self.look.epoch)
         self._pinned = None if self._pinned is not None else int(self.dynamics.epochs[at])
         self.show(self.record, self.look)
 
@@ -198,7 +200,7 @@ class RegionsView(View, can_focus=True):
         """Go to another checkpoint."""
         if self.dynamics is not None:
             epochs = self.dynamics.epochs
-            at = max(0, min(nearest(epochs, self.look.epoch) + steps, len(epochs) - 1))
+            at = max(0, min(axis.nearest(epochs, self.look.epoch) + steps, len(epochs) - 1))
             self._go(epoch=int(epochs[at]))
 
     def action_end_epoch(self, index: int) -> None:
@@ -222,7 +224,7 @@ class RegionsView(View, can_focus=True):
         if dynamics is None:
             return None
         layer = self._layer(dynamics)
-        epoch = int(dynamics.epochs[nearest(dynamics.epochs, self.look.epoch)])
+        epoch = int(dynamics.epochs[axis.nearest(dynamics.epochs, self.look.epoch)])
         maps = {e: self._map(e, layer) for e in (self._pinned, epoch) if e is not None}
         lines = [
             (layer_name(dynamics.layers, layer), epoch, self._plane + 1, row, *classes)

@@ -15,6 +15,7 @@ from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Static
 
+from repdyn.display import axis
 from repdyn.display.reading import last_epoch
 from repdyn.display.similarity import similarity
 from repdyn.display.wording import duration, going_on, plain, settings
@@ -34,7 +35,7 @@ from tui.screens.regions import RegionsView
 from tui.screens.run_columns import state
 from tui.screens.saving import save
 from tui.screens.view import View
-from tui.screens.view_state import ViewState, nearest, next_measure
+from tui.screens.view_state import ViewState, next_measure
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 
@@ -210,7 +211,7 @@ class RunScreen(BaseScreen):
         if self._record is None or self._record.dynamics is None:
             return
         epochs = self._record.dynamics.epochs
-        at = max(0, min(nearest(epochs, self._look.epoch) + steps, len(epochs) - 1))
+        at = max(0, min(axis.nearest(epochs, self._look.epoch) + steps, len(epochs) - 1))
         self.look_at(epoch=int(epochs[at]))
 
     def action_play(self) -> None:
@@ -222,7 +223,7 @@ class RunScreen(BaseScreen):
         if self._record is None or self._record.dynamics is None:
             return
         epochs = self._record.dynamics.epochs
-        if nearest(epochs, self._look.epoch) == len(epochs) - 1:
+        if axis.nearest(epochs, self._look.epoch) == len(epochs) - 1:
             self.look_at(epoch=int(epochs[0]))
         self._playing = self.set_interval(PLAY_SECONDS, self._play_on)
 

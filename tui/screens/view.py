@@ -16,7 +16,7 @@ from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
 from repdyn.records import Dynamics, Phases, RunRecord
 from tui.reader_thread import ReaderThread
-from tui.screens.view_state import MARKERS, ViewState
+from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.phase_bands import legend, phase_bands
 
@@ -160,11 +160,6 @@ def empty() -> Static:
 def readout() -> Static:
     """Return the line that reads out what is under the cursor."""
     return Static("", classes="readout")
-
-
-def markers(phases: Phases) -> dict[str, int]:
-    """Return the phase boundaries by their names on an axis."""
-    return {MARKERS[name]: epoch for name, epoch in phases.markers().items()}
 
 
 def beside_bar(width: int) -> int:

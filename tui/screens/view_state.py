@@ -8,16 +8,14 @@ from typing import Literal
 
 import numpy as np
 
+from repdyn.display import axis
 from repdyn.display.similarity import Similarity
 from repdyn.measures.spec import MEASURES, PRIMARY
-from repdyn.records import Dynamics, FloatArray, IntArray
+from repdyn.records import Dynamics, FloatArray
 
 Reference = Literal["last", "previous", "first", "cursor"]
 
 REFERENCES: tuple[Reference, ...] = ("last", "previous", "first", "cursor")
-
-MARKERS = {"onset": "onset", "fit": "fit", "test_min": "min", "test_peak": "peak"}
-"""The phase boundaries as they are called on an axis."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +48,6 @@ def next_measure(measure: str, runs: Iterable[Dynamics | None]) -> str:
     return names[(names.index(measure) + 1) % len(names)] if measure in names else names[0]
 
 
-def nearest(epochs: IntArray, epoch: int | None) -> int:
-    """Return the index of the checkpoint nearest to an epoch, of the last for None."""
-    return len(epochs) - 1 if epoch is None else int(np.abs(epochs - epoch).argmin())
-
-
 def to_reference(shown: Similarity, look: ViewState) -> FloatArray:
     """Return each checkpoint's similarity to the reference, (N, E)."""
     if look.reference == "previous":
@@ -63,13 +56,13 @@ def to_reference(shown: Similarity, look: ViewState) -> FloatArray:
         return shown.to_last()
     if look.reference == "first":
         return shown.matrices[:, :, 0]
-    return shown.matrices[:, :, nearest(shown.epochs, look.epoch)]
+    return shown.matrices[:, :, axis.nearest(shown.epochs, look.epoch)]
 
 
 def reference_words(shown: Similarity, look: ViewState) -> str:
     """Return what checkpoints are compared with, `the last checkpoint`."""
     if look.reference == "cursor":
-        return f"epoch {shown.epochs[nearest(shown.epochs, look.epoch)]}"
+        return f"epoch {shown.epochs[axis.nearest(shown.epochs, look.epoch)]}"
     return f"the {look.reference} checkpoint"
 
 

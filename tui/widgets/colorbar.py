@@ -7,7 +7,7 @@ from rich.segment import Segment
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from repdyn.display.similarity import Scale
+from repdyn.display.scale import Scale
 from tui.widgets import pixels
 from tui.widgets.colormap import SIZE, is_colourful, shown_as
 from tui.widgets.lines import Lines

@@ -15,8 +15,8 @@ from rich.color import Color
 from textual.app import App
 
 from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS
-from repdyn.display.heatmap import COLOURFUL
-from repdyn.display.similarity import Scale
+from repdyn.display.scale import Scale
+from repdyn.display.text_heatmap import COLOURFUL
 from repdyn.display.viridis import viridis
 from tui.widgets.palette_256 import few_colours
 

@@ -24,6 +24,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from repdyn.display import axis
 from repdyn.display.reading import value_at
 from repdyn.display.wording import plain
 from repdyn.records import Curve, IntArray
@@ -241,7 +242,7 @@ class Curves(Lines, can_focus=True):
         epochs = self._series.epochs
         at = len(epochs) - 1
         if self.cursor is not None:
-            at = int(np.abs(epochs - self.cursor).argmin()) + steps
+            at = axis.nearest(epochs, self.cursor) + steps
         self.cursor = int(epochs[max(0, min(at, len(epochs) - 1))])
 
     def action_first(self) -> None:

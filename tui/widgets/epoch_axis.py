@@ -12,7 +12,7 @@ from rich.style import Style
 from textual.widget import Widget
 
 from repdyn.display import axis
-from repdyn.display.heatmap import marker_row, tick_row
+from repdyn.display.text_heatmap import marker_row, tick_row
 from repdyn.records import IntArray
 from tui.widgets.cell_spans import Bands, by_epoch
 from tui.widgets.phase_bands import Band, banded
@@ -62,10 +62,6 @@ class EpochAxis:
         """Return the column of an epoch, the outermost for those beyond."""
         at = float(np.interp(axis.position(epoch), self.knots, self.columns))
         return min(int(at), self.room - 1)
-
-    def nearest(self, epoch: float) -> int:
-        """Return the index of the stop nearest to an epoch."""
-        return int(np.abs(axis.position(self.epochs) - axis.position(epoch)).argmin())
 
     def stop_at(self, column: float) -> int:
         """Return the index of the stop nearest to a column."""

@@ -7,7 +7,7 @@ cursor draws again only the lines of the cells that it leaves and enters, their 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -21,14 +21,15 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from repdyn.display.similarity import FINEST, Scale
-from repdyn.display.wording import plain
-from repdyn.records import FloatArray, IntArray
+from repdyn.display import axis
+from repdyn.display.heatmap import HeatmapData
+from repdyn.display.scale import FINEST, Scale
+from repdyn.display.wording import boundary_marks, plain
+from repdyn.records import IntArray
 from tui.widgets import phase_bands, pixels
 from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful, shown_as
-from tui.widgets.heatmap_layout import Layout, Matrix, arrange
+from tui.widgets.heatmap_layout import Layout, Marks, arrange
 from tui.widgets.lines import Lines
-from tui.widgets.phase_bands import Band
 
 PAGE = 10
 """Cells that the page keys move by."""
@@ -150,63 +151,44 @@ class Heatmap(Lines, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
-        self._matrix: Matrix | None = None
+        self._data: HeatmapData | None = None
+        self._marks = Marks({}, {}, ())
         self._arranged: Layout | None = None
         self._pixels: pixels.Indices | None = None
         self._hovered: Cell | None = None
 
     def set_data(
         self,
-        values: FloatArray,
+        data: HeatmapData,
         *,
-        rows: Sequence[str],
-        columns: Sequence[int],
-        low: float,
-        high: float,
-        logarithmic: bool = False,
-        markers: Mapping[str, int] | None = None,
-        row_markers: Mapping[str, int] | None = None,
-        change_points: Sequence[Sequence[int]] = (),
-        square: bool = False,
-        bands: Sequence[Band] = (),
+        markers: bool = True,
+        row_markers: bool = False,
+        bands: bool = False,
     ) -> None:
-        """Show a matrix; the cursor stays at its row and epoch, at first it is at the last epoch.
+        """Show data; the cursor stays at its row and epoch, at first it is at the last epoch.
 
-        CursorMoved follows in any case, as the value under the cursor may be another.
+        CursorMoved follows in any case, as the value under the cursor may be another. The change
+        points of rows that are layers are dots in their cells.
 
         Args:
-            values: (R, C); NaN where there is none.
-            rows: names, (R,).
-            columns: epochs, increasing, (C,).
-            low, high: values at the ends of the colour map.
-            logarithmic: colours even in the log of the distance from 1, as `Scale.logarithmic`.
-            markers: epochs to mark below the axis, by name.
-            row_markers: epochs to mark at the left, by name; only if square.
-            change_points: epochs of each row, for a dot at the start of their cells.
-            square: the rows are the epochs of the columns too, the first at the bottom.
-            bands: phases to tint the axis by, also that of square rows.
-
-        Raises:
-            ValueError: names, epochs and values do not fit together.
+            data: to show; blank where there is no row or no column.
+            markers: whether to mark the phases' boundaries below the axis.
+            row_markers: whether to mark them at the left too; only where data are square.
+            bands: whether to tint the axis by the phases, also that of square rows.
         """
-        if values.shape != (len(rows), len(columns)) or (square and len(rows) != len(columns)):
-            raise ValueError(f"{values.shape} values, {len(rows)} rows, {len(columns)} columns")
-        before, at = self._matrix, self.cursor
-        self._matrix, self._hovered = None, None
-        if values.size:
-            self._matrix = Matrix(
-                values=np.asarray(values, dtype=np.float64),
-                rows=tuple(map(plain, rows)),
-                epochs=np.asarray(columns, dtype=np.int64),
-                scale=Scale("", low, high, (low, high), logarithmic),
-                markers=_plain_names(markers or {}),
-                row_markers=_plain_names(row_markers or {}),
-                change_points=tuple(map(tuple, change_points)),
-                square=square,
-                bands=tuple(bands),
+        before, at = self._data, self.cursor
+        self._data, self._hovered = None, None
+        if data.values.size:
+            rows = None if data.rows is None else tuple(map(plain, data.rows))
+            self._data = replace(data, rows=rows)
+            marked = boundary_marks(data.phases)
+            self._marks = Marks(
+                columns=marked if markers else {},
+                rows=marked if row_markers else {},
+                bands=phase_bands.phase_bands(data.phases) if bands else (),
             )
             with self.prevent(self.CursorMoved):
-                self.cursor = _followed(before, self._matrix, at)
+                self.cursor = _followed(before, self._data, at)
             self.post_message(self.CursorMoved(self, *self._about(self.cursor)))
         self._redraw()
         self._announce_scale()
@@ -214,27 +196,27 @@ class Heatmap(Lines, can_focus=True):
     @property
     def epochs(self) -> IntArray:
         """Epochs of the columns, (C,); empty before there are data."""
-        return np.empty(0, dtype=np.int64) if self._matrix is None else self._matrix.epochs
+        return np.empty(0, dtype=np.int64) if self._data is None else self._data.epochs
 
     @property
     def scale(self) -> Scale | None:
         """From values to places on the colour map, as shown; None before there are data."""
-        if self._matrix is None:
+        if self._data is None:
             return None
-        return _stretched(self._matrix) if self.stretch else self._matrix.scale
+        return _stretched(self._data) if self.stretch else self._data.scale
 
     # --- the cursor
 
     def validate_cursor(self, cell: Cell) -> Cell:
         """Move a cell outside the data to its edge."""
-        if self._matrix is None:
+        if self._data is None:
             return (0, 0)
-        rows, columns = self._matrix.values.shape
+        rows, columns = self._data.values.shape
         return max(0, min(cell[0], rows - 1)), max(0, min(cell[1], columns - 1))
 
     def watch_cursor(self, old: Cell, new: Cell) -> None:
         """Draw what changed and tell where the cursor is."""
-        if self._matrix is None:
+        if self._data is None:
             return
         if self._arranged is not None:
             self.refresh(*self._cursor_regions(self._arranged, old, new))
@@ -243,7 +225,7 @@ class Heatmap(Lines, can_focus=True):
     def action_move(self, right: int, down: int) -> None:
         """Move the cursor by cells on the screen."""
         row, column = self.cursor
-        upward = self._matrix is not None and self._matrix.square
+        upward = self._data is not None and self._data.square
         self.cursor = (row - down if upward else row + down, column + right)
 
     def action_first(self) -> None:
@@ -252,8 +234,8 @@ class Heatmap(Lines, can_focus=True):
 
     def action_last(self) -> None:
         """Move the cursor to the last epoch."""
-        if self._matrix is not None:
-            self.cursor = (self.cursor[0], self._matrix.values.shape[1] - 1)
+        if self._data is not None:
+            self.cursor = (self.cursor[0], self._data.values.shape[1] - 1)
 
     def on_click(self, event: events.Click) -> None:
         """Set the cursor; where two rows share a character, another click goes to the other one."""
@@ -286,8 +268,8 @@ class Heatmap(Lines, can_focus=True):
         return self._arranged.cells_at(offset.x, offset.y)
 
     def _about(self, cell: Cell) -> tuple[int, int, float, int]:
-        assert self._matrix is not None  # noqa: S101 - no cell without a matrix
-        return *cell, float(self._matrix.values[cell]), int(self._matrix.epochs[cell[1]])
+        assert self._data is not None  # noqa: S101 - no cell without a matrix
+        return *cell, float(self._data.values[cell]), int(self._data.epochs[cell[1]])
 
     @staticmethod
     def _cursor_regions(layout: Layout, *cells: Cell) -> list[Region]:
@@ -323,37 +305,37 @@ class Heatmap(Lines, can_focus=True):
         """Draw a line."""
         base = self.base
         width = self.size.width
-        if self._matrix is None or not width:
+        if self._data is None or not width:
             return Strip.blank(width, base)
         if self._arranged is None:
             per_line = 2 if is_colourful(self.app) else 1
             self._arranged = arrange(
-                self._matrix, width, self.size.height, self.label_width, per_line
+                self._data, self._marks, width, self.size.height, self.label_width, per_line
             )
-        segments = self._line(self._matrix, self._arranged, y)
+        segments = self._line(self._data, self._arranged, y)
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _line(self, matrix: Matrix, layout: Layout, y: int) -> list[Segment]:
+    def _line(self, data: HeatmapData, layout: Layout, y: int) -> list[Segment]:
         label = self.get_component_rich_style("heatmap--label")
         gap = Segment(" " * layout.gutter, label)
         if y < layout.lines:
-            return [*self._label(matrix, layout, y), *self._cells(layout, y)]
+            return [*self._label(data, layout, y), *self._cells(layout, y)]
         if y == layout.lines:
             lit = self.get_component_rich_style("heatmap--cursor")
-            at = int(matrix.epochs[self.cursor[1]])
-            return [gap, *layout.axis.tick_segments(at, lit, matrix.bands, self, label)]
-        if y == layout.lines + 1 and matrix.markers:
+            at = int(data.epochs[self.cursor[1]])
+            return [gap, *layout.axis.tick_segments(at, lit, self._marks.bands, self, label)]
+        if y == layout.lines + 1 and self._marks.columns:
             marker = self.get_component_rich_style("heatmap--marker")
-            return [gap, Segment(layout.axis.markers(matrix.markers), marker)]
+            return [gap, Segment(layout.axis.markers(self._marks.columns), marker)]
         return []
 
-    def _label(self, matrix: Matrix, layout: Layout, y: int) -> list[Segment]:
+    def _label(self, data: HeatmapData, layout: Layout, y: int) -> list[Segment]:
         style, text = self.get_component_rich_style("heatmap--label"), layout.labels.get(y, "")
         row = self.cursor[0]
         if y == layout.label_line(row):
-            style, text = self.get_component_rich_style("heatmap--cursor"), matrix.rows[row]
+            style, text = self.get_component_rich_style("heatmap--cursor"), data.row_name(row)
         room = layout.gutter - 1
-        text = text[:room].rjust(room) if matrix.square else set_cell_size(text, room)
+        text = text[:room].rjust(room) if data.square else set_cell_size(text, room)
         return [Segment(text, style), self._edge(layout, y)]
 
     def _edge(self, layout: Layout, y: int) -> Segment:
@@ -381,14 +363,14 @@ class Heatmap(Lines, can_focus=True):
 
     def _painted(self, layout: Layout) -> pixels.Indices:
         """Return each pixel's index in the colour map, (lines · pixels a line, columns)."""
-        assert self._matrix is not None and self.scale is not None  # noqa: S101, PT018
-        cells = indices(self._matrix.values, self.scale)
+        assert self._data is not None and self.scale is not None  # noqa: S101, PT018
+        cells = indices(self._data.values, self.scale)
         shape = (layout.lines * layout.pixels_per_line, layout.columns.room)
         painted = np.full(shape, pixels.OUTSIDE, dtype=np.int16)
         painted[: layout.rows.room] = cells[np.ix_(layout.rows.shown, layout.columns.shown)]
-        for row, epochs in enumerate(self._matrix.change_points):
+        for row, epochs in enumerate(() if self._data.square else self._data.phases.change_points):
             pixel = layout.rows.middle(row)
-            starts = layout.columns.starts[[_nearest(self.epochs, epoch) for epoch in epochs]]
+            starts = layout.columns.starts[[axis.nearest(self.epochs, epoch) for epoch in epochs]]
             painted[pixel, starts] = self._standing_out[painted[pixel, starts]] + DOT
         return painted
 
@@ -425,30 +407,22 @@ class Heatmap(Lines, can_focus=True):
             self.post_message(self.ScaleChanged(self, self.scale, self.cmap))
 
 
-def _plain_names(markers: Mapping[str, int]) -> dict[str, int]:
-    return {plain(name): epoch for name, epoch in markers.items()}
-
-
-def _followed(before: Matrix | None, now: Matrix, cell: Cell) -> Cell:
+def _followed(before: HeatmapData | None, now: HeatmapData, cell: Cell) -> Cell:
     """Return where the cursor's row and epoch are now; at first, the first row's last epoch."""
     if before is None:
         return 0, len(now.epochs) - 1
-    row, epoch = cell[0], before.epochs[cell[1]]
-    if before.square and now.square:
-        row = _nearest(now.epochs, before.epochs[row])
-    elif before.rows[row] in now.rows:
+    row, epoch = cell[0], int(before.epochs[cell[1]])
+    if before.rows is None and now.rows is None:
+        row = axis.nearest(now.epochs, int(before.epochs[row]))
+    elif before.rows is not None and now.rows is not None and before.rows[row] in now.rows:
         row = now.rows.index(before.rows[row])
-    return row, _nearest(now.epochs, epoch)
+    return row, axis.nearest(now.epochs, epoch)
 
 
-def _nearest(epochs: IntArray, epoch: int) -> int:
-    return int(np.abs(epochs - epoch).argmin())
-
-
-def _stretched(matrix: Matrix) -> Scale:
-    """Return a scale over nearly all of the values that differ; that of the matrix if none do."""
-    scale = matrix.scale
-    finite = matrix.values[np.isfinite(matrix.values)]
+def _stretched(data: HeatmapData) -> Scale:
+    """Return a scale over nearly all of the values that differ; that of the data if none do."""
+    scale = data.scale
+    finite = data.values[np.isfinite(data.values)]
     if scale.logarithmic:
         finite = finite[finite < 1 - FINEST]
     if not finite.size:
@@ -456,4 +430,4 @@ def _stretched(matrix: Matrix) -> Scale:
     low, high = (float(v) for v in np.percentile(finite, STRETCHED))
     if math.isclose(low, high):
         return scale
-    return Scale(scale.label, low, high, (low, high), scale.logarithmic)
+    return replace(scale, low=low, high=high, ticks=(low, high))

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich.cells import cell_len
 
 from repdyn.display import axis
-from repdyn.display.similarity import Scale
-from repdyn.records import FloatArray, IntArray
+from repdyn.display.heatmap import HeatmapData
+from repdyn.records import IntArray
 from tui.widgets.cell_spans import Bands, by_epoch, even
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.phase_bands import Band
@@ -28,23 +28,23 @@ WIDEST_GUTTER = 3
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """What a heatmap shows; see `Heatmap.set_data`."""
+class Marks:
+    """What is marked beside the cells.
 
-    values: FloatArray
-    rows: tuple[str, ...]
-    epochs: IntArray
-    scale: Scale
-    markers: Mapping[str, int] = field(default_factory=dict)
-    row_markers: Mapping[str, int] = field(default_factory=dict)
-    change_points: tuple[tuple[int, ...], ...] = ()
-    square: bool = False
-    bands: tuple[Band, ...] = ()
+    Attributes:
+        columns: epochs below the axis, by label.
+        rows: epochs at the left of a square heatmap, by label.
+        bands: phases that tint the axis, and the rows of a square heatmap.
+    """
+
+    columns: Mapping[str, int]
+    rows: Mapping[str, int]
+    bands: tuple[Band, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a matrix's cells and labels lie.
+    """Where a heatmap's cells and labels lie.
 
     Attributes:
         gutter: columns of the labels and the gap after them.
@@ -92,28 +92,31 @@ class Layout:
         return pixel // self.pixels_per_line
 
 
-def arrange(matrix: Matrix, width: int, height: int, gutter: int, pixels_per_line: int) -> Layout:
-    """Return the layout of a matrix in a widget.
+def arrange(
+    data: HeatmapData, marks: Marks, width: int, height: int, gutter: int, pixels_per_line: int
+) -> Layout:
+    """Return the layout of a heatmap in a widget.
 
     Args:
-        matrix: of one row and column at least.
+        data: of one row and column at least.
+        marks: beside the cells.
         width, height: of the widget.
         gutter: columns for the labels, 0 for as many as they need.
         pixels_per_line: 2 with half blocks, 1 with glyphs.
     """
-    gutter = gutter or _gutter(matrix, width)
+    gutter = gutter or _gutter(data, marks, width)
     room = max(1, width - gutter)
-    lines = max(1, height - 1 - bool(matrix.markers))
-    if matrix.square:
+    lines = max(1, height - 1 - bool(marks.columns))
+    if data.rows is None:
         lines = max(1, min(lines, room // 2))
-        cells = by_epoch(matrix.epochs, lines * pixels_per_line)
+        cells = by_epoch(data.epochs, lines * pixels_per_line)
         columns, rows = cells.magnified(2 // pixels_per_line), cells.flipped()
-        labels, marked = _epoch_labels(matrix, rows, pixels_per_line)
-        banded = _line_bands(matrix, rows, pixels_per_line)
+        labels, marked = _epoch_labels(data.epochs, marks.rows, rows, pixels_per_line)
+        banded = _line_bands(data.epochs, marks.bands, rows, pixels_per_line)
     else:
-        columns = by_epoch(matrix.epochs, room)
-        rows = even(len(matrix.rows), lines * pixels_per_line)
-        labels, marked = _row_labels(matrix.rows, rows, pixels_per_line), frozenset()
+        columns = by_epoch(data.epochs, room)
+        rows = even(len(data.rows), lines * pixels_per_line)
+        labels, marked = _row_labels(data.rows, rows, pixels_per_line), frozenset()
         banded = ()
     return Layout(
         gutter=gutter,
@@ -121,19 +124,16 @@ def arrange(matrix: Matrix, width: int, height: int, gutter: int, pixels_per_lin
         pixels_per_line=pixels_per_line,
         rows=rows,
         columns=columns,
-        axis=EpochAxis.of_cells(matrix.epochs, columns),
+        axis=EpochAxis.of_cells(data.epochs, columns),
         labels=labels,
         marked=marked,
         banded=banded,
     )
 
 
-def _gutter(matrix: Matrix, width: int) -> int:
-    texts: Sequence[str] = matrix.rows
-    if matrix.square:
-        texts = (str(matrix.epochs[-1]), *matrix.row_markers)
-    widest = max(map(cell_len, texts))
-    return min(widest + 1, width // WIDEST_GUTTER)
+def _gutter(data: HeatmapData, marks: Marks, width: int) -> int:
+    texts = (str(data.epochs[-1]), *marks.rows) if data.rows is None else data.rows
+    return min(max(map(cell_len, texts)) + 1, width // WIDEST_GUTTER)
 
 
 def _row_labels(names: Sequence[str], rows: Bands, pixels_per_line: int) -> dict[int, str]:
@@ -144,31 +144,33 @@ def _row_labels(names: Sequence[str], rows: Bands, pixels_per_line: int) -> dict
     return labels
 
 
-def _line_bands(matrix: Matrix, rows: Bands, pixels_per_line: int) -> tuple[Band, ...]:
+def _line_bands(
+    epochs: IntArray, bands: tuple[Band, ...], rows: Bands, pixels_per_line: int
+) -> tuple[Band, ...]:
     """Return the band of each line, the last epoch on top."""
-    if not matrix.bands:
+    if not bands:
         return ()
-    starts = EpochAxis.of_cells(matrix.epochs, rows.flipped()).starts(matrix.bands)
+    starts = EpochAxis.of_cells(epochs, rows.flipped()).starts(bands)
     heights = [
         rows.room - 1 - line * pixels_per_line for line in range(-(-rows.room // pixels_per_line))
     ]
-    return tuple(matrix.bands[bisect_right(starts, height) - 1] for height in heights)
+    return tuple(bands[bisect_right(starts, height) - 1] for height in heights)
 
 
 def _epoch_labels(
-    matrix: Matrix, rows: Bands, pixels_per_line: int
+    epochs: IntArray, markers: Mapping[str, int], rows: Bands, pixels_per_line: int
 ) -> tuple[dict[int, str], frozenset[int]]:
     """Return labels of ticks and of markers that hide no tick, and the lines of the markers."""
-    upward = EpochAxis.of_cells(matrix.epochs, rows.flipped())
+    upward = EpochAxis.of_cells(epochs, rows.flipped())
 
     def line(epoch: int) -> int:
         return (rows.room - 1 - upward.column(epoch)) // pixels_per_line
 
-    first, last = int(matrix.epochs[0]), int(matrix.epochs[-1])
+    first, last = int(epochs[0]), int(epochs[-1])
     labels: dict[int, str] = {}
     for epoch in axis.ticks(last):
         if epoch >= first:
             labels.setdefault(line(epoch), str(epoch))
-    for name, epoch in matrix.row_markers.items():
+    for name, epoch in markers.items():
         labels.setdefault(line(epoch), name)
-    return labels, frozenset(map(line, matrix.row_markers.values()))
+    return labels, frozenset(map(line, markers.values()))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 
-from repdyn.display.heatmap import IN_BLOCKS
+from repdyn.display.text_heatmap import IN_BLOCKS
 from tui.widgets.colormap import DOT, MISSING, SIZE, colour
 
 OUTSIDE = -2

@@ -13,11 +13,10 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS
+from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS, ClassColours
 from repdyn.display.wording import plain
 from repdyn.records import ClassArray, PlaneSet
 from tui.widgets.cell_spans import Bands, spread
-from tui.widgets.class_colours import LETTERS, ClassColours
 from tui.widgets.colormap import (
     CLASSES,
     colour,
@@ -35,8 +34,11 @@ OTHERS = "other classes"
 GAP = 2
 """Columns between two maps."""
 
+LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""What stands for a class where there are no colours; from the 63rd class on in turn again."""
+
 AGREE = len(CLASS_COLOURS) + len(SHARED_GREYS)
-"""The slot in CLASSES of points on which two maps agree, on a dark background; then on a light."""
+"""The place in CLASSES of points on which two maps agree, on a dark background; then on a light."""
 
 LABEL_AGREE = -1
 """What stands for such a point in a map of differences."""
@@ -240,7 +242,7 @@ class Regions(Lines):
 
     def _slots(self, labels: Labels) -> Indices:
         agree = AGREE if self.app.current_theme.dark else AGREE + 1
-        return np.append(self._colours.slots, np.int16(agree))[labels]
+        return np.append(self._colours.places, np.int16(agree))[labels]
 
     def _mark_style(self, label: int) -> Style:
         if not is_colourful(self.app):
@@ -264,7 +266,7 @@ class Regions(Lines):
 
     def _entries(self) -> list[tuple[Segment, str]]:
         seen = sorted({int(k) for panel in self._panels for k in np.unique(panel.labels) if k >= 0})
-        own = [label for label in seen if self._colours.has_own(label)]
+        own = [label for label in seen if label in self._colours.coloured]
         entries = [(self._key(label), self._names[label]) for label in own]
         shared = [label for label in seen if label not in own]
         return [*entries, (self._key(shared[0]), OTHERS)] if shared else entries
@@ -272,7 +274,7 @@ class Regions(Lines):
     def _key(self, label: int) -> Segment:
         if not is_colourful(self.app):
             return Segment(_letter(label) * 2, self.base + Style(bold=True))
-        slot = int(self._colours.slots[label])
+        slot = int(self._colours.places[label])
         return Segment("  ", self.base + Style(bgcolor=colour(CLASSES, slot)))
 
     def _redraw(self) -> None:

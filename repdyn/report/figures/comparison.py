@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from repdyn.analysis.drift import drift
 from repdyn.display import axis
 from repdyn.display.reading import measured
-from repdyn.display.similarity import measure_scale
+from repdyn.display.scale import measure_scale
 from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES, PRIMARY
 from repdyn.records import RunRecord
@@ -44,7 +44,7 @@ SCORES = {
     "synchrony": "synchrony of layers\n(correlation)",
     "synchrony_outside_fit": "synchrony away from the fit\n(correlation)",
     "break_spread": "spread of the breaks\nover layers (decades)",
-    "amplitude_cv": "spread of the change from\nonset to fit over layers",
+    "change_spread": "spread of the change from\nonset to fit over layers",
     "depth_drift": "drift of the last layer over\nthe first (log₂)",
 }
 """The scores that are drawn, and what stands above them."""

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repdyn.display.labels import ACCURACIES, LOSSES, PHASES, PROBES
 from repdyn.display.reading import last_epoch, measured
-from repdyn.display.wording import ACCURACIES, PHASES
 from repdyn.records import OUTPUT, PROBE_SPLITS, Curve, Dynamics, FloatArray, RunRecord
 from repdyn.report.figures.style import (
     CURVE_COLOURS,
@@ -23,14 +23,6 @@ from repdyn.report.figures.style import (
     phase_lines,
     styled,
 )
-
-LOSSES = {"train/loss": "train", "test/loss": "test"}
-
-PROBE_TITLES = {
-    "test": "linear probes: test accuracy",
-    "clean": "linear probes: accuracy on clean examples",
-    "noisy": "linear probes: fit of flipped labels",
-}
 
 
 @styled
@@ -119,7 +111,7 @@ def _probe_splits(dynamics: Dynamics) -> tuple[str, str]:
 
 def _draw_probes(axes: Axes, dynamics: Dynamics, split: str) -> None:
     _draw_layers(axes, dynamics, dynamics.probe_acc[..., PROBE_SPLITS.index(split)])
-    axes.set_title(PROBE_TITLES[split], loc="left")
+    axes.set_title(PROBES[split], loc="left")
     axes.set(ylabel="accuracy", ylim=(-0.02, 1.02))
 
 

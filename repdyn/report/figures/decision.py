@@ -11,26 +11,21 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
 from repdyn.display import axis
-from repdyn.display.class_colours import SHARED_GREYS
+from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS, ClassColours
+from repdyn.display.labels import PLANES
 from repdyn.display.reading import measured
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, Phases, PlaneSet, RunRecord
-from repdyn.report.figures.palette import ClassColours, class_colours
 from repdyn.report.figures.style import SMALL, WIDTH, new_figure, styled
 
 COLUMNS = 6
 """Epochs drawn."""
 
 LETTERS = "ABC"
-
-KINDS = {
-    "test": "test images",
-    "train": "training images",
-    "noisy": "training images, not all with their true label",
-}
 
 DISC: dict[str, Any] = {
     "marker": "o",
@@ -83,18 +78,20 @@ def decision_regions(
     rows = [*layers, len(names)]
     drawn = [[_map(at, planes, plane, row) for at in chosen] for row in rows]
     labels = [int(label) for label in (*planes.labels[plane], *planes.true_labels[plane])]
-    colours = class_colours(len(classes), [m for row in drawn for m in row], labels)
+    colours = ClassColours(len(classes), labels)
+    colours.see(m for row in drawn for m in row)
+    rgb = class_rgb(colours)
 
     a0, a1, b0, b1 = planes.extent[plane]
     side = (WIDTH - 0.3) / (len(chosen) + 1)
     height = max(3.2, len(rows) * side * (b1 - b0) / (a1 - a0) + 1.1)
-    kind = KINDS[PLANE_KINDS[planes.kinds[plane]]]
+    kind = PLANES[PLANE_KINDS[planes.kinds[plane]]]
     figure = new_figure(record, f"Decision regions on the plane through three {kind}", height)
     halves = figure.add_gridspec(1, 2, width_ratios=[len(chosen), 0.8])
     panels = halves[0].subgridspec(len(rows), len(chosen)).subplots(squeeze=False)
     for row, line, label_maps in zip(rows, panels, drawn, strict=True):
         for axes, label_map in zip(line, label_maps, strict=True):
-            _draw_map(axes, label_map, planes, plane, colours)
+            _draw_map(axes, label_map, planes, plane, rgb)
         line[0].set_ylabel((*names, OUTPUT)[row], parse_math=False)
     for axes, at in zip(panels[0], chosen, strict=True):
         axes.set_title(_title(at.epoch, record.phases))
@@ -108,12 +105,12 @@ def decision_regions(
 def epochs_drawn(epochs: Sequence[int], phases: Phases) -> list[int]:
     """Return up to COLUMNS of the checkpoints' epochs, increasing.
 
-    These are the first, the last and those nearest to onset and fit. The other columns go, one after the other, to the checkpoint farthest on the log-epoch axis from
-    all that were taken.
+    These are the first, the last and those nearest to onset and fit. The other columns go, one
+    after the other, to the checkpoint farthest on the log-epoch axis from all that were taken.
     """
     place = axis.position(epochs)
     wanted = [epoch for epoch in (phases.onset, phases.fit) if epoch is not None]
-    near = [int(np.abs(place - axis.position(epoch)).argmin()) for epoch in wanted]
+    near = [axis.nearest(np.asarray(epochs), epoch) for epoch in wanted]
     taken = list(dict.fromkeys([0, len(epochs) - 1, *near]))
     while len(taken) < min(COLUMNS, len(epochs)):
         distance = np.abs(place[:, None] - place[taken]).min(axis=1)
@@ -134,13 +131,13 @@ def _title(epoch: int, phases: Phases) -> str:
 
 
 def _draw_map(
-    axes: Axes, label_map: ClassArray, planes: PlaneSet, plane: int, colours: ClassColours
+    axes: Axes, label_map: ClassArray, planes: PlaneSet, plane: int, rgb: NDArray[np.float64]
 ) -> None:
     rows, columns = label_map.shape
     a0, a1, b0, b1 = planes.extent[plane]
     a_half, b_half = (a1 - a0) / (columns - 1) / 2, (b1 - b0) / (rows - 1) / 2
     axes.imshow(
-        colours.rgb[label_map],
+        rgb[label_map],
         origin="lower",
         extent=(a0 - a_half, a1 + a_half, b0 - b_half, b1 + b_half),
         interpolation="nearest",
@@ -148,7 +145,7 @@ def _draw_map(
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     for letter, at, label in zip(LETTERS, planes.coords[plane], planes.labels[plane], strict=True):
-        axes.plot(*at, color=colours.rgb[label], gid=letter, **DISC)
+        axes.plot(*at, color=rgb[label], gid=letter, **DISC)
         axes.annotate(letter, at, **BESIDE)
 
 
@@ -167,9 +164,16 @@ def _draw_anchor(
     axes.set_title(title, parse_math=False, fontsize=SMALL)
 
 
+def class_rgb(colours: ClassColours) -> NDArray[np.float64]:
+    """Return the colour of each class, (K, 3) in [0, 1]."""
+    table = np.array([to_rgb(colour) for colour in (*CLASS_COLOURS, *SHARED_GREYS)])
+    return table[colours.places]
+
+
 def class_legend(figure: Figure, colours: ClassColours, classes: tuple[str, ...]) -> None:
     """Explain the colours of classes below the figure."""
-    named = [(plain(classes[index]), colours.rgb[index]) for index in colours.coloured]
+    rgb = class_rgb(colours)
+    named = [(plain(classes[index]), rgb[index]) for index in colours.coloured]
     if len(named) < len(classes):
         named.append(("other classes", np.array(to_rgb(max(SHARED_GREYS)))))
     patches = [Patch(facecolor=colour, edgecolor="0.6", linewidth=0.4) for _, colour in named]

@@ -6,12 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from repdyn.display import axis
 from repdyn.display.reading import measured
 from repdyn.display.similarity import similarity
 from repdyn.records import RunRecord
+from repdyn.report.figures.cells import draw_cells
 from repdyn.report.figures.style import (
-    SIMILARITY,
     WIDTH,
     epoch_axis,
     new_figure,
@@ -43,15 +42,13 @@ def similarity_matrices(record: RunRecord, measure: str) -> Figure:
     )
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     scale = shown.scale()
-    colours = norm(scale)
-    borders = axis.edges(shown.epochs)
-    for axes, name, matrix in zip(panels.flat, shown.names, shown.matrices, strict=False):
-        axes.pcolormesh(borders, borders, matrix, cmap=SIMILARITY, norm=colours, rasterized=True)
+    for layer, (axes, name) in enumerate(zip(panels.flat, shown.names, strict=False)):
+        data = shown.of_layer(layer, scale, record.phases)
+        first, *_, last = draw_cells(axes, data, norm(scale))
         phase_lines(axes, record.phases, LINES, both=True, on_colour=True)
         axes.set_title(name, parse_math=False)
-        axes.set_box_aspect(1)
-    epoch_axis(panels[0, 0], "x", borders[0], borders[-1])
-    epoch_axis(panels[0, 0], "y", borders[0], borders[-1])
+    epoch_axis(panels[0, 0], "x", first, last)
+    epoch_axis(panels[0, 0], "y", first, last)
     _label_outer(panels, len(shown.names))
     scale_bar(figure, list(panels.flat), scale, shown.matrices, length=rows * panel)
     phase_legend(figure, record.phases, LINES)

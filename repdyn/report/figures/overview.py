@@ -8,14 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from repdyn.display import axis
+from repdyn.display.labels import PHASES
 from repdyn.display.reading import measured
 from repdyn.display.similarity import similarity
-from repdyn.display.wording import PHASES
 from repdyn.records import Phases, RunRecord
+from repdyn.report.figures.cells import draw_cells
 from repdyn.report.figures.curves import draw_accuracies
 from repdyn.report.figures.style import (
-    SIMILARITY,
     epoch_axis,
     new_figure,
     norm,
@@ -55,42 +54,21 @@ def overview(record: RunRecord, measure: str) -> Figure:
     )
     panels = figure.subplots(3, 1, sharex=True, height_ratios=[heatmap, heatmap, 1.45])
     before, final, below = panels
-    borders = axis.edges(shown.epochs)
     scale = shown.scale()
-    colours = norm(scale)
     for axes, values in ((before, shown.to_previous()), (final, shown.to_last())):
-        axes.pcolormesh(
-            borders,
-            row_borders(shown.names),
-            values,
-            cmap=SIMILARITY,
-            norm=colours,
-            rasterized=True,
-        )
-        name_rows(axes, shown.names)
+        data = shown.by_layer(values, scale, record.phases)
+        first, *_, last = draw_cells(axes, data, norm(scale))
         marked = _mark_change_points(axes, record.phases)
     before.set_title("similarity to the previous checkpoint", loc="left")
     final.set_title("similarity to the last checkpoint", loc="left")
     draw_accuracies(below, record.curves)
     below.set_xlabel("epoch")
-    epoch_axis(below, "x", borders[0], borders[-1])
+    epoch_axis(below, "x", first, last)
     for axes in panels:
         phase_lines(axes, record.phases, PHASES, on_colour=axes is not below)
     scale_bar(figure, [before, final], scale, shown.matrices, length=2 * heatmap)
     phase_legend(figure, record.phases, PHASES, *marked)
     return figure
-
-
-def row_borders(names: tuple[str, ...]) -> list[float]:
-    """Return the borders of the layers' rows, (L+1,)."""
-    return [row - 0.5 for row in range(len(names) + 1)]
-
-
-def name_rows(axes: Axes, names: tuple[str, ...]) -> None:
-    """Name the layers, the first on top."""
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), labels=names, parse_math=False)
-    axes.tick_params(axis="y", length=0)
 
 
 def _mark_change_points(axes: Axes, phases: Phases) -> list[Line2D]:

@@ -19,8 +19,9 @@ from matplotlib.patheffects import withStroke
 from scipy.optimize import isotonic_regression
 
 from repdyn.display import axis
-from repdyn.display.similarity import Scale
-from repdyn.display.wording import PHASES, plain, settings
+from repdyn.display.labels import PHASES
+from repdyn.display.scale import Scale
+from repdyn.display.wording import plain, settings
 from repdyn.records import FloatArray, Phases, RunRecord
 
 P = ParamSpec("P")

@@ -16,14 +16,14 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from repdyn.display.reading import value_at
-from repdyn.display.wording import plain
+from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import Curve
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import Linked
 from tui.screens.comparing.view import CompareView
 from tui.screens.curves import WINDOWS, smoothed
-from tui.screens.view import Table, markers, read_out, readout
+from tui.screens.view import Table, read_out, readout
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.curves import Curves
@@ -92,7 +92,7 @@ class CurvesOfRuns(CompareView):
             head: self.runs.on_first(smoothed(curve, self._window), heads.index(head))
             for head, curve in self._curves(self.runs).items()
         }
-        self.query_one(Curves).set_data(series, markers=markers(self.runs.records[0].phases))
+        self.query_one(Curves).set_data(series, markers=boundary_marks(self.runs.records[0].phases))
 
     @on(OptionList.OptionHighlighted)
     def _chosen(self) -> None:

@@ -15,14 +15,17 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.display.similarity import Scale, Similarity
+from repdyn.display import axis
+from repdyn.display.heatmap import HeatmapData
+from repdyn.display.scale import Scale
+from repdyn.display.similarity import Similarity, common_scale
 from repdyn.display.wording import plain, settings
 from repdyn.measures.spec import MEASURES
 from repdyn.records import FloatArray
-from tui.screens.comparing.linked import LETTERS, Linked, common_scale, row_of
+from tui.screens.comparing.linked import LETTERS, Linked, row_of
 from tui.screens.comparing.view import CompareView
-from tui.screens.view import Table, markers, read_out, readout
-from tui.screens.view_state import ViewState, nearest, number, to_reference
+from tui.screens.view import Table, read_out, readout
+from tui.screens.view_state import ViewState, number, to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import DIVERGING
 from tui.widgets.heatmap import Heatmap
@@ -89,7 +92,18 @@ class Overviews(CompareView):
         epoch = runs.epoch_in(self.look.epoch, run)
         return to_reference(shown, replace(self.look, epoch=epoch))
 
-    def rows(self, shown: Similarity) -> tuple[str, ...]:
+    def data(self, runs: Linked, shown: Similarity, run: int, scale: Scale) -> HeatmapData:
+        """Return a run's heatmap."""
+        return HeatmapData(
+            values=self.values(runs, shown, run),
+            rows=self.rows(shown),
+            epochs=shown.epochs,
+            scale=scale,
+            phases=runs.records[run].phases,
+            title=runs.heads[run],
+        )
+
+    def rows(self, shown: Similarity) -> tuple[str, ...] | None:
         """Return what the rows are called."""
         return shown.names
 
@@ -139,21 +153,11 @@ class Overviews(CompareView):
             panel.head(Text.assemble(letter, "no checkpoint yet"))
             return
         panel.head(Text.assemble(letter, settings(record.summary)))
-        heatmap, epochs = panel.heatmap, shown.epochs.tolist()
+        heatmap = panel.heatmap
         heatmap.cmap, heatmap.stretch = self.look.cmap, self.look.stretch
         heatmap.label_width = 6 if self.square else _gutter(shown)
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.set_data(
-                self.values(runs, shown, run),
-                rows=self.rows(shown),
-                columns=epochs,
-                low=scale.low,
-                high=scale.high,
-                logarithmic=scale.logarithmic,
-                markers=markers(record.phases),
-                change_points=() if self.square else record.phases.change_points,
-                square=self.square,
-            )
+            heatmap.set_data(self.data(runs, shown, run, scale))
 
     def _draw_difference(self, runs: Linked, similar: list[Similarity | None]) -> None:
         panel = self.query_one("#difference", Panel)
@@ -161,25 +165,15 @@ class Overviews(CompareView):
         panel.display = found is not None
         if found is None:
             return
-        first, values, reach = found
-        panel.head(Text.assemble((DIFFERENCE, "bold"), f"   from {-reach:.2g} to {reach:.2g}"))
-        heatmap, epochs = panel.heatmap, first.epochs.tolist()
+        span = f"   from {found.scale.low:.2g} to {found.scale.high:.2g}"
+        panel.head(Text.assemble((found.title, "bold"), span))
+        heatmap = panel.heatmap
         heatmap.cmap, heatmap.label_width = DIVERGING, self._panels()[0].heatmap.label_width
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.set_data(
-                values,
-                rows=self.rows(first),
-                columns=epochs,
-                low=-reach,
-                high=reach,
-                markers=markers(runs.records[0].phases),
-                square=self.square,
-            )
+            heatmap.set_data(found)
 
-    def _difference(
-        self, runs: Linked, similar: list[Similarity | None]
-    ) -> tuple[Similarity, FloatArray, float] | None:
-        """Return A, B - A at A's checkpoints, and what the ends of the colours stand for.
+    def _difference(self, runs: Linked, similar: list[Similarity | None]) -> HeatmapData | None:
+        """Return B - A at A's checkpoints.
 
         B's checkpoints are those nearest to A's as they are linked. None if there are not two runs
         with the same rows.
@@ -189,12 +183,15 @@ class Overviews(CompareView):
         first, second = similar
         if first is None or second is None or not (self.square or first.names == second.names):
             return None
-        there = [nearest(second.epochs, runs.translated(int(e), 0, 1)) for e in first.epochs]
+        there = [axis.nearest(second.epochs, runs.translated(int(e), 0, 1)) for e in first.epochs]
         values = self.at_columns(self.values(runs, second, 1), there)
         values = np.asarray(values - self.values(runs, first, 0))
         known = np.abs(values[np.isfinite(values)])
         reach = float(np.quantile(known, 0.98, method="higher")) if known.size else 0.0
-        return first, values, max(LEAST_REACH, reach)
+        reach = max(LEAST_REACH, reach)
+        scale = Scale(DIFFERENCE, -reach, reach, (-reach, 0.0, reach), logarithmic=False)
+        phases = replace(runs.records[0].phases, change_points=())
+        return HeatmapData(values, self.rows(first), first.epochs, scale, phases, DIFFERENCE)
 
     # --- the cursor
 
@@ -215,12 +212,13 @@ class Overviews(CompareView):
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
             if shown is None:
                 continue
-            column = nearest(shown.epochs, runs.epoch_in(self.look.epoch, run))
+            column = axis.nearest(shown.epochs, runs.epoch_in(self.look.epoch, run))
             row = self.row(runs, shown, run)
             _put(panel.heatmap, moved, (row, column))
             value = float(self.values(runs, shown, run)[row, column])
-            where = f"{LETTERS[run]} {self.rows(shown)[row]}, {shown.epochs[column]}"
-            parts[where] = number(value)
+            rows = self.rows(shown)
+            name = shown.epochs[row] if rows is None else rows[row]
+            parts[f"{LETTERS[run]} {name}, {shown.epochs[column]}"] = number(value)
             if run == 0 and len(similar) == 2:
                 _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
@@ -236,19 +234,17 @@ class Overviews(CompareView):
     def table(self) -> Table | None:
         """Return the values of all heatmaps, a line for each cell."""
         similar = self.runs.similar(self.look.measure)
-        shown = {
-            self.runs.heads[run]: (each, self.values(self.runs, each, run))
+        shown = [
+            self.data(self.runs, each, run, each.scale())
             for run, each in enumerate(similar)
             if each is not None
-        }
-        found = self._difference(self.runs, similar)
-        if found is not None:
-            shown[DIFFERENCE] = found[:2]
+        ]
+        difference = self._difference(self.runs, similar)
         lines: list[tuple[object, ...]] = []
-        for head, (each, values) in shown.items():
-            for row, line in zip(self.rows(each), values.tolist(), strict=True):
-                cells = zip(each.epochs.tolist(), line, strict=True)
-                lines += [(head, row, epoch, value) for epoch, value in cells]
+        for data in shown if difference is None else [*shown, difference]:
+            for row, line in enumerate(data.values.tolist()):
+                cells = zip(data.epochs.tolist(), line, strict=True)
+                lines += [(data.title, data.row_name(row), *cell) for cell in cells]
         return Table(("run", "epoch i" if self.square else "layer", "epoch", "value"), lines)
 
     def figure(self) -> Callable[[], Figure] | None:
@@ -262,31 +258,14 @@ class Overviews(CompareView):
         if not known:
             return None
         scale = common_scale([shown for _, shown in known])
-        values = {run: self.values(runs, shown, run) for run, shown in known}
-        found = self._difference(runs, runs.similar(self.look.measure))
-        title, square = self.title(runs), self.square
+        shown_runs = [self.data(runs, shown, run, scale) for run, shown in known]
+        difference = self._difference(runs, runs.similar(self.look.measure))
+        title = self.title(runs)
 
         def drawn() -> Figure:
-            from repdyn.report.figures import side_by_side
+            from repdyn.report.figures.side_by_side import heatmaps
 
-            def drawing(
-                head: str, shown: Similarity, values: FloatArray, run: int
-            ) -> side_by_side.Heatmap:
-                return side_by_side.Heatmap(
-                    head=head,
-                    epochs=shown.epochs.tolist(),
-                    rows=() if square else shown.names,
-                    values=values,
-                    phases=runs.records[run].phases,
-                )
-
-            drawings = [drawing(runs.heads[run], shown, values[run], run) for run, shown in known]
-            difference = None
-            if found is not None:
-                first, differing, reach = found
-                heatmap = drawing(DIFFERENCE, first, differing, 0)
-                difference = side_by_side.Difference(heatmap, reach)
-            return side_by_side.heatmaps(title, drawings, scale, difference)
+            return heatmaps(title, shown_runs, difference)
 
         return drawn
 
@@ -300,9 +279,8 @@ class Matrices(Overviews):
         """Return the layer's matrix."""
         return np.asarray(shown.matrices[row_of(shown, self.look)])
 
-    def rows(self, shown: Similarity) -> tuple[str, ...]:
-        """Return the epochs."""
-        return tuple(map(str, shown.epochs.tolist()))
+    def rows(self, shown: Similarity) -> None:
+        """Return nothing: the rows are the checkpoints."""
 
     def at_columns(self, values: FloatArray, columns: list[int]) -> FloatArray:
         """Return the values between some of the checkpoints."""
@@ -310,7 +288,7 @@ class Matrices(Overviews):
 
     def row(self, runs: Linked, shown: Similarity, run: int) -> int:
         """Return the row of the second epoch."""
-        return nearest(shown.epochs, runs.epoch_in(self.look.other, run))
+        return axis.nearest(shown.epochs, runs.epoch_in(self.look.other, run))
 
     def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> ViewState:
         """Return the look with both epochs of the cursor."""

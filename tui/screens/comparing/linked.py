@@ -8,7 +8,7 @@ import numpy as np
 
 from repdyn.display import axis
 from repdyn.display.reading import last_epoch
-from repdyn.display.similarity import Scale, Similarity, measure_scale, similarity
+from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
 from repdyn.records import Curve, RunRecord
 from tui.screens.view_state import ViewState
@@ -65,14 +65,6 @@ class Linked:
 def row_of(shown: Similarity, look: ViewState) -> int:
     """Return the layer that is looked at; of a run with fewer, its last."""
     return min(look.layer, len(shown.names) - 1)
-
-
-def common_scale(similar: list[Similarity]) -> Scale:
-    """Return one scale for all matrices of runs, of one measure of similarity."""
-    values = [
-        shown.matrices[:, ~np.eye(len(shown.epochs), dtype=bool)].ravel() for shown in similar
-    ]
-    return measure_scale(similar[0].measure, np.concatenate(values))
 
 
 def phase_aligned(epoch: int, origin: RunRecord, target: RunRecord) -> int:

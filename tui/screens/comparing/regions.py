@@ -14,7 +14,8 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.display.wording import plain
+from repdyn.display import axis
+from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import OUTPUT, Curve, Dynamics, PlaneSet
 from tui import actions
 from tui.reader_thread import ReaderThread
@@ -28,8 +29,8 @@ from tui.screens.label_map_cache import (
     label_map,
     plane_words,
 )
-from tui.screens.view import Table, markers, read_out, readout
-from tui.screens.view_state import ViewState, nearest
+from tui.screens.view import Table, read_out, readout
+from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
 from tui.widgets.curves import Curves
@@ -96,7 +97,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             Place(run, known, min(self.look.layer, len(known.layers)), int(known.epochs[at]))
             for run, record in enumerate(runs.records)
             if (known := record.dynamics) is not None
-            for at in [nearest(known.epochs, runs.epoch_in(self.look.epoch, run))]
+            for at in [axis.nearest(known.epochs, runs.epoch_in(self.look.epoch, run))]
         ]
 
     def _shelf(self, runs: Linked, run: int) -> LabelMapCache:
@@ -145,7 +146,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         }
         curves = self.query_one(Curves)
         with curves.prevent(Curves.CursorMoved):
-            curves.set_data(series, low=0.0, markers=markers(runs.records[0].phases))
+            curves.set_data(series, low=0.0, markers=boundary_marks(runs.records[0].phases))
             if places:
                 curves.cursor = runs.translated(places[0].epoch, places[0].run, 0)
 
@@ -188,7 +189,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         if same and len(maps) == 2:
             parts[SHARE] = f"{100 * agreement(*maps):.0f} % of the plane"
         for place in places:
-            column = nearest(place.dynamics.epochs, place.epoch)
+            column = axis.nearest(place.dynamics.epochs, place.epoch)
             mean = f"{place.dynamics.fragmentation[place.layer, column]:.1f}"
             what = "regions per plane, " if place is places[0] else ""
             parts[f"{what}{LETTERS[place.run]}"] = mean
@@ -212,7 +213,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         places = self._places(self.runs)
         if places:
             epochs = places[0].dynamics.epochs
-            at = max(0, min(nearest(epochs, places[0].epoch) + steps, len(epochs) - 1))
+            at = max(0, min(axis.nearest(epochs, places[0].epoch) + steps, len(epochs) - 1))
             self._go_to(places[0], int(epochs[at]))
 
     def action_end_epoch(self, index: int) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.reading import last_epoch, value_at
-from repdyn.display.wording import ACCURACIES, PHASES, accuracy, by_measure
+from repdyn.display.wording import accuracy, by_measure, key_words
 from repdyn.measures.spec import MEASURES
+from repdyn.score_key import ScoreKey
 from tui.screens.comparing.linked import Linked
 from tui.screens.view import Table
 
@@ -28,5 +30,5 @@ def compared(runs: Linked) -> Table:
         for measure in measures:
             values = [known.get(name, {}).get(measure, math.nan) for known in scores]
             cells = ("–" if math.isnan(value) else f"{value:.3f}" for value in values)
-            rows.append((f"{name.replace('_', ' ')}, {MEASURES[measure].label}", *cells))
+            rows.append((key_words(ScoreKey(name, measure)), *cells))
     return Table(("", *runs.heads), rows)

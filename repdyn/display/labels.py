@@ -1,0 +1,54 @@
+"""What things are called where they are shown: one table for each kind of thing, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ACCURACIES: Mapping[str, str] = {
+    "train/acc": "train",
+    "train/acc_clean": "clean",
+    "train/acc_noisy": "noisy fit",
+    "test/acc": "test",
+}
+"""The accuracy curves."""
+
+LOSSES: Mapping[str, str] = {"train/loss": "train", "test/loss": "test"}
+"""The loss curves."""
+
+PROBES: Mapping[str, str] = {
+    "test": "linear probes: test accuracy",
+    "clean": "linear probes: accuracy on clean examples",
+    "noisy": "linear probes: fit of flipped labels",
+}
+"""The accuracies of linear probes, by their split."""
+
+PHASES: Mapping[str, str] = {
+    "onset": "memorisation onset",
+    "fit": "perfect fit",
+    "test_min": "test error minimum",
+    "test_peak": "test error peak",
+}
+"""The phase boundaries, in words."""
+
+MARKS: Mapping[str, str] = {
+    "onset": "onset",
+    "fit": "fit",
+    "test_min": "min",
+    "test_peak": "peak",
+}
+"""The phase boundaries, as they are marked on an axis."""
+
+PHASE_MEANINGS: Mapping[str, str] = {
+    "onset": "the flipped labels begin to be fit",
+    "fit": "every training label is fit, the flipped ones too",
+    "test_min": "the test error is least before it rises again, or overall",
+    "test_peak": "the test error is greatest before it descends again",
+}
+"""What each phase boundary says."""
+
+PLANES: Mapping[str, str] = {
+    "test": "test images",
+    "train": "training images",
+    "noisy": "training images, some mislabelled",
+}
+"""Where the three images of a plane come from."""

@@ -1,0 +1,38 @@
+"""The cells of a heatmap in a figure."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, Normalize
+
+from repdyn.display import axis
+from repdyn.display.heatmap import HeatmapData
+from repdyn.records import FloatArray
+from repdyn.report.figures.style import SIMILARITY
+
+
+def draw_cells(
+    axes: Axes, data: HeatmapData, colours: Normalize, cmap: Colormap = SIMILARITY
+) -> FloatArray:
+    """Draw a heatmap's cells, its layers named with the first on top, or square.
+
+    Args:
+        axes: whose epoch axes are left to the caller.
+        data: to draw.
+        colours: from values to places on the colour map.
+        cmap: the colour map.
+
+    Returns:
+        The borders of the checkpoints' cells, (E+1,) in epochs.
+    """
+    borders = axis.edges(data.epochs)
+    down = borders if data.rows is None else np.arange(len(data.rows) + 1, dtype=float) - 0.5
+    axes.pcolormesh(borders, down, data.values, cmap=cmap, norm=colours, rasterized=True)
+    if data.rows is None:
+        axes.set_box_aspect(1)
+    else:
+        axes.set_ylim(len(data.rows) - 0.5, -0.5)
+        axes.set_yticks(range(len(data.rows)), labels=data.rows, parse_math=False)
+        axes.tick_params(axis="y", length=0)
+    return borders
