@@ -171,7 +171,8 @@ def _false(draws: int) -> Iterator[Figure]:
                 rng = np.random.default_rng([SEED, count])
                 epochs = schedule(count)
                 paths = [shape(rng, np.log(epochs)) for _ in range(draws)]
-                shares.append(np.mean([bool(changes(path, epochs).epochs) for path in paths]))
+                found = [bool(changes(path, epochs).epochs) for path in paths]
+                shares.append(float(np.mean(found)))
             yield _figure(f"{name}{where}: have a change", shares, most=FALSE)
 
 
@@ -210,8 +211,8 @@ def _leaps(draws: int) -> Iterator[Figure]:
                 _with_leap(rng, shape(rng, at), epochs, place, length[place - 1])
                 for place in rng.integers(2, count - 1, size=draws)
             ]
-            hits.append(np.mean([hit for hit, _ in found]))
-            extra.append(np.mean([more > 0 for _, more in found]))
+            hits.append(float(np.mean([hit for hit, _ in found])))
+            extra.append(float(np.mean([more > 0 for _, more in found])))
         yield _figure(f"leap of {LEAP} steps, {name}: found", hits, least=FOUND)
         yield _figure(f"leap of {LEAP} steps, {name}: more than it found", extra, most=FALSE)
 
@@ -243,7 +244,7 @@ def _blocks(draws: int) -> Iterator[Figure]:
                 path = np.eye(30)[block] / np.sqrt(2) + wobble
                 at = changes(path, epochs).epochs
                 found.append(np.isin(epochs[borders], at).mean())
-            shares.append(np.mean(found))
+            shares.append(float(np.mean(found)))
         yield _figure(f"{blocks} blocks a unit apart, noise {noise}: borders found", shares)
 
 

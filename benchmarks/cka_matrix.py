@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.material import MODELS, build, images, load, saved_checkpoints
 from benchmarks.result import Figure, Result, main, quietly
-from benchmarks.timing import medians
+from benchmarks.timing import Way, medians
 from repdyn.layer import Layer
 from repdyn.layers import watched_layers
 from repdyn.measures.cka import gram, gram_vectors, packed, stored
@@ -55,13 +55,13 @@ def _of_checkpoints(name: str, repeat: int) -> Iterator[Figure]:
     pairs = foldable(model, {layer.module for layer in layers})
     with saved_checkpoints(model, SAVED) as paths:
         pair = load(model, paths[0]), load(build(name).eval(), paths[1])
-        plain = [copy.deepcopy(one).to(memory_format=torch.contiguous_format) for one in pair]
-        ways = {
+        a, b = (copy.deepcopy(one).to(memory_format=torch.contiguous_format) for one in pair)
+        ways: dict[str, Way] = {
             "pass": partial(_forward, model, x),
             "checkpoint": partial(_measured, model, pairs, layers, x, paths[0]),
         }
         for package, compare in PACKAGES.items():
-            ways[package] = partial(compare, *plain, layers, x)
+            ways[package] = partial(compare, a, b, layers, x)
             ways[f"{package} given channels_last"] = partial(compare, *pair, layers, x)
         took = medians(ways, repeat)
         rows = _measured(model, pairs, layers, x, paths[0])
@@ -95,7 +95,8 @@ def _of_features(repeat: int) -> Iterator[Figure]:
         return cka_matrix(rows, rows)
 
     def theirs() -> np.ndarray:
-        return pytorch_cka.cka_from_features(stack, stack).numpy()
+        matrix: np.ndarray = pytorch_cka.cka_from_features(stack, stack).numpy()
+        return matrix
 
     took = medians({"ours": ours, "theirs": theirs}, repeat)
     truth = pytorch_cka.cka_from_features(stack.double(), stack.double()).numpy()
@@ -159,7 +160,9 @@ def _modules(model: nn.Module, layers: Sequence[Layer]) -> list[str]:
 
 def _pytorch_cka(a: nn.Module, b: nn.Module, layers: Sequence[Layer], x: Tensor) -> Tensor:
     names = _modules(a, layers)
-    return pytorch_cka.compute_cka(a, b, _loader(x), layers=names, progress=False)[0]
+    matrices = pytorch_cka.compute_cka(a, b, _loader(x), layers=names, progress=False)
+    first: Tensor = matrices[0]
+    return first
 
 
 def _torch_cka(a: nn.Module, b: nn.Module, layers: Sequence[Layer], x: Tensor) -> Tensor:
@@ -169,7 +172,8 @@ def _torch_cka(a: nn.Module, b: nn.Module, layers: Sequence[Layer], x: Tensor) -
         compared.compare(_loader(x))
     for module in (*a.modules(), *b.modules()):  # it leaves its hooks behind
         module._forward_hooks.clear()
-    return compared.export()["CKA"]
+    matrix: Tensor = compared.export()["CKA"]
+    return matrix
 
 
 PACKAGES = {"pytorch-cka": _pytorch_cka, "torch-cka": _torch_cka}

@@ -55,7 +55,7 @@ def _first_checkpoint() -> Iterator[Figure]:
     """Compare the logits of a ViT before training, all 0, with those of a later epoch."""
     a, b = (_network("vit_tiny_patch16_224", seed) for seed in (0, 1))
     with torch.no_grad():
-        b.get_submodule("head").weight.normal_(generator=torch.Generator().manual_seed(0))
+        b.get_parameter("head.weight").normal_(generator=torch.Generator().manual_seed(0))
     yield from _compared("epoch 0 of a ViT (head)", a, b, "head", _loader(False))
 
 

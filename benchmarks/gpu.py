@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ from repdyn.training.loop import Trainer
 
 Product = Callable[[Tensor], Tensor]
 """Returns X Xᵀ of (b, p) centred features."""
+
+Forward = Callable[[Tensor], Tensor]
+"""A network, compiled or not."""
 
 EPOCH_AIM = 3.0
 
@@ -107,7 +111,7 @@ def figures(device: torch.device, sizes: Sizes) -> list[Figure]:
 @contextlib.contextmanager
 def tf32(on: bool) -> Iterator[None]:
     """Allow float32 products and convolutions to be done in TF32, or forbid it."""
-    flags = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    flags: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [flag.allow_tf32 for flag in flags]
     for flag in flags:
         flag.allow_tf32 = on
@@ -211,7 +215,7 @@ def _moved(model: nn.Module) -> nn.Module:
     generator = torch.Generator().manual_seed(1)
     for weight in twin.parameters():
         noise = torch.randn(weight.shape, generator=generator).to(weight.device)
-        weight += 0.1 * weight.norm() / noise.norm() * noise
+        weight.add_(0.1 * weight.norm() / noise.norm() * noise)
     return twin
 
 
@@ -312,7 +316,7 @@ def _agreement(device: torch.device, sizes: Sizes) -> list[Figure]:
 def _steps(task: Task, repeat: int) -> list[Figure]:
     """Time training steps in bf16: as they are, compiled, and compiled into CUDA graphs."""
     device = task.data.images.device
-    kinds: dict[str, Callable[[nn.Module], nn.Module]] = {"eager": _unchanged}
+    kinds: dict[str, Callable[[nn.Module], Forward]] = {"eager": _unchanged}
     if device.type == "cuda":  # on a CPU compiling takes a minute and shows nothing
         kinds |= {
             "torch.compile": torch.compile,
@@ -337,7 +341,7 @@ def _unchanged(model: nn.Module) -> nn.Module:
     return model
 
 
-def _stepping(task: Task, made: Callable[[nn.Module], nn.Module]) -> Way:
+def _stepping(task: Task, made: Callable[[nn.Module], Forward]) -> Way:
     """Return a function that trains a model of its own for a step, always of the same images."""
     model = task.new_model(0).to(memory_format=torch.channels_last)
     forward = made(model)
@@ -406,12 +410,14 @@ def _watched_epoch(task: Task, steps: int) -> None:
 def _epochs(task: Task, sizes: Sizes) -> list[Figure]:
     """Time epochs of repdyn, in several precisions, and of the plain loop; then shares of the peak."""
     device = task.data.images.device
-    precisions = {"fp32": {}, "bf16": {"precision": "bf16"}}
+    precisions: dict[str, dict[str, Any]] = {"fp32": {}, "bf16": {"precision": "bf16"}}
     if device.type == "cuda":
         precisions["bf16, compiled"] = {"precision": "bf16", "compile": True}
-    mine = {name: partial(next, task.trainer(**how)) for name, how in precisions.items()}
+    mine: dict[str, Way] = {
+        name: partial(next, task.trainer(**how)) for name, how in precisions.items()
+    }
     counts = worker_counts(device) if device.type == "cuda" else (0,)
-    plain = {f"{n} workers": task.plain(n).epoch for n in counts}
+    plain: dict[str, Way] = {f"{n} workers": task.plain(n).epoch for n in counts}
     taken = medians(mine | plain, min(3, sizes.repeat))
     better = min(plain, key=lambda name: taken[name])
     flops, peak = _epoch_flops(task), _peak(device, sizes)
@@ -436,7 +442,8 @@ def _epoch_flops(task: Task) -> float:
     with FlopCounterMode(display=False) as both:
         model.train()(inputs).sum().backward()
     trained, tested = len(task.data.images), len(task.data.test_images)
-    return (trained * both.get_total_flops() + tested * forward.get_total_flops()) / len(inputs)
+    flops: float = trained * both.get_total_flops() + tested * forward.get_total_flops()
+    return flops / len(inputs)
 
 
 def _peak(device: torch.device, sizes: Sizes) -> float:

@@ -54,7 +54,7 @@ def moved(model: nn.Module, step: int) -> nn.Module:
     with torch.no_grad():
         for weight in other.parameters():
             scale = 0.1 * float(weight.std()) if weight.numel() > 1 else 0.0
-            weight += (scale or 0.01) * torch.randn(weight.shape, generator=generator)
+            weight.add_((scale or 0.01) * torch.randn(weight.shape, generator=generator))
     return other
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ class PlainLoop:
             transforms.Normalize(images.mean.tolist(), images.std.tolist()),
         ]
         side = int(images.train_images.shape[-1])
-        kept = {"num_workers": workers, "persistent_workers": workers > 0} | (
+        kept: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0} | (
             {"pin_memory": True} if self._device.type == "cuda" else {}
         )
         self._train = DataLoader(

@@ -25,7 +25,7 @@ from repdyn.cli.show import list_all
 from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord, RunSummary
 from repdyn.report.runs import WIDE
 from repdyn.settings.defaults import resolved
-from repdyn.settings.schema import StoreConfig, TrainConfig
+from repdyn.settings.schema import Family, StoreConfig, TrainConfig
 from repdyn.storage import codec, schema
 from repdyn.storage.location import database_file
 from repdyn.storage.reader import NEWEST_FIRST, PAGE, load_run
@@ -35,7 +35,7 @@ from repdyn.training.checkpoint_epochs import checkpoint_epochs
 
 EPOCHS, CLASSES = 200, 10
 
-FAMILY = "resnet"
+FAMILY: Family = "resnet"
 LISTED_LAYERS, LISTED_CHECKPOINTS = 10, 60
 """Of the runs that are listed: ResNet-18's, and as many as are measured by default."""
 
@@ -78,7 +78,9 @@ def run(quick: bool) -> Result:
 
 def _listing(store: StoreConfig, sizes: Sizes) -> Iterator[Figure]:
     client = MlflowClient(tracking_uri(store))
-    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    found = client.get_experiment_by_name(EXPERIMENT)
+    assert found is not None
+    experiment = found.experiment_id
     mlflow.set_tracking_uri(tracking_uri(store))
     ways = {
         "repdyn runs": lambda: _printed(store, sizes.runs),
@@ -208,7 +210,9 @@ def add_runs(store: StoreConfig, count: int) -> None:
     folder = artifact_folder(client, run)
     if folder is None:
         raise ValueError("the artifacts are not local")
-    with closing(sqlite3.connect(database_file(tracking_uri(store)))) as database:
+    file = database_file(tracking_uri(store))
+    assert file is not None
+    with closing(sqlite3.connect(file)) as database:
         for number in range(1, count):
             _copy_run(database, written, number, run.info.start_time, folder)
         database.commit()
@@ -220,7 +224,7 @@ def _copy_run(
     """Copy a run's rows; the copy has an id, a name, a seed, a start and a folder of its own."""
     run_id, name = uuid.uuid4().hex, f"run-{number}"
     of_run = {"run_uuid": run_id}
-    about = {
+    about: dict[str, str | int] = {
         "name": name,
         "start_time": start - 60_000 * number,
         "end_time": start - 60_000 * number + 45_000,

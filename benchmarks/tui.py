@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from textual._compositor import CompositorUpdate
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -418,6 +419,7 @@ def painted(app: RepdynApp, *changed: Widget) -> str:
     if any(widget._layout_required for widget in changed):
         compositor.reflow(app.screen, app.screen.outer_size)
     update = compositor.render_update()
+    assert update is None or isinstance(update, CompositorUpdate)
     send_pieces_only(update)
     return "" if update is None else update.render_segments(app.console)
 

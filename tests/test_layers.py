@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from repdyn.settings.schema import MeasureConfig, ModelConfig
 from tests.support.networks import Mlp
 
 
-def built(arch: str, size: int = 32, channels: int = 3, **how: object) -> nn.Module:
+def built(arch: str, size: int = 32, channels: int = 3, **how: Any) -> nn.Module:
     torch.manual_seed(0)
     return build(ModelConfig(arch=arch, **how), image_size=size, channels=channels, classes=10)
 
@@ -95,7 +96,7 @@ class Case:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def of_timm(arch: str, **how: object) -> Callable[[], nn.Module]:
+def of_timm(arch: str, **how: Any) -> Callable[[], nn.Module]:
     return lambda: timm.create_model(arch, num_classes=10, **how)
 
 
@@ -224,8 +225,8 @@ def outputs_of(model: nn.Module, paths: Iterable[str], images: Tensor) -> dict[s
     """Return what modules return, the tensor if it is a tuple; each must run exactly once."""
     found: dict[str, Tensor] = {}
 
-    def hooked(path: str) -> Callable[[nn.Module, object, object], None]:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+    def hooked(path: str) -> Callable[[nn.Module, object, Any], None]:
+        def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
             assert path not in found
             found[path] = (output[0] if isinstance(output, tuple) else output).clone()
 
@@ -260,7 +261,7 @@ def test_pooled_features_are_those_that_the_axes_say(name: str) -> None:
     assert "\n" not in choice.notice
 
 
-UNCHANGED = {
+UNCHANGED: dict[str, tuple[int, dict[str, Any]]] = {
     "test_resnet": (64, {}),
     "vit_tiny_patch16_224": (32, {"img_size": 32}),
     "test_vit3": (64, {"img_size": 64}),
@@ -297,7 +298,8 @@ class Square(nn.Module):
         x = self.conv(x)
         x = self.block(x.permute(0, 2, 3, 1).contiguous() if self.last else x + 0)
         x = x.permute(0, 3, 1, 2) if self.last else x
-        return self.head(self.pool(x).mean(dim=(2, 3)))
+        y: Tensor = self.head(self.pool(x).mean(dim=(2, 3)))
+        return y
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -336,7 +338,8 @@ class Odd(nn.Module):
             self.across(x[:, None].repeat(1, 2, 1)),
         )
         x, _ = self.pair(x)
-        return self.head(self.dropped(x))
+        y: Tensor = self.head(self.dropped(x))
+        return y
 
 
 class Split(nn.Module):
@@ -375,11 +378,13 @@ class InPlace(nn.Module):
         self.conv, self.act, self.drop = nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True), nn.Dropout()
         self.zero = nn.Conv2d(4, 4, 1)
         nn.init.zeros_(self.zero.weight)
+        assert self.zero.bias is not None
         nn.init.zeros_(self.zero.bias)
         self.block = Residue(self.zero)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.block(self.drop(self.act(self.conv(x)))).mean(dim=(2, 3))
+        y: Tensor = self.block(self.drop(self.act(self.conv(x))))
+        return y.mean(dim=(2, 3))
 
 
 class Residue(nn.Module):
@@ -388,7 +393,8 @@ class Residue(nn.Module):
         self.branch = branch
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.branch(x)
+        y: Tensor = x + self.branch(x)
+        return y
 
 
 def test_a_layer_repeats_another_by_what_it_does_and_not_by_the_numbers_of_the_moment() -> None:
@@ -404,7 +410,8 @@ class Reversed(nn.Module):
         self.second, self.first = nn.Linear(4, 3), nn.Linear(4, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.first(x)).clone()
+        y: Tensor = self.second(self.first(x))
+        return y.clone()
 
 
 def test_layers_come_in_the_order_in_which_they_run() -> None:
@@ -418,7 +425,7 @@ def test_a_model_that_returns_several_tensors_is_refused() -> None:
 
 
 class Pair(Mlp):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         return self.first(x), x
 
 
@@ -491,11 +498,14 @@ class Changing(Mlp):
         x = x.flatten(1)
         for _ in range(self.times):
             self.first(x)
-        return self.last(x)
+        y: Tensor = self.last(x)
+        return y
 
 
 @pytest.mark.parametrize(("times", "reason"), [(0, "does not run"), (2, "runs more than once")])
-def test_a_later_measurement_names_a_layer_that_no_longer_runs_once(times, reason: str) -> None:
+def test_a_later_measurement_names_a_layer_that_no_longer_runs_once(
+    times: int, reason: str
+) -> None:
     model, ours = Changing(12, 12), recorder([Layer("first", "first")], 2)
     ours.measure(model, 0)
     model.times = times

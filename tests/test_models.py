@@ -1,5 +1,7 @@
 """Models adapted to small images, and their watched layers."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -10,7 +12,8 @@ from repdyn.models import build, family, patch_size
 from repdyn.settings.schema import ModelConfig
 
 
-def built(arch: str, size: int = 32, channels: int = 3, **how: object) -> nn.Module:
+def built(arch: str, size: int = 32, channels: int = 3, **how: Any) -> Any:
+    """Return a model; torch's types do not know the parts of those of timm."""
     torch.manual_seed(0)
     return build(ModelConfig(arch=arch, **how), image_size=size, channels=channels, classes=10)
 
@@ -107,7 +110,9 @@ def test_an_unknown_model_is_answered_with_the_nearest() -> None:
         ("vit_tiny_patch16_224", 32, {"arch_arg": ("patch_size=5", "num_heads=7")}),
     ],
 )
-def test_what_timm_cannot_build_is_one_line_that_names_the_model(arch, size, how) -> None:
+def test_what_timm_cannot_build_is_one_line_that_names_the_model(
+    arch: str, size: int, how: dict[str, Any]
+) -> None:
     with pytest.raises(UserError, match=arch) as caught:
         built(arch, size, **how)
     assert "\n" not in str(caught.value)

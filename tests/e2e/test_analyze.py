@@ -15,6 +15,8 @@ def test_the_same_settings_give_the_same_matrices(store: Path) -> None:
     first, again = api.load_run("small"), api.load_run("last")
     assert again.summary.run_id != first.summary.run_id
     assert again.summary.tags["mlflow.parentRunId"] == first.summary.run_id
+    assert again.dynamics is not None
+    assert first.dynamics is not None
     np.testing.assert_allclose(
         again.dynamics.similarity["cka"], first.dynamics.similarity["cka"], atol=1e-5
     )
@@ -30,6 +32,8 @@ def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) ->
     first, again = api.load_run("small"), api.load_run("last")
     assert again.summary.params["cka"] == "biased"
     assert again.summary.params["planes"] == "6"
+    assert again.dynamics is not None
+    assert first.dynamics is not None
     assert again.dynamics.epochs.tolist() == first.dynamics.epochs.tolist()
     assert not np.allclose(
         again.dynamics.similarity["cka"], first.dynamics.similarity["cka"], atol=1e-3
@@ -37,7 +41,9 @@ def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) ->
 
 
 @pytest.mark.slow
-def test_in_place_replaces_the_measures_of_the_run(trained, tmp_path: Path) -> None:
+def test_in_place_replaces_the_measures_of_the_run(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
     (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
     repdyn("train", "--config", "run.yaml", "--epochs", "2", "--checkpoints", "3", cwd=tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
@@ -45,6 +51,8 @@ def test_in_place_replaces_the_measures_of_the_run(trained, tmp_path: Path) -> N
     repdyn("analyze", "last", "--in-place", "--layers", "logits", cwd=tmp_path)
     after = api.load_run(tracking_uri=uri)
     assert after.summary.run_id == before.summary.run_id
+    assert after.dynamics is not None
+    assert before.dynamics is not None
     assert after.dynamics.layers == ("logits",)
     assert after.summary.params["layers"] == "logits"
     assert after.summary.status == "FINISHED"

@@ -56,6 +56,7 @@ def test_twenty_runs_and_three_trainings_start_at_once_on_a_fresh_store(tmp_path
         for i in range(3)
     ]
     for process in light:
+        assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
     for process in (*light, *heavy):

@@ -8,7 +8,9 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +61,7 @@ def write(uri: str, name: str, run: str | None, first: int, told: Connection) ->
         step += 1
 
 
-def killed(
-    write: Callable[[Connection], multiprocessing.Process], words: int, seconds: float
-) -> int:
+def killed(write: Callable[[Connection], BaseProcess], words: int, seconds: float) -> int:
     """Kill a process some time after it has told so often; returns the last step it told of."""
     hears, tells = multiprocessing.Pipe(duplex=False)
     process = write(tells)
@@ -117,6 +117,10 @@ def test_a_store_whose_writer_is_killed_at_any_moment(
 ) -> None:
     context = multiprocessing.get_context("forkserver")  # MLflow is loaded once, not for each
     context.set_forkserver_preload(["repdyn.storage.writer"])
+
+    def writing(arguments: tuple[str, str, str | None, int], told: Connection) -> BaseProcess:
+        return context.Process(target=write, args=(*arguments, told))
+
     database = tmp_path / "mlflow.db"
     uri = str(sqlite_store.tracking_uri)
     rng = random.Random(17)
@@ -125,11 +129,8 @@ def test_a_store_whose_writer_is_killed_at_any_moment(
         if rng.random() < 0.5:
             run, steps = None, 0
         first, name = max(steps - REPEATED, 0), f"run {kill}"
-        arguments = (uri, name, run, first)
         flushed = killed(
-            lambda told, arguments=arguments: context.Process(
-                target=write, args=(*arguments, told)
-            ),
+            partial(writing, (uri, name, run, first)),
             rng.choice((1, 2, 3, 3, 3)),  # while it opens its run, and while it writes
             rng.uniform(0, LONGEST),
         )

@@ -16,6 +16,7 @@ def test_a_loss_that_is_not_finite(chosen: str, tmp_path: Path) -> None:
     done = repdyn("train", "--config", "run.yaml", *settings, cwd=tmp_path, ok=False)
     assert "Traceback" not in done.stderr
     record = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    assert record.dynamics is not None
     if chosen == "stop":
         assert done.returncode == 2
         assert "epoch 1, step 2: the loss is not finite" in done.stderr

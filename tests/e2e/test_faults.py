@@ -9,7 +9,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def write(
     *,
     kill_after: float | None,
     patience: float = 1.0,
-    choose=None,
+    choose: Callable[[str, str], str | None] | None = None,
 ) -> tuple[str, int | None]:
     """Write a run in a process; returns its id and the process's exit code."""
     ours, theirs = CONTEXT.Pipe()
@@ -101,6 +101,7 @@ def left(folder: Path, server: Server, run_id: str) -> dict[str, object]:
     """Return all that is there of a run; what is there twice, twice."""
     client = MlflowClient(server.address)
     run: Run = client.get_run(run_id)
+    assert run.inputs is not None
     root = folder / "mlartifacts" / run.info.experiment_id / run_id / "artifacts"
     tags = {k: v for k, v in run.data.tags.items() if k.startswith("repdyn.")}
     return {

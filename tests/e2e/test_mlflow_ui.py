@@ -53,7 +53,8 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 def fetched(address: str) -> bytes:
     with urllib.request.urlopen(address, timeout=20) as answer:
-        return answer.read()
+        content: bytes = answer.read()
+        return content
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from repdyn.errors import UserError
+from repdyn.records import RunSummary
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks.heartbeat import PID_TAG
 from repdyn.storage.reader import find_sweep, sweep_runs
@@ -33,7 +34,7 @@ layers: stem|logits
 """
 
 
-def trained(store: StoreConfig) -> list:
+def trained(store: StoreConfig) -> list[RunSummary]:
     try:
         return sweep_runs(store, find_sweep(store, "two"))
     except UserError:
@@ -65,7 +66,8 @@ def test_a_run_whose_worker_is_killed_is_trained_by_another(tmp_path: Path) -> N
         text=True,
     )
     try:
-        until, begun = time.monotonic() + 300, []
+        until = time.monotonic() + 300
+        begun: list[RunSummary] = []
         while time.monotonic() < until and not begun:
             time.sleep(0.5)
             begun = [

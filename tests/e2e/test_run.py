@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from PIL import Image
 from safetensors.numpy import load as load_tensors
 
@@ -19,25 +21,27 @@ LAYERS = ["stem", "layer2.1", "layer4.1", "logits"]
 
 
 @pytest.fixture
-def client(store: Path):
-    from mlflow import MlflowClient
-
+def client(store: Path) -> MlflowClient:
     return MlflowClient()
 
 
 @pytest.fixture
-def run(client):
+def run(client: MlflowClient) -> Run:
     experiment = client.get_experiment_by_name("repdyn")
+    assert experiment is not None
     (found,) = client.search_runs([experiment.experiment_id], "attributes.run_name = 'small'")
     return found
 
 
-def artifacts_of(client, run, folder: str = "") -> set[str]:
+def artifacts_of(client: MlflowClient, run: Run, folder: str = "") -> set[str]:
     return {entry.path for entry in client.list_artifacts(run.info.run_id, folder)}
 
 
-def array(client, run, path: str) -> np.ndarray:
-    return np.load(client.download_artifacts(run.info.run_id, path), allow_pickle=False)
+def array(client: MlflowClient, run: Run, path: str) -> np.ndarray:
+    content: np.ndarray = np.load(
+        client.download_artifacts(run.info.run_id, path), allow_pickle=False
+    )
+    return content
 
 
 def test_training_says_what_it_does_and_where_the_run_is(trained: tuple[Path, str]) -> None:
@@ -50,7 +54,7 @@ def test_training_says_what_it_does_and_where_the_run_is(trained: tuple[Path, st
     assert "mlflow ui" in said
 
 
-def test_the_run_is_finished_with_its_params_and_tags(run) -> None:
+def test_the_run_is_finished_with_its_params_and_tags(run: Run) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.params["arch"] == "resnet18"
     assert run.data.params["label_noise"] == "0.15"
@@ -60,19 +64,20 @@ def test_the_run_is_finished_with_its_params_and_tags(run) -> None:
     assert run.data.tags["repdyn.last_checkpoint"] == "12"
 
 
-def test_the_data_sets_are_logged(run) -> None:
+def test_the_data_sets_are_logged(run: Run) -> None:
+    assert run.inputs is not None
     contexts = {tag.value for i in run.inputs.dataset_inputs for tag in i.tags}
     assert contexts == {"train", "test"}
 
 
-def test_every_epoch_has_its_metrics(client, run) -> None:
+def test_every_epoch_has_its_metrics(client: MlflowClient, run: Run) -> None:
     keys = ["train/loss", "train/acc", "train/acc_clean", "train/acc_noisy", "test/acc", "lr"]
     for key in [*keys, "test/loss"]:
         history = client.get_metric_history(run.info.run_id, key)
         assert sorted(m.step for m in history) == list(range(13)), key
 
 
-def test_every_checkpoint_has_its_metrics_by_layer(client, run) -> None:
+def test_every_checkpoint_has_its_metrics_by_layer(client: MlflowClient, run: Run) -> None:
     for layer in LAYERS:
         for key in ("probe_acc", "fragmentation"):
             history = client.get_metric_history(run.info.run_id, f"{key}/{layer}")
@@ -82,7 +87,7 @@ def test_every_checkpoint_has_its_metrics_by_layer(client, run) -> None:
             assert sorted(m.step for m in history) == EPOCHS[1:]
 
 
-def test_the_arrays_are_there_with_their_shapes(client, run) -> None:
+def test_the_arrays_are_there_with_their_shapes(client: MlflowClient, run: Run) -> None:
     assert array(client, run, "dynamics/epochs.npy").tolist() == EPOCHS
     path = client.download_artifacts(run.info.run_id, "dynamics/layers.json")
     assert json.loads(Path(path).read_text()) == LAYERS
@@ -97,7 +102,9 @@ def test_the_arrays_are_there_with_their_shapes(client, run) -> None:
     assert maps["fine"].shape == (5, 3, 9, 9)
 
 
-def test_the_matrices_follow_from_the_stored_rows_and_label_maps(client, run) -> None:
+def test_the_matrices_follow_from_the_stored_rows_and_label_maps(
+    client: MlflowClient, run: Run
+) -> None:
     """What is stored fits together, computed here without repdyn."""
     rows = np.stack(
         [array(client, run, f"grams/epoch_{e:05d}.npy").astype(np.float64) for e in EPOCHS]
@@ -120,14 +127,14 @@ def test_the_matrices_follow_from_the_stored_rows_and_label_maps(client, run) ->
     )
 
 
-def test_checkpoints_are_the_weights(client, run) -> None:
+def test_checkpoints_are_the_weights(client: MlflowClient, run: Run) -> None:
     assert len(artifacts_of(client, run, "checkpoints")) == len(EPOCHS)
     path = client.download_artifacts(run.info.run_id, "checkpoints/epoch_00012.safetensors")
     weights = load_tensors(Path(path).read_bytes())
     assert weights["fc.weight"].shape == (10, 32)
 
 
-def test_figures_are_pictures(client, run) -> None:
+def test_figures_are_pictures(client: MlflowClient, run: Run) -> None:
     figures = artifacts_of(client, run, "figures")
     names = {Path(path).stem for path in figures}
     assert {"cka", "regions", "overview_cka", "curves", "decision_regions"} <= names
@@ -148,6 +155,7 @@ def test_show_prints_the_run(store: Path) -> None:
 def test_show_json_is_the_arrays(store: Path) -> None:
     read = json.loads(repdyn("show", "small", "--json", cwd=store).stdout)
     record = api.load_run("small")
+    assert record.dynamics is not None
     assert read["epochs"] == EPOCHS
     np.testing.assert_allclose(np.array(read["cka"]), record.dynamics.similarity["cka"], atol=1e-5)
 
@@ -163,9 +171,10 @@ def test_an_unknown_run_is_one_line(store: Path) -> None:
     assert "zzz" in done.stderr
 
 
-def test_the_api_reads_it_by_name_id_and_prefix(store: Path, run) -> None:
+def test_the_api_reads_it_by_name_id_and_prefix(store: Path, run: Run) -> None:
     records = [api.load_run(text) for text in ("small", run.info.run_id, run.info.run_id[:8])]
     assert {record.summary.run_id for record in records} == {run.info.run_id}
+    assert records[0].dynamics is not None
     assert records[0].dynamics.layers == tuple(LAYERS)
     assert records[0].curves["train/acc"].epochs.tolist() == list(range(13))
 
@@ -190,6 +199,8 @@ def test_the_same_seed_gives_the_same_numbers(store: Path, tmp_path: Path) -> No
     repdyn("train", "--config", "run.yaml", cwd=tmp_path)
     again = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     first = api.load_run("small")
+    assert first.dynamics is not None
+    assert again.dynamics is not None
     np.testing.assert_array_equal(
         first.dynamics.similarity["cka"], again.dynamics.similarity["cka"]
     )
@@ -216,4 +227,6 @@ def test_weights_that_nobody_keeps_go(keep: str, kept: set[int], tmp_path: Path)
     assert kept <= saved
     assert len(saved) == 2 or keep == "phases"
     repdyn("analyze", "last", cwd=tmp_path)
-    assert api.load_run(tracking_uri=store.tracking_uri).dynamics.epochs.tolist() == sorted(saved)
+    dynamics = api.load_run(tracking_uri=store.tracking_uri).dynamics
+    assert dynamics is not None
+    assert dynamics.epochs.tolist() == sorted(saved)

@@ -44,6 +44,8 @@ layers: stem|logits
 """
 EPOCHS = [0, 1, 2, 3, 5, 8]
 
+Command = Callable[..., tuple[int, str]]
+
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
@@ -66,7 +68,7 @@ def folder(swept: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def command(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str]]:
+) -> Command:
     """Run a command in this process, to import torch once; returns exit code and what it said."""
     monkeypatch.setenv("COLUMNS", "120")
 
@@ -107,7 +109,9 @@ def test_the_sweep_ends_with_the_comparison(swept: tuple[Path, str]) -> None:
 
 def test_children_hang_under_one_parent(folder: Path, runs: dict[str, str]) -> None:
     client = MlflowClient()
-    found = client.search_runs([client.get_experiment_by_name("repdyn").experiment_id])
+    experiment = client.get_experiment_by_name("repdyn")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in found if "repdyn.sweep" in run.data.tags]
     assert parent.info.run_name == "mine"
     assert parent.data.params["opt"] == "sgd,adam"
@@ -117,7 +121,7 @@ def test_children_hang_under_one_parent(folder: Path, runs: dict[str, str]) -> N
     assert {"report.html", "comparison.json", "figures"} <= paths
 
 
-def test_the_parent_is_no_run(command, runs: dict[str, str]) -> None:
+def test_the_parent_is_no_run(command: Command, runs: dict[str, str]) -> None:
     assert "mine" not in command("runs")[1]
     code, said = command("show", "mine")
     assert code == 2
@@ -125,7 +129,7 @@ def test_the_parent_is_no_run(command, runs: dict[str, str]) -> None:
     assert find_run(StoreConfig(), "last").run_id in runs.values()
 
 
-def test_finished_runs_are_not_trained_again(command) -> None:
+def test_finished_runs_are_not_trained_again(command: Command) -> None:
     again = ("sweep", "--config", "grid.yaml", "--name", "mine", "--dry-run")
     assert "2 to train, 2 finished before" in command(*again)[1]
     code, said = command("sweep", "--config", "grid.yaml", "--name", "mine", "--lr", "0.1")
@@ -134,7 +138,7 @@ def test_finished_runs_are_not_trained_again(command) -> None:
 
 
 def test_a_sweep_that_is_stopped_says_how_it_goes_on(
-    command, monkeypatch: pytest.MonkeyPatch
+    command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = []
 
@@ -151,11 +155,11 @@ def test_a_sweep_that_is_stopped_says_how_it_goes_on(
 
 def test_cka_between_runs_is_that_of_their_networks(folder: Path, runs: dict[str, str]) -> None:
     """Oracle: both networks' logits on the probe images, HSIC₁ by loops in float64."""
-    records = [load_run(StoreConfig(), runs[opt]) for opt in ("sgd", "adam")]
-    cross = cross_cka(*records, StoreConfig())
+    sgd, adam = (load_run(StoreConfig(), runs[opt]) for opt in ("sgd", "adam"))
+    cross = cross_cka(sgd, adam, StoreConfig())
     assert cross.epochs.tolist() == EPOCHS
     logits = []
-    for record in records:
+    for record in (sgd, adam):
         experiment = prepare(from_params(record.summary.params))
         model = experiment.new_model().eval()
         path = f"{record.summary.run_id}/artifacts/checkpoints/epoch_00008.safetensors"
@@ -165,11 +169,12 @@ def test_cka_between_runs_is_that_of_their_networks(folder: Path, runs: dict[str
         with torch.no_grad():
             images = experiment.data.inputs(experiment.images.test_images[chosen])
             logits.append(model(images).double().numpy())
-    expected = cka_unbiased(*logits, [20, 20])
+    x, y = logits
+    expected = cka_unbiased(x, y, [20, 20])
     assert cross.values[-1, -1, -1] == pytest.approx(expected, abs=2e-3)
 
 
-def test_json_holds_the_scores_of_the_runs(command, runs: dict[str, str]) -> None:
+def test_json_holds_the_scores_of_the_runs(command: Command, runs: dict[str, str]) -> None:
     found = json.loads(command("compare", "--sweep", "mine", "--json")[1])["runs"]
     assert {run["summary"]["run_id"] for run in found} == set(runs.values())
     for run in found:
@@ -178,20 +183,22 @@ def test_json_holds_the_scores_of_the_runs(command, runs: dict[str, str]) -> Non
         assert run["phases"]["fit"] == logged.phases.fit
 
 
-def test_csv_has_a_row_a_run(command) -> None:
+def test_csv_has_a_row_a_run(command: Command) -> None:
     rows = list(csv.DictReader(io.StringIO(command("compare", "--sweep", "mine", "--csv")[1])))
     assert sorted(row["opt"] for row in rows) == ["adam", "sgd"]
     assert {row["lr"] for row in rows} == {"0.005"}
 
 
-def test_two_runs_are_compared_and_an_epoch_is_chosen(command, runs: dict[str, str]) -> None:
+def test_two_runs_are_compared_and_an_epoch_is_chosen(
+    command: Command, runs: dict[str, str]
+) -> None:
     assert "at epoch 3:" in command("compare", *runs.values(), "--epoch", "3")[1]
     code, said = command("compare", *runs.values(), "--epoch", "4")
     assert code == 2
     assert "0, 1, 2, 3, 5, 8" in said
 
 
-def test_the_report_needs_nothing_else(command, folder: Path) -> None:
+def test_the_report_needs_nothing_else(command: Command, folder: Path) -> None:
     assert command("report", "mine", "--out", "page.html")[0] == 0
     page = (folder / "page.html").read_text()
     sources = re.findall(r"""(?:src|href)=["']?([^"'> ]{0,30})""", page)
@@ -211,7 +218,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES)
-def test_mistakes_are_told(command, arguments: tuple[str, ...], said: str) -> None:
+def test_mistakes_are_told(command: Command, arguments: tuple[str, ...], said: str) -> None:
     code, told = command(*arguments)
     assert code == 2
     assert said in told
@@ -219,13 +226,15 @@ def test_mistakes_are_told(command, arguments: tuple[str, ...], said: str) -> No
 
 
 def test_a_sweeps_run_is_the_run_that_train_trains(
-    folder: Path, runs: dict[str, str], command
+    folder: Path, runs: dict[str, str], command: Command
 ) -> None:
     settings = GRID.replace("[sgd, adam]", "sgd").replace("[100, 5000]", "100")
     (folder / "alone.yaml").write_text(settings)
     assert command("train", "--config", "alone.yaml", "--experiment", "alone")[0] == 0
     alone = load_run(StoreConfig(experiment="alone"), "last")
     beside = load_run(StoreConfig(), runs["sgd"])
+    assert alone.dynamics is not None
+    assert beside.dynamics is not None
     assert np.array_equal(alone.dynamics.similarity["cka"], beside.dynamics.similarity["cka"])
     for name, curve in alone.curves.items():
         assert np.array_equal(curve.values, beside.curves[name].values)

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cka as pytorch_cka
 import numpy as np
@@ -20,15 +21,15 @@ from tests.support import oracles
 from tests.support.networks import FIRST, IDENTITY, LOGITS, Mlp, Residual, Scaled
 
 
-def rows(model: nn.Module, layers: list[Layer], images: Tensor, **how: object) -> list[np.ndarray]:
+def rows(model: nn.Module, layers: list[Layer], images: Tensor, **how: Any) -> list[np.ndarray]:
     return [vector.numpy() for vector in gram_vectors(model, layers, images, **how)]
 
 
-def rows_of(features: Tensor, **how: object) -> list[np.ndarray]:
+def rows_of(features: Tensor, **how: Any) -> list[np.ndarray]:
     return rows(Scaled(), [IDENTITY], features, **how)
 
 
-def cka(x: Tensor, y: Tensor, **how: object) -> float:
+def cka(x: Tensor, y: Tensor, **how: Any) -> float:
     return float(cka_matrix(rows_of(x, **how), rows_of(y, **how))[0, 0])
 
 

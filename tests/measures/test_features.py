@@ -47,9 +47,9 @@ def test_precise_bn_gives_the_statistics_of_the_inputs_and_leaves_the_model_alon
     model = nn.Sequential(nn.BatchNorm1d(3))
     x = torch.randn(500, 3) * 4 + 7
     twin = with_precise_bn(model, x, batch=500)
-    assert torch.allclose(twin[0].running_mean, x.mean(dim=0), atol=1e-4)
-    assert torch.allclose(twin[0].running_var, x.var(dim=0), rtol=1e-4)
-    assert torch.equal(model[0].running_mean, torch.zeros(3))
+    assert torch.allclose(twin.get_buffer("0.running_mean"), x.mean(dim=0), atol=1e-4)
+    assert torch.allclose(twin.get_buffer("0.running_var"), x.var(dim=0), rtol=1e-4)
+    assert torch.equal(model.get_buffer("0.running_mean"), torch.zeros(3))
 
 
 def test_precise_bn_of_batches_is_the_mean_of_the_batches_statistics() -> None:
@@ -57,7 +57,7 @@ def test_precise_bn_of_batches_is_the_mean_of_the_batches_statistics() -> None:
     x = torch.randn(501, 3)
     twin = with_precise_bn(nn.Sequential(nn.BatchNorm1d(3)), x, batch=250)
     expected = torch.stack([part.var(dim=0) for part in x[:500].split(250)]).mean(dim=0)
-    assert torch.allclose(twin[0].running_var, expected, rtol=1e-5)
+    assert torch.allclose(twin.get_buffer("0.running_var"), expected, rtol=1e-5)
 
 
 def test_a_model_without_batch_norm_is_not_copied() -> None:

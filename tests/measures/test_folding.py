@@ -11,6 +11,7 @@ from repdyn.measures import recorder as recording
 from repdyn.measures.features import all_features, flat
 from repdyn.measures.folding import foldable, folded
 from repdyn.measures.recorder import ProbeData, Recorder
+from repdyn.records import Dynamics
 from tests.support.networks import Residual
 
 
@@ -23,18 +24,21 @@ class Pair(nn.Module):
         self.bn = nn.BatchNorm2d(4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.conv(x))
+        y: Tensor = self.bn(self.conv(x))
+        return y
 
 
 class ReadTwice(Pair):
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv(x)
-        return self.bn(y) + y
+        y: Tensor = self.conv(x)
+        z: Tensor = self.bn(y) + y
+        return z
 
 
 class CalledTwice(Pair):
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.conv(x)) + self.bn(self.conv(-x))
+        y: Tensor = self.bn(self.conv(x)) + self.bn(self.conv(-x))
+        return y
 
 
 class Branching(Pair):
@@ -44,7 +48,8 @@ class Branching(Pair):
 
 class FromTheInput(Pair):
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(self.bn(x.expand(-1, 4, -1, -1))[:, :1])
+        y: Tensor = self.conv(self.bn(x.expand(-1, 4, -1, -1))[:, :1])
+        return y
 
 
 def with_statistics(model: nn.Module) -> nn.Module:
@@ -52,6 +57,8 @@ def with_statistics(model: nn.Module) -> nn.Module:
     g = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             shape = module.running_mean.shape
             module.running_mean.copy_(torch.randn(shape, generator=g))
             module.running_var.copy_(torch.rand(shape, generator=g) + 0.1)
@@ -130,7 +137,7 @@ def test_measures_are_those_without_folding(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_allclose(quick.probe_acc, exact.probe_acc, atol=0.05)
 
 
-def measured() -> recording.Dynamics:
+def measured() -> Dynamics:
     rng = np.random.default_rng(0)
     g = torch.Generator().manual_seed(2)
     images = torch.randn(60, 1, 6, 6, generator=g)
@@ -153,5 +160,5 @@ def measured() -> recording.Dynamics:
         recorder.measure(model, epoch)
         with torch.no_grad():
             for weight in model.parameters():
-                weight += 0.1 * torch.randn(weight.shape, generator=g)
+                weight.add_(0.1 * torch.randn(weight.shape, generator=g))
     return recorder.dynamics

@@ -1,6 +1,8 @@
 """Precise BatchNorm: what is recomputed, how, and that nothing else moves."""
 
 import copy
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 import timm
@@ -9,18 +11,22 @@ import torchvision
 from timm.layers import BatchNormAct2d, freeze_batch_norm_2d
 from torch import Tensor, nn
 
-from repdyn.measures.features import evaluating, with_precise_bn
+from repdyn.eval_mode import evaluating
+from repdyn.measures.features import with_precise_bn
+
+Net = TypeVar("Net", bound=nn.Module)
 
 IMAGES = torch.randn(12, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
-def trained(model: nn.Module) -> nn.Module:
+def trained(model: Net) -> Net:
     """Give the BatchNorms statistics and weights that are not those of a fresh model."""
     g = torch.Generator().manual_seed(1)
     for module in model.modules():
         if isinstance(getattr(module, "running_mean", None), Tensor):
-            module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=g))
-            module.running_var.copy_(torch.rand(module.running_var.shape, generator=g) + 0.5)
+            mean, var = module.get_buffer("running_mean"), module.get_buffer("running_var")
+            mean.copy_(torch.randn(mean.shape, generator=g))
+            var.copy_(torch.rand(var.shape, generator=g) + 0.5)
     return model
 
 
@@ -29,14 +35,15 @@ def statistics(model: nn.Module) -> dict[str, Tensor]:
     return {name: state[name] for name in state if "running_" in name}
 
 
-def small(arch: str, **how: float) -> nn.Module:
+def small(arch: str, **how: Any) -> nn.Module:
     torch.manual_seed(0)
     return trained(timm.create_model(arch, num_classes=5, **how))
 
 
 def stochastic_depth() -> nn.Module:
     torch.manual_seed(0)
-    return trained(torchvision.models.efficientnet_b0(num_classes=5, stochastic_depth_prob=0.8))
+    net: nn.Module = torchvision.models.efficientnet_b0(num_classes=5, stochastic_depth_prob=0.8)
+    return trained(net)
 
 
 class Droops(nn.Module):
@@ -49,10 +56,11 @@ class Droops(nn.Module):
         self.second = nn.BatchNorm2d(3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.instance(self.first(x))).mean(dim=(2, 3))
+        y: Tensor = self.second(self.instance(self.first(x)))
+        return y.mean(dim=(2, 3))
 
 
-STOCHASTIC = {
+STOCHASTIC: dict[str, Callable[[], nn.Module]] = {
     "dropout and drop-path": lambda: small("regnetx_002", drop_rate=0.3, drop_path_rate=0.5),
     "drop-path": lambda: small("test_resnet", drop_path_rate=0.5),
     "drop-block": lambda: small("test_resnet", drop_block_rate=0.3),
@@ -141,24 +149,28 @@ def two_norms() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("freeze", [eval_mode, no_gradients, not_tracking])
-def test_a_frozen_norm_keeps_and_uses_its_statistics(freeze) -> None:
+def test_a_frozen_norm_keeps_and_uses_its_statistics(
+    freeze: Callable[[nn.Module], None],
+) -> None:
     model = two_norms()
     freeze(model[1])
     found = with_precise_bn(model, IMAGES, batch=12)
-    assert torch.equal(found[1].running_mean, model[1].running_mean)
-    assert torch.equal(found[1].running_var, model[1].running_var)
+    for name in ("1.running_mean", "1.running_var"):
+        assert torch.equal(found.get_buffer(name), model.get_buffer(name))
     with torch.no_grad(), evaluating(model):
         x = model[2](model[1](model[0](IMAGES)))
-    torch.testing.assert_close(found[3].running_mean, x.mean(dim=(0, 2, 3)))
-    torch.testing.assert_close(found[3].running_var, x.movedim(1, 0).flatten(1).var(dim=1))
+    torch.testing.assert_close(found.get_buffer("3.running_mean"), x.mean(dim=(0, 2, 3)))
+    var = x.movedim(1, 0).flatten(1).var(dim=1)
+    torch.testing.assert_close(found.get_buffer("3.running_var"), var)
 
 
 def test_a_norm_without_running_statistics_stays_as_it_is() -> None:
     model = two_norms()
     model[1] = nn.BatchNorm2d(4, track_running_stats=False)
     found = with_precise_bn(model, IMAGES)
-    assert found[1].running_mean is None
-    assert not torch.equal(found[3].running_mean, model[3].running_mean)
+    assert found.get_submodule("1").running_mean is None
+    name = "3.running_mean"
+    assert not torch.equal(found.get_buffer(name), model.get_buffer(name))
 
 
 @pytest.mark.parametrize("arch", ["torchvision", "timm", "timm, with activation"])
@@ -169,7 +181,8 @@ def test_modules_that_are_frozen_norms_are_left_alone(arch: str) -> None:
         )
     else:
         name = "test_resnet" if arch == "timm" else "regnetx_002"
-        model = freeze_batch_norm_2d(timm.create_model(name, num_classes=5))
+        model = timm.create_model(name, num_classes=5)
+        model = freeze_batch_norm_2d(model)  # type: ignore[no-untyped-call]  # timm's
     model = trained(model)
     assert statistics(model)
     assert with_precise_bn(model, IMAGES) is model
@@ -184,7 +197,9 @@ def test_all_frozen_leaves_nothing_to_recompute() -> None:
 
 @pytest.mark.parametrize("prepare", [nn.Module.train, nn.Module.eval])
 @pytest.mark.parametrize("gradients", [True, False])
-def test_the_mode_in_which_a_model_is_handed_over_says_nothing(prepare, gradients: bool) -> None:
+def test_the_mode_in_which_a_model_is_handed_over_says_nothing(
+    prepare: Callable[[nn.Module], nn.Module], gradients: bool
+) -> None:
     """Nor does it when no parameter at all requires gradients, as in a moving average of weights."""
     expected = statistics(with_precise_bn(two_norms(), IMAGES, batch=6))
     model = prepare(two_norms().requires_grad_(gradients))
@@ -193,13 +208,17 @@ def test_the_mode_in_which_a_model_is_handed_over_says_nothing(prepare, gradient
 
 
 @pytest.mark.parametrize("momentum", [0.1, None])
-def test_momentum_is_that_of_the_model_and_the_copy_is_in_eval_mode(momentum) -> None:
+def test_momentum_is_that_of_the_model_and_the_copy_is_in_eval_mode(
+    momentum: float | None,
+) -> None:
     model = two_norms()
-    model[1].momentum = momentum
+    norm = model[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.momentum = momentum
     found = with_precise_bn(model, IMAGES)
-    assert found[1].momentum == momentum
+    assert found.get_submodule("1").momentum == momentum
     assert not any(module.training for module in found.modules())
-    assert model[1].training
+    assert norm.training
 
 
 def test_synchronised_norms_are_recomputed() -> None:

@@ -10,13 +10,15 @@ from sklearn.preprocessing import StandardScaler
 from repdyn.measures import probes
 from repdyn.measures.probes import TOLERANCE, LinearProbe, fit_probe
 
+Data = tuple[NDArray[np.float64], NDArray[np.int64]]
 
-def digits(n: int = 300) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+
+def digits(n: int = 300) -> Data:
     data = load_digits()
     return data.data[:n], data.target[:n]
 
 
-def wide(n: int = 60, d: int = 200) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def wide(n: int = 60, d: int = 200) -> Data:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n, d))
     return x, (x[:, :3] @ rng.normal(size=(3, 4)) + rng.normal(size=(n, 4))).argmax(axis=1)
@@ -24,7 +26,7 @@ def wide(n: int = 60, d: int = 200) -> tuple[NDArray[np.float64], NDArray[np.int
 
 @pytest.mark.parametrize("data", [digits(), wide()], ids=["primal", "span of the images"])
 @pytest.mark.parametrize("l2", [1e-3, 1e-1])
-def test_logistic_probe_is_scikit_learns(data: tuple, l2: float) -> None:
+def test_logistic_probe_is_scikit_learns(data: Data, l2: float) -> None:
     x, y = data
     k = int(y.max()) + 1
     probe = fit_probe(x, y, k, l2=l2)
@@ -39,7 +41,7 @@ def test_logistic_probe_is_scikit_learns(data: tuple, l2: float) -> None:
 
 
 @pytest.mark.parametrize("data", [digits(), wide()], ids=["primal", "span of the images"])
-def test_the_gradient_of_the_objective_vanishes_at_the_solution(data: tuple) -> None:
+def test_the_gradient_of_the_objective_vanishes_at_the_solution(data: Data) -> None:
     x, y = data
     k, l2 = int(y.max()) + 1, 1e-3
     probe = fit_probe(x, y, k, l2=l2)
@@ -55,7 +57,7 @@ def test_the_gradient_of_the_objective_vanishes_at_the_solution(data: tuple) -> 
 
 
 @pytest.mark.parametrize("data", [digits(), wide()], ids=["primal", "span of the images"])
-def test_ridge_probe_is_scikit_learns(data: tuple) -> None:
+def test_ridge_probe_is_scikit_learns(data: Data) -> None:
     x, y = data
     k = int(y.max()) + 1
     probe = fit_probe(x, y, k, kind="ridge", l2=1e-2)
@@ -138,7 +140,7 @@ def gradient(x: np.ndarray, y: np.ndarray, probe: LinearProbe, l2: float) -> flo
     return float(max(np.abs(in_weight).max(), np.abs(in_bias).max()))
 
 
-def hard(kind: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def hard(kind: str) -> Data:
     rng = np.random.default_rng(0)
     x, y = digits(200)
     match kind:
@@ -216,9 +218,7 @@ def test_a_hard_problem_has_scikit_learns_solution(kind: str) -> None:
 
 @pytest.mark.parametrize("factor", [1e-8, 1e-3, 1e3, 1e8])
 @pytest.mark.parametrize("data", [digits(), wide()], ids=["primal", "span of the images"])
-def test_a_leap_of_the_scale_between_checkpoints_changes_nothing(
-    data: tuple, factor: float
-) -> None:
+def test_a_leap_of_the_scale_between_checkpoints_changes_nothing(data: Data, factor: float) -> None:
     x, y = data
     k = int(y.max()) + 1
     start = fit_probe(x, y, k)

@@ -1,6 +1,7 @@
 """The recorder on a network of its own, without training or MLflow."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from repdyn.layer import Layer
 from repdyn.measures import probes
 from repdyn.measures.cka import gram_vectors, stored
-from repdyn.measures.recorder import ProbeData, Recorder
+from repdyn.measures.recorder import Measurement, ProbeData, Recorder
 from repdyn.measures.regions import agreement
 from repdyn.measures.rows import cka_matrix
 from repdyn.settings.schema import MeasureConfig
@@ -37,7 +38,7 @@ def probe_data(noisy: bool = True) -> ProbeData:
     )
 
 
-def recorded(epochs: int = 3, **settings: object) -> tuple[Recorder, list]:
+def recorded(epochs: int = 3, **settings: Any) -> tuple[Recorder, list[Measurement]]:
     torch.manual_seed(0)
     recorder = Recorder([BN, LOGITS], probe_data(), MeasureConfig(grid=4, fine_grid=8, **settings))
     return recorder, [recorder.measure(Residual(), epoch) for epoch in range(epochs)]
@@ -96,8 +97,8 @@ def test_precise_bn_makes_lagging_statistics_harmless() -> None:
     model, data = Residual(), probe_data()
     lagging = Residual()
     lagging.load_state_dict(model.state_dict())
-    lagging.bn1.running_mean.add_(0.5)
-    lagging.bn1.running_var.mul_(5)
+    lagging.get_buffer("bn1.running_mean").add_(0.5)
+    lagging.get_buffer("bn1.running_var").mul_(5)
     rows = {}
     for bn in ("precise", "running"):
         recorder = Recorder([LOGITS], data, MeasureConfig(grid=2, fine_planes=0, bn=bn))
@@ -128,7 +129,7 @@ def test_without_noisy_examples_their_probe_accuracy_is_nan() -> None:
 @pytest.mark.parametrize(
     "settings", [{"probe": "ridge"}, {"probe_features": "flat"}, {"cka": "biased"}]
 )
-def test_every_setting_of_the_measures_changes_what_is_measured(settings: dict) -> None:
+def test_every_setting_of_the_measures_changes_what_is_measured(settings: dict[str, Any]) -> None:
     plain, other = recorded()[0].dynamics, recorded(**settings)[0].dynamics
     measure = "cka" if "cka" in settings else "regions"
     assert not np.array_equal(plain.similarity[measure], other.similarity[measure])
@@ -237,7 +238,8 @@ class Lookup(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         place = torch.arange(self.classes) - x.flatten(1)[:, :1]
-        return self.layer(-place.abs().clamp(max=2.0))
+        y: torch.Tensor = self.layer(-place.abs().clamp(max=2.0))
+        return y
 
 
 def many_classes(classes: int = 300, output: int = 300) -> tuple[Recorder, Lookup]:

@@ -63,14 +63,16 @@ class KeepsItsNorm(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.drop(self.norm(self.conv(x)).mean(dim=(2, 3))))
+        y: Tensor = self.head(self.drop(self.norm(self.conv(x)).mean(dim=(2, 3))))
+        return y
 
 
 class AlwaysDrops(KeepsItsNorm):
     """Draws random numbers in eval mode, too."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(F.dropout(self.norm(self.conv(x)).mean(dim=(2, 3)), 0.3))
+        y: Tensor = self.head(F.dropout(self.norm(self.conv(x)).mean(dim=(2, 3)), 0.3))
+        return y
 
 
 MODELS = {
@@ -88,7 +90,9 @@ MODELS = {
 }
 
 
-def trained(name: str, checkpoints: tuple[int, ...]) -> tuple[dict[str, Tensor], list[dict]]:
+def trained(
+    name: str, checkpoints: tuple[int, ...]
+) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     torch.manual_seed(0)
     model, data = MODELS[name](), training_data()
     recorder = new_recorder(data)

@@ -4,6 +4,7 @@ import copy
 import io
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,12 +44,14 @@ def data(n: int = 50, noisy: int = 10) -> TrainingData:
     )
 
 
-def model(seed: int = 0) -> nn.Module:
+def model(seed: int = 0) -> Residual:
     torch.manual_seed(seed)
     return Residual()
 
 
-def run(net: nn.Module, epochs: int = 3, set_: TrainingData | None = None, **how) -> list[Epoch]:
+def run(
+    net: nn.Module, epochs: int = 3, set_: TrainingData | None = None, **how: Any
+) -> list[Epoch]:
     augment = how.pop("augment", "none")
     config = OptimConfig(**({"lr": 0.05} | how))
     loop = Trainer(net, set_ or data(), config, epochs=epochs, batch_size=16, augment=augment)
@@ -201,7 +204,7 @@ def trainer(net: nn.Module, config: OptimConfig) -> Trainer:
 @pytest.mark.parametrize("settings", [{"opt": "sgd"}, {"opt": "adamw", "schedule": "cosine"}])
 @pytest.mark.parametrize("steps", [1, 4, 6, 13])
 def test_training_goes_on_from_any_step_as_if_never_stopped(
-    settings: dict[str, str], steps: int
+    settings: dict[str, Any], steps: int
 ) -> None:
     config = OptimConfig(lr=0.05, **settings)
     whole_net = model()
