@@ -79,11 +79,13 @@ def leaping(at: int, drifting: float = 0.1) -> Speed:
 
 def along_a_line(speed: Speed, epochs: np.ndarray) -> np.ndarray:
     x = path(speed, epochs)
-    return np.multiply.outer(x, x)
+    products: np.ndarray = np.multiply.outer(x, x)
+    return products
 
 
 def slowing(tau: np.ndarray) -> np.ndarray:
-    return np.exp(-tau)
+    speed: np.ndarray = np.exp(-tau)
+    return speed
 
 
 FEW = np.unique(np.rint(np.geomspace(1, 200, 12)).astype(np.int64))

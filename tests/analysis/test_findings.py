@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,8 +55,13 @@ def run(
 def grid(seeds: int, score: str, vit: float, sgd: float, jitter: float = 0.1) -> list[Observation]:
     """Return 2 × 2 × seeds runs whose score is raised by being a ViT and by SGD."""
     rng = np.random.default_rng(0)
+
+    def raised(family: str, optimizer: str) -> dict[str, Any]:
+        effects = vit * (family == "vit") + sgd * (optimizer == "sgd")
+        return {score: effects + jitter * rng.normal()}
+
     return [
-        run(f, o, s, **{score: vit * (f == "vit") + sgd * (o == "sgd") + jitter * rng.normal()})
+        run(f, o, s, **raised(f, o))
         for s in range(seeds)
         for f in ("vit", "resnet")
         for o in ("sgd", "adam")
@@ -107,7 +113,7 @@ def test_an_effect_is_scipys_interval_of_the_means_of_the_seeds_by_a_plain_loop(
     runs = [
         replace(
             run(f, "sgd", s, fit_break=rng.normal()),
-            settings=run(f, "sgd", s).settings | {"opt": opt},
+            settings={**run(f, "sgd", s).settings, "opt": opt},
         )
         for s in range(4)
         for opt in ("sgd", "nesterov", "sgdw")
@@ -150,7 +156,7 @@ def test_pairs_that_share_a_seed_are_one_value() -> None:
     assert (len(found.seeds), found.pairs) == (3, 6)
     assert found.verdict == "undecided"
     apart = [
-        replace(r, settings=r.settings | {"seed": f"{r.settings['seed']}{i % 4 // 2}"})
+        replace(r, settings={**r.settings, "seed": f"{r.settings['seed']}{i % 4 // 2}"})
         for i, r in enumerate(runs)
     ]
     assert effect_of(apart, "phases by architecture").verdict == "supported"

@@ -1,6 +1,7 @@
 """Ranks of scores in their nulls, of runs in which there is nothing and in which there is."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -75,8 +76,8 @@ def test_a_change_as_even_as_at_no_other_time_has_rank_0_and_as_uneven_rank_1() 
         inside = (tau >= math.log(15)) & (tau <= math.log(60))
         return np.where(inside, value, other)
 
-    even = [lambda t, v=v: even_between(t, 0.3, v) for v in (0.1, 0.3, 0.9)]
-    uneven = [lambda t, v=v: even_between(t, v, 0.3) for v in (0.1, 0.3, 0.9)]
+    even: list[Speed] = [partial(even_between, value=0.3, other=v) for v in (0.1, 0.3, 0.9)]
+    uneven: list[Speed] = [partial(even_between, value=v, other=0.3) for v in (0.1, 0.3, 0.9)]
     assert scores(even)[ScoreKey("change_spread_rank", "cka")] == 0
     assert scores(uneven)[ScoreKey("change_spread_rank", "cka")] == 1
 

@@ -9,7 +9,6 @@ from repdyn.analysis.change_points import change_points, joint_change_points
 from repdyn.analysis.phases import (
     LEAST_EPOCHS,
     REACH,
-    Boundary,
     find_phases,
     jitter,
     loss_spikes,
@@ -19,27 +18,23 @@ from repdyn.analysis.phases import (
 )
 from repdyn.analysis.phases import test_error_extremes as error_extremes
 from repdyn.records import Curve, Phases
+from tests.support.present import present
 from tests.support.synthetic_runs import EPOCHS, broken, constant, curve, dynamics
 
 
-def found(boundary: Boundary | None) -> Boundary:
-    assert boundary is not None
-    return boundary
-
-
-def ramp(start: float, end: float):
+def ramp(start: float, end: float) -> Curve:
     """Return a curve that is 0.02 before `start`, 1 after `end` and linear between."""
     return curve(lambda e: np.interp(e, [0, 2, start, end], [0.1, 0.02, 0.02, 1.0]))
 
 
 def test_perfect_fit_is_the_first_epoch_without_a_miss() -> None:
-    assert found(perfect_fit(ramp(10, 50))).epoch == 50
+    assert present(perfect_fit(ramp(10, 50))).epoch == 50
     assert perfect_fit(curve(lambda e: np.full_like(e, 0.99))) is None
 
 
 @given(start=st.integers(5, 100), length=st.integers(10, 200))
 def test_onset_is_a_tenth_of_the_way_up(start: int, length: int) -> None:
-    onset = found(memorisation_onset(ramp(start, start + length))).epoch
+    onset = present(memorisation_onset(ramp(start, start + length))).epoch
     assert start + 0.1 * length <= onset + 1e-9
     assert onset <= start + 0.1 * length + 1
 
@@ -57,7 +52,7 @@ def test_a_single_jump_is_no_onset() -> None:
     noisy = ramp(100, 200)
     values = noisy.values.copy()
     values[40] = 0.5
-    onset = found(memorisation_onset(Curve(noisy.epochs, values))).epoch
+    onset = present(memorisation_onset(Curve(noisy.epochs, values))).epoch
     assert onset >= 100
 
 
@@ -68,23 +63,23 @@ def test_labels_that_are_never_fit_have_no_onset() -> None:
 def test_a_double_descent_has_its_minimum_and_its_peak() -> None:
     error = curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 * np.exp(-(((e - 120) / 40) ** 2)))
     low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
-    assert abs(found(peak).epoch - 120) <= REACH * 120
+    assert abs(present(peak).epoch - 120) <= REACH * 120
     truth = error.values[:121].argmin()
-    assert abs(found(low).epoch - truth) <= 2
+    assert abs(present(low).epoch - truth) <= 2
 
 
 def test_an_error_that_rises_and_stays_has_no_peak() -> None:
     error = curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 / (1 + np.exp(-(e - 100) / 10)))
     low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
     assert peak is None
-    assert abs(found(low).epoch - error.values.argmin()) <= 2
+    assert abs(present(low).epoch - error.values.argmin()) <= 2
 
 
 def test_a_flat_test_error_has_its_minimum_where_it_gets_flat() -> None:
     rng = np.random.default_rng(0)
     acc = curve(lambda e: 0.9 - 0.5 * np.exp(-e / 2) + rng.normal(scale=0.005, size=len(e)))
     low, _ = error_extremes(acc)
-    assert 5 <= found(low).epoch <= 20
+    assert 5 <= present(low).epoch <= 20
 
 
 @pytest.mark.parametrize("tau", [1, 2, 5, 20])
@@ -95,8 +90,8 @@ def test_an_error_that_still_falls_has_its_minimum_at_the_end_or_none(last: int,
     if last + 1 < LEAST_EPOCHS:
         assert low is None
     else:
-        assert found(low).interval[1] == last
-        assert found(low).epoch >= min(last - 1, 3 * tau)
+        assert present(low).interval[1] == last
+        assert present(low).epoch >= min(last - 1, 3 * tau)
 
 
 def test_onset_is_not_looked_for_in_fewer_epochs_than_the_medians_span() -> None:
@@ -115,7 +110,7 @@ def test_a_rise_from_the_start_is_no_second_descent() -> None:
     error = curve(lambda e: np.interp(e, [0, 10, 60, 400], [0.8, 0.9, 0.3, 0.2]))
     low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
     assert peak is None
-    assert found(low).epoch >= 390
+    assert present(low).epoch >= 390
 
 
 @given(seed=st.integers(0, 200), scale=st.floats(0, 0.02))
@@ -143,18 +138,18 @@ def test_jitter_is_the_standard_deviation_about_a_trend() -> None:
 
 
 def test_boundaries_of_curves_without_jitter_are_certain() -> None:
-    assert found(perfect_fit(ramp(10, 50))).interval == (50, 50)
-    assert found(memorisation_onset(ramp(20, 60))).interval == (24, 24)
+    assert present(perfect_fit(ramp(10, 50))).interval == (50, 50)
+    assert present(memorisation_onset(ramp(20, 60))).interval == (24, 24)
     falling = curve(lambda e: e / 400)
-    assert found(error_extremes(falling)[0]).interval == (399, 400)  # medians at a curve's end
+    assert present(error_extremes(falling)[0]).interval == (399, 400)  # medians at a curve's end
 
 
 def test_the_interval_of_a_noisy_onset_holds_it() -> None:
-    truth = found(memorisation_onset(ramp(60, 160))).epoch
+    truth = present(memorisation_onset(ramp(60, 160))).epoch
     held = 0
     for seed in range(40):
         noise = np.random.default_rng(seed).normal(scale=0.02, size=401)
-        onset = found(memorisation_onset(Curve(np.arange(401), ramp(60, 160).values + noise)))
+        onset = present(memorisation_onset(Curve(np.arange(401), ramp(60, 160).values + noise)))
         low, high = onset.interval
         assert low <= onset.epoch <= high
         assert high - low < 20
@@ -166,20 +161,20 @@ def test_a_lucky_epoch_reaches_the_fit_and_the_interval_goes_on_to_the_lasting_o
     acc = ramp(10, 50)
     values = acc.values.copy()
     values[40] = 1.0
-    fit = found(perfect_fit(Curve(acc.epochs, values)))
+    fit = present(perfect_fit(Curve(acc.epochs, values)))
     assert fit.epoch == 40
     assert fit.interval == (40, 50)
 
 
 def test_a_fit_that_the_run_does_not_keep_may_as_well_lie_at_its_end() -> None:
     acc = curve(lambda e: np.where(e == 30, 1.0, 0.9))
-    assert found(perfect_fit(acc)).interval == (30, 400)
+    assert present(perfect_fit(acc)).interval == (30, 400)
 
 
 def test_a_flat_error_has_its_minimum_anywhere() -> None:
     rng = np.random.default_rng(0)
     acc = curve(lambda e: 0.9 - 0.5 * np.exp(-e / 2) + rng.normal(scale=0.005, size=len(e)))
-    low, high = found(error_extremes(acc)[0]).interval
+    low, high = present(error_extremes(acc)[0]).interval
     assert low <= 20
     assert high >= 390
 
@@ -191,8 +186,8 @@ def test_the_interval_of_a_peak_holds_it(seed: int) -> None:
         lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 * np.exp(-(((e - 120) / 40) ** 2)) + noise
     )
     low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
-    assert found(peak).interval[0] <= 120 <= found(peak).interval[1]
-    assert found(low).interval[1] < found(peak).interval[0]
+    assert present(peak).interval[0] <= 120 <= present(peak).interval[1]
+    assert present(low).interval[1] < present(peak).interval[0]
 
 
 def test_phases_of_a_run_are_those_of_its_parts() -> None:

@@ -1,6 +1,8 @@
 """Scores of runs of which the truth is known, among them those that fool simpler scores."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +12,14 @@ from repdyn.analysis.drift import FLOOR, LAG
 from repdyn.analysis.scores import MEANINGS, compute_scores, layer_fit_breaks
 from repdyn.records import Phases
 from repdyn.score_key import ScoreKey
-from tests.support.synthetic_runs import EPOCHS, broken, constant, dynamics, pulsed
+from tests.support.synthetic_runs import EPOCHS, Speed, broken, constant, dynamics, pulsed
 
 FIT = 60
 PHASES = Phases(onset=15, fit=FIT)
 AT = math.log(FIT)
 
 
-def scores(speeds, phases: Phases = PHASES, **made) -> dict[str, float]:
+def scores(speeds: Sequence[Speed], phases: Phases = PHASES, **made: Any) -> dict[ScoreKey, float]:
     return compute_scores(dynamics(speeds, **made), phases)
 
 
@@ -58,7 +60,8 @@ def test_a_smooth_drift_fools_within_minus_between_and_not_the_break() -> None:
 
 def test_a_slowing_drift_ranks_its_fit_among_other_epochs() -> None:
     def slowing(tau: np.ndarray) -> np.ndarray:
-        return np.exp(-tau)
+        speed: np.ndarray = np.exp(-tau)
+        return speed
 
     found = scores([slowing, slowing])
     assert found[ScoreKey("fit_break", "cka")] > 0.5
@@ -137,7 +140,7 @@ def test_staggered_layers_are_not() -> None:
 
 
 def test_a_shared_break_alone_is_synchrony_only_at_the_fit() -> None:
-    def with_own_pulse(phase: float):
+    def with_own_pulse(phase: float) -> Speed:
         pulse, jump = pulsed(phase, base=1.0, height=0.3), broken(AT, 1.0, 0.02)
         return lambda tau: pulse(tau) * jump(tau)
 

@@ -14,7 +14,7 @@ RUN = dynamics([pulsed(0.1 * k) for k in range(4)])
 PHASES = Phases(onset=10, fit=40)
 
 
-def reasons(run: Dynamics, phases: Phases = PHASES) -> dict[str, str]:
+def reasons(run: Dynamics, phases: Phases = PHASES) -> dict[ScoreKey, str]:
     """Return the reasons; scores and reasons together are all that there are, none is both."""
     scores = compute_scores(run, phases)
     found = undefined_scores(run, phases, scores)

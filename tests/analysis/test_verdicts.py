@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_verdicts_rise_with_the_data(values: np.ndarray, more: float, margin: fl
 
 
 @given(values_of_seeds, st.randoms())
-def test_verdicts_do_not_hang_on_the_order_of_the_seeds(values: np.ndarray, random) -> None:
+def test_verdicts_do_not_hang_on_the_order_of_the_seeds(values: np.ndarray, random: Random) -> None:
     shuffled = values.tolist()
     random.shuffle(shuffled)
     assert verdict_of(values, 0.3) == verdict_of(np.sort(shuffled), 0.3)
@@ -171,7 +172,7 @@ def test_as_many_seeds_as_said_are_likely_to_decide(n: int) -> None:
 @given(values_of_seeds, st.floats(0.01, 1))
 def test_what_is_undecided_takes_more_seeds(values: np.ndarray, margin: float) -> None:
     if verdict_of(values, margin, 2) == "undecided":
-        needed = min(seeds_to_support(values), seeds_to_refute(values, margin, 2))
+        needed = min(seeds_to_support([*values]), seeds_to_refute([*values], margin, 2))
         assert needed > len(values) or len(values) >= MOST_SEEDS
 
 
@@ -257,7 +258,7 @@ def shares_of_seeds(share: float, agreement: float, seeds: int, runs: int) -> np
     rng = np.random.default_rng(seeds)
     size = (DRAWS, seeds)
     if agreement in (0, 1):
-        chance = share if agreement == 0 else rng.random(size) < share
+        chance: float | np.ndarray = share if agreement == 0 else rng.random(size) < share
     else:
         both = 1 / agreement - 1
         chance = rng.beta(share * both, (1 - share) * both, size)

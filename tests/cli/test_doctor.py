@@ -1,6 +1,7 @@
 """repdyn doctor: what is fine, what is missing, what is wrong."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from repdyn.cli import main
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.schema import SCHEMA_TAG, SCHEMA_VERSION
 
+Doctor = Callable[..., tuple[int, dict[str, str]]]
+
 
 @pytest.fixture
-def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doctor:
     """Return the exit code and the lines by name."""
 
     def run(*arguments: str) -> tuple[int, dict[str, str]]:
@@ -29,7 +32,7 @@ def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
 
 def test_all_is_fine_where_nothing_is_wrong(
-    doctor, sqlite_store: StoreConfig, tmp_path: Path
+    doctor: Doctor, sqlite_store: StoreConfig, tmp_path: Path
 ) -> None:
     client = MlflowClient(sqlite_store.tracking_uri)
     client.create_run(client.create_experiment("repdyn"), tags={SCHEMA_TAG: str(SCHEMA_VERSION)})
@@ -46,7 +49,9 @@ def test_all_is_fine_where_nothing_is_wrong(
     assert lines["disk"].startswith("✓")
 
 
-def test_a_store_that_is_not_made_yet_is_no_mistake(doctor, tmp_path: Path, monkeypatch) -> None:
+def test_a_store_that_is_not_made_yet_is_no_mistake(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, lines = doctor("--tracking-uri", "sqlite:///new.db")
     assert code == 0
@@ -56,7 +61,7 @@ def test_a_store_that_is_not_made_yet_is_no_mistake(doctor, tmp_path: Path, monk
 
 @pytest.mark.parametrize("wrong", ["no database", "no server", "newer"])
 def test_what_is_wrong_is_told_and_ends_with_1(
-    doctor, sqlite_store: StoreConfig, tmp_path: Path, wrong: str
+    doctor: Doctor, sqlite_store: StoreConfig, tmp_path: Path, wrong: str
 ) -> None:
     uri = sqlite_store.tracking_uri or ""
     if wrong == "no database":

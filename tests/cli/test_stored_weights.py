@@ -23,9 +23,9 @@ def test_tensors_that_are_not_finite_are_named() -> None:
     writer, out = Writer(), io.StringIO()
     assert store_weights(writer, model, 6) == ()  # type: ignore[arg-type]  # all that it calls
     with torch.no_grad():
-        model[0].weight[0, 0] = float("nan")
+        model.get_parameter("0.weight")[0, 0] = float("nan")
         for layer in (0, 2, 3):
-            model[layer].bias[1] = float("inf")
+            model.get_parameter(f"{layer}.bias")[1] = float("inf")
     names = store_weights(writer, model, 7)  # type: ignore[arg-type]  # all that it calls
     assert names == ("0.weight", "0.bias", "2.bias", "3.bias")
     progress = Progress(new_console(out), 9, 3)

@@ -28,6 +28,7 @@ from repdyn.storage import schema, writer
 from repdyn.storage.delivery.queue_folder import ROOT, QueuedRun, QueueFolder
 from repdyn.storage.writer import RunWriter
 from tests.support import stored as made
+from tests.support.present import present
 
 MARK = "PLANTED"
 HOSTILE = (
@@ -232,7 +233,7 @@ def _leave_a_queue() -> None:
 
 def _ids(folder: Path) -> dict[str, str]:
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    experiment = client.get_experiment_by_name("repdyn")
+    experiment = present(client.get_experiment_by_name("repdyn"))
     runs = {run.info.run_name[-5:]: run for run in client.search_runs([experiment.experiment_id])}
     ids = {name: run.info.run_id for name, run in runs.items()}
     return {

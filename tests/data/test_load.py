@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,13 @@ from sklearn.datasets import load_digits
 from torchvision import datasets
 
 from repdyn.data import image_shape, load_data, vision
-from repdyn.data.images import Source
+from repdyn.data.images import ImageData, Source
 from repdyn.errors import UserError
 from repdyn.settings.schema import DataConfig
 from tests.support import dataset_files as files
 
 
-def load(**settings: object):
+def load(**settings: Any) -> ImageData:
     return load_data(DataConfig(**({"label_noise": 0.0} | settings)))
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from repdyn.analysis.scores import MEANINGS
 from repdyn.display.wording import key_words
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES
-from repdyn.records import Phases
+from repdyn.records import Phases, RunRecord
 from repdyn.report.comparison import (
     Comparison,
     CrossCka,
@@ -37,13 +38,13 @@ from repdyn.score_key import ScoreKey
 from tests.report.test_text import printed
 from tests.support import synthetic
 
-RECORD, _, _ = synthetic.run(count=20)
+RECORD = synthetic.run(count=20)[0]
 FAMILIES = {"resnet18": "resnet", "vit_tiny_patch16_224": "vit"}
 EFFECTS = [ScoreKey(name, measure) for name in MEANINGS for measure in MEASURES]
 HOSTILE = "<script>alert(1)</script>[red]\x1b[2J"
 
 
-def record(arch: str, opt: str, seed: int, **changes: object):
+def record(arch: str, opt: str, seed: int, **changes: Any) -> RunRecord:
     params = dict(RECORD.summary.params) | {
         "arch": arch,
         "opt": opt,

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from repdyn.display.axis import position
 from repdyn.errors import UserError
-from repdyn.records import Phases
+from repdyn.records import LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report.figures import (
     curves,
     decision_regions,
@@ -22,27 +25,34 @@ from repdyn.report.figures import (
 from repdyn.report.figures.side_by_side import label_maps
 from repdyn.report.figures.style import spread
 from tests.support import synthetic
+from tests.support.present import present
 
 RECORD, PLANES, MAPS = synthetic.run(count=14)
+DYNAMICS = present(RECORD.dynamics)
 KINDS = ("cka", "regions")
 
 
-def panels(figure, title: str):
+def panels(figure: Figure, title: str) -> list[Axes]:
     return [axes for axes in figure.axes if axes.get_title() == title]
 
 
-def lines_named(axes, name: str):
+def lines_named(axes: Axes, name: str) -> list[Line2D]:
     return [line for line in axes.lines if line.get_gid() == name]
+
+
+def points(line: Line2D) -> np.ndarray:
+    """Return a line's points (n, 2)."""
+    return np.asarray(line.get_xydata())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_layer_has_its_matrix_on_one_scale(kind: str) -> None:
     figure = similarity_matrices(RECORD, kind)
     norms = set()
-    for i, layer in enumerate(RECORD.dynamics.layers):
+    for i, layer in enumerate(DYNAMICS.layers):
         (axes,) = panels(figure, layer)
         (mesh,) = axes.collections
-        np.testing.assert_array_equal(mesh.get_array(), RECORD.dynamics.similarity[kind][i])
+        np.testing.assert_array_equal(mesh.get_array(), DYNAMICS.similarity[kind][i])
         norms.add((mesh.norm.vmin, mesh.norm.vmax))
     assert len(norms) == 1
     assert len(panels(figure, "output")) == (kind == "regions")
@@ -51,8 +61,8 @@ def test_each_layer_has_its_matrix_on_one_scale(kind: str) -> None:
 def test_phase_lines_cross_both_axes_at_their_epochs() -> None:
     (axes,) = panels(similarity_matrices(RECORD, "cka"), "logits")
     across, along = lines_named(axes, "fit")
-    assert set(across.get_xdata()) == {synthetic.FIT}
-    assert set(along.get_ydata()) == {synthetic.FIT}
+    assert set(points(across)[:, 0]) == {synthetic.FIT}
+    assert set(points(along)[:, 1]) == {synthetic.FIT}
     assert len(lines_named(axes, "onset")) == 2
 
 
@@ -72,12 +82,10 @@ def test_an_overview_has_the_layers_in_order_and_the_curves_below(kind: str) -> 
     named = [label.get_text() for label in final.get_yticklabels()]
     assert named[: len(synthetic.RESNET18)] == list(synthetic.RESNET18)
     assert final.get_ylim()[0] > final.get_ylim()[1], "the first layer is on top"
-    shown = final.collections[0].get_array()
-    np.testing.assert_array_equal(shown[0], RECORD.dynamics.similarity[kind][0, :, -1])
-    assert (
-        np.ma.getmaskarray(before.collections[0].get_array())[:, 0].all()
-        or np.isnan(before.collections[0].get_array()[:, 0]).all()
-    )
+    shown = present(final.collections[0].get_array())
+    np.testing.assert_array_equal(shown[0], DYNAMICS.similarity[kind][0, :, -1])
+    earlier = present(before.collections[0].get_array())
+    assert np.ma.getmaskarray(earlier)[:, 0].all() or np.isnan(earlier[:, 0]).all()
     assert below.get_xlabel() == "epoch"
     (test,) = [line for line in below.lines if line.get_label() == "test"]
     np.testing.assert_array_equal(test.get_ydata(), RECORD.curves["test/acc"].values)
@@ -86,8 +94,7 @@ def test_an_overview_has_the_layers_in_order_and_the_curves_below(kind: str) -> 
 def test_change_points_are_marked_in_their_layers_row() -> None:
     record = replace(RECORD, phases=Phases(change_points=((), (7,)) + ((),) * 8))
     (marks,) = lines_named(overview(record, "cka").axes[0], "change points")
-    assert marks.get_xdata().tolist() == [7]
-    assert marks.get_ydata().tolist() == [1]
+    assert points(marks).tolist() == [[7, 1]]
 
 
 def test_curves_have_labelled_axes() -> None:
@@ -97,8 +104,8 @@ def test_curves_have_labelled_axes() -> None:
 
 def test_fragmentation_draws_a_line_for_each_layer_and_the_output() -> None:
     (axes, *_) = fragmentation(RECORD).axes
-    drawn = [line for line in axes.lines if len(line.get_xdata()) == len(RECORD.dynamics.epochs)]
-    assert len(drawn) == len(RECORD.dynamics.layers) + 1
+    drawn = [line for line in axes.lines if len(points(line)) == len(DYNAMICS.epochs)]
+    assert len(drawn) == len(DYNAMICS.layers) + 1
 
 
 def test_decision_regions_mark_the_anchors_and_their_labels() -> None:
@@ -108,11 +115,11 @@ def test_decision_regions_mark_the_anchors_and_their_labels() -> None:
     given, true = PLANES.labels[plane, 0], PLANES.true_labels[plane, 0]
     assert f"A: {given}\ntrue: {true}" in titles
     assert "epoch 0" in titles
-    assert f"epoch {RECORD.dynamics.epochs[-1]}" in titles
+    assert f"epoch {DYNAMICS.epochs[-1]}" in titles
     first = figure.axes[0]
     for letter, at in zip("ABC", PLANES.coords[plane], strict=True):
         (disc,) = lines_named(first, letter)
-        np.testing.assert_allclose([disc.get_xdata()[0], disc.get_ydata()[0]], at)
+        np.testing.assert_allclose(points(disc)[0], at)
 
 
 def test_classes_beyond_256_have_the_colours_and_names_of_their_own() -> None:
@@ -124,9 +131,10 @@ def test_classes_beyond_256_have_the_colours_and_names_of_their_own() -> None:
     assert set(named[:-1]) <= set(planes.classes[290:])
     assert named[-1] == "other classes"
 
-    def borders(figure) -> np.ndarray:
-        image = figure.axes[0].images[0].get_array()
-        return (image[:, 1:] != image[:, :-1]).any(axis=-1)
+    def borders(figure: Figure) -> np.ndarray:
+        image = present(figure.axes[0].images[0].get_array())
+        edges: np.ndarray = (image[:, 1:] != image[:, :-1]).any(axis=-1)
+        return edges
 
     np.testing.assert_array_equal(borders(drawn), borders(before))
 
@@ -152,7 +160,9 @@ def test_decision_regions_need_label_maps() -> None:
     ],
     ids=["one checkpoint", "no noise", "one layer", "thirteen layers"],
 )
-def test_unusual_runs_have_their_figures(made) -> None:
+def test_unusual_runs_have_their_figures(
+    made: tuple[RunRecord, PlaneSet, tuple[LabelMaps, ...]],
+) -> None:
     record, planes, maps = made
     figures = standard_figures(record, planes, maps, synthetic.DIGITS)
     assert {"cka", "regions", "overview_cka", "curves", "decision_regions"} <= set(figures)

@@ -12,8 +12,10 @@ from repdyn.display.similarity import similarity
 from repdyn.display.viridis import viridis
 from repdyn.measures.spec import CKA, MEASURES, REGIONS
 from tests.support import synthetic
+from tests.support.present import present
 
-RECORD, _, _ = synthetic.run()
+RECORD = synthetic.run()[0]
+DYNAMICS = present(RECORD.dynamics)
 
 
 @given(values=st.lists(st.floats(-0.2, 1), min_size=1, max_size=30))
@@ -39,11 +41,11 @@ def test_values_beyond_the_scale_take_its_ends_and_nan_stays() -> None:
 
 
 def test_to_previous_and_to_last_are_entries_of_the_matrices() -> None:
-    shown = similarity(RECORD.dynamics, "regions")
+    shown = similarity(DYNAMICS, "regions")
     assert shown.names[-1] == "output"
     assert np.isnan(shown.to_previous()[:, 0]).all()
-    assert shown.to_previous()[2, 5] == RECORD.dynamics.matrices("regions")[2, 5, 4]
-    assert shown.to_last()[-1, 3] == RECORD.dynamics.similarity["regions"][-1][3, -1]
+    assert shown.to_previous()[2, 5] == DYNAMICS.matrices("regions")[2, 5, 4]
+    assert shown.to_last()[-1, 3] == DYNAMICS.similarity["regions"][-1][3, -1]
 
 
 def test_cells_meet_halfway_between_checkpoints() -> None:

@@ -11,13 +11,15 @@ from rich.console import Console
 
 from repdyn.analysis.scores import MEANINGS, compute_scores
 from repdyn.display.wording import score_words, undefined_lines
-from repdyn.records import Phases
+from repdyn.records import Phases, RunRecord
 from repdyn.report.text import as_json, runs_table, show, summary
 from repdyn.score_key import ScoreKey
 from repdyn.storage import schema
 from tests.support import synthetic
+from tests.support.present import present
 
-RECORD, _, _ = synthetic.run()
+RECORD = synthetic.run()[0]
+DYNAMICS = present(RECORD.dynamics)
 
 
 def printed(renderable: object, width: int = 100, *, colour: bool = False) -> str:
@@ -58,7 +60,7 @@ def test_show_names_layers_phases_and_scores(width: int) -> None:
 
 def test_markers_stand_at_their_epochs() -> None:
     """The first and the last epoch stand in the middle of the first and the last cell."""
-    last = int(RECORD.dynamics.epochs[-1])
+    last = int(DYNAMICS.epochs[-1])
     lines = printed(show(replace(RECORD, phases=Phases(onset=0, fit=last))), 50).splitlines()
     heat = next(line for line in lines if line.startswith("logits"))
     markers = next(line for line in lines if "▲" in line)
@@ -67,11 +69,10 @@ def test_markers_stand_at_their_epochs() -> None:
 
 
 def test_a_layer_that_grows_alike_gets_denser_glyphs() -> None:
-    dynamics = RECORD.dynamics
-    e = len(dynamics.epochs)
-    rising = np.tile(np.linspace(0, 1, e) ** 0.2, (len(dynamics.layers), e, 1)).astype(np.float32)
+    e = len(DYNAMICS.epochs)
+    rising = np.tile(np.linspace(0, 1, e) ** 0.2, (len(DYNAMICS.layers), e, 1)).astype(np.float32)
     rising[:, :, -1] = rising[:, -1, :]
-    said = printed(show(replace(RECORD, dynamics=dynamics.with_similarity(cka=rising))), 50)
+    said = printed(show(replace(RECORD, dynamics=DYNAMICS.with_similarity(cka=rising))), 50)
     row = next(line for line in said.splitlines() if line.startswith("stem"))[10:]
     ranks = [" ░▒▓█".index(glyph) for glyph in row]
     assert ranks == sorted(ranks)
@@ -93,7 +94,7 @@ def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
 
 
 def test_of_layers_without_a_change_point_it_is_said_what_that_means() -> None:
-    layers = len(RECORD.dynamics.layers)
+    layers = len(DYNAMICS.layers)
     for points, told in (((), False), (((3,),) * layers, False), (((),) * layers, True)):
         phases = replace(RECORD.phases, change_points=points, change_intervals=())
         said = printed(show(replace(RECORD, phases=phases)))
@@ -101,12 +102,12 @@ def test_of_layers_without_a_change_point_it_is_said_what_that_means() -> None:
 
 
 def test_boundaries_and_change_points_have_their_intervals() -> None:
-    points = ((), (12, 31), *((),) * (len(RECORD.dynamics.layers) - 2))
+    none = ((),) * (len(DYNAMICS.layers) - 2)
     phases = replace(
         RECORD.phases,
         intervals={"fit": (synthetic.FIT - 2, synthetic.FIT + 3), "onset": (synthetic.ONSET,) * 2},
-        change_points=points,
-        change_intervals=((), ((11, 12), (26, 36)), *points[2:]),
+        change_points=((), (12, 31), *none),
+        change_intervals=((), ((11, 12), (26, 36)), *none),
         joint=(30,),
         joint_intervals=((20, 40),),
     )
@@ -167,9 +168,9 @@ def test_a_narrow_list_keeps_the_name() -> None:
 
 def test_json_holds_every_array() -> None:
     read = json.loads(as_json(RECORD))
-    assert read["layers"] == list(RECORD.dynamics.layers)
-    arrays = {name: getattr(RECORD.dynamics, name) for name in ("epochs", *schema.ARRAYS)}
-    for name, expected in {**arrays, **RECORD.dynamics.similarity}.items():
+    assert read["layers"] == list(DYNAMICS.layers)
+    arrays = {name: getattr(DYNAMICS, name) for name in ("epochs", *schema.ARRAYS)}
+    for name, expected in {**arrays, **DYNAMICS.similarity}.items():
         got = np.array(read[name], dtype=np.float64)
         np.testing.assert_allclose(got, expected, rtol=1e-4)
     assert read["phases"]["fit"] == synthetic.FIT
@@ -194,14 +195,12 @@ def test_json_writes_nan_as_null() -> None:
         replace(RECORD, phases=Phases(), scores={}, curves={}),
         replace(
             RECORD,
-            dynamics=RECORD.dynamics.with_similarity(
-                cka=np.full_like(RECORD.dynamics.similarity["cka"], np.nan)
-            ),
+            dynamics=DYNAMICS.with_similarity(cka=np.full_like(DYNAMICS.similarity["cka"], np.nan)),
         ),
     ],
     ids=["one checkpoint", "no noise", "one layer", "forty layers", "none yet", "no phases", "nan"],
 )
-def test_unusual_runs_are_shown(made) -> None:
+def test_unusual_runs_are_shown(made: RunRecord) -> None:
     said = printed(show(made), 80)
     assert made.summary.name in said
     assert printed(summary(made), 80)
@@ -223,9 +222,8 @@ def test_a_stopped_run_says_how_it_goes_on(status: str, why: str | None) -> None
 
 
 def test_what_is_undefined_is_told_with_the_reason_once_for_both_kinds() -> None:
-    assert RECORD.dynamics is not None
     phases = replace(RECORD.phases, fit=None)
-    record = replace(RECORD, phases=phases, scores=compute_scores(RECORD.dynamics, phases))
+    record = replace(RECORD, phases=phases, scores=compute_scores(DYNAMICS, phases))
     words = "fit break, fit break rank, fit break weakest layer rank"
     for say in (show, summary):
         said = " ".join(printed(say(record), 300).split())

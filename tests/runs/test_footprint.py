@@ -1,9 +1,11 @@
 """What a training is said to take, beside what it takes."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from torch import nn
 from repdyn import memory
 from repdyn.errors import UserError
 from repdyn.memory import available_memory
+from repdyn.records import LabelMaps
 from repdyn.runs import footprint as module
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import activations, check_room, footprint, room
@@ -47,18 +50,19 @@ class Kept:
     def put(self, path: str, content: bytes) -> None:
         self.sizes[path] = len(content)
 
-    def log_label_maps(self, maps) -> None:
+    def log_label_maps(self, maps: LabelMaps) -> None:
         self.sizes["maps"] = maps.maps.nbytes + maps.fine.nbytes
 
-    def log_summaries(self, measure: str, epoch: int, summaries) -> None:
+    def log_summaries(self, measure: str, epoch: int, summaries: np.ndarray) -> None:
         self.sizes[measure] = len(codec.encode_summaries(summaries))
 
 
 def test_files_are_as_large_as_told(experiment: Experiment) -> None:
     told, kept = footprint(experiment), Kept()
     model, recorder = experiment.new_model(), experiment.new_recorder()
-    store_weights(kept, model, 0)
-    store_measurement(kept, recorder.measure(model, 0))
+    store_weights(kept, model, 0)  # type: ignore[arg-type]  # all that it calls
+    measured = recorder.measure(model, 0)
+    store_measurement(kept, measured)  # type: ignore[arg-type]  # all that it calls
     weights = kept.sizes[schema.checkpoint_path(0)]
     # names and shapes are written too
     assert told.weights / 3 <= weights < told.weights / 3 + 20_000
@@ -90,7 +94,7 @@ def test_what_fits_is_told_and_what_does_not_is_refused(
     monkeypatch.setattr(module, "available_memory", lambda: 1000)
     with pytest.raises(UserError, match=r"memory: 1e\+03 B are free|memory: 1 kB are free"):
         check_room(experiment, footprint(experiment), None)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
     with pytest.raises(UserError, match="2 kB free"):
         check_room(experiment, footprint(experiment), tmp_path)
 

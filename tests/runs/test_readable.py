@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def of_size(experiment: Experiment, layers: int = 2, classes: int = 10) -> Exper
     )
 
 
-def largest(fits) -> int:
+def largest(fits: Callable[[int], bool]) -> int:
     """Return the largest number that fits, by halving."""
     low, high = 1, 10**6
     while high - low > 1:

@@ -3,7 +3,7 @@
 import pytest
 
 from repdyn.records import Phases
-from repdyn.runs.retention import between_boundaries, most_kept, outdated
+from repdyn.runs.retention import Keep, between_boundaries, most_kept, outdated
 
 SAVED = (0, 1, 2, 4, 8, 16, 32)
 
@@ -18,7 +18,7 @@ SAVED = (0, 1, 2, 4, 8, 16, 32)
         (50, [], 7),
     ],
 )
-def test_the_last_ones_stay(keep, gone: list[int], most: int) -> None:
+def test_the_last_ones_stay(keep: Keep, gone: list[int], most: int) -> None:
     assert outdated(SAVED, keep) == gone
     assert most_kept(len(SAVED), keep) == most
 

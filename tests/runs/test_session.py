@@ -37,6 +37,7 @@ from repdyn.storage.reader import (
     saved_epochs,
 )
 from tests.storage.test_codec import assert_same
+from tests.support.present import present
 
 ACCURACY = (0.2, 0.4, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0)
 DUE = (0, 1, 2, 3, 5, 7)
@@ -137,7 +138,7 @@ class Noting(Observer):
 
 
 def experiment(client: MlflowClient) -> str:
-    return str(client.get_experiment_by_name("theirs").experiment_id)
+    return str(present(client.get_experiment_by_name("theirs")).experiment_id)
 
 
 def recorded_status(client: MlflowClient, run_id: str) -> str:
@@ -254,7 +255,7 @@ def test_only_steps_that_are_asked_for_are_due_and_each_once(store: StoreConfig)
 def test_weights_are_dropped_and_tensors_that_are_not_finite_are_named(store: StoreConfig) -> None:
     noting, model = Noting(), network()
     with torch.no_grad():
-        model[4].bias[0] = float("nan")
+        model.get_parameter("4.bias")[0] = float("nan")
     with RunSession.create(recorder(), "mine", store, observer=noting) as session:
         for step in (0, 1):
             session.measure(model, step)

@@ -60,7 +60,9 @@ def states(experiment: Experiment) -> list[dict[str, Any]]:
     return kept
 
 
-def test_every_state_of_a_training_is_its_own(experiment, states) -> None:
+def test_every_state_of_a_training_is_its_own(
+    experiment: Experiment, states: list[dict[str, Any]]
+) -> None:
     assert len(states) == 4 * 3 + 5
     for state in states[1::3]:  # after the first step, in the midst of an epoch, after the last
         check_state(state, experiment)
@@ -92,7 +94,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_state_is_refused_by_name(experiment, states, name: str, value: object) -> None:
+def test_a_wrong_state_is_refused_by_name(
+    experiment: Experiment, states: list[dict[str, Any]], name: str, value: object
+) -> None:
     state = whole(states[1]["trainer"] | {name: value})
     if name == "recorder":
         state = whole(states[1]["trainer"], value)
@@ -100,7 +104,9 @@ def test_a_wrong_state_is_refused_by_name(experiment, states, name: str, value: 
         check_state(state, experiment)
 
 
-def test_weights_of_another_shape_are_refused(experiment, states) -> None:
+def test_weights_of_another_shape_are_refused(
+    experiment: Experiment, states: list[dict[str, Any]]
+) -> None:
     weights = dict(states[1]["trainer"]["model"])
     weights["fc.weight"] = torch.zeros(3, 3)
     state = whole(states[1]["trainer"] | {"model": weights})
@@ -155,7 +161,7 @@ IN_OPTIMIZER = [
 
 @pytest.mark.parametrize(("path", "value"), IN_OPTIMIZER)
 def test_what_is_wrong_within_the_optimizer_or_its_schedule_is_refused(
-    experiment, states, path: tuple[Any, ...], value: object
+    experiment: Experiment, states: list[dict[str, Any]], path: tuple[Any, ...], value: object
 ) -> None:
     with pytest.raises(UserError, match=rf"not the state of this run \(its {path[0]}\)"):
         check_state(changed(states[1], path, value), experiment)
@@ -177,7 +183,7 @@ def test_states_of_any_optimizer_are_their_own(opt: str) -> None:
             entry["step"] = kept
 
 
-def test_probes_are_those_of_layers(experiment, states) -> None:
+def test_probes_are_those_of_layers(experiment: Experiment, states: list[dict[str, Any]]) -> None:
     name = experiment.layers[0].name
     probe = {
         "weight": torch.zeros(4, 10, dtype=torch.float64),
@@ -208,7 +214,7 @@ def test_probes_are_those_of_layers(experiment, states) -> None:
 def first_order_optimizers() -> list[str]:
     """Return one name for each of timm's classes that run on the CPU and compile nothing."""
     names: dict[Any, str] = {}
-    for name in timm.optim.list_optimizers():
+    for name in map(str, timm.optim.list_optimizers()):
         info = timm.optim.get_optimizer_info(name)
         if not (info.second_order or name.startswith(("bnb", "fused", "kron"))):
             names.setdefault(info.opt_class, name)

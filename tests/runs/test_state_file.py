@@ -72,7 +72,9 @@ def test_of_other_things_there_are_none(what: object) -> None:
 
 
 # kron's tensor products take minutes to plan
-OPTIMIZERS = [name for name in timm.optim.list_optimizers() if not name.startswith("kron")]
+OPTIMIZERS = [
+    name for name in map(str, timm.optim.list_optimizers()) if not name.startswith("kron")
+]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -36,7 +36,9 @@ def test_params_read_back_are_the_configuration() -> None:
     noise=st.just(0.0) | st.floats(1e-9, 0.99),
     checkpoints=st.integers(2, 500) | st.lists(st.integers(0, 999), min_size=2).map(tuple),
 )
-def test_any_params_read_back_are_the_configuration(lr, noise, checkpoints) -> None:
+def test_any_params_read_back_are_the_configuration(
+    lr: float, noise: float, checkpoints: int | tuple[int, ...]
+) -> None:
     config = TrainConfig(
         data=DataConfig(label_noise=noise),
         optim=OptimConfig(lr=lr),
@@ -105,7 +107,9 @@ def test_defaults_fill_in_what_was_not_said_and_only_that() -> None:
 
 @pytest.mark.parametrize("data_set", list(DATA_SETS))
 @pytest.mark.parametrize("family", ["resnet", "vit", "other"])
-def test_resolved_configurations_leave_nothing_open_but_sizes_of_the_data(data_set, family) -> None:
+def test_resolved_configurations_leave_nothing_open_but_sizes_of_the_data(
+    data_set: str, family: Family
+) -> None:
     filled, _ = resolved(TrainConfig(data=DataConfig(dataset=data_set)), family)
     assert {name for name, value in filled.settings() if value is None} <= {
         "train_size",

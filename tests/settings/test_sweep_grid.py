@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,9 @@ from repdyn.errors import UserError
 from repdyn.settings.sweep_grid import PRESETS, Grid, make_grid, point
 
 
-def grid(*options: str, preset: str | None = None, file: Path | None = None, seeds=None) -> Grid:
+def grid(
+    *options: str, preset: str | None = None, file: Path | None = None, seeds: int | None = None
+) -> Grid:
     return make_grid(options, preset=preset, file=file, seeds=seeds)
 
 
@@ -187,6 +190,6 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("options", "more", "said"), MISTAKES)
-def test_mistakes_are_told(options: list[str], more: dict, said: str) -> None:
+def test_mistakes_are_told(options: list[str], more: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         grid(*options, **more).runs()

@@ -222,7 +222,7 @@ def test_a_server_that_comes_back_while_a_run_is_opened_gets_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retry, "PAUSES", (0.01, 0.02))
-    ready: list[Exception] = [rest_client.ForeignAnswerError("page")] * 3
+    ready: list[Exception] = [ForeignAnswerError("page")] * 3
 
     def call() -> str:
         if ready:

@@ -6,6 +6,7 @@ import json
 import pickle
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from tests.support import stored as made
 
 
 def assert_same(a: object, b: object) -> None:
+    assert dataclasses.is_dataclass(a)
     for field in dataclasses.fields(a):
         one, other = (dict(arrays(getattr(each, field.name))) for each in (a, b))
         assert one.keys() == other.keys()
@@ -28,7 +30,7 @@ def arrays(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {"": value}
 
 
-def stored(dynamics) -> dict[str, bytes]:
+def stored(dynamics: Dynamics) -> dict[str, bytes]:
     return dict(codec.encode_dynamics(dynamics))
 
 
@@ -119,7 +121,7 @@ def test_label_maps_of_many_classes_come_back() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint32, np.int64, ">u2"])
-def test_label_maps_of_another_type_are_damage(dtype: object) -> None:
+def test_label_maps_of_another_type_are_damage(dtype: npt.DTypeLike) -> None:
     maps = LabelMaps(4, np.zeros((4, 5, 6, 6), dtype), np.zeros((4, 2, 9, 9), dtype))
     with pytest.raises(UserError, match="damaged"):
         codec.decode_label_maps("x", codec.encode_label_maps(maps), 4, 3)

@@ -6,6 +6,7 @@ import json
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -247,7 +248,7 @@ def test_label_maps_and_rows_of_other_layers_are_damage() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_planes_that_cannot_be_are_damage(change: dict[str, np.ndarray]) -> None:
+def test_planes_that_cannot_be_are_damage(change: dict[str, Any]) -> None:
     planes = dataclasses.replace(made.planes(), **change)
     with pytest.raises(UserError, match=r"planes\.npz: damaged"):
         codec.decode_planes(codec.encode_planes(planes))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from repdyn.errors import UserError
+from repdyn.records import LabelMaps
 from repdyn.storage import codec
 from repdyn.storage.bundle import MOST_FILES, Bundle, pack
 from tests.support import stored as made
@@ -34,7 +35,7 @@ def members(content: bytes) -> list[tuple[str, bytes]]:
         return [(name, archive.read(name)) for name in archive.namelist()]
 
 
-def read_maps(content: bytes) -> object:
+def read_maps(content: bytes) -> LabelMaps:
     return codec.decode_label_maps("x", content, 4, 3)
 
 

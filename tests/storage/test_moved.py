@@ -16,6 +16,7 @@ from repdyn.storage import reader
 from repdyn.storage.location import sqlite_uri
 from repdyn.storage.rebinding import rebind
 from repdyn.storage.writer import RunWriter
+from tests.support.present import present
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:
@@ -98,7 +99,7 @@ def test_newer_runs_do_not_hide_that_a_store_was_copied(
     store, _ = made(tmp_path / "old", monkeypatch, blank_database)
     client = MlflowClient(store.tracking_uri)
     for _ in range(25):
-        client.create_run(client.get_experiment_by_name("repdyn").experiment_id)
+        client.create_run(present(client.get_experiment_by_name("repdyn")).experiment_id)
     shutil.copytree(tmp_path / "old", tmp_path / "new")
     monkeypatch.chdir(tmp_path / "new")
     copy = StoreConfig(tracking_uri=sqlite_uri(tmp_path / "new" / "mlflow.db"))

@@ -47,7 +47,8 @@ def run_id(sqlite_store: StoreConfig, tmp_path: Path) -> str:
 
 def array(name: str) -> np.ndarray:
     with ZipFile(STORED) as archive:
-        return np.load(io.BytesIO(archive.read(name)))
+        stored: np.ndarray = np.load(io.BytesIO(archive.read(name)))
+        return stored
 
 
 def test_it_comes_back_whole(sqlite_store: StoreConfig, run_id: str) -> None:

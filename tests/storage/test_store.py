@@ -31,6 +31,7 @@ from repdyn.storage.locks.heartbeat import Heartbeat
 from repdyn.storage.writer import RunWriter
 from tests.storage.test_codec import assert_same
 from tests.support import stored as made
+from tests.support.present import present
 
 
 @pytest.fixture
@@ -103,9 +104,9 @@ def test_mlflows_client_sees_metrics_by_epoch_and_the_data_set(store: StoreConfi
     assert run.data.metrics["phase/fit"] == 2
     assert run.data.metrics["score/fit_break_cka"] == 1.5
     assert [m.step for m in client.get_metric_history(run_id, "cka_prev/block")] == [2, 4]
-    (given,) = run.inputs.dataset_inputs
+    (given,) = present(run.inputs).dataset_inputs
     assert given.dataset.name == "digits"
-    assert json.loads(given.dataset.profile) == {"images": 10}
+    assert json.loads(present(given.dataset.profile)) == {"images": 10}
     assert {"mlflow.user", "mlflow.source.name"} <= set(run.data.tags)
 
 
@@ -509,10 +510,10 @@ def test_a_beat_does_not_wait_for_operations_that_wait() -> None:
     queue.flush()
     queue.beat(SetTag("beat", ""))
     queue.close(SetTag("last", ""))
-    assert [operation.name for operation in done[-3:]] == [
-        str(memory_queue.WAITING),
-        "beat",
-        "last",
+    assert done[-3:] == [
+        SetTag(str(memory_queue.WAITING), ""),
+        SetTag("beat", ""),
+        SetTag("last", ""),
     ]
 
 

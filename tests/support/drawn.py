@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from rich.color import Color
 from rich.style import Style
@@ -13,18 +14,19 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-Scenario = Callable[["Stage"], Awaitable[None]]
+Shown = TypeVar("Shown", bound=Widget)
+Sent = TypeVar("Sent", bound=Message)
 
 
 @dataclass
-class Stage:
+class Stage(Generic[Shown]):
     """A widget on the screen, what drives it, and the messages that the app got from it."""
 
-    widget: Widget
+    widget: Shown
     pilot: Pilot[None]
     messages: list[Message]
 
-    def of(self, kind: type[Message]) -> list[Message]:
+    def of(self, kind: type[Sent]) -> list[Sent]:
         """The messages of a kind, once each however many widgets they bubbled through."""
         once = {id(message): message for message in self.messages if type(message) is kind}
         return list(once.values())
@@ -39,7 +41,11 @@ class Character:
     reverse: bool
 
 
-def play(widget: Widget, scenario: Scenario, size: tuple[int, int] = (60, 20)) -> None:
+def play(
+    widget: Shown,
+    scenario: Callable[[Stage[Shown]], Awaitable[None]],
+    size: tuple[int, int] = (60, 20),
+) -> None:
     """Run a scenario with a widget that fills a screen."""
     messages: list[Message] = []
 
@@ -95,7 +101,7 @@ def pixel(widget: Widget, x: int, y: int) -> tuple[int, int, int] | None:
         seen = character.background
         if seen == _background(widget):
             seen = None
-    return None if seen is None else tuple(seen.get_truecolor())
+    return None if seen is None else seen.get_truecolor()
 
 
 def _background(widget: Widget) -> Color | None:

@@ -17,6 +17,8 @@ from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
 from tests.support import synthetic
 from tui import reader_thread as live
 from tui.app import RepdynApp
+from tui.screens.compare import CompareScreen
+from tui.screens.run import RunScreen
 from tui.screens.view_state import ViewState
 
 LAYERS = ("stem", "block.0", "block.1", "logits")
@@ -157,8 +159,9 @@ class Stage:
     @property
     def look(self) -> ViewState:
         """What the run's screen looks at."""
-        look: ViewState = self.screen._look
-        return look
+        screen = self.screen
+        assert isinstance(screen, RunScreen | CompareScreen)
+        return screen._look
 
 
 def play(

@@ -9,7 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped]  # it has no types
 
 READERS = [
     *(f"repdyn.storage.{name}" for name in ("codec", "decoding", "bundle")),

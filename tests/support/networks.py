@@ -16,7 +16,8 @@ class Mlp(nn.Module):
         self.last = nn.Linear(hidden, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.act(self.first(x.flatten(1))))
+        logits: Tensor = self.last(self.act(self.first(x.flatten(1))))
+        return logits
 
 
 class Residual(nn.Module):
@@ -35,7 +36,8 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.bn1(self.stem(x)))
         x = torch.relu(x + self.branch(self.bn2(self.conv(x))))
-        return self.head(x.mean(dim=(2, 3)))
+        logits: Tensor = self.head(x.mean(dim=(2, 3)))
+        return logits
 
 
 class Scaled(nn.Module):
@@ -47,7 +49,8 @@ class Scaled(nn.Module):
         self.scale, self.offset = scale, offset
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x * self.scale + self.offset)
+        features: Tensor = self.layer(x * self.scale + self.offset)
+        return features
 
 
 FIRST = Layer("first", "first")

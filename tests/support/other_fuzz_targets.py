@@ -21,7 +21,7 @@ from repdyn.settings.schema import OptimConfig, TrainConfig, from_params
 from repdyn.settings.yaml_file import parse_mapping
 from repdyn.storage.bundle import Bundle, pack
 from repdyn.storage.delivery import queue_folder as queue
-from repdyn.storage.delivery.operations import LogMetrics, PutArtifact, SetTag, to_json
+from repdyn.storage.delivery.operations import LogMetrics, Operation, PutArtifact, SetTag, to_json
 from repdyn.training.loop import make_optimizer
 from tests.support import synthetic
 from tests.support.fuzz_targets import Target
@@ -63,7 +63,7 @@ def other_targets() -> list[Target]:
     # of one checkpoint: what is packed is fuzzed by itself
     bundle = pack([synthetic.run(count=2, last=2)])
     params = "\n".join(f"{name}={value}" for name, value in TrainConfig().params().items())
-    operations = [LogMetrics((("a", 0.5, 1, 2),)), SetTag("a", "b")]
+    operations: list[Operation] = [LogMetrics((("a", 0.5, 1, 2),)), SetTag("a", "b")]
     put = to_json(PutArtifact("x/y.npy", b"abc")) | {"size": 3, "crc32": zlib.crc32(b"abc")}
     run = {"uri": "http://localhost", "run_id": "a", "host": "b", "pid": "1"}
     return [

@@ -11,6 +11,7 @@ from repdyn.settings.schema import MeasureConfig, StoreConfig, TrainConfig
 from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 from tests.support import stored as made
+from tests.support.present import present
 
 SCHEMA = {schema.SCHEMA_TAG: "1", schema.FAMILY_TAG: "resnet"}
 SMALL = TrainConfig(measure=MeasureConfig(probe_images=40, cka_batch=20))
@@ -42,7 +43,7 @@ def write_runs(store: StoreConfig) -> None:
     with RunWriter.create(replace(store, experiment="deleted"), "run", {}, SCHEMA):
         pass
     client = MlflowClient(store.tracking_uri)
-    client.delete_experiment(client.get_experiment_by_name("deleted").experiment_id)
+    client.delete_experiment(present(client.get_experiment_by_name("deleted")).experiment_id)
     client.create_experiment("bare")
 
 

@@ -7,6 +7,7 @@ labels are memorised (epochs 10 to 30) and calms down; similarities are computed
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ FIT, ONSET, TEST_MIN, TEST_PEAK = 29, 9, 8, 24
 Array = NDArray[np.float64]
 
 
-def summary(**changes: object) -> RunSummary:
+def summary(**changes: Any) -> RunSummary:
     params = {
         "arch": "resnet18",
         "width": "0.25",
@@ -64,7 +65,8 @@ def cka_matrix(features: Array) -> Array:
     total = gram.sum(axis=(1, 2), keepdims=True) / ((n - 1) * (n - 2))
     flat = ((gram - rows - rows.transpose(0, 2, 1) + total) * off).reshape(len(gram), -1)
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-    return flat @ flat.T
+    cka: Array = flat @ flat.T
+    return cka
 
 
 def walk(epochs: NDArray[np.int64], depth: float, rng: np.random.Generator) -> Array:
@@ -112,7 +114,8 @@ def fragmentation(maps: NDArray[np.uint8]) -> float:
 
 
 def rise(epochs: NDArray[np.int64], at: float, width: float, low: float, high: float) -> Array:
-    return low + (high - low) / (1 + np.exp(-(epochs - at) / width))
+    risen: Array = low + (high - low) / (1 + np.exp(-(epochs - at) / width))
+    return risen
 
 
 def curves(last: int, noise: bool) -> dict[str, Curve]:

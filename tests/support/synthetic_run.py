@@ -45,7 +45,8 @@ def _prepare(folder: Path, patience: float) -> None:
     said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(said, stream)
-    writer.DiskQueue = partial(DiskQueue, pauses=(0.01, 0.05), patience=patience)
+    hurried = partial(DiskQueue, pauses=(0.01, 0.05), patience=patience)
+    writer.DiskQueue = hurried  # type: ignore[attr-defined,assignment]  # a stand-in
     writer.METRIC_SECONDS = 0.0
     drain.PAUSE = 0.01
 

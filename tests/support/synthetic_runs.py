@@ -5,7 +5,7 @@ exp(-|x - y|) makes a similarity of it that is positive semi-definite, and its d
 1 - exp(-speed · lag) exactly.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,7 +26,8 @@ def path(speed: Speed, epochs: np.ndarray = EPOCHS) -> np.ndarray:
 
 def similarity(speed: Speed, epochs: np.ndarray = EPOCHS) -> np.ndarray:
     x = path(speed, epochs)
-    return np.exp(-np.abs(x[:, None] - x[None]))
+    kernel: np.ndarray = np.exp(-np.abs(x[:, None] - x[None]))
+    return kernel
 
 
 def constant(value: float) -> Speed:
@@ -41,7 +42,7 @@ def pulsed(phase: float, base: float = 0.3, height: float = 0.25, period: float 
     return lambda tau: base + height * np.sin(2 * np.pi * (tau - phase) / period)
 
 
-def dynamics(speeds: list[Speed], epochs: np.ndarray = EPOCHS, noise: float = 0.0) -> Dynamics:
+def dynamics(speeds: Sequence[Speed], epochs: np.ndarray = EPOCHS, noise: float = 0.0) -> Dynamics:
     """Return a run whose first layer stands still and whose others move at the given speeds."""
     rng = np.random.default_rng(0)
     matrices = np.stack([similarity(s, epochs) for s in (constant(0.01), *speeds)])

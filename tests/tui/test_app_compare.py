@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from repdyn.display.reading import value_at
 from repdyn.display.similarity import common_scale, similarity
 from repdyn.records import Curve, Phases, PlaneSet, RunRecord
 from tests.support.fakes import FakeSource, Stage, made, play, record
+from tests.support.present import present
 from tui.actions import COMPARED
 from tui.screens.compare import CompareScreen
 from tui.screens.comparing.linked import Linked, phase_aligned
@@ -197,7 +199,9 @@ def test_the_difference_is_in_the_exported_numbers_and_figure(view: str) -> None
         table, draw = front.table(), front.figure()
         assert table is not None
         assert draw is not None
-        values = {(run, row, epoch): value for run, row, epoch, value in table.rows}
+        values: dict[tuple[object, ...], Any] = {
+            (run, row, epoch): value for run, row, epoch, value in table.rows
+        }
         of = {(row, epoch): v for (run, row, epoch), v in values.items() if run == "B − A"}
         first, second = (
             run for run in dict.fromkeys(row[0] for row in table.rows) if run != "B − A"
@@ -206,7 +210,7 @@ def test_the_difference_is_in_the_exported_numbers_and_figure(view: str) -> None
         np.testing.assert_allclose(list(of.values()), expected, atol=1e-6)
         assert np.ptp(expected) > 0
         (axes,) = (a for a in draw().axes if a.get_title(loc="left") == "B − A")
-        drawn = axes.collections[0].get_array()
+        drawn = present(axes.collections[0].get_array())
         np.testing.assert_allclose(np.ravel(drawn), expected, atol=1e-6)
 
     changed = record(2, started=1)

@@ -9,13 +9,13 @@ import pytest
 
 from repdyn.display import axis
 from repdyn.display.similarity import similarity
+from repdyn.display.wording import size
 from repdyn.records import Curve, Phases
 from tests.support.fakes import made, record, until_epoch
 from tui.screens.curves import smoothed
-from tui.screens.info import size
 from tui.screens.layers import best_grid
 from tui.screens.run import progress
-from tui.screens.view_state import ViewState, to_reference
+from tui.screens.view_state import Reference, ViewState, to_reference
 from tui.widgets.phase_bands import phase_at
 
 
@@ -73,7 +73,7 @@ def test_the_time_left_is_as_the_epochs_so_far() -> None:
 
 
 @pytest.mark.parametrize("reference", ["last", "first", "cursor"])
-def test_a_checkpoint_is_like_itself(reference: str) -> None:
+def test_a_checkpoint_is_like_itself(reference: Reference) -> None:
     dynamics = made()[0].dynamics
     assert dynamics is not None
     shown = similarity(dynamics, "cka")

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from repdyn.display.similarity import similarity
-from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord
+from repdyn.records import Curve, FloatArray, IntArray, LabelMaps, PlaneSet, RunRecord
 from tests.support import synthetic
 from tests.support.fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
 from tui.actions import VIEWS
 from tui.screens.info import Info
 from tui.screens.run import RunScreen
 from tui.screens.view import View
-from tui.screens.view_state import to_reference
+from tui.screens.view_state import ViewState, to_reference
+from tui.widgets.heatmap import Heatmap
 from tui.widgets.value_axis import number
 
 SHOWN = {
@@ -84,7 +85,7 @@ def test_info_shows_and_exports_no_secret() -> None:
     whole = record()
     tags = {"mlflow.source.git.repoURL": "https://ann:hunter22@host.example/x?token=abcdefgh"}
     params = {"data_dir": "s3://k:hunter22@bucket/x"}
-    summary = replace(whole.summary, tags=whole.summary.tags | tags, params=params)
+    summary = replace(whole.summary, tags={**whole.summary.tags, **tags}, params=params)
 
     async def scenario(stage: Stage) -> None:
         await stage.press(str(VIEWS.index("info") + 1))
@@ -207,7 +208,8 @@ def test_the_cursor_is_the_same_in_all_small_matrices() -> None:
         await stage.press("3")
         await stage.sees("block.0")
         await stage.press("left", "down")
-        cursors = {heatmap.cursor for heatmap in stage.screen.query("Layers Heatmap")}
+        found = stage.screen.query("Layers Heatmap").results(Heatmap)
+        cursors = {heatmap.cursor for heatmap in found}
         assert len(cursors) == 1
 
     play(scenario, run="run-0")
@@ -330,7 +332,7 @@ def test_a_new_checkpoint_appears_and_the_cursor_stays(monkeypatch: pytest.Monke
         stage.source.records = [until_epoch(whole, epochs[12])]
         screen = stage.screen
         assert isinstance(screen, RunScreen)
-        heatmap = screen.query_one("Overview Heatmap")
+        heatmap = screen.query_one("Overview Heatmap", Heatmap)
         await stage.until(lambda: len(heatmap.epochs) == 13)
         await stage.pilot.pause()
         assert (stage.look.epoch, stage.look.layer) == (before, 1)
@@ -344,9 +346,9 @@ def test_unchanged_data_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> 
     drawn: list[str] = []
     show = View.show
 
-    def counted(view: View, *args: object) -> None:
+    def counted(view: View, record: RunRecord, look: ViewState) -> None:
         drawn.append(str(view.id))
-        show(view, *args)
+        show(view, record, look)
 
     monkeypatch.setattr(View, "show", counted)
 
@@ -458,7 +460,7 @@ def test_curves_of_two_files_are_named_literally() -> None:
     play(scenario, FakeSource([odd]), run="run-0")
 
 
-def _two_points() -> tuple[object, object]:
+def _two_points() -> tuple[IntArray, FloatArray]:
     import numpy as np
 
     return np.array([0, 200]), np.array([0.0, 1.0])

@@ -20,7 +20,8 @@ from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 from tests.e2e.test_mlflow_ui import served
 from tests.support import stored as made
-from tests.support.fakes import Stage
+from tests.support.fakes import FakeSource, Stage
+from tests.support.present import present
 from tui.app import RepdynApp
 from tui.screens.runs_table import RunsTable
 from tui.source import Source, StoreSource
@@ -71,7 +72,7 @@ def play(
     async def playing() -> None:
         app = RepdynApp(StoreSource(source) if isinstance(source, StoreConfig) else source, run)
         async with app.run_test(size=(120, 40)) as pilot:
-            await scenario(Stage(app, pilot, None))
+            await scenario(Stage(app, pilot, FakeSource([])))
 
     asyncio.run(playing())
 
@@ -145,24 +146,23 @@ def test_a_checkpoint_that_another_process_logs_appears(store: StoreConfig) -> N
         text=True,
         env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
     ) as writer:
-        assert writer.stdin is not None
-        assert writer.stdout is not None
+        told, said = present(writer.stdin), present(writer.stdout)
         for expected in ("0", "1", "2"):
-            assert writer.stdout.readline().strip() == expected
-            writer.stdin.write("\n")
-            writer.stdin.flush()
-        assert writer.stdout.readline().strip() == "4"
+            assert said.readline().strip() == expected
+            told.write("\n")
+            told.flush()
+        assert said.readline().strip() == "4"
 
         async def scenario(stage: Stage) -> None:
             await stage.until(lambda: "running" in stage.text and "epoch 4" in stage.text, 60)
-            writer.stdin.write("\n")
-            writer.stdin.flush()
-            assert writer.stdout.readline().strip() == "8"
+            told.write("\n")
+            told.flush()
+            assert said.readline().strip() == "8"
             await stage.until(lambda: "epoch 8/64" in stage.text, 30)
             for _ in range(3):
-                writer.stdin.write("\n")
-                writer.stdin.flush()
-            writer.stdin.close()
+                told.write("\n")
+                told.flush()
+            told.close()
             await stage.until(lambda: "finished" in stage.text, 30)
 
         play(store, scenario, "elsewhere")

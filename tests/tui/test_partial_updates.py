@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.widget import Widget
 
@@ -40,7 +41,8 @@ def sent_after(app: App[Any], widget: Widget) -> str:
     compositor.update_widgets({widget})
     update = compositor.render_update()
     send_pieces_only(update)
-    return str(update.render_segments(app.console))
+    assert isinstance(update, CompositorUpdate)
+    return update.render_segments(app.console)
 
 
 def tall() -> Heatmap:
@@ -52,7 +54,7 @@ def tall() -> Heatmap:
 
 
 def test_what_is_sent_makes_the_new_screen_of_the_old_one() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         app, widget = stage.pilot.app, stage.widget
         assert isinstance(widget, Heatmap)
         screen = lines(app)
@@ -66,7 +68,7 @@ def test_what_is_sent_makes_the_new_screen_of_the_old_one() -> None:
 
 
 def test_of_the_lines_of_cells_only_the_cells_and_labels_are_sent() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         app, widget = stage.pilot.app, stage.widget
         assert isinstance(widget, Heatmap)
         axis = widget._arranged.lines if widget._arranged is not None else 0

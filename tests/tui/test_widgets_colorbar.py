@@ -19,14 +19,14 @@ def colorbar(scale: Scale | None = EVEN) -> Colorbar:
 
 
 def test_it_names_the_ends_and_the_middle() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
         assert text(stage.widget, 0).split() == ["0.0", "0.5", "1.0"]
 
     play(colorbar(), scenario, (60, 3))
 
 
 def test_its_colours_run_from_the_first_to_the_last() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
         seen = {c.background.get_truecolor() for c in characters(stage.widget, 0) if c.background}
         table = colormap.table("magma")
         assert tuple(table[0].tolist()) in seen
@@ -47,14 +47,14 @@ def test_a_narrow_scale_is_written_to_the_places_that_it_needs() -> None:
 
 @pytest.mark.parametrize("width", [1, 8, 300])
 def test_any_width_is_filled_exactly(width: int) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
         assert len(characters(stage.widget, 0)) == width
 
     play(colorbar(), scenario, (width, 2))
 
 
 def test_without_a_scale_it_is_blank() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
         assert text(stage.widget, 0) == ""
 
     play(colorbar(None), scenario, (60, 3))
@@ -62,7 +62,7 @@ def test_without_a_scale_it_is_blank() -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_without_colours_it_shows_the_ramp_of_glyphs() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
         drawn = text(stage.widget, 0)
         assert drawn.index("░") < drawn.index("▒") < drawn.index("▓") < drawn.index("█")
 

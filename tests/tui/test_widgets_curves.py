@@ -13,6 +13,7 @@ from textual.widget import Widget
 from repdyn.records import Curve
 from tests.support.drawn import Stage, characters, play, screen, text
 from tests.support.heatmaps import heatmap_data
+from tests.support.present import present
 from tui.widgets import braille
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -82,7 +83,7 @@ def test_what_lies_beyond_the_axis_is_not_drawn() -> None:
 
 
 def test_a_curve_straight_in_the_log_of_epochs_is_drawn_as_the_diagonal() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         drawn = dots(stage.widget, range(1, 19))
         column, height = np.arange(drawn.shape[1]), drawn.shape[0]
         top = np.array([np.flatnonzero(c).mean() if c.any() else np.nan for c in drawn.T])
@@ -94,9 +95,11 @@ def test_a_curve_straight_in_the_log_of_epochs_is_drawn_as_the_diagonal() -> Non
 
 
 def test_each_curve_has_its_colour() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         seen = {
-            c.colour.get_truecolor() for c in characters(stage.widget, 14) if ord(c.text) > 0x2800
+            present(c.colour).get_truecolor()
+            for c in characters(stage.widget, 14)
+            if ord(c.text) > 0x2800
         }
         assert (255, 0, 0) in seen
 
@@ -104,7 +107,7 @@ def test_each_curve_has_its_colour() -> None:
 
 
 def test_the_legend_shows_the_values_at_the_cursor() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         stage.widget.cursor = 7
         assert text(stage.widget, 0).split() == ["━━━", "rising", "0.750", "━━━", "flat", "0.250"]
 
@@ -112,14 +115,14 @@ def test_the_legend_shows_the_values_at_the_cursor() -> None:
 
 
 def test_a_long_legend_takes_further_lines() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         assert all(f"metric number {i}" in screen(stage.widget) for i in range(6))
 
     play(curves({f"metric number {i}": FLAT for i in range(6)}), scenario)
 
 
 def test_the_cursor_is_a_line_at_its_epoch() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         stage.widget.cursor = 15
         assert text(stage.widget, 10)[59] == "│"
         assert text(stage.widget, 19).split()[-1] == "15"
@@ -128,7 +131,7 @@ def test_the_cursor_is_a_line_at_its_epoch() -> None:
 
 
 def test_where_the_cursor_has_been_the_curves_are_as_before() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         before = screen(stage.widget)
         stage.widget.cursor = 7
         assert screen(stage.widget) != before
@@ -140,7 +143,7 @@ def test_where_the_cursor_has_been_the_curves_are_as_before() -> None:
 
 @pytest.mark.parametrize("make", [curves, one_row])
 def test_another_theme_changes_the_background(make: Callable[[], Widget]) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Widget]) -> None:
         stage.pilot.app.theme = "textual-dark"
         await stage.pilot.pause()
         dark = characters(stage.widget, 4)[0].background
@@ -158,7 +161,7 @@ def test_another_theme_changes_the_background(make: Callable[[], Widget]) -> Non
     [(["left"], 15), (["left", "left"], 14), (["home"], 0), (["home", "l"], 1), (["end", "l"], 15)],
 )
 def test_keys_move_the_cursor_by_epochs(keys: list[str], epoch: int) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         await stage.pilot.press(*keys)
         assert stage.of(Curves.CursorMoved)[-1].epoch == epoch
 
@@ -166,7 +169,7 @@ def test_keys_move_the_cursor_by_epochs(keys: list[str], epoch: int) -> None:
 
 
 def test_a_click_sets_the_cursor_to_the_nearest_epoch() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         await stage.pilot.click(Curves, offset=(35, 5))
         assert stage.widget.cursor == 3  # half of the way on the log-epoch axis from 0 to 15
 
@@ -174,7 +177,7 @@ def test_a_click_sets_the_cursor_to_the_nearest_epoch() -> None:
 
 
 def test_new_data_leave_the_cursor_at_its_epoch() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         stage.widget.cursor = 7
         longer = np.arange(40)
         stage.widget.set_data({"rising": Curve(longer, longer / 39)})
@@ -184,7 +187,7 @@ def test_new_data_leave_the_cursor_at_its_epoch() -> None:
 
 
 def test_a_marker_is_a_dotted_line_with_its_name() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         halfway = 10 + 24  # of 50 columns, on the log-epoch axis from 0 to 15
         assert characters(stage.widget, 5)[halfway].text == "┊"
         assert "▲fit 3" in text(stage.widget, 19)
@@ -193,7 +196,7 @@ def test_a_marker_is_a_dotted_line_with_its_name() -> None:
 
 
 def test_a_logarithmic_axis_labels_decades() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         labels = [text(stage.widget, line)[:10].strip() for line in range(1, 19)]
         assert [label for label in labels if label] == ["1", ".1", ".01"]
 
@@ -215,7 +218,7 @@ def test_columns_aligned_with_a_heatmap_are_those_of_its_cells() -> None:
             yield heatmap
             yield below
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         app = Both()
         async with app.run_test(size=(70, 30)) as pilot:
             await pilot.pause()
@@ -231,7 +234,7 @@ def test_columns_aligned_with_a_heatmap_are_those_of_its_cells() -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_without_colours_curves_differ_by_their_dashes() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         drawn = dots(stage.widget, range(1, 19))
         solid, dashed = drawn[:36].any(axis=0).mean(), drawn[36:].any(axis=0).mean()
         assert solid > 0.95
@@ -243,7 +246,7 @@ def test_without_colours_curves_differ_by_their_dashes() -> None:
 
 @pytest.mark.parametrize("size", [(300, 100), (12, 4), (3, 2), (1, 1)])
 def test_any_size_is_filled(size: tuple[int, int]) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         await stage.pilot.press("left", "home")
         assert all(len(characters(stage.widget, y)) == size[0] for y in range(size[1]))
 
@@ -260,7 +263,7 @@ def test_any_size_is_filled(size: tuple[int, int]) -> None:
     ],
 )
 def test_curves_without_a_line_are_shown_without_one(series: dict[str, Curve]) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Curves]) -> None:
         await stage.pilot.press("left", "home", "end")
         drawn = dots(stage.widget, range(1, 19))
         assert drawn.sum() <= 1

@@ -11,6 +11,7 @@ import pytest
 from repdyn.records import Phases
 from tests.support.drawn import Stage, characters, pixel, play, screen, text
 from tests.support.heatmaps import heatmap_data
+from tests.support.present import present
 from tui.widgets import colormap
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_bands import GLYPHS
@@ -48,7 +49,7 @@ def show(
     widget.set_data(heatmap_data(values, rows, epochs))
 
 
-def middles(stage: Stage) -> list[list[tuple[int, int, int] | None]]:
+def middles(stage: Stage[Heatmap]) -> list[list[tuple[int, int, int] | None]]:
     """The colours in the middle of each cell of a 3×4 heatmap of 50×36 pixels, 12 to a row."""
     return [
         [pixel(stage.widget, 10 + x, 12 * row + 5) for x in (6, 18, 31, 43)] for row in range(3)
@@ -56,7 +57,7 @@ def middles(stage: Stage) -> list[list[tuple[int, int, int] | None]]:
 
 
 def test_each_cell_has_the_colour_of_its_value() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         stage.widget.cursor = (0, 0)
         drawn = middles(stage)
         table = colormap.table("viridis")
@@ -67,7 +68,7 @@ def test_each_cell_has_the_colour_of_its_value() -> None:
 
 
 def test_the_colour_map_can_change_while_it_is_shown() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         stage.widget.cmap = "gray"
         await stage.pilot.pause()
         assert middles(stage)[2][0] == (round(255 * VALUES[2, 0]),) * 3
@@ -76,7 +77,7 @@ def test_the_colour_map_can_change_while_it_is_shown() -> None:
 
 
 def test_nan_is_hatched() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         assert text(stage.widget, 0)[10:22] == "╱" * 12
 
     values = VALUES.copy()
@@ -85,7 +86,7 @@ def test_nan_is_hatched() -> None:
 
 
 def test_the_cursor_starts_at_the_last_epoch_of_the_first_row() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         assert stage.widget.cursor == (0, 3)
 
     play(heatmap(), scenario)
@@ -107,7 +108,7 @@ def test_the_cursor_starts_at_the_last_epoch_of_the_first_row() -> None:
     ],
 )
 def test_keys_move_the_cursor_within_the_matrix(keys: list[str], cell: tuple[int, int]) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press(*keys)
         assert stage.widget.cursor == cell
 
@@ -115,7 +116,7 @@ def test_keys_move_the_cursor_within_the_matrix(keys: list[str], cell: tuple[int
 
 
 def test_a_move_tells_row_column_epoch_and_value() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("down", "left")
         last = stage.of(Heatmap.CursorMoved)[-1]
         assert (last.row, last.column, last.epoch, last.value) == (1, 2, 3, VALUES[1, 2])
@@ -124,7 +125,7 @@ def test_a_move_tells_row_column_epoch_and_value() -> None:
 
 
 def test_a_move_against_the_edge_tells_nothing() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         before = len(stage.of(Heatmap.CursorMoved))
         await stage.pilot.press("right", "up")
         assert len(stage.of(Heatmap.CursorMoved)) == before
@@ -133,7 +134,7 @@ def test_a_move_against_the_edge_tells_nothing() -> None:
 
 
 def test_a_linked_cursor_can_be_moved_without_a_message() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         before = len(stage.of(Heatmap.CursorMoved))
         with stage.widget.prevent(Heatmap.CursorMoved):
             stage.widget.cursor = (2, 1)
@@ -144,7 +145,7 @@ def test_a_linked_cursor_can_be_moved_without_a_message() -> None:
 
 
 def test_a_click_sets_the_cursor() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.click(Heatmap, offset=(10 + 18, 8))
         assert stage.widget.cursor == (1, 1)
 
@@ -152,7 +153,7 @@ def test_a_click_sets_the_cursor() -> None:
 
 
 def test_another_click_reaches_the_row_that_shares_the_character() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         rows = []
         for _ in range(3):
             await stage.pilot.click(Heatmap, offset=(40, 1))
@@ -164,7 +165,7 @@ def test_another_click_reaches_the_row_that_shares_the_character() -> None:
 
 
 def test_a_click_beside_the_cells_leaves_the_cursor() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.click(Heatmap, offset=(3, 8))
         assert stage.widget.cursor == (0, 3)
 
@@ -172,7 +173,7 @@ def test_a_click_beside_the_cells_leaves_the_cursor() -> None:
 
 
 def test_the_mouse_tells_each_cell_once_and_when_it_has_left() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         for place in ((12, 2), (13, 2), (30, 2), (3, 2)):
             await stage.pilot.hover(Heatmap, offset=place)
         cells = [(message.row, message.column) for message in stage.of(Heatmap.Hovered)]
@@ -183,7 +184,7 @@ def test_the_mouse_tells_each_cell_once_and_when_it_has_left() -> None:
 
 
 def test_the_row_and_the_epoch_of_the_cursor_are_lit() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("down", "left")
         lit = {
             "".join(c.text for c in characters(stage.widget, line) if c.reverse).strip()
@@ -195,7 +196,7 @@ def test_the_row_and_the_epoch_of_the_cursor_are_lit() -> None:
 
 
 def test_the_cursor_frames_its_cell_in_what_stands_out() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         stage.widget.cursor = (0, 0)
         assert pixel(stage.widget, 10, 0) == (255, 255, 255)
         stage.widget.cursor = (2, 3)
@@ -215,7 +216,7 @@ def test_a_move_draws_only_the_lines_of_its_cells_and_the_axis() -> None:
     widget = Counting()
     show(widget, np.random.default_rng(0).random((9, 4)), rows=[f"layer{i}" for i in range(9)])
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Counting]) -> None:
         widget.drawn.clear()
         await stage.pilot.press("left")
         assert sorted(set(widget.drawn)) == [0, 1, 18]
@@ -224,7 +225,7 @@ def test_a_move_draws_only_the_lines_of_its_cells_and_the_axis() -> None:
 
 
 def test_new_checkpoints_leave_the_cursor_at_its_epoch_and_row() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("down", "left")
         show(stage.widget, np.zeros((4, 6)), rows=("new", *ROWS), epochs=(0, 1, 2, 3, 7, 12))
         assert stage.widget.cursor == (2, 3)
@@ -233,7 +234,7 @@ def test_new_checkpoints_leave_the_cursor_at_its_epoch_and_row() -> None:
 
 
 def test_new_values_are_told_of_the_cursor_that_stayed() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         show(stage.widget, VALUES + 1)
         await stage.pilot.pause()
         assert stage.of(Heatmap.CursorMoved)[-1].value == VALUES[0, 3] + 1
@@ -242,7 +243,7 @@ def test_new_values_are_told_of_the_cursor_that_stayed() -> None:
 
 
 def test_a_smaller_matrix_takes_the_cursor_to_the_nearest_epoch() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("down", "down")
         show(stage.widget, np.zeros((1, 2)), rows=("stem",), epochs=(0, 6))
         assert stage.widget.cursor == (0, 1)
@@ -251,7 +252,7 @@ def test_a_smaller_matrix_takes_the_cursor_to_the_nearest_epoch() -> None:
 
 
 def test_a_square_heatmap_has_the_first_epoch_at_the_bottom() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         stage.widget.cursor = (3, 3)
         light = tuple(colormap.table("viridis")[255].tolist())
         corners = [pixel(stage.widget, 10 + x, y) for x, y in ((1, 38), (1, 1), (38, 38))]
@@ -263,7 +264,7 @@ def test_a_square_heatmap_has_the_first_epoch_at_the_bottom() -> None:
 
 
 def test_a_square_heatmap_is_square_on_the_screen() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         drawn = [line for line in range(21) if pixel(stage.widget, 12, 2 * line) is not None]
         across = [x for x in range(10, 60) if pixel(stage.widget, x, 2) is not None]
         assert len(across) == 2 * len(drawn) == 40
@@ -272,7 +273,7 @@ def test_a_square_heatmap_is_square_on_the_screen() -> None:
 
 
 def test_up_goes_to_later_epochs_in_a_square_heatmap() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("up")
         assert stage.widget.cursor == (1, 3)
 
@@ -280,7 +281,7 @@ def test_up_goes_to_later_epochs_in_a_square_heatmap() -> None:
 
 
 def test_markers_point_to_their_epochs_on_both_axes() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         below = text(stage.widget, 21)
         assert below.index("▲") == 10 + 25  # epoch 3: the third of four cells of 10 columns
         beside = [line for line in range(20) if "▸" in text(stage.widget, line)]
@@ -290,7 +291,7 @@ def test_markers_point_to_their_epochs_on_both_axes() -> None:
 
 
 def test_a_change_point_is_a_dot_at_the_start_of_its_cell() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         column = [pixel(stage.widget, 10 + 25, y) for y in range(12, 24)]
         assert column.count((255, 255, 255)) == 1
         assert (255, 255, 255) not in [pixel(stage.widget, 10 + 25, y) for y in range(24, 36)]
@@ -300,7 +301,7 @@ def test_a_change_point_is_a_dot_at_the_start_of_its_cell() -> None:
 
 
 def test_stretching_spans_the_values_in_view() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         stage.widget.stretch = True
         await stage.pilot.pause()
         scale = stage.of(Heatmap.ScaleChanged)[-1].scale
@@ -311,22 +312,23 @@ def test_stretching_spans_the_values_in_view() -> None:
 
 
 def test_stretching_equal_values_changes_nothing() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         stage.widget.stretch = True
-        assert (stage.widget.scale.low, stage.widget.scale.high) == (0, 1)
+        scale = present(stage.widget.scale)
+        assert (scale.low, scale.high) == (0, 1)
 
     play(heatmap(np.full((3, 4), 0.5)), scenario)
 
 
 def test_names_are_shown_as_they_are_without_control_characters() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         assert "[b]x[2J" in screen(stage.widget)
 
     play(heatmap(rows=("[b]x\x1b[2J", "b", "c")), scenario)
 
 
 def test_where_rows_share_lines_the_row_of_the_cursor_is_named() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("down")
         assert text(stage.widget, 0).startswith("layer1 ")
 
@@ -337,7 +339,7 @@ def test_where_rows_share_lines_the_row_of_the_cursor_is_named() -> None:
 @pytest.mark.parametrize("size", [(60, 20), (300, 100), (12, 3), (5, 2), (1, 1)])
 @pytest.mark.parametrize("layers", [False, True])
 def test_any_size_shows_many_checkpoints(size: tuple[int, int], layers: bool) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("home", "right", "down", "end")
         assert all(len(characters(stage.widget, y)) == size[0] for y in range(size[1]))
 
@@ -350,7 +352,7 @@ def test_any_size_shows_many_checkpoints(size: tuple[int, int], layers: bool) ->
 
 
 def test_a_resized_widget_is_drawn_anew() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.resize_terminal(40, 10)
         await stage.pilot.pause()
         assert len(characters(stage.widget, 0)) == 40
@@ -360,7 +362,7 @@ def test_a_resized_widget_is_drawn_anew() -> None:
 
 
 def test_without_data_it_is_blank_and_keys_do_nothing() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("left", "down", "end", "home")
         await stage.pilot.click(Heatmap, offset=(5, 5))
         assert screen(stage.widget).strip() == ""
@@ -370,7 +372,7 @@ def test_without_data_it_is_blank_and_keys_do_nothing() -> None:
 
 
 def test_data_without_checkpoints_empty_it() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         show(stage.widget, np.empty((3, 0)), epochs=())
         assert screen(stage.widget).strip() == ""
 
@@ -384,7 +386,7 @@ def test_names_that_do_not_fit_the_values_are_refused() -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_without_colours_greater_values_have_weightier_glyphs() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         await stage.pilot.press("home")
         weights = [" ░▒▓█".index(c) for c in text(stage.widget, 12)[12:60:12]]
         assert weights == sorted(weights)
@@ -396,7 +398,7 @@ def test_without_colours_greater_values_have_weightier_glyphs() -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_without_colours_nan_and_the_cursor_have_glyphs_of_their_own() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         line = text(stage.widget, 0)
         assert (line[11], line[59]) == ("·", "◆")
 
@@ -409,7 +411,7 @@ def test_sixteen_colours_are_too_few_for_a_colour_map(monkeypatch: pytest.Monkey
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLORTERM", "")
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         assert set(text(stage.widget, 17)[10:]) <= set(" ░▒▓█")
 
     play(heatmap(), scenario, (60, 19))
@@ -427,7 +429,7 @@ def banded() -> Heatmap:
 def test_in_256_colours_each_colour_is_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLORTERM")
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         assert stage.pilot.app.console.color_system == "256"
         few = set(map(tuple, colormap.table("viridis" + colormap.FEW).tolist()))
         assert {colour for line in middles(stage) for colour in line if colour} <= few
@@ -436,7 +438,7 @@ def test_in_256_colours_each_colour_is_one_of_them(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_axis_has_the_colour_of_each_phase() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         line = characters(stage.widget, stage.widget.size.height - 1)
         behind = [c.background for c in line[10:] if c.background is not None and not c.reverse]
         assert len(dict.fromkeys(behind)) == 3
@@ -447,7 +449,7 @@ def test_the_axis_has_the_colour_of_each_phase() -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_without_colours_phases_have_glyphs() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         line = text(stage.widget, stage.widget.size.height - 1)
         assert [glyph for glyph in dict.fromkeys(line) if glyph in GLYPHS] == list(GLYPHS)
 
@@ -456,7 +458,7 @@ def test_without_colours_phases_have_glyphs() -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_a_square_heatmap_has_the_phases_of_its_rows_beside_them() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
         edge = [text(stage.widget, y)[5:6] for y in range(stage.widget.size.height - 1)]
         found = [glyph for glyph in dict.fromkeys(edge) if glyph in GLYPHS]
         assert found == list(GLYPHS)[::-1]

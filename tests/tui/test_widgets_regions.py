@@ -24,11 +24,11 @@ def regions(label_map: np.ndarray = QUARTERS, **changes: Any) -> Regions:
 
 
 def class_colour(index: int) -> tuple[int, int, int]:
-    return tuple(Color.parse(CLASS_COLOURS[index]).get_truecolor())
+    return Color.parse(CLASS_COLOURS[index]).get_truecolor()
 
 
 def test_points_have_the_colours_of_their_classes_the_first_row_at_the_bottom() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         corners = [pixel(stage.widget, x, y) for x, y in ((0, 37), (35, 37), (0, 2), (35, 2))]
         assert corners == [class_colour(k) for k in (0, 1, 2, 1)]
 
@@ -36,7 +36,7 @@ def test_points_have_the_colours_of_their_classes_the_first_row_at_the_bottom() 
 
 
 def test_a_map_is_square_and_fills_the_height() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         across = [x for x in range(60) if pixel(stage.widget, x, 10) is not None]
         down = [y for y in range(2, 38) if pixel(stage.widget, 0, y) is not None]
         assert (len(across), len(down)) == (36, 36)
@@ -45,14 +45,14 @@ def test_a_map_is_square_and_fills_the_height() -> None:
 
 
 def test_the_legend_names_the_classes_that_are_seen() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         assert text(stage.widget, 19).split() == ["zero", "two"]
 
     play(regions(np.array([[0, 2], [2, 2]], dtype=np.uint8)), scenario, (60, 20))
 
 
 def test_the_legend_names_classes_without_a_colour_as_one() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         drawn = screen(stage.widget)
         assert "class 99" in drawn
         assert drawn.count("class ") == 10
@@ -65,7 +65,7 @@ def test_the_legend_names_classes_without_a_colour_as_one() -> None:
 
 @pytest.mark.parametrize("classes", [300, 65_536])
 def test_classes_beyond_256_are_told_apart(classes: int) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         drawn = screen(stage.widget)
         assert f"class {classes - 1}" in drawn
         assert "agree on 75 %" in drawn
@@ -81,7 +81,7 @@ def test_classes_beyond_256_are_told_apart(classes: int) -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_many_classes_without_colours_are_letters() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         assert "class 299" in screen(stage.widget)
 
     map_ = np.arange(200, 300, dtype=np.uint16).reshape(10, 10)
@@ -90,7 +90,7 @@ def test_many_classes_without_colours_are_letters() -> None:
 
 
 def test_anchors_are_marked_where_they_lie() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         drawn = screen(stage.widget).splitlines()
         places = {letter: [i for i, line in enumerate(drawn) if letter in line] for letter in "ABC"}
         assert all(len(lines) == 1 for lines in places.values())
@@ -103,7 +103,7 @@ def test_anchors_are_marked_where_they_lie() -> None:
 
 
 def test_anchors_lie_on_the_grid_where_the_plane_has_them() -> None:
-    empty = np.empty(0)
+    empty = np.empty(0, np.uint8)
     planes = PlaneSet(
         anchors=empty,
         labels=empty,
@@ -123,7 +123,7 @@ def test_agreement_is_the_share_of_points_with_the_same_class() -> None:
 
 
 def test_beside_two_maps_the_points_where_they_differ_have_the_class_of_the_second() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         third = 2 * (18 + 2)
         corners = [
             pixel(stage.widget, third + x, y) for x, y in ((0, 18), (16, 18), (0, 2), (16, 2))
@@ -138,7 +138,7 @@ def test_beside_two_maps_the_points_where_they_differ_have_the_class_of_the_seco
 
 
 def test_the_titles_and_the_share_stand_above() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         assert text(stage.widget, 0).split() == ["[b]8", "50", "agree", "on", "75", "%"]
 
     other = np.array([[0, 1], [1, 1]], dtype=np.uint8)
@@ -147,7 +147,7 @@ def test_the_titles_and_the_share_stand_above() -> None:
 
 @pytest.mark.usefixtures("no_colour")
 def test_without_colours_classes_are_letters_and_agreement_is_dots() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         line = text(stage.widget, 1)
         assert set(line) == {"2", "1", " ", "·"}
         assert "00 zero  11 one  22 two" in screen(stage.widget)
@@ -158,7 +158,7 @@ def test_without_colours_classes_are_letters_and_agreement_is_dots() -> None:
 
 @pytest.mark.parametrize("size", [(300, 100), (60, 20), (10, 4), (2, 2), (1, 1)])
 def test_any_size_is_filled(size: tuple[int, int]) -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         assert all(len(characters(stage.widget, y)) == size[0] for y in range(size[1]))
 
     rng = np.random.default_rng(0)
@@ -169,7 +169,7 @@ def test_any_size_is_filled(size: tuple[int, int]) -> None:
 
 
 def test_without_data_it_is_blank() -> None:
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
         assert screen(stage.widget).strip() == ""
 
     play(Regions(), scenario)

@@ -26,6 +26,7 @@ from repdyn.storage.delivery.operations import (
     RemoveArtifact,
     SetTag,
 )
+from tests.support.present import present
 
 NAN, INF = float("nan"), float("inf")
 METRICS = LogMetrics((("a", 1.0, 5, 0), ("a", 2.0, 6, 1), ("b", NAN, 5, 0), ("b", INF, 6, 1)))
@@ -58,7 +59,7 @@ def test_every_operation_may_be_done_twice(client: MlflowClient, tmp_path: Path)
     assert [(m.value, m.step) for m in client.get_metric_history(run_id, "a")] == [(1, 0), (2, 1)]
     assert len(client.get_metric_history(run_id, "b")) == 2
     assert found.data.tags["tag"] == "value"
-    (given,) = found.inputs.dataset_inputs
+    (given,) = present(found.inputs).dataset_inputs
     assert (given.dataset.name, given.dataset.digest) == ("digits", "abcd1234")
     assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "train")]
     assert (found.info.status, found.info.end_time) == ("KILLED", 1_700_000_000_000)
@@ -150,7 +151,8 @@ def executor_of(address: str, artifacts: str | None = None) -> StoreExecutor:
     )
     client = MlflowClient(address)
     # MLflow itself asks for the run where it looks for its artifacts
-    client._tracking_client.get_run = Mock(return_value=Run(info, RunData()))
+    get_run = Mock(return_value=Run(info, RunData()))
+    client._tracking_client.get_run = get_run  # type: ignore[method-assign]
     return StoreExecutor(client, Run(info, RunData()))
 
 

@@ -177,7 +177,7 @@ def test_a_path_that_leads_elsewhere(path: object, folder: Path) -> None:
     ],
     ids=repr,
 )
-def test_a_content_that_is_not_what_is_described(change: dict[str, object], folder: Path) -> None:
+def test_a_content_that_is_not_what_is_described(change: dict[str, Any], folder: Path) -> None:
     entry(folder, artifact("x", **change), b"content")
     refused(folder)
 

@@ -493,7 +493,12 @@ def test_the_size_is_told_while_entries_are_deleted(folder: Path) -> None:
     queue = QueueFolder(folder)
     for n in range(300):
         queue.append(PutArtifact(f"grams/{n}", b"content"))
-    deleting = threading.Thread(target=lambda: [queue.delete_first() for _ in range(300)])
+
+    def delete() -> None:
+        for _ in range(300):
+            queue.delete_first()
+
+    deleting = threading.Thread(target=delete)
     deleting.start()
     sizes = []
     while deleting.is_alive():
