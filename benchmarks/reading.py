@@ -192,7 +192,7 @@ def add_run(store: StoreConfig, name: str, record: RunRecord) -> str:
         for epoch in range(EPOCHS + 1):
             row = {name: float(curve.values[epoch]) for name, curve in record.curves.items()}
             writer.log_metrics(epoch, row)
-        for count, epoch in enumerate(dynamics.epochs.tolist(), 1):
+        for count, epoch in enumerate(dynamics.steps.tolist(), 1):
             writer.log_metrics(epoch, codec.layer_metrics(until(dynamics, count)))
         writer.log_dynamics(dynamics)
         writer.log_phases(record.phases, record.scores, dynamics.layers)
@@ -305,7 +305,7 @@ def random_dynamics(layers: int, checkpoints: int) -> Dynamics:
     areas = rng.dirichlet(np.ones(CLASSES), size=(layers + 1, count))
     return Dynamics(
         layers=tuple(f"layer{i // 4}.{i % 4}" for i in range(layers)),
-        epochs=epochs,
+        steps=epochs,
         similarity={
             "cka": similar,
             "regions": np.sqrt(np.concatenate([similar, similar.mean(axis=0)[None]])),

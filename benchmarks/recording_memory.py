@@ -90,7 +90,7 @@ def _dynamics(layers: int, e: int) -> Dynamics:
     """Return what a run has stored of so many checkpoints; the values do not matter."""
     return Dynamics(
         layers=tuple(map(str, range(layers))),
-        epochs=np.arange(e),
+        steps=np.arange(e),
         similarity={
             "cka": np.zeros((layers, e, e), np.float32),
             "regions": np.zeros((layers + 1, e, e), np.float32),

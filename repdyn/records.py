@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from repdyn.score_key import ScoreKey
 
 Interval = tuple[int, int]
-"""First and last of a range of epochs, both in it."""
+"""First and last of a range of steps, both in it."""
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
@@ -42,6 +42,17 @@ PROBE_SPLITS = ("test", "clean", "noisy")
 """What a probe's accuracy is taken on: the test images, and the probe's training examples whose
 label is true (clean) or was flipped (noisy, towards the flipped label; NaN where there are none)."""
 
+EPOCH = "epoch"
+"""The unit of steps, where nothing else is said: passes over the training set."""
+
+UNIT_LENGTH = 16
+
+
+def is_unit(text: str) -> bool:
+    """Say whether a text can be the unit of steps: one short word."""
+    return text.isalpha() and len(text) <= UNIT_LENGTH
+
+
 OUTPUT = "output"
 """Stands for the network's output where a layer's name stands otherwise."""
 
@@ -61,22 +72,24 @@ class Dynamics:
 
     Attributes:
         layers: names of the watched layers, in order of depth (L).
-        epochs: the checkpoints' epochs, increasing, (E,) int64; 0 is the initial model.
+        steps: of the checkpoints, increasing, (E,) int64; 0 is the initial model.
         similarity: by measure (measures/spec.py), a layer's similarity with itself at another
             checkpoint, float32, (L, E, E), or (L+1, E, E) where the measure takes in the output.
         probe_acc: accuracy of a layer's linear probe, (L, E, 3) float32, last axis PROBE_SPLITS.
         fragmentation: mean number of connected regions of a plane, (L+1, E) float32, output last.
         areas: share of the plane points given to each class, (L+1, E, K) float32, output last.
+        unit: of the steps, such as epoch, step or tokens.
     """
 
     layers: tuple[str, ...]
-    epochs: IntArray = field(metadata={"dims": (CHECKPOINT,)})
+    steps: IntArray = field(metadata={"dims": (CHECKPOINT,)})
     similarity: Mapping[str, FloatArray] = field(
         metadata={"dims": (OUTPUT_TOO, CHECKPOINT, CHECKPOINT)}
     )
     probe_acc: FloatArray = field(metadata={"dims": (LAYER, CHECKPOINT, SPLIT)})
     fragmentation: FloatArray = field(metadata={"dims": (OUTPUT_TOO, CHECKPOINT)})
     areas: FloatArray = field(metadata={"dims": (OUTPUT_TOO, CHECKPOINT, CLASS)})
+    unit: str = EPOCH
 
     def at_checkpoints(self, chosen: slice | Sequence[int] | NDArray[np.bool_]) -> Dynamics:
         """Return the same at some of the checkpoints, given as an index along the axis."""
@@ -116,14 +129,14 @@ class LabelMaps:
     """Decision regions at one checkpoint.
 
     Attributes:
-        epoch: of the checkpoint.
+        step: of the checkpoint.
         maps: class at each grid point, (L+1, P, g, g), output last; row index is the v2 axis,
             column index the v1 axis. uint8, or uint16 if there are more than 256 classes. On these
             planes the similarity is computed.
         fine: the same on the few planes meant for drawing, (L+1, Pf, gf, gf).
     """
 
-    epoch: int
+    step: int
     maps: ClassArray
     fine: ClassArray
 
@@ -162,26 +175,26 @@ class PlaneSet:
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric over epochs: epochs (n,) int64, strictly increasing, and values (n,) float64."""
+    """A metric over steps: steps (n,) int64, strictly increasing, and values (n,) float64."""
 
-    epochs: IntArray
+    steps: IntArray
     values: FloatArray
 
 
 @dataclass(frozen=True)
 class Phases:
-    """Boundaries between the phases of one run, in epochs; None where the curves show none.
+    """Boundaries between the phases of one run, in steps; None where the curves show none.
 
     Attributes:
         onset: memorisation onset, when the flipped labels begin to be fit.
         fit: perfect fit of the training set.
         test_min: minimum of the test error before it rises again, or overall.
         test_peak: the later peak of the test error, if it rises and descends again.
-        change_points: for each watched layer, the epochs at which its representation changes.
-        spikes: epochs after the fit at which training accuracy has fallen back: all layers move
+        change_points: for each watched layer, the steps at which its representation changes.
+        spikes: steps after the fit at which training accuracy has fallen back: all layers move
             together there, whatever they do otherwise.
-        joint: the epochs at which the representations of all layers together change.
-        intervals: the epochs between which a boundary lies, by its field's name.
+        joint: the steps at which the representations of all layers together change.
+        intervals: the steps between which a boundary lies, by its field's name.
         change_intervals: the same of each change point, as they are in change_points.
         joint_intervals: the same of each in joint.
     """
@@ -198,7 +211,7 @@ class Phases:
     joint_intervals: tuple[Interval, ...] = ()
 
     def markers(self) -> dict[str, int]:
-        """Return the epochs of the boundaries that exist, by name, without the change points."""
+        """Return the steps of the boundaries that exist, by name, without the change points."""
         named = {
             "onset": self.onset,
             "fit": self.fit,
@@ -237,7 +250,7 @@ class RunRecord:
 
     Attributes:
         dynamics: what was measured up to the last checkpoint; None before the first.
-        curves: the per-epoch metrics by name (`train/acc`, `test/loss`, ...).
+        curves: the metrics by name, a value a step (`train/acc`, `test/loss`, ...).
         phases: the boundaries; of a run that still trains, those that its curves show so far.
         scores: of analysis/scores.py; empty where they are not defined yet.
     """
@@ -247,3 +260,8 @@ class RunRecord:
     curves: Mapping[str, Curve]
     phases: Phases
     scores: Mapping[ScoreKey, float]
+
+    @property
+    def unit(self) -> str:
+        """Of the steps."""
+        return EPOCH if self.dynamics is None else self.dynamics.unit

@@ -27,4 +27,4 @@ def test_label_maps_with_classes_that_the_planes_do_not_name_do_not_fit() -> Non
     assert maps.fit(planes)
     strange = maps.maps.astype(np.uint16)
     strange[0, 0, 0, 0] = 256 + 1  # in uint8 it would be class 1, which there is
-    assert not LabelMaps(maps.epoch, strange, maps.fine).fit(planes)
+    assert not LabelMaps(maps.step, strange, maps.fine).fit(planes)

@@ -90,8 +90,8 @@ def _with_change_points(phases: Phases, dynamics: Dynamics) -> Phases:
     if PRIMARY.name not in dynamics.similarity:
         return phases
     matrices = dynamics.matrices(PRIMARY.name)
-    layers = [change_points(matrix, dynamics.epochs) for matrix in matrices]
-    joint = joint_change_points(matrices, dynamics.epochs)
+    layers = [change_points(matrix, dynamics.steps) for matrix in matrices]
+    joint = joint_change_points(matrices, dynamics.steps)
     return replace(
         phases,
         change_points=tuple(layer.epochs for layer in layers),
@@ -126,9 +126,9 @@ def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
     fit = perfect_fit(train_acc)
     if train_acc is None or fit is None:
         return ()
-    fallen = (train_acc.values < FALLEN) & (train_acc.epochs > fit.epoch)
+    fallen = (train_acc.values < FALLEN) & (train_acc.steps > fit.epoch)
     starts = fallen & ~np.concatenate([[False], fallen[:-1]])
-    return tuple(int(epoch) for epoch in train_acc.epochs[starts])
+    return tuple(int(epoch) for epoch in train_acc.steps[starts])
 
 
 def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
@@ -208,9 +208,9 @@ def jitter(values: FloatArray) -> float:
 
 def running_median(curve: Curve) -> NDArray[np.float64]:
     """Return for each epoch the median of the values around it, as far as REACH and LEAST_REACH say."""
-    reach = np.maximum(LEAST_REACH, REACH * curve.epochs)
-    first = np.searchsorted(curve.epochs, curve.epochs - reach)
-    last = np.searchsorted(curve.epochs, curve.epochs + reach, side="right")
+    reach = np.maximum(LEAST_REACH, REACH * curve.steps)
+    first = np.searchsorted(curve.steps, curve.steps - reach)
+    last = np.searchsorted(curve.steps, curve.steps + reach, side="right")
     return np.array([np.median(curve.values[a:b]) for a, b in zip(first, last, strict=True)])
 
 
@@ -227,5 +227,5 @@ def _within(heights: NDArray[np.float64], reach: float) -> tuple[int, int]:
 def _boundary(curve: Curve, early: int | None, at: int, late: int | None) -> Boundary:
     """Return a boundary from indices; an end that the curve does not reach is its own."""
     first = 0 if early is None else early
-    last = len(curve.epochs) - 1 if late is None else late
-    return Boundary(int(curve.epochs[at]), (int(curve.epochs[first]), int(curve.epochs[last])))
+    last = len(curve.steps) - 1 if late is None else late
+    return Boundary(int(curve.steps[at]), (int(curve.steps[first]), int(curve.steps[last])))

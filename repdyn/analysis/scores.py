@@ -55,7 +55,7 @@ def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[ScoreKey, float]:
     """Return the scores that are defined for this run."""
     scores: dict[ScoreKey, float] = {}
     for measure in dynamics.similarity:
-        found = _scores(dynamics.matrices(measure)[1:], dynamics.epochs, phases)
+        found = _scores(dynamics.matrices(measure)[1:], dynamics.steps, phases)
         ranks = layer_fit_breaks(dynamics, phases, measure)[1]
         found["fit_break_weakest_layer_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
         scores |= {
@@ -137,7 +137,7 @@ def layer_fit_breaks(
     """
     matrices = dynamics.matrices(measure)[1:]
     found = np.full((2, len(matrices)), np.nan)
-    drifts = drift(matrices, dynamics.epochs)
+    drifts = drift(matrices, dynamics.steps)
     if drifts is not None and phases.fit is not None and phases.fit >= 1:
         at = float(np.log(phases.fit))
         for layer, slowdowns in enumerate(slowdown(drifts)):

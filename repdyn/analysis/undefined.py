@@ -61,7 +61,7 @@ def undefined_scores(
     definable = compute_scores(dynamics, phases) if missing else {}
     reasons: dict[ScoreKey, str] = {}
     for key in missing:
-        why = _why(key.score, dynamics.matrices(key.measure)[1:], dynamics.epochs, phases)
+        why = _why(key.score, dynamics.matrices(key.measure)[1:], dynamics.steps, phases)
         reasons[key] = NOT_STORED if key in definable else why
     return reasons
 
@@ -81,7 +81,7 @@ def _no_fit(train_acc: Curve | None) -> str:
     best = int(np.argmax(train_acc.values))
     return (
         f"training accuracy never reached {PERFECT:g}; its highest is "
-        f"{train_acc.values[best]:.3f}, at epoch {train_acc.epochs[best]}"
+        f"{train_acc.values[best]:.3f}, at epoch {train_acc.steps[best]}"
     )
 
 

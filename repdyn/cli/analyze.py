@@ -37,5 +37,5 @@ class _Observer(ConsoleObserver):
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
         tell_undefined(self.console, checkpoint.measurement)
         if not self.console.is_terminal:
-            said = f"epoch {checkpoint.measurement.epoch} measured in {checkpoint.seconds:.1f} s"
+            said = f"epoch {checkpoint.measurement.step} measured in {checkpoint.seconds:.1f} s"
             self.console.print(said, highlight=False)

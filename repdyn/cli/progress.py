@@ -64,7 +64,7 @@ class ConsoleObserver(Observer):
         if self._progress is not None:
             self._progress.measured(checkpoint.seconds)
             self._progress.undefined(checkpoint.measurement)
-            self._progress.not_finite(checkpoint.measurement.epoch, checkpoint.not_finite)
+            self._progress.not_finite(checkpoint.measurement.step, checkpoint.not_finite)
 
     def on_stop(self, run_id: str) -> None:
         """Say how to look at a run that was stopped, and how to go on with it."""
@@ -164,7 +164,7 @@ def tell_undefined(console: Console, measurement: Measurement) -> None:
     for reason, layers in reasons.items():
         if layers:
             console.print(
-                f"epoch {measurement.epoch}: {reason}: {', '.join(layers)}",
+                f"epoch {measurement.step}: {reason}: {', '.join(layers)}",
                 style="yellow",
                 highlight=False,
                 markup=False,

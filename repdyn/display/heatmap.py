@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from repdyn.display.scale import Scale
-from repdyn.records import FloatArray, IntArray, Phases
+from repdyn.records import EPOCH, FloatArray, IntArray, Phases
 
 
 @dataclass(frozen=True)
@@ -15,26 +15,28 @@ class HeatmapData:
     Attributes:
         values: (R, E), NaN where there is none; (E, E) between checkpoints.
         rows: names, (R,); None where the rows are the checkpoints of the columns.
-        epochs: of the columns, increasing, (E,).
+        steps: of the columns, increasing, (E,).
         scale: of the values.
         phases: of the run, whose boundaries and change points may be marked.
         title: what it is headed by.
+        unit: of the steps.
 
     Raises:
-        ValueError: names, epochs and values do not fit together.
+        ValueError: names, steps and values do not fit together.
     """
 
     values: FloatArray
     rows: tuple[str, ...] | None
-    epochs: IntArray
+    steps: IntArray
     scale: Scale
     phases: Phases = field(default_factory=Phases)
     title: str = ""
+    unit: str = EPOCH
 
     def __post_init__(self) -> None:
-        rows = len(self.epochs if self.rows is None else self.rows)
-        if self.values.shape != (rows, len(self.epochs)):
-            raise ValueError(f"{self.values.shape} values, {rows} rows, {len(self.epochs)} columns")
+        rows = len(self.steps if self.rows is None else self.rows)
+        if self.values.shape != (rows, len(self.steps)):
+            raise ValueError(f"{self.values.shape} values, {rows} rows, {len(self.steps)} columns")
 
     @property
     def square(self) -> bool:
@@ -43,4 +45,4 @@ class HeatmapData:
 
     def row_name(self, row: int) -> str:
         """Return what a row is called: a layer's name, or an epoch."""
-        return str(self.epochs[row]) if self.rows is None else self.rows[row]
+        return str(self.steps[row]) if self.rows is None else self.rows[row]

@@ -48,9 +48,9 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | 
 
 def last_epoch(record: RunRecord) -> int:
     """Return the last epoch of which there is anything, 0 before there is."""
-    ends = [int(curve.epochs[-1]) for curve in record.curves.values() if len(curve.epochs)]
+    ends = [int(curve.steps[-1]) for curve in record.curves.values() if len(curve.steps)]
     if record.dynamics is not None:
-        ends.append(int(record.dynamics.epochs[-1]))
+        ends.append(int(record.dynamics.steps[-1]))
     return max(ends, default=0)
 
 
@@ -58,5 +58,5 @@ def value_at(curve: Curve | None, epoch: int) -> float:
     """Return a curve's last value up to an epoch, NaN where there is none."""
     if curve is None:
         return math.nan
-    past = curve.values[curve.epochs <= epoch]
+    past = curve.values[curve.steps <= epoch]
     return float(past[-1]) if len(past) else math.nan

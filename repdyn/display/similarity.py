@@ -11,7 +11,7 @@ from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import Scale, measure_scale
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES, MeasureSpec, spec
-from repdyn.records import Dynamics, FloatArray, IntArray, Phases
+from repdyn.records import EPOCH, Dynamics, FloatArray, IntArray, Phases
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,16 @@ class Similarity:
     Attributes:
         measure: which.
         names: of the layers (N), the output after them where the measure takes it in.
-        epochs: of the checkpoints, (E,).
+        steps: of the checkpoints, (E,).
         matrices: (N, E, E).
+        unit: of the steps.
     """
 
     measure: MeasureSpec
     names: tuple[str, ...]
-    epochs: IntArray
+    steps: IntArray
     matrices: FloatArray
+    unit: str = EPOCH
 
     def to_previous(self) -> FloatArray:
         """Return each checkpoint's similarity to the one before, (N, E), NaN for the first."""
@@ -48,11 +50,11 @@ class Similarity:
         self, values: FloatArray, scale: Scale, phases: Phases, title: str = ""
     ) -> HeatmapData:
         """Return a heatmap of a value of each layer at each checkpoint, (N, E)."""
-        return HeatmapData(values, self.names, self.epochs, scale, phases, title)
+        return HeatmapData(values, self.names, self.steps, scale, phases, title, self.unit)
 
     def of_layer(self, layer: int, scale: Scale, phases: Phases, title: str = "") -> HeatmapData:
         """Return a heatmap of a layer's matrix."""
-        return HeatmapData(self.matrices[layer], None, self.epochs, scale, phases, title)
+        return HeatmapData(self.matrices[layer], None, self.steps, scale, phases, title, self.unit)
 
 
 def similarity(dynamics: Dynamics, measure: str) -> Similarity:
@@ -65,7 +67,7 @@ def similarity(dynamics: Dynamics, measure: str) -> Similarity:
     if measure not in dynamics.similarity:
         raise UserError(f"the run was measured without {found.long_label}; repdyn analyze adds it")
     matrices = dynamics.similarity[measure]
-    return Similarity(found, dynamics.names(measure), dynamics.epochs, matrices)
+    return Similarity(found, dynamics.names(measure), dynamics.steps, matrices, dynamics.unit)
 
 
 def measured_by(dynamics: Dynamics) -> tuple[MeasureSpec, ...]:
@@ -75,7 +77,5 @@ def measured_by(dynamics: Dynamics) -> tuple[MeasureSpec, ...]:
 
 def common_scale(similar: Sequence[Similarity]) -> Scale:
     """Return one scale for all matrices of runs, of one measure of similarity."""
-    values = [
-        shown.matrices[:, ~np.eye(len(shown.epochs), dtype=bool)].ravel() for shown in similar
-    ]
+    values = [shown.matrices[:, ~np.eye(len(shown.steps), dtype=bool)].ravel() for shown in similar]
     return measure_scale(similar[0].measure, np.concatenate(values))

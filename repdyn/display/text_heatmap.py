@@ -50,6 +50,11 @@ class TextHeatmaps:
     heatmaps: tuple[HeatmapData, ...]
 
     @property
+    def unit(self) -> str:
+        """Of the steps."""
+        return self.heatmaps[0].unit
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the rows."""
         most = max(self.heatmaps, key=lambda one: len(one.values))
@@ -58,7 +63,7 @@ class TextHeatmaps:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Yield the lines."""
         ink = _ink(console, options)
-        margin = min(max(map(len, (*self.names, "epoch"))), options.max_width // 3)
+        margin = min(max(map(len, (*self.names, self.unit))), options.max_width // 3)
         room = options.max_width - margin - GAP
         beside = (room - GAP * (len(self.heatmaps) - 1)) // len(self.heatmaps)
         if beside >= NARROWEST:
@@ -71,7 +76,7 @@ class TextHeatmaps:
         self, beside: Sequence[HeatmapData], margin: int, width: int, ink: Ink
     ) -> Iterator[Text]:
         """Yield the lines of heatmaps beside each other, each `width` cells wide."""
-        below = [("epoch", "dim"), ("", "bold"), ("", "dim")]
+        below = [(self.unit, "dim"), ("", "bold"), ("", "dim")]
         heads = [("", ""), *((name, "") for name in self.names), *below]
         columns = [self._lines(one, width, ink) for one in beside]
         for (head, style), *parts in zip(heads, *columns, strict=True):
@@ -85,21 +90,19 @@ class TextHeatmaps:
 
     def _lines(self, heatmap: HeatmapData, width: int, ink: Ink) -> list[Text]:
         """Return a heatmap's lines: title, rows, epochs, markers, scale."""
-        shown = _sampled(heatmap.epochs, width * ink.columns)
+        shown = _sampled(heatmap.steps, width * ink.columns)
         rows = [ink.cells(row[shown]) for row in heatmap.scale.place(heatmap.values)]
         rows += [Text()] * (len(self.names) - len(rows))
-        ticks = axis.ticks(int(heatmap.epochs[-1]))
+        ticks = axis.ticks(int(heatmap.steps[-1]))
         found = heatmap.phases.markers()
         marks = {f"{name} {found[name]}": found[name] for name in MARKED if name in found}
         return [
             Text(heatmap.title, "bold"),
             *rows,
-            Text(
-                tick_row({str(e): _column(heatmap.epochs, e, width) for e in ticks}, width), "dim"
-            ),
+            Text(tick_row({str(e): _column(heatmap.steps, e, width) for e in ticks}, width), "dim"),
             Text(
                 marker_row(
-                    {mark: _column(heatmap.epochs, e, width) for mark, e in marks.items()},
+                    {mark: _column(heatmap.steps, e, width) for mark, e in marks.items()},
                     width,
                     ink.marker,
                 )

@@ -121,6 +121,11 @@ def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[
     return words
 
 
+def plural(unit: str) -> str:
+    """Return a unit of steps in the plural, `epochs`; `tokens` stays."""
+    return unit if unit.endswith("s") else f"{unit}s"
+
+
 def score_words(score: str) -> str:
     """Return what a score is called where it is shown, `fit break`."""
     return plain(score).replace("_", " ")

@@ -28,7 +28,16 @@ from repdyn.measures.features import (
 from repdyn.measures.folding import Pair, foldable, folded
 from repdyn.measures.probes import LinearProbe, fit_probe
 from repdyn.measures.regions import class_areas, fragmentation, label_maps, planes_through
-from repdyn.records import OUTPUT, ClassArray, Dynamics, LabelMaps, class_dtype
+from repdyn.records import (
+    EPOCH,
+    OUTPUT,
+    UNIT_LENGTH,
+    ClassArray,
+    Dynamics,
+    LabelMaps,
+    class_dtype,
+    is_unit,
+)
 from repdyn.settings.schema import MeasureConfig
 
 
@@ -64,6 +73,7 @@ class Measurement:
     """One checkpoint, measured.
 
     Attributes:
+        step: of the checkpoint.
         summaries: by similarity measure, what is kept to compare the checkpoint with others.
         label_maps: decision regions.
         undefined: layers, and perhaps `output`, whose features or classes are constant over the
@@ -72,7 +82,7 @@ class Measurement:
         seconds: time spent, by part.
     """
 
-    epoch: int
+    step: int
     summaries: Mapping[str, Summaries]
     label_maps: LabelMaps
     undefined: tuple[str, ...]
@@ -81,13 +91,17 @@ class Measurement:
 
 
 class Recorder:
-    """Measures any torch module, epoch after epoch; knows nothing of training or of MLflow.
+    """Measures any torch module, checkpoint after checkpoint; knows nothing of training or of MLflow.
 
     Args:
         layers: to watch, in order of depth; `watched_layers(model)` proposes them.
         data: the fixed inputs.
         settings: estimators, probes, grids; checkpoints and sizes are the caller's.
         chunk: inputs a forward pass.
+        unit: of the steps, one word: epoch, step, tokens.
+
+    Raises:
+        ValueError: the unit is no short word.
     """
 
     def __init__(
@@ -97,7 +111,11 @@ class Recorder:
         settings: MeasureConfig | None = None,
         *,
         chunk: int = CHUNK,
+        unit: str = EPOCH,
     ) -> None:
+        if not is_unit(unit):
+            raise ValueError(f"unit {unit!r}: must be one word of at most {UNIT_LENGTH} letters")
+        self.unit = unit
         self.layers = tuple(layers)
         self.planes = planes_through(data.anchors)
         self._data = data
@@ -107,12 +125,12 @@ class Recorder:
         self._pairs: tuple[Pair, ...] | None = None
         self._engines: Mapping[str, Engine] = engines(self._settings, len(self.layers))
         self._probes: dict[str, LinearProbe] = {}
-        self._epochs: list[int] = []
+        self._steps: list[int] = []
         self._probe_acc: list[NDArray[np.float64]] = []
         self._fragmentation: list[NDArray[np.float64]] = []
         self._areas: list[NDArray[np.float64]] = []
 
-    def measure(self, model: nn.Module, epoch: int) -> Measurement:
+    def measure(self, model: nn.Module, step: int) -> Measurement:
         """Measure the model and take it in as the newest checkpoint.
 
         The model is run in eval mode, on a copy with precise BatchNorm statistics if so set and
@@ -120,16 +138,16 @@ class Recorder:
         are, and so does the global random state.
 
         Raises:
-            ValueError: the epoch does not come after the last measured one.
+            ValueError: the step does not come after the last measured one.
             UserError: a layer cannot be watched, or its layout is not as its `Layer` says; names
                 it and the reason.
         """
-        if self._epochs and epoch <= self._epochs[-1]:
-            raise ValueError(f"epoch {epoch} does not come after {self._epochs[-1]}")
+        if self._steps and step <= self._steps[-1]:
+            raise ValueError(f"{self.unit} {step} does not come after {self._steps[-1]}")
         with random_state_kept(self._data.images.device):
-            return self._measure(model, epoch)
+            return self._measure(model, step)
 
-    def _measure(self, model: nn.Module, epoch: int) -> Measurement:
+    def _measure(self, model: nn.Module, step: int) -> Measurement:
         clock = _Clock()
         settings = self._settings
         with clock("bn"):
@@ -149,20 +167,20 @@ class Recorder:
             fine = self._label_maps(model, self._data.fine, settings.fine_grid)
         with clock("matrices"):
             summaries = {name: engine.observe(maps) for name, engine in self._engines.items()}
-            self._grow(epoch, summaries, accuracy, maps, broken)
+            self._grow(step, summaries, accuracy, maps, broken)
         constant = np.any(
             [engine.undefined(summaries[name]) for name, engine in self._engines.items()], axis=0
         )
         names = np.array([*(layer.name for layer in self.layers), OUTPUT])
         undefined = tuple(names[~finite | np.append(constant, False)].tolist())
         without_probe = tuple(names[:-1][unsolved & finite[:-1]].tolist())
-        kept = LabelMaps(epoch, maps, fine)
-        return Measurement(epoch, summaries, kept, undefined, without_probe, clock.seconds)
+        kept = LabelMaps(step, maps, fine)
+        return Measurement(step, summaries, kept, undefined, without_probe, clock.seconds)
 
     @property
-    def epochs(self) -> tuple[int, ...]:
+    def steps(self) -> tuple[int, ...]:
         """What has been measured so far."""
-        return tuple(self._epochs)
+        return tuple(self._steps)
 
     @property
     def fingerprint(self) -> str:
@@ -200,17 +218,17 @@ class Recorder:
             state: of that recorder.
             dynamics: what it had measured.
             checkpoints: summaries, of the measures that keep any, and label maps of each of its
-                epochs.
+                steps.
         """
         accuracies = dynamics.probe_acc.swapaxes(0, 1).astype(np.float64)
         broken = np.isnan(dynamics.fragmentation).T
-        each = zip(dynamics.epochs.tolist(), accuracies, broken, checkpoints, strict=True)
-        for epoch, accuracy, flags, (stored, maps) in each:
+        each = zip(dynamics.steps.tolist(), accuracies, broken, checkpoints, strict=True)
+        for step, accuracy, flags, (stored, maps) in each:
             summaries = {
                 name: stored[name] if name in stored else engine.observe(maps)
                 for name, engine in self._engines.items()
             }
-            self._grow(epoch, summaries, accuracy, maps, flags)
+            self._grow(step, summaries, accuracy, maps, flags)
         self._probes = {
             name: LinearProbe(**{part: array.cpu().numpy() for part, array in probe.items()})
             for name, probe in state.items()
@@ -219,14 +237,15 @@ class Recorder:
     @property
     def dynamics(self) -> Dynamics:
         """All measured so far, as the arrays that are stored."""
-        e, k = len(self._epochs), self._data.classes
+        e, k = len(self._steps), self._data.classes
         return Dynamics(
             layers=tuple(layer.name for layer in self.layers),
-            epochs=np.array(self._epochs, dtype=np.int64),
+            steps=np.array(self._steps, dtype=np.int64),
             similarity={name: engine.matrices for name, engine in self._engines.items()},
             probe_acc=np.array(self._probe_acc, dtype=np.float32).reshape(e, -1, 3).swapaxes(0, 1),
             fragmentation=np.array(self._fragmentation, dtype=np.float32).reshape(e, -1).T,
             areas=np.array(self._areas, dtype=np.float32).reshape(e, -1, k).swapaxes(0, 1),
+            unit=self.unit,
         )
 
     def _show_grams(self, model: nn.Module) -> None:
@@ -310,14 +329,14 @@ class Recorder:
 
     def _grow(
         self,
-        epoch: int,
+        step: int,
         summaries: Mapping[str, Summaries],
         accuracy: NDArray[np.float64],
         maps: ClassArray,
         broken: NDArray[np.bool_],
     ) -> None:
         """Take in a checkpoint; of layers that are broken all that needs their probe is undefined."""
-        self._epochs.append(epoch)
+        self._steps.append(step)
         for name, engine in self._engines.items():
             engine.append(summaries[name], broken)
         self._probe_acc.append(accuracy)

@@ -26,13 +26,13 @@ class CrossCka:
     Attributes:
         names: of the two runs.
         layers: of the one (A) and of the other (B).
-        epochs: common checkpoints, (E,).
+        steps: common checkpoints, (E,).
         values: layer by layer at each of them, (E, A, B).
     """
 
     names: tuple[str, str]
     layers: tuple[tuple[str, ...], tuple[str, ...]]
-    epochs: IntArray
+    steps: IntArray
     values: FloatArray
 
     def same_layers(self) -> FloatArray | None:

@@ -112,21 +112,21 @@ def _untestable(finding: Finding) -> list[str]:
 
 def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
     a, b = map(plain, cross.names)
-    at = len(cross.epochs) - 1
+    at = len(cross.steps) - 1
     if epoch is not None:
-        if epoch not in cross.epochs:
-            there = ", ".join(map(str, cross.epochs))
+        if epoch not in cross.steps:
+            there = ", ".join(map(str, cross.steps))
             raise UserError(f"--epoch {epoch}: no checkpoint of both runs; they have {there}")
-        at = int(np.flatnonzero(cross.epochs == epoch)[0])
+        at = int(np.flatnonzero(cross.steps == epoch)[0])
     parts: list[RenderableType] = []
     same = cross.same_layers()
     scale = measure_scale(PRIMARY, cross.values)
     if same is not None:
         title = "CKA of each layer with itself in the other run"
-        heatmap = HeatmapData(same, cross.layers[0], cross.epochs, scale)
+        heatmap = HeatmapData(same, cross.layers[0], cross.steps, scale)
         parts += [Text(), Text(title, "bold underline"), TextHeatmaps((heatmap,))]
     if max(map(len, cross.layers)) <= MOST_LAYERS:
-        title = f"CKA between layers at epoch {cross.epochs[at]}: {a} down, {b} across"
+        title = f"CKA between layers at epoch {cross.steps[at]}: {a} down, {b} across"
         parts += [Text(), Text(title, "bold underline"), _layers(cross, at)]
     return parts
 

@@ -25,12 +25,13 @@ from repdyn.display.wording import (
     lacks_changes,
     layer_changes,
     plain,
+    plural,
     score_words,
     settings,
     spanned,
     undefined_lines,
 )
-from repdyn.records import PROBE_SPLITS, Dynamics, Phases, RunRecord
+from repdyn.records import PROBE_SPLITS, Dynamics, RunRecord
 from repdyn.report.export import as_json
 from repdyn.report.runs import runs_table, status
 from repdyn.score_key import ScoreKey
@@ -52,13 +53,13 @@ def show(record: RunRecord) -> RenderableType:
             _section("Similarity to the last checkpoint", _heatmaps(record, record.dynamics))
         )
     if record.curves:
-        parts.append(_section("Accuracy at key epochs", _key_epochs(record)))
+        parts.append(_section(f"Accuracy at key {plural(record.unit)}", _key_steps(record)))
     if record.scores:
         parts.append(_section("Scores", _scores(record)))
     if missing := undefined(record):
         parts.append(_section("Undefined", _undefined(record, missing)))
     if record.phases.spikes:
-        parts.append(_spikes(record.phases))
+        parts.append(_spikes(record))
     if record.dynamics is not None:
         parts.append(_section("Layers", _layers(record, record.dynamics)))
     return Group(*parts)
@@ -82,7 +83,7 @@ def summary(record: RunRecord) -> RenderableType:
     if missing := undefined(record, ended=True):
         table.add_row(Text("undefined"), _undefined(record, missing))
     if record.phases.spikes:
-        table.add_row(Text("beware"), _spikes(record.phases))
+        table.add_row(Text("beware"), _spikes(record))
     return table
 
 
@@ -91,10 +92,10 @@ def _undefined(record: RunRecord, reasons: Mapping[str | ScoreKey, str]) -> Rend
     return Group(*(Text(plain(line)) for line in undefined_lines(reasons, measures)))
 
 
-def _spikes(phases: Phases) -> Text:
-    epochs = " ".join(map(str, phases.spikes))
+def _spikes(record: RunRecord) -> Text:
+    steps = " ".join(map(str, record.phases.spikes))
     return Text(
-        f"training accuracy fell back after perfect fit (epoch {epochs}): such a spike moves all "
+        f"training accuracy fell back after perfect fit ({record.unit} {steps}): such a spike moves all "
         "layers at once and raises their synchrony",
         "yellow",
     )
@@ -107,7 +108,7 @@ def _header(record: RunRecord) -> RenderableType:
     )
     counts = [f"{plain(run.params.get('epochs', '?'))} epochs"]
     if record.dynamics is not None:
-        counts.append(f"{len(record.dynamics.epochs)} checkpoints")
+        counts.append(f"{len(record.dynamics.steps)} checkpoints")
         counts.append(f"{len(record.dynamics.layers)} layers")
     if run.ended is not None:
         counts.append(duration((run.ended - run.started) / 1000))
@@ -140,15 +141,16 @@ def _boundaries(record: RunRecord) -> dict[str, str]:
     }
 
 
-def _key_epochs(record: RunRecord) -> RenderableType:
+def _key_steps(record: RunRecord) -> RenderableType:
     there = {
         word: record.curves[name] for name, word in ACCURACIES.items() if name in record.curves
     }
-    table = _table("", "epoch", *there)
+    table = _table("", record.unit, *there)
     table.columns[1].justify = "left"  # its intervals would push the epochs apart
     last = last_epoch(record)
-    said = _boundaries(record) | {"last epoch": str(last)}
-    for name, epoch in (boundaries(record.phases) | {"last epoch": last}).items():
+    ending = f"last {record.unit}"
+    said = _boundaries(record) | {ending: str(last)}
+    for name, epoch in (boundaries(record.phases) | {ending: last}).items():
         values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
         table.add_row(Text(name), said[name], *values)
     return table

@@ -144,5 +144,5 @@ def _log_new_settings(writer: RunWriter, experiment: Experiment) -> None:
 
 def _copy_curves(session: RunSession, curves: Mapping[str, Curve]) -> None:
     for name, curve in curves.items():
-        for epoch, value in zip(curve.epochs.tolist(), curve.values.tolist(), strict=True):
+        for epoch, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
             session.log(epoch, {name: value})

@@ -34,7 +34,7 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
     different = different_probes(a, b)
     if different:
         raise UserError(f"their reference images differ ({different})")
-    common = np.intersect1d(measured(a).epochs, measured(b).epochs)
+    common = np.intersect1d(measured(a).steps, measured(b).steps)
     if not len(common):
         raise UserError("they have no checkpoint in common")
     ids = (a.summary.run_id, b.summary.run_id)

@@ -18,7 +18,7 @@ class GrowingCurves:
 
     def __init__(self, known: Mapping[str, Curve]) -> None:
         self._values = {
-            name: dict(zip(curve.epochs.tolist(), curve.values.tolist(), strict=True))
+            name: dict(zip(curve.steps.tolist(), curve.values.tolist(), strict=True))
             for name, curve in known.items()
         }
 

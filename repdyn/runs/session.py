@@ -230,7 +230,7 @@ class RunSession:
     @property
     def steps(self) -> tuple[int, ...]:
         """The steps measured so far."""
-        return self._recorder.epochs
+        return self._recorder.steps
 
     def is_due(self, step: int) -> bool:
         """Say whether the model is to be measured at a step, and has not been."""
@@ -345,10 +345,10 @@ def load_past(store: StoreConfig, run_id: str, before: int) -> Past | None:
     record = load_run(store, run_id)
     if record.dynamics is None:
         return None
-    done = int((record.dynamics.epochs < before).sum())  # what follows is measured again
+    done = int((record.dynamics.steps < before).sum())  # what follows is measured again
     dynamics = record.dynamics.at_checkpoints(slice(done))
     kept = [name for name in dynamics.similarity if spec(name).folder]
-    checkpoints = (_checkpoint(store, run_id, int(step), kept) for step in dynamics.epochs)
+    checkpoints = (_checkpoint(store, run_id, int(step), kept) for step in dynamics.steps)
     return Past(dynamics, checkpoints, record.curves)
 
 
@@ -360,4 +360,8 @@ def _checkpoint(
 
 
 def _tags(recorder: Recorder) -> dict[str, str]:
-    return {schema.LAYERS_TAG: str(len(recorder.layers)), schema.INPUTS_TAG: recorder.fingerprint}
+    return {
+        schema.LAYERS_TAG: str(len(recorder.layers)),
+        schema.INPUTS_TAG: recorder.fingerprint,
+        schema.UNIT_TAG: recorder.unit,
+    }

@@ -14,20 +14,20 @@ from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 
 
-def store_weights(writer: RunWriter, model: nn.Module, epoch: int) -> tuple[str, ...]:
+def store_weights(writer: RunWriter, model: nn.Module, step: int) -> tuple[str, ...]:
     """Store the model's weights; returns the names of the tensors that are not finite."""
     weights = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in model.state_dict().items()
     }
-    writer.put(schema.checkpoint_path(epoch), save_tensors(weights))
+    writer.put(schema.checkpoint_path(step), save_tensors(weights))
     return tuple(name for name, tensor in weights.items() if not tensor.isfinite().all())
 
 
-def drop_weights(writer: RunWriter, epochs: Iterable[int]) -> None:
-    """Remove the weights of these epochs."""
-    for epoch in epochs:
-        writer.remove(schema.checkpoint_path(epoch))
+def drop_weights(writer: RunWriter, steps: Iterable[int]) -> None:
+    """Remove the weights of these steps."""
+    for step in steps:
+        writer.remove(schema.checkpoint_path(step))
 
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
@@ -35,4 +35,4 @@ def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
     writer.log_label_maps(measurement.label_maps)
     for name, summaries in measurement.summaries.items():
         if spec(name).folder:
-            writer.log_summaries(name, measurement.epoch, np.stack(summaries))
+            writer.log_summaries(name, measurement.step, np.stack(summaries))

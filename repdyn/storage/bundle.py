@@ -67,8 +67,7 @@ def _files(
     if record.dynamics is None:
         raise ValueError("a run without a checkpoint has nothing to pack")
     curves = {
-        name: [curve.epochs.tolist(), curve.values.tolist()]
-        for name, curve in record.curves.items()
+        name: [curve.steps.tolist(), curve.values.tolist()] for name, curve in record.curves.items()
     }
     files: dict[str, bytes | str] = {
         SUMMARY: json.dumps(dataclasses.asdict(record.summary)),
@@ -80,7 +79,7 @@ def _files(
     files |= dict(codec.encode_dynamics(record.dynamics))
     for at in maps:
         empty = at.maps[:, :0]
-        files[schema.label_maps_path(at.epoch)] = codec.encode_label_maps(replace(at, maps=empty))
+        files[schema.label_maps_path(at.step)] = codec.encode_label_maps(replace(at, maps=empty))
     return files
 
 
@@ -121,7 +120,7 @@ class Bundle:
         summary = next((found for found in self.summaries if found.run_id == run), None)
         if summary is None:
             raise UserError(f"{run}: the bundle has no such run")
-        dynamics = self._dynamics(run)
+        dynamics = self._dynamics(run, schema.unit_of(summary.tags))
         phases = codec.decode_phases(self._read(run, schema.PHASES, schema.JSON_BYTES))
         return RunRecord(
             summary,
@@ -163,14 +162,14 @@ class Bundle:
     def _json(self, run: str, path: str) -> Any:
         return read_json(path, self._read(run, path, schema.JSON_BYTES))
 
-    def _dynamics(self, run: str) -> Dynamics:
+    def _dynamics(self, run: str, unit: str) -> Dynamics:
         def read(path: str, most: int) -> bytes:
             if f"{run}/{path}" not in self._packed:
                 raise FileNotFoundError(path)
             return self._read(run, path, most)
 
         try:
-            return codec.decode_dynamics(read)
+            return codec.decode_dynamics(read, unit)
         except FileNotFoundError as error:
             raise damaged("bundle of runs", f"no {error}") from None
 

@@ -22,6 +22,7 @@ from repdyn.measures.spec import MEASURES
 from repdyn.records import (
     CHECKPOINT,
     CLASS,
+    EPOCH,
     MOST_CLASSES,
     OUTPUT,
     OUTPUT_TOO,
@@ -61,17 +62,17 @@ Read = Callable[[str, int], bytes]
 
 
 def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
-    """Yield paths and contents in the order in which to write them: epochs last."""
+    """Yield paths and contents in the order in which to write them: steps last."""
     yield LAYERS, json.dumps(dynamics.layers).encode()
     for name, matrices in dynamics.similarity.items():
         yield array_path(name), _npy(matrices.astype(np.float32))
     for name in ARRAYS:
         yield array_path(name), _npy(getattr(dynamics, name).astype(np.float32))
-    yield EPOCHS, _npy(dynamics.epochs.astype(np.int64))
+    yield EPOCHS, _npy(dynamics.steps.astype(np.int64))
 
 
-def decode_dynamics(read: Read) -> Dynamics:
-    """Return the dynamics up to the last checkpoint that all files have.
+def decode_dynamics(read: Read, unit: str = EPOCH) -> Dynamics:
+    """Return the dynamics, of steps in a unit, up to the last checkpoint that all files have.
 
     The files are replaced one by one while a run trains, but grow only, so the part that all of
     them have is whole. A measure without a file is one that the run was not measured with.
@@ -81,25 +82,25 @@ def decode_dynamics(read: Read) -> Dynamics:
         FileNotFoundError: a file that every run has is not there.
     """
     layers = decode_layers(read)
-    epochs = read_npy(EPOCHS, read(EPOCHS, EPOCHS_BYTES), (np.int64, 1))
-    if (epochs[1:] <= epochs[:-1]).any() or not _within(epochs, (0, MOST_EPOCHS)):
-        raise damaged(EPOCHS, "epochs that do not increase from 0")
-    if dynamics_bytes(len(layers), len(epochs), classes=2) > DYNAMICS_BYTES:
-        raise damaged(EPOCHS, f"{len(epochs):,} checkpoints of {len(layers):,} layers are too many")
+    steps = read_npy(EPOCHS, read(EPOCHS, EPOCHS_BYTES), (np.int64, 1))
+    if (steps[1:] <= steps[:-1]).any() or not _within(steps, (0, MOST_EPOCHS)):
+        raise damaged(EPOCHS, "steps that do not increase from 0")
+    if dynamics_bytes(len(layers), len(steps), classes=2) > DYNAMICS_BYTES:
+        raise damaged(EPOCHS, f"{len(steps):,} checkpoints of {len(layers):,} layers are too many")
     arrays: dict[str, NDArray[Any]] = {}
     for name in SHAPES:
         try:
-            arrays[name] = _decode_array(name, read, len(layers), len(epochs))
+            arrays[name] = _decode_array(name, read, len(layers), len(steps))
         except FileNotFoundError:
             if name in ARRAYS:
                 raise
-    e = min(len(epochs), *(a.shape[_epoch_axes(name)[0]] for name, a in arrays.items()))
+    e = min(len(steps), *(a.shape[_epoch_axes(name)[0]] for name, a in arrays.items()))
     for name in arrays:
         for axis in _epoch_axes(name):
             if arrays[name].shape[axis] > e:  # a copy of what is whole would take as much again
                 arrays[name] = arrays[name].take(range(e), axis=axis)
     similarity = {name: arrays.pop(name) for name in MEASURES if name in arrays}
-    return Dynamics(layers=layers, epochs=epochs[:e], similarity=similarity, **arrays)
+    return Dynamics(layers, steps[:e], similarity, unit=unit, **arrays)
 
 
 def decode_layers(read: Read) -> tuple[str, ...]:
@@ -187,7 +188,7 @@ def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
         metrics[f"fragmentation/{layer}"] = float(value)
     for layer, value in zip(dynamics.layers, dynamics.probe_acc[:, -1, 0], strict=True):
         metrics[f"probe_acc/{layer}"] = float(value)
-    for measure, matrices in dynamics.similarity.items() if len(dynamics.epochs) > 1 else ():
+    for measure, matrices in dynamics.similarity.items() if len(dynamics.steps) > 1 else ():
         for layer, value in zip(dynamics.names(measure), matrices[:, -1, -2], strict=True):
             metrics[f"{measure}_prev/{layer}"] = float(value)
     return {name: value for name, value in metrics.items() if np.isfinite(value)}

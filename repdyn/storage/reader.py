@@ -166,7 +166,7 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
     """
     summary, found = _open(options, text)
     with _naming(summary):
-        dynamics = _dynamics(found)
+        dynamics = _dynamics(found, schema.unit_of(summary.tags))
     curves = load_curves(options, summary)
     with _naming(summary):
         phases = _phases(found, dynamics) or find_phases(curves, None)
@@ -322,12 +322,12 @@ def _needed(found: RunArtifacts, path: str, most: int) -> bytes:
         raise UserError(f"{path}: the run has no such artifact") from None
 
 
-def _dynamics(found: RunArtifacts) -> Dynamics | None:
+def _dynamics(found: RunArtifacts, unit: str) -> Dynamics | None:
     try:
-        dynamics = codec.decode_dynamics(found.read)
+        dynamics = codec.decode_dynamics(found.read, unit)
     except FileNotFoundError:
         return None
-    return dynamics if len(dynamics.epochs) else None
+    return dynamics if len(dynamics.steps) else None
 
 
 def _phases(found: RunArtifacts, dynamics: Dynamics | None) -> Phases | None:

@@ -10,7 +10,17 @@ import numpy as np
 
 from repdyn.analysis.scores import MEANINGS
 from repdyn.measures.spec import MEASURES
-from repdyn.records import CHECKPOINT, CLASS, LAYER, OUTPUT_TOO, PROBE_SPLITS, SPLIT, Dynamics
+from repdyn.records import (
+    CHECKPOINT,
+    CLASS,
+    EPOCH,
+    LAYER,
+    OUTPUT_TOO,
+    PROBE_SPLITS,
+    SPLIT,
+    Dynamics,
+    is_unit,
+)
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import MOST_CHECKPOINTS
 
@@ -19,6 +29,8 @@ SCHEMA_TAG = "repdyn.schema"
 LAYERS_TAG = "repdyn.layers"
 INPUTS_TAG = "repdyn.inputs"
 """Fingerprint of what similarities are computed on: runs of equal ones can be compared."""
+UNIT_TAG = "repdyn.unit"
+"""Of the run's steps; epoch where it is missing."""
 FAMILY_TAG = "repdyn.family"
 """Architecture family: resnet, vit or other."""
 SWEEP_TAG = "repdyn.sweep"
@@ -67,7 +79,7 @@ _MATRICES: Mapping[str, tuple[str, ...]] = {
 ARRAYS: Mapping[str, tuple[str, ...]] = {
     one.name: one.metadata["dims"]
     for one in dataclasses.fields(Dynamics)
-    if "dims" in one.metadata and one.name not in ("epochs", "similarity")
+    if "dims" in one.metadata and one.name not in ("steps", "similarity")
 }
 SHAPES: Mapping[str, tuple[str, ...]] = {**_MATRICES, **ARRAYS}
 """Axes of the float32 arrays of the dynamics, a file each: the measures' matrices first. How many
@@ -142,3 +154,9 @@ def dynamics_bytes(layers: int, checkpoints: int, classes: int) -> int:
     sides = sides_of(layers) | {CHECKPOINT: checkpoints, CLASS: classes}
     values = (math.prod(sides[side] for side in shape) for shape in SHAPES.values())
     return np.dtype(np.float32).itemsize * sum(values)
+
+
+def unit_of(tags: Mapping[str, str]) -> str:
+    """Return the unit of a run's steps; epoch where the tag is missing or is no short word."""
+    unit = tags.get(UNIT_TAG, EPOCH)
+    return unit if is_unit(unit) else EPOCH

@@ -251,13 +251,13 @@ class RunWriter:
             self._stamped = True
         for path, content in codec.encode_dynamics(dynamics):
             self.put(path, content)
-        self.log_metrics(int(dynamics.epochs[-1]), codec.layer_metrics(dynamics))
+        self.log_metrics(int(dynamics.steps[-1]), codec.layer_metrics(dynamics))
         self._send_metrics()
-        self.set_tag(schema.LAST_CHECKPOINT_TAG, str(dynamics.epochs[-1]))
+        self.set_tag(schema.LAST_CHECKPOINT_TAG, str(dynamics.steps[-1]))
 
     def log_label_maps(self, maps: LabelMaps) -> None:
         """Store a checkpoint's label maps."""
-        self.put(schema.label_maps_path(maps.epoch), codec.encode_label_maps(maps))
+        self.put(schema.label_maps_path(maps.step), codec.encode_label_maps(maps))
 
     def log_planes(self, planes: PlaneSet) -> None:
         """Store the planes."""

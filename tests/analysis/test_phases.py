@@ -43,7 +43,7 @@ def test_a_fall_after_the_fit_is_a_spike_and_one_before_is_not() -> None:
     acc = ramp(10, 50)
     values = acc.values.copy()
     values[[45, 80, 81, 200]] = 0.9
-    assert loss_spikes(Curve(acc.epochs, values)) == (80, 200)
+    assert loss_spikes(Curve(acc.steps, values)) == (80, 200)
     assert loss_spikes(acc) == ()
     assert loss_spikes(None) == ()
 
@@ -52,7 +52,7 @@ def test_a_single_jump_is_no_onset() -> None:
     noisy = ramp(100, 200)
     values = noisy.values.copy()
     values[40] = 0.5
-    onset = present(memorisation_onset(Curve(noisy.epochs, values))).epoch
+    onset = present(memorisation_onset(Curve(noisy.steps, values))).epoch
     assert onset >= 100
 
 
@@ -62,7 +62,7 @@ def test_labels_that_are_never_fit_have_no_onset() -> None:
 
 def test_a_double_descent_has_its_minimum_and_its_peak() -> None:
     error = curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 * np.exp(-(((e - 120) / 40) ** 2)))
-    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    low, peak = error_extremes(Curve(error.steps, 1 - error.values))
     assert abs(present(peak).epoch - 120) <= REACH * 120
     truth = error.values[:121].argmin()
     assert abs(present(low).epoch - truth) <= 2
@@ -70,7 +70,7 @@ def test_a_double_descent_has_its_minimum_and_its_peak() -> None:
 
 def test_an_error_that_rises_and_stays_has_no_peak() -> None:
     error = curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 / (1 + np.exp(-(e - 100) / 10)))
-    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    low, peak = error_extremes(Curve(error.steps, 1 - error.values))
     assert peak is None
     assert abs(present(low).epoch - error.values.argmin()) <= 2
 
@@ -108,7 +108,7 @@ def test_an_error_that_has_not_fallen_beyond_its_jitter_has_no_minimum() -> None
 
 def test_a_rise_from_the_start_is_no_second_descent() -> None:
     error = curve(lambda e: np.interp(e, [0, 10, 60, 400], [0.8, 0.9, 0.3, 0.2]))
-    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    low, peak = error_extremes(Curve(error.steps, 1 - error.values))
     assert peak is None
     assert present(low).epoch >= 390
 
@@ -161,7 +161,7 @@ def test_a_lucky_epoch_reaches_the_fit_and_the_interval_goes_on_to_the_lasting_o
     acc = ramp(10, 50)
     values = acc.values.copy()
     values[40] = 1.0
-    fit = present(perfect_fit(Curve(acc.epochs, values)))
+    fit = present(perfect_fit(Curve(acc.steps, values)))
     assert fit.epoch == 40
     assert fit.interval == (40, 50)
 
@@ -185,7 +185,7 @@ def test_the_interval_of_a_peak_holds_it(seed: int) -> None:
     error = curve(
         lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 * np.exp(-(((e - 120) / 40) ** 2)) + noise
     )
-    low, peak = error_extremes(Curve(error.epochs, 1 - error.values))
+    low, peak = error_extremes(Curve(error.steps, 1 - error.values))
     assert present(peak).interval[0] <= 120 <= present(peak).interval[1]
     assert present(low).interval[1] < present(peak).interval[0]
 

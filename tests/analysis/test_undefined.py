@@ -59,7 +59,7 @@ def test_without_an_onset_the_spread_of_the_change_says_so() -> None:
 
 def test_a_run_that_ends_soon_after_the_fit_says_how_far_it_would_have_to_go() -> None:
     run = only(RUN, EPOCHS <= 60)
-    last = int(run.epochs[-1])
+    last = int(run.steps[-1])
     found = reasons(run, Phases(onset=10, fit=40))
     assert (
         f"run ends at epoch {last}, {last - 40} epochs after perfect fit"

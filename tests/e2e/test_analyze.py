@@ -34,7 +34,7 @@ def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) ->
     assert again.summary.params["planes"] == "6"
     assert again.dynamics is not None
     assert first.dynamics is not None
-    assert again.dynamics.epochs.tolist() == first.dynamics.epochs.tolist()
+    assert again.dynamics.steps.tolist() == first.dynamics.steps.tolist()
     assert not np.allclose(
         again.dynamics.similarity["cka"], first.dynamics.similarity["cka"], atol=1e-3
     )

@@ -94,7 +94,7 @@ def rows(database: Path, query: str, *values: str) -> list[tuple[object, ...]]:
 def check_readable(store: StoreConfig, run: str, flushed: int, folder: Path) -> int:
     """Check what is stored of a run that was killed; returns the steps that it has begun."""
     curves = load_run(store, run).curves
-    lengths = {len(curve.epochs) for curve in curves.values()}
+    lengths = {len(curve.steps) for curve in curves.values()}
     steps = max(lengths, default=0)
     assert steps >= flushed + 1
     assert len(lengths) <= 1  # a batch is there as a whole or not at all
@@ -108,7 +108,7 @@ def check_values(store: StoreConfig, run: str, steps: int) -> None:
     curves = load_run(store, run).curves
     assert set(curves) == (set(NAMES) if steps else set())
     for name, curve in curves.items():
-        assert curve.epochs.tolist() == list(range(steps))
+        assert curve.steps.tolist() == list(range(steps))
         assert np.array_equal(curve.values, [value_of(name, step) for step in range(steps)])
 
 

@@ -22,10 +22,10 @@ def test_a_loss_that_is_not_finite(chosen: str, tmp_path: Path) -> None:
         assert "epoch 1, step 2: the loss is not finite" in done.stderr
         assert "the last good checkpoint is epoch 0" in done.stderr
         assert record.summary.status == "FAILED"
-        assert record.dynamics.epochs.tolist() == [0]
+        assert record.dynamics.steps.tolist() == [0]
     else:
         assert done.returncode == 0, done.stderr
         assert "epoch 1: constant or non-finite features" in done.stdout
-        assert record.dynamics.epochs.tolist() == [0, 1, 2, 3]
+        assert record.dynamics.steps.tolist() == [0, 1, 2, 3]
         assert np.isfinite(record.dynamics.similarity["cka"][:, 0, 0]).all()
         assert np.isnan(record.dynamics.similarity["cka"][:, 1:, 1:]).all()

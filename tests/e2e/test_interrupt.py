@@ -73,5 +73,5 @@ def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
     record = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     assert record.summary.status == "KILLED"
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == [0, 1, 2, 3]
-    assert record.curves["train/acc"].epochs[-1] >= 3
+    assert record.dynamics.steps.tolist() == [0, 1, 2, 3]
+    assert record.curves["train/acc"].steps[-1] >= 3

@@ -89,7 +89,7 @@ def test_a_server_that_keeps_the_artifacts_takes_and_gives_a_run(
         record = api.load_run(tracking_uri=address)
         assert record.summary.status == "FINISHED"
         assert record.dynamics is not None
-        assert record.dynamics.epochs.tolist() == [0, 1, 2, 3]
+        assert record.dynamics.steps.tolist() == [0, 1, 2, 3]
         shown = repdyn("show", "--tracking-uri", address, cwd=tmp_path).stdout
         assert shown.startswith(record.summary.name)  # and not `small`, the run of the file
     assert not (tmp_path / "mlruns").exists(), "nothing is kept beside the server"

@@ -85,7 +85,7 @@ def same(folder: Path, whole: Path) -> None:
     assert ours.summary.status == "FINISHED"
     assert ours.curves.keys() == theirs.curves.keys()
     for name, curve in ours.curves.items():
-        assert np.array_equal(curve.epochs, theirs.curves[name].epochs), name
+        assert np.array_equal(curve.steps, theirs.curves[name].steps), name
         assert np.array_equal(curve.values, theirs.curves[name].values), name
     assert ours.scores == theirs.scores
     assert sorted(metric_rows(folder)) == sorted(metric_rows(whole))

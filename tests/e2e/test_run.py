@@ -176,7 +176,7 @@ def test_the_api_reads_it_by_name_id_and_prefix(store: Path, run: Run) -> None:
     assert {record.summary.run_id for record in records} == {run.info.run_id}
     assert records[0].dynamics is not None
     assert records[0].dynamics.layers == tuple(LAYERS)
-    assert records[0].curves["train/acc"].epochs.tolist() == list(range(13))
+    assert records[0].curves["train/acc"].steps.tolist() == list(range(13))
 
 
 def test_reading_never_imports_torch(store: Path) -> None:
@@ -229,4 +229,4 @@ def test_weights_that_nobody_keeps_go(keep: str, kept: set[int], tmp_path: Path)
     repdyn("analyze", "last", cwd=tmp_path)
     dynamics = api.load_run(tracking_uri=store.tracking_uri).dynamics
     assert dynamics is not None
-    assert dynamics.epochs.tolist() == sorted(saved)
+    assert dynamics.steps.tolist() == sorted(saved)

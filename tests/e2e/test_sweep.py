@@ -157,7 +157,7 @@ def test_cka_between_runs_is_that_of_their_networks(folder: Path, runs: dict[str
     """Oracle: both networks' logits on the probe images, HSIC₁ by loops in float64."""
     sgd, adam = (load_run(StoreConfig(), runs[opt]) for opt in ("sgd", "adam"))
     cross = cross_cka(sgd, adam, StoreConfig())
-    assert cross.epochs.tolist() == EPOCHS
+    assert cross.steps.tolist() == EPOCHS
     logits = []
     for record in (sgd, adam):
         experiment = prepare(from_params(record.summary.params))

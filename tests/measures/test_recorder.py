@@ -48,7 +48,7 @@ def test_shapes_are_those_of_the_records() -> None:
     recorder, measurements = recorded()
     dynamics = recorder.dynamics
     assert dynamics.layers == ("bn1", "logits")
-    assert dynamics.epochs.tolist() == [0, 1, 2]
+    assert dynamics.steps.tolist() == [0, 1, 2]
     assert dynamics.similarity["cka"].shape == dynamics.matrices("regions").shape == (2, 3, 3)
     assert dynamics.similarity["regions"][-1].shape == (3, 3)
     assert dynamics.probe_acc.shape == (2, 3, 3)

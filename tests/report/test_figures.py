@@ -104,7 +104,7 @@ def test_curves_have_labelled_axes() -> None:
 
 def test_fragmentation_draws_a_line_for_each_layer_and_the_output() -> None:
     (axes, *_) = fragmentation(RECORD).axes
-    drawn = [line for line in axes.lines if len(points(line)) == len(DYNAMICS.epochs)]
+    drawn = [line for line in axes.lines if len(points(line)) == len(DYNAMICS.steps)]
     assert len(drawn) == len(DYNAMICS.layers) + 1
 
 
@@ -115,7 +115,7 @@ def test_decision_regions_mark_the_anchors_and_their_labels() -> None:
     given, true = PLANES.labels[plane, 0], PLANES.true_labels[plane, 0]
     assert f"A: {given}\ntrue: {true}" in titles
     assert "epoch 0" in titles
-    assert f"epoch {DYNAMICS.epochs[-1]}" in titles
+    assert f"epoch {DYNAMICS.steps[-1]}" in titles
     first = figure.axes[0]
     for letter, at in zip("ABC", PLANES.coords[plane], strict=True):
         (disc,) = lines_named(first, letter)

@@ -60,7 +60,7 @@ def test_show_names_layers_phases_and_scores(width: int) -> None:
 
 def test_markers_stand_at_their_epochs() -> None:
     """The first and the last epoch stand in the middle of the first and the last cell."""
-    last = int(DYNAMICS.epochs[-1])
+    last = int(DYNAMICS.steps[-1])
     lines = printed(show(replace(RECORD, phases=Phases(onset=0, fit=last))), 50).splitlines()
     heat = next(line for line in lines if line.startswith("logits"))
     markers = next(line for line in lines if "▲" in line)
@@ -69,7 +69,7 @@ def test_markers_stand_at_their_epochs() -> None:
 
 
 def test_a_layer_that_grows_alike_gets_denser_glyphs() -> None:
-    e = len(DYNAMICS.epochs)
+    e = len(DYNAMICS.steps)
     rising = np.tile(np.linspace(0, 1, e) ** 0.2, (len(DYNAMICS.layers), e, 1)).astype(np.float32)
     rising[:, :, -1] = rising[:, -1, :]
     said = printed(show(replace(RECORD, dynamics=DYNAMICS.with_similarity(cka=rising))), 50)

@@ -20,6 +20,7 @@ from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.recorder import ProbeData, Recorder
 from repdyn.records import PlaneSet
+from repdyn.report.figures.matrices import similarity_matrices
 from repdyn.runs import session as module
 from repdyn.runs.cross import cross_cka
 from repdyn.runs.observer import Checkpoint, Observer
@@ -51,7 +52,7 @@ def network() -> nn.Sequential:
     )
 
 
-def recorder(seed: int = 0, *more: str) -> Recorder:
+def recorder(seed: int = 0, *more: str, unit: str = "epoch") -> Recorder:
     """Return a recorder whose reference images are drawn with a seed, with more measures."""
     g = torch.Generator().manual_seed(0)
     rng = np.random.default_rng(0)
@@ -69,7 +70,7 @@ def recorder(seed: int = 0, *more: str) -> Recorder:
     )
     similarity = ("cka", "regions", *more)
     settings = MeasureConfig(similarity=similarity, grid=4, fine_grid=6, cka_batch=12)
-    return Recorder(LAYERS, data, settings)
+    return Recorder(LAYERS, data, settings, unit=unit)
 
 
 class Loop:
@@ -161,7 +162,7 @@ def test_a_plain_loop_makes_a_whole_run(store: StoreConfig) -> None:
     assert tags[schema.LAST_CHECKPOINT_TAG] == "7"
     assert heartbeat.TAG in tags
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == list(DUE)
+    assert record.dynamics.steps.tolist() == list(DUE)
     assert_same(record.dynamics, measuring.dynamics)
     assert record.curves["train/acc"].values.tolist() == list(ACCURACY)
     assert record.phases.fit == ACCURACY.index(1.0)
@@ -181,13 +182,30 @@ def test_the_observer_is_told_of_each_checkpoint_and_its_rows_and_maps_are_store
     with RunSession.create(recorder(), "mine", store, due=DUE, observer=noting) as session:
         loop.run(session)
     told = [checkpoint.measurement for checkpoint in noting.checkpoints]
-    assert tuple(one.epoch for one in told) == session.steps == DUE
+    assert tuple(one.step for one in told) == session.steps == DUE
     for one in told:
         np.testing.assert_array_equal(
-            load_summaries(store, "mine", "cka", one.epoch), np.stack(one.summaries["cka"])
+            load_summaries(store, "mine", "cka", one.step), np.stack(one.summaries["cka"])
         )
-        assert_same(load_label_maps(store, "mine", one.epoch), one.label_maps)
+        assert_same(load_label_maps(store, "mine", one.step), one.label_maps)
     assert all(not one.not_finite and one.seconds > 0 for one in noting.checkpoints)
+
+
+def test_steps_have_the_unit_that_the_recorder_was_told(store: StoreConfig) -> None:
+    with RunSession.create(recorder(unit="tokens"), "mine", store, due=(0, 1)) as session:
+        Loop().run(session, end=2)
+    record = load_run(store, "mine")
+    assert record.unit == "tokens"
+    axes = similarity_matrices(record, "cka").axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("tokens", "tokens")
+    MlflowClient(store.tracking_uri).set_tag(record.summary.run_id, schema.UNIT_TAG, "\x1b[2J")
+    assert load_run(store, "mine").unit == "epoch", "what is no word is nobody's unit"
+
+
+@pytest.mark.parametrize("unit", ["", "two words", "x" * 17, "a\n"])
+def test_a_unit_is_one_short_word(unit: str) -> None:
+    with pytest.raises(ValueError, match="one word"):
+        recorder(unit=unit)
 
 
 def test_cka_between_runs_of_own_loops_needs_the_same_reference_images(store: StoreConfig) -> None:
@@ -232,7 +250,7 @@ def test_without_metrics_there_are_matrices_and_no_phase(store: StoreConfig) -> 
             loop.train()
     record = load_run(store, "mine")
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == [0, 1, 2]
+    assert record.dynamics.steps.tolist() == [0, 1, 2]
     assert record.phases.markers() == {}
     assert saved_epochs(store, "mine") == []
 
@@ -283,7 +301,7 @@ def test_an_own_run_that_is_broken_off_says_so_and_stays_readable(
     record = load_run(store, "mine")
     assert record.summary.status == status
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == [0, 1, 2]
+    assert record.dynamics.steps.tolist() == [0, 1, 2]
 
 
 def test_what_goes_wrong_at_the_end_is_a_failure_of_the_run(
@@ -365,7 +383,7 @@ def test_the_end_of_an_active_run_stays_with_its_owner(
     assert record.summary.params == {"theirs": "1"}
     assert record.curves["theirs"].values.tolist() == [0.25, 0.5]
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == list(DUE)
+    assert record.dynamics.steps.tolist() == list(DUE)
     assert record.phases.fit == ACCURACY.index(1.0)
     assert record.scores
     assert record.summary.tags[schema.SCHEMA_TAG] == str(schema.SCHEMA_VERSION)
@@ -390,7 +408,7 @@ def test_a_session_that_is_broken_off_ends_no_run_of_others(
         assert recorded_status(theirs, active.info.run_id) == "RUNNING"
     record = load_run(store, active.info.run_id)
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == [0, 1]
+    assert record.dynamics.steps.tolist() == [0, 1]
 
 
 def test_a_run_named_in_the_environment_is_attached_to(
@@ -441,7 +459,7 @@ def test_measures_that_are_replaced_stay_until_the_new_ones_are_whole(store: Sto
         assert_same(between, first)
     record = load_run(store, "mine")
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == [0, 1]
+    assert record.dynamics.steps.tolist() == [0, 1]
     assert list(record.dynamics.similarity) == ["cka", "regions"]
     assert not any(key.measure == "knn" for key in record.scores)
     assert record.summary.status == "FINISHED"

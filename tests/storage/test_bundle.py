@@ -25,7 +25,7 @@ def test_a_packed_run_comes_back() -> None:
     assert read.phases == record.phases
     assert dict(read.scores) == dict(record.scores)
     assert_same(read.curves["test/acc"], record.curves["test/acc"])
-    last = bundle.label_maps(run, maps[-1].epoch)
+    last = bundle.label_maps(run, maps[-1].step)
     np.testing.assert_array_equal(last.fine, maps[-1].fine)
     drawn = bundle.planes(run)
     np.testing.assert_array_equal(drawn.anchors, planes.anchors[planes.fine])
@@ -49,11 +49,11 @@ def test_the_demo_has_four_whole_runs() -> None:
     for run in runs:
         record = demo.record(run.run_id)
         assert record.dynamics is not None
-        layers, e = len(record.dynamics.layers), len(record.dynamics.epochs)
+        layers, e = len(record.dynamics.layers), len(record.dynamics.steps)
         assert record.dynamics.similarity["cka"].shape == (layers, e, e)
         assert record.phases.fit is not None
         planes = demo.planes(run.run_id)
-        maps = demo.label_maps(run.run_id, int(record.dynamics.epochs[-1]))
+        maps = demo.label_maps(run.run_id, int(record.dynamics.steps[-1]))
         assert maps.fine.shape[:2] == (layers + 1, len(planes.fine))
         assert all(name.startswith("repdyn.") for name in run.tags)
 

@@ -75,7 +75,7 @@ def test_a_measure_without_a_file_is_a_missing_feature(name: str) -> None:
     del files[f"dynamics/{name}.npy"]
     found = decoded(files)
     assert found.similarity.keys() == dynamics.similarity.keys() - {name}
-    assert len(found.epochs) == len(dynamics.epochs)
+    assert len(found.steps) == len(dynamics.steps)
 
 
 def test_the_layout_is_the_documented_one() -> None:

@@ -46,7 +46,7 @@ def read_bundle(content: bytes) -> object:
         raise UserError("no run in it")
     record = bundle.record(RUN)
     assert record.dynamics is not None
-    return bundle.planes(RUN), [bundle.label_maps(RUN, int(e)) for e in record.dynamics.epochs]
+    return bundle.planes(RUN), [bundle.label_maps(RUN, int(e)) for e in record.dynamics.steps]
 
 
 def peak_of_refusing(read: Callable[[], object]) -> int:

@@ -57,14 +57,14 @@ def test_it_comes_back_whole(sqlite_store: StoreConfig, run_id: str) -> None:
     assert record.summary.tags[schema.SCHEMA_TAG] == "1"
     found = record.dynamics
     assert found is not None
-    assert found.epochs.tolist() == [0, 1, 2, 3, 6]
+    assert found.steps.tolist() == [0, 1, 2, 3, 6]
     assert list(found.similarity) == ["cka", "regions"]
     assert np.array_equal(found.similarity["cka"], array("dynamics/cka.npy"))
     assert np.array_equal(found.matrices("regions"), array("dynamics/regions.npy"))
     assert np.array_equal(found.similarity["regions"][-1], array("dynamics/output_regions.npy"))
     for name in ("probe_acc", "fragmentation", "areas"):
         assert np.array_equal(getattr(found, name), array(f"dynamics/{name}.npy"), equal_nan=True)
-    assert record.curves["train/acc"].epochs.tolist() == list(range(7))
+    assert record.curves["train/acc"].steps.tolist() == list(range(7))
     with ZipFile(STORED) as archive:
         metrics = {key: value for key, _, value in json.loads(archive.read("run.json"))["metrics"]}
     scores = {name: value for name, value in metrics.items() if name.startswith("score/")}

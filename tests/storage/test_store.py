@@ -117,13 +117,13 @@ def test_a_run_that_goes_on_is_read_up_to_now(store: StoreConfig) -> None:
     record = reader.load_run(store, "last")
     assert record.summary.status == "RUNNING"
     assert record.dynamics is None
-    assert record.curves["train/acc"].epochs.tolist() == [0]
+    assert record.curves["train/acc"].steps.tolist() == [0]
     writer.log_metrics(1, {"train/acc": 1.0})
     writer.log_dynamics(made.dynamics(2))
     writer.flush()
     record = reader.load_run(store, "last")
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == [0, 1]
+    assert record.dynamics.steps.tolist() == [0, 1]
     assert record.phases.fit == 1, "found from the curves, before the run has stored any"
     with writer:
         pass

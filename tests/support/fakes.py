@@ -42,9 +42,9 @@ def until_epoch(whole: RunRecord, epoch: int) -> RunRecord:
     """What there was of a run when its last checkpoint was that of an epoch; it trains."""
     found = whole.dynamics
     assert found is not None
-    count = int((found.epochs <= epoch).sum())
+    count = int((found.steps <= epoch).sum())
     cut = found.at_checkpoints(slice(count))
-    last = str(found.epochs[count - 1])
+    last = str(found.steps[count - 1])
     run = replace(
         whole.summary, status="RUNNING", ended=None, tags={"repdyn.last_checkpoint": last}
     )
@@ -117,7 +117,7 @@ class FakeSource:
 
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
         self._find(run)
-        return next(at for at in made()[2] if at.epoch == epoch)
+        return next(at for at in made()[2] if at.step == epoch)
 
     def sizes(self, run: str) -> dict[str, int]:
         self._find(run)

@@ -86,9 +86,9 @@ def read_as_a_user(target: Target, content: bytes) -> bool:
 
 def _check(record: object) -> None:
     match record:
-        case Dynamics(layers=layers, epochs=epochs):
-            count, e = len(layers), len(epochs)
-            assert (np.diff(epochs) > 0).all()
+        case Dynamics(layers=layers, steps=steps):
+            count, e = len(layers), len(steps)
+            assert (np.diff(steps) > 0).all()
             assert (
                 record.similarity["cka"].shape == record.matrices("regions").shape == (count, e, e)
             )

@@ -27,7 +27,7 @@ def heatmap_data(
     return HeatmapData(
         values=np.asarray(values, dtype=np.float64),
         rows=None if rows is None else tuple(rows),
-        epochs=columns,
+        steps=columns,
         scale=scale,
         phases=phases or Phases(),
     )

@@ -30,7 +30,7 @@ def dynamics(e: int = 4, classes: int = 3, layers: tuple[str, ...] = LAYERS) -> 
 
     return Dynamics(
         layers=layers,
-        epochs=np.array([0, 1, 2, 4, 8, 16, 32, 64])[:e],
+        steps=np.array([0, 1, 2, 4, 8, 16, 32, 64])[:e],
         similarity={
             "cka": random(n, 8, 8)[:, :e, :e],
             "regions": random(n + 1, 8, 8)[:, :e, :e],

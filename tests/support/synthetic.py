@@ -189,7 +189,7 @@ def run(
     )
     dynamics = Dynamics(
         layers=layers,
-        epochs=epochs,
+        steps=epochs,
         similarity={"cka": cka.astype(np.float32), "regions": same.astype(np.float32)},
         probe_acc=probe_accuracy(epochs, len(layers), noise),
         fragmentation=np.array([[fragmentation(m) for m in at] for at in coarse], np.float32).T,
@@ -224,7 +224,7 @@ def with_classes(
     assert dynamics is not None
     areas = np.pad(dynamics.areas, ((0, 0), (0, 0), (shift, 0)))
     last = [
-        LabelMaps(at.epoch, at.maps.astype(np.uint16) + shift, at.fine.astype(np.uint16) + shift)
+        LabelMaps(at.step, at.maps.astype(np.uint16) + shift, at.fine.astype(np.uint16) + shift)
         for at in maps
     ]
     moved = replace(

@@ -52,7 +52,7 @@ def dynamics(speeds: Sequence[Speed], epochs: np.ndarray = EPOCHS, noise: float 
     layers, e = len(matrices), len(epochs)
     return Dynamics(
         layers=tuple(f"layer{i}" for i in range(layers)),
-        epochs=epochs,
+        steps=epochs,
         similarity={
             "cka": matrices.astype(np.float32),
             "regions": np.concatenate([matrices, np.eye(e)[None]]).astype(np.float32),

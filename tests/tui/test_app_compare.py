@@ -103,7 +103,7 @@ def test_matrices_of_a_layer_are_compared_too() -> None:
 
 
 def test_regions_of_two_runs_on_the_same_plane_agree_where_they_are_equal() -> None:
-    before = int(made()[2][-2].epoch)
+    before = int(made()[2][-2].step)
 
     async def scenario(stage: Stage) -> None:
         await opened(stage)
@@ -160,14 +160,14 @@ def test_linked_by_phase_curves_are_drawn_over_the_first_runs_epochs() -> None:
     runs = Linked((phased(1, 9, 29), phased(2, 3, 100)), by_phase=True)
     epochs = np.array([0, 3, 100, 200])
     moved = runs.on_first(Curve(epochs, np.arange(4.0)), 1)
-    assert moved.epochs.tolist() == [0, 9, 29, 200]
+    assert moved.steps.tolist() == [0, 9, 29, 200]
     assert moved.values.tolist() == [0, 1, 2, 3]
 
 
 def test_epochs_that_fall_together_leave_the_last_value() -> None:
     runs = Linked((phased(1, 2, 29), phased(2, 100, 150)), by_phase=True)
     moved = runs.on_first(Curve(np.arange(201), np.arange(201.0)), 1)
-    assert (np.diff(moved.epochs) > 0).all()
+    assert (np.diff(moved.steps) > 0).all()
     assert moved.values[-1] == 200
 
 
@@ -235,7 +235,7 @@ def test_fragmentation_is_exported_at_all_checkpoints(
     dynamics = made()[0].dynamics
     assert dynamics is not None
     text = next(tmp_path.glob("*-fragmentation.csv")).read_text()
-    assert len(text.splitlines()) == 1 + 2 * len(dynamics.epochs)
+    assert len(text.splitlines()) == 1 + 2 * len(dynamics.steps)
 
 
 def test_the_table_is_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

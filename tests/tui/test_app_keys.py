@@ -115,10 +115,10 @@ def test_the_mouse_reads_out_what_it_is_over_and_the_cursor_stays() -> None:
         assert heatmap._hovered is not None
         row, column = heatmap._hovered
         value = to_reference(similarity(found, "cka"), stage.look)[row, column]
-        await stage.sees(f"epoch {found.epochs[column]}  {OPEN} {number(float(value))}")
+        await stage.sees(f"epoch {found.steps[column]}  {OPEN} {number(float(value))}")
         assert heatmap.cursor == cursor
         await stage.pilot.hover("#header")
-        await stage.sees(f"epoch {found.epochs[-1]}  {OPEN}")
+        await stage.sees(f"epoch {found.steps[-1]}  {OPEN}")
 
     in_run(scenario)
 

@@ -66,7 +66,7 @@ def test_sizes_in_words(count: int, words: str) -> None:
 def test_the_time_left_is_as_the_epochs_so_far() -> None:
     training = until_epoch(record(started=0), 200)
     cut = {
-        name: Curve(curve.epochs[:51], curve.values[:51]) for name, curve in training.curves.items()
+        name: Curve(curve.steps[:51], curve.values[:51]) for name, curve in training.curves.items()
     }
     found = until_epoch(type(training)(training.summary, training.dynamics, cut, Phases(), {}), 50)
     assert progress(found, now=600_000.0) == "epoch 50/200, about 30 min left"
@@ -77,7 +77,7 @@ def test_a_checkpoint_is_like_itself(reference: Reference) -> None:
     dynamics = made()[0].dynamics
     assert dynamics is not None
     shown = similarity(dynamics, "cka")
-    look = ViewState(reference=reference, epoch=int(shown.epochs[7]))
+    look = ViewState(reference=reference, epoch=int(shown.steps[7]))
     itself = {"last": -1, "first": 0, "cursor": 7}[reference]
     assert to_reference(shown, look)[:, itself] == pytest.approx(1)
 

@@ -141,7 +141,7 @@ def test_the_readout_gives_the_value_under_the_cursor() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200", "logits")
         await stage.press("down", "left", "left", "left")
-        await stage.sees(f"block.0  epoch {found.epochs[-4]}", expected)
+        await stage.sees(f"block.0  epoch {found.steps[-4]}", expected)
 
     play(scenario, run="run-0")
 
@@ -163,7 +163,7 @@ def test_similarity_to_the_cursor_follows_the_cursor() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("CKA to the last checkpoint")
         await stage.press("r", "r", "r", "left")
-        await stage.sees(f"CKA to epoch {found.epochs[-2]}")
+        await stage.sees(f"CKA to epoch {found.steps[-2]}")
         values = to_reference(similarity(found, "cka"), stage.look)
         assert values[:, -2] == pytest.approx(1)
 
@@ -187,7 +187,7 @@ def test_layer_and_epoch_stay_from_view_to_view() -> None:
         await stage.sees("logits", "epoch 200/200")
         await stage.press("down", "down", "left", "2")
         await stage.sees("block.1   3 of 4")
-        assert stage.look.epoch == found.epochs[-2]
+        assert stage.look.epoch == found.steps[-2]
 
     play(scenario, run="run-0")
 
@@ -226,7 +226,7 @@ def test_below_the_small_matrices_all_layers_are_read_out_at_the_cursor() -> Non
         shown = similarity(found, "cka")
         values = (number(v) for v in (1 - shown.matrices[:, -2, 0].astype(float)).tolist())
         legend = [f"{name} {value}" for name, value in zip(shown.names, values, strict=True)]
-        await stage.sees(f"to epoch {found.epochs[0]}, layer by layer", *legend)
+        await stage.sees(f"to epoch {found.steps[0]}, layer by layer", *legend)
 
     play(scenario, run="run-0", size=(80, 24))
 
@@ -248,7 +248,7 @@ def test_keys_step_through_the_checkpoints() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
         await stage.press("comma", "comma", "full_stop")
-        assert stage.look.epoch == found.epochs[-2]
+        assert stage.look.epoch == found.steps[-2]
 
     play(scenario, run="run-0")
 
@@ -323,7 +323,7 @@ def test_a_new_checkpoint_appears_and_the_cursor_stays(monkeypatch: pytest.Monke
     hurried(monkeypatch.setattr)
     whole = record()
     assert whole.dynamics is not None
-    epochs = whole.dynamics.epochs.tolist()
+    epochs = whole.dynamics.steps.tolist()
 
     async def scenario(stage: Stage) -> None:
         await stage.sees("running", "left")
@@ -394,7 +394,7 @@ def test_export_writes_the_numbers_in_view(monkeypatch: pytest.MonkeyPatch, tmp_
 
     play(scenario, run="run-0")
     lines = next(tmp_path.glob("*.csv")).read_text().splitlines()
-    assert lines[0] == "layer," + ",".join(map(str, found.epochs))
+    assert lines[0] == "layer," + ",".join(map(str, found.steps))
     stem = [float(cell) for cell in lines[1].split(",")[1:]]
     assert stem == pytest.approx(found.similarity["cka"][0, :, -1].tolist())
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
@@ -410,7 +410,7 @@ class ManyClasses(FakeSource):
         return synthetic.with_classes(made(), 300)[1]
 
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
-        return next(at for at in synthetic.with_classes(made(), 300)[2] if at.epoch == epoch)
+        return next(at for at in synthetic.with_classes(made(), 300)[2] if at.step == epoch)
 
 
 def test_regions_of_a_run_with_300_classes_are_shown() -> None:
@@ -441,7 +441,7 @@ def test_export_of_regions_holds_the_map_in_view_and_fragmentation_at_all_checkp
     maps = next(tmp_path.glob("*-cka.csv")).read_text().splitlines()
     assert {line.split(",")[1] for line in maps} == {"epoch", "0", "200"}
     lines = next(tmp_path.glob("*-fragmentation.csv")).read_text().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["epoch", *map(str, found.epochs)]
+    assert [line.split(",")[0] for line in lines] == ["epoch", *map(str, found.steps)]
     last = [float(cell) for cell in lines[-1].split(",")[1:]]
     assert last == pytest.approx(found.fragmentation[:, -1].tolist())
 

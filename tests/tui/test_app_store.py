@@ -38,10 +38,10 @@ store = StoreConfig(tracking_uri=sys.argv[1])
 with RunWriter.create(store, "elsewhere", {"epochs": "64"}, {"repdyn.schema": "1"}) as writer:
     for e in range(1, 9):
         dynamics = made.dynamics(e)
-        writer.log_metrics(int(dynamics.epochs[-1]), {"train/acc": e / 8, "test/acc": 0.5})
+        writer.log_metrics(int(dynamics.steps[-1]), {"train/acc": e / 8, "test/acc": 0.5})
         writer.log_dynamics(dynamics)
         writer.flush()
-        print(dynamics.epochs[-1], flush=True)
+        print(dynamics.steps[-1], flush=True)
         sys.stdin.readline()
 """
 

@@ -42,7 +42,7 @@ def _read(store: StoreConfig, run: str) -> tuple[RunRecord, PlaneSet, list[Label
     tags = {name: tag for name, tag in record.summary.tags.items() if name.startswith("repdyn.")}
     summary = replace(record.summary, tags=tags)
     run_id = summary.run_id
-    maps = [load_label_maps(store, run_id, int(epoch)) for epoch in record.dynamics.epochs]
+    maps = [load_label_maps(store, run_id, int(epoch)) for epoch in record.dynamics.steps]
     recorded = RunRecord(summary, record.dynamics, record.curves, phases, scores)
     return recorded, load_planes(store, run_id), maps
 

@@ -19,7 +19,7 @@ from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from repdyn.display.reading import value_at
-from repdyn.display.wording import boundary_marks, plain
+from repdyn.display.wording import boundary_marks, plain, plural
 from repdyn.records import Curve, FloatArray, RunRecord
 from tui import actions
 from tui.reader_thread import ReaderThread
@@ -111,7 +111,7 @@ class CurvesView(View):
         series = {n: smoothed(self.record.curves[n], self._window) for n in self._chosen()}
         phases, curves = self.record.phases, self.query_one(Curves)
         curves.set_data(series, markers=boundary_marks(phases), bands=phase_bands(phases))
-        title = titled("Metrics over epochs", phases, curves, self.size.width)
+        title = titled(f"Metrics over {plural(self.unit)}", phases, curves, self.size.width)
         self.query_one(".what", Static).update(title)
 
     @on(SelectionList.SelectedChanged)
@@ -135,12 +135,12 @@ class CurvesView(View):
     def _read(self) -> None:
         record, epoch = self.record, self.query_one(Curves).cursor
         line = self.query_one(".readout", Static)
-        window = f"mean of {self._window} epochs" if self._window > 1 else ""
+        window = f"mean of {self._window} {plural(self.unit)}" if self._window > 1 else ""
         if record is None or epoch is None:
             line.update(read_out({"smoothed": window}) if window else "")
             return
         values = {name: f"{value_at(record.curves[name], epoch):.4g}" for name in self._chosen()}
-        parts = {"epoch": str(epoch), "phase": phase_at(record.phases, epoch), "smoothed": window}
+        parts = {self.unit: str(epoch), "phase": phase_at(record.phases, epoch), "smoothed": window}
         line.update(read_out(parts | values))
 
     def action_move(self, steps: int) -> None:
@@ -164,10 +164,10 @@ class CurvesView(View):
             return None
         names = self._chosen()
         curves = [self.record.curves[name] for name in names]
-        epochs = sorted({int(e) for curve in curves for e in curve.epochs})
-        columns = [dict(zip(c.epochs.tolist(), c.values.tolist(), strict=True)) for c in curves]
+        epochs = sorted({int(e) for curve in curves for e in curve.steps})
+        columns = [dict(zip(c.steps.tolist(), c.values.tolist(), strict=True)) for c in curves]
         rows = [(epoch, *(column.get(epoch, "") for column in columns)) for epoch in epochs]
-        return Table(("epoch", *names), rows)
+        return Table((self.unit, *names), rows)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the curves."""
@@ -187,14 +187,14 @@ def smoothed(curve: Curve, window: int) -> Curve:
     """Return the mean over a window of epochs about each; NaN and missing epochs are passed over."""
     if window == 1:
         return curve
-    return Curve(curve.epochs, _means(curve, window // 2))
+    return Curve(curve.steps, _means(curve, window // 2))
 
 
 def _means(curve: Curve, reach: int) -> FloatArray:
     known = np.isfinite(curve.values)
     sums = np.concatenate([[0.0], np.cumsum(np.where(known, curve.values, 0.0))])
     counts = np.concatenate([[0], np.cumsum(known)])
-    first = np.searchsorted(curve.epochs, curve.epochs - reach, side="left")
-    after = np.searchsorted(curve.epochs, curve.epochs + reach, side="right")
+    first = np.searchsorted(curve.steps, curve.steps - reach, side="left")
+    after = np.searchsorted(curve.steps, curve.steps + reach, side="right")
     with np.errstate(invalid="ignore"):
         return np.asarray((sums[after] - sums[first]) / (counts[after] - counts[first]))

@@ -60,7 +60,7 @@ class LabelMapCache:
         self._asking = False
         self.planes, maps = answer
         for at in maps:
-            self._maps[at.epoch] = at
+            self._maps[at.step] = at
         while len(self._maps) > KEPT:
             self._maps.popitem(last=False)
         then()
@@ -75,7 +75,7 @@ def _read(
 ) -> tuple[PlaneSet, list[LabelMaps]]:
     planes = planes if planes is not None else source.planes(run)
     maps = [source.label_maps(run, epoch) for epoch in epochs]
-    strange = next((at.epoch for at in maps if not at.fit(planes)), None)
+    strange = next((at.step for at in maps if not at.fit(planes)), None)
     if strange is not None:
         raise UserError(
             f"run {run[:8]}: the label maps of epoch {strange} are not of its planes; "

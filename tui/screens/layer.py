@@ -18,7 +18,7 @@ from textual.widgets import Static
 from repdyn.display import axis
 from repdyn.display.scale import FINEST
 from repdyn.display.similarity import Similarity, similarity
-from repdyn.display.wording import boundaries, plain
+from repdyn.display.wording import boundaries, plain, plural
 from repdyn.records import Curve, FloatArray, IntArray, RunRecord
 from tui import actions
 from tui.screens.view import Table, View, empty, read_out, readout
@@ -104,8 +104,8 @@ class Layer(View):
         heatmap = self.query_one(Heatmap)
         with heatmap.prevent(Heatmap.CursorMoved):
             heatmap.cursor = (
-                axis.nearest(shown.epochs, look.other),
-                axis.nearest(shown.epochs, look.epoch),
+                axis.nearest(shown.steps, look.other),
+                axis.nearest(shown.steps, look.epoch),
             )
         self._read(*heatmap.cursor)
 
@@ -129,18 +129,22 @@ class Layer(View):
         if shown is None:
             return
         layer = min(self.look.layer, len(shown.names) - 1)
-        matrix, epochs = shown.matrices[layer], shown.epochs
+        matrix, epochs = shown.matrices[layer], shown.steps
         i, j = int(epochs[row]), int(epochs[column])
         value = number(float(matrix[row, column]))
-        parts = {"": shown.names[layer], "epochs": f"{i}, {j}", shown.measure.quantity: value}
+        parts = {
+            "": shown.names[layer],
+            plural(self.unit): f"{i}, {j}",
+            shown.measure.quantity: value,
+        }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
         curves = self.query_one(Curves)
         change = shown.measure.log_distance
-        profiles = {f"epoch {j}": profile(epochs, matrix[:, column], change)}
+        profiles = {f"{self.unit} {j}": profile(epochs, matrix[:, column], change)}
         if i != j:
-            profiles[f"epoch {i}"] = profile(epochs, matrix[row], change)
+            profiles[f"{self.unit} {i}"] = profile(epochs, matrix[row], change)
         self.query_one(".profiles", Static).update(
-            Text(f"{shown.measure.distance} to epoch", "dim")
+            Text(f"{shown.measure.distance} to {self.unit}", "dim")
         )
         curves.logarithmic = change
         curves.set_data(profiles, low=None if change else 0.0, high=1.0)
@@ -158,9 +162,9 @@ class Layer(View):
         if shown is None:
             return None
         matrix = shown.matrices[min(self.look.layer, len(shown.names) - 1)]
-        epochs = shown.epochs.tolist()
+        epochs = shown.steps.tolist()
         rows = [(epoch, *row.tolist()) for epoch, row in zip(epochs, matrix, strict=True)]
-        return Table(("epoch", *map(str, epochs)), rows)
+        return Table((self.unit, *map(str, epochs)), rows)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the matrices of all layers."""

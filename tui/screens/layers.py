@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from repdyn.display import axis
 from repdyn.display.similarity import Similarity, similarity
-from repdyn.display.wording import plain
+from repdyn.display.wording import plain, plural
 from repdyn.records import Phases, RunRecord
 from tui import actions
 from tui.screens.layer import matrices, profile
@@ -142,7 +142,7 @@ class Layers(View):
             self.take_keys()
 
     def _place(self, look: ViewState, shown: Similarity) -> None:
-        cell = axis.nearest(shown.epochs, look.other), axis.nearest(shown.epochs, look.epoch)
+        cell = axis.nearest(shown.steps, look.other), axis.nearest(shown.steps, look.epoch)
         for heatmap in self.query(Heatmap):
             with heatmap.prevent(Heatmap.CursorMoved):
                 heatmap.cursor = cell
@@ -153,7 +153,7 @@ class Layers(View):
         shown = self.similar()
         if shown is None:
             return
-        layer, other = self._layer(event.heatmap), int(shown.epochs[event.row])
+        layer, other = self._layer(event.heatmap), int(shown.steps[event.row])
         look = replace(self.look, layer=layer, epoch=event.epoch, other=other)
         self.pointed(look, layer=layer, epoch=event.epoch, other=other)
         for heatmap in self.query(Heatmap):
@@ -185,7 +185,7 @@ class Layers(View):
         value = number(float(shown.matrices[layer, row, column]))
         parts = {
             "": shown.names[layer],
-            "epochs": f"{shown.epochs[row]}, {shown.epochs[column]}",
+            plural(self.unit): f"{shown.steps[row]}, {shown.steps[column]}",
             shown.measure.quantity: value,
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
@@ -195,15 +195,15 @@ class Layers(View):
     def _draw_profiles(self, shown: Similarity, row: int, column: int) -> None:
         """Draw each layer's similarities to the epoch of a column, read out at that of a row."""
         change = shown.measure.log_distance
-        epoch, curves = int(shown.epochs[column]), self.query_one(Curves)
-        what = f"{shown.measure.distance} to epoch {epoch}, layer by layer"
+        epoch, curves = int(shown.steps[column]), self.query_one(Curves)
+        what = f"{shown.measure.distance} to {self.unit} {epoch}, layer by layer"
         self.query_one(".profiles", Static).update(Text(what, "dim"), layout=False)
         first, last = DEPTHS[self.app.current_theme.dark]
         inks = table("viridis")[np.linspace(first, last, len(shown.names)).astype(int)]
         curves.logarithmic = change
         curves.set_data(
             {
-                name: profile(shown.epochs, matrix[:, column], change)
+                name: profile(shown.steps, matrix[:, column], change)
                 for name, matrix in zip(shown.names, shown.matrices, strict=True)
             },
             low=None if change else 0.0,
@@ -214,7 +214,7 @@ class Layers(View):
             bands=phase_bands(self.record.phases) if self.record is not None else (),
         )
         with curves.prevent(Curves.CursorMoved):
-            curves.cursor = int(shown.epochs[row])
+            curves.cursor = int(shown.steps[row])
 
     @on(Curves.CursorMoved)
     def _clicked(self, event: Curves.CursorMoved) -> None:
@@ -239,13 +239,13 @@ class Layers(View):
         shown = self.similar()
         if shown is None:
             return None
-        epochs = shown.epochs.tolist()
+        epochs = shown.steps.tolist()
         rows = [
             (name, epochs[i], *shown.matrices[layer, i].tolist())
             for layer, name in enumerate(shown.names)
             for i in range(len(epochs))
         ]
-        return Table(("layer", "epoch", *map(str, epochs)), rows)
+        return Table(("layer", self.unit, *map(str, epochs)), rows)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the matrices of all layers."""

@@ -110,7 +110,7 @@ class Overview(View):
         curves.logarithmic = self._losses
         curves.set_data(
             self._series(record),
-            columns=shown.epochs.tolist(),
+            columns=shown.steps.tolist(),
             low=None if self._losses else 0.0,
             high=None if self._losses else 1.0,
             colours=dict(zip([*ACCURACIES.values()], SERIES_COLOURS, strict=False)),
@@ -144,10 +144,10 @@ class Overview(View):
         shown, heatmap = self.similar(), self.query_one(Heatmap)
         if shown is None:
             return
-        column = axis.nearest(shown.epochs, look.epoch)
+        column = axis.nearest(shown.steps, look.epoch)
         with heatmap.prevent(Heatmap.CursorMoved):
             heatmap.cursor = (min(look.layer, len(shown.names) - 1), column)
-        self._follow(int(shown.epochs[column]))
+        self._follow(int(shown.steps[column]))
 
     @on(Heatmap.CursorMoved)
     def _moved(self, event: Heatmap.CursorMoved) -> None:
@@ -168,7 +168,7 @@ class Overview(View):
         shown = self.similar()
         if shown is not None:
             row = self.query_one(Heatmap).cursor[0]
-            self.query_one(Heatmap).cursor = (row, axis.nearest(shown.epochs, event.epoch))
+            self.query_one(Heatmap).cursor = (row, axis.nearest(shown.steps, event.epoch))
 
     def _follow(self, epoch: int) -> None:
         curves = self.query_one(Curves)
@@ -190,10 +190,10 @@ class Overview(View):
         if shown is None or self.record is None:
             return
         value = float(to_reference(shown, self.look)[row, column])
-        epoch = int(shown.epochs[column])
+        epoch = int(shown.steps[column])
         parts = {
             "": shown.names[row],
-            "epoch": str(epoch),
+            self.unit: str(epoch),
             f"{shown.measure.quantity} to {reference_words(shown, self.look)}": number(value),
             "probe": self._probe(row, column),
             "test": accuracy(value_at(self.record.curves.get("test/acc"), epoch)),
@@ -236,7 +236,7 @@ class Overview(View):
         if shown is None:
             return None
         values = to_reference(shown, self.look)
-        head = ("layer", *map(str, shown.epochs.tolist()))
+        head = ("layer", *map(str, shown.steps.tolist()))
         rows = [(name, *row.tolist()) for name, row in zip(shown.names, values, strict=True)]
         return Table(head, rows)
 

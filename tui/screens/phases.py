@@ -26,6 +26,7 @@ from repdyn.display.wording import (
     lacks_changes,
     layer_changes,
     plain,
+    plural,
     spanned,
     undefined_lines,
 )
@@ -86,7 +87,7 @@ class PhasesView(View):
 def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
     names = {} if narrow else ACCURACIES
     there = {label: record.curves[n] for n, label in names.items() if n in record.curves}
-    table = new_table("", "epoch", *there)
+    table = new_table("", record.unit, *there)
     table.columns[1].justify = "left"  # its intervals would push the epochs apart
     table.add_column("", style="dim")
     epochs = record.phases.markers()
@@ -102,7 +103,7 @@ def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
             table.add_row(PHASES[name], said, *values, Text(meaning))
     last = last_epoch(record)
     values = [accuracy(value_at(curve, last)) for curve in there.values()]
-    table.add_row("last epoch", str(last), *values, "")
+    table.add_row(f"last {record.unit}", str(last), *values, "")
     return table
 
 
@@ -125,7 +126,7 @@ def _score(value: float) -> str:
 def _layers(record: RunRecord) -> RenderableType:
     assert record.dynamics is not None  # noqa: S101 - as the caller has seen
     table = new_table("", *(f"probe, {split}" for split in PROBE_SPLITS))
-    table.add_column("changes at epochs")
+    table.add_column(f"changes at {plural(record.unit)}")
     for layer, name in enumerate(record.dynamics.layers):
         accuracies = record.dynamics.probe_acc[layer, -1].tolist()
         changes = layer_changes(record.phases, layer)

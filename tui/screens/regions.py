@@ -81,7 +81,7 @@ class RegionsView(View, can_focus=True):
         dynamics = record.dynamics
         layer = self._layer(dynamics)
         mean = {
-            "regions per plane": Curve(dynamics.epochs, dynamics.fragmentation[layer]),
+            "regions per plane": Curve(dynamics.steps, dynamics.fragmentation[layer]),
         }
         curves = self.query_one(Curves)
         phases = record.phases
@@ -100,7 +100,7 @@ class RegionsView(View, can_focus=True):
             self._place(self.record, self.dynamics, look)
 
     def _place(self, record: RunRecord, dynamics: Dynamics, look: ViewState) -> None:
-        epoch = int(dynamics.epochs[axis.nearest(dynamics.epochs, look.epoch)])
+        epoch = int(dynamics.steps[axis.nearest(dynamics.steps, look.epoch)])
         curves = self.query_one(Curves)
         with curves.prevent(Curves.CursorMoved):
             curves.cursor = epoch
@@ -132,9 +132,9 @@ class RegionsView(View, can_focus=True):
         assert shown is not None  # noqa: S101 - as _place has seen
         names = class_names(planes, dynamics.areas.shape[-1])
         kept = None if pinned is None else self._map(pinned, layer)
-        first, title, second = shown, f"epoch {epoch}", None
+        first, title, second = shown, f"{self.unit} {epoch}", None
         if kept is not None:
-            first, title, second = kept, f"epoch {pinned} (kept)", shown
+            first, title, second = kept, f"{self.unit} {pinned} (kept)", shown
         self.query_one(Regions).set_data(
             first,
             classes=names,
@@ -142,7 +142,7 @@ class RegionsView(View, can_focus=True):
             anchors=anchor_points(planes, plane, len(first)),
             first=planes.labels[plane].tolist(),
             other=second,
-            other_title=f"epoch {epoch}",
+            other_title=f"{self.unit} {epoch}",
         )
         self.query_one(Anchors).set_data(planes, plane, names)
         self._describe(dynamics, planes, layer)
@@ -160,13 +160,13 @@ class RegionsView(View, can_focus=True):
     def _read(
         self, dynamics: Dynamics, epoch: int, layer: int, shown: Map, kept: Map | None
     ) -> None:
-        column = axis.nearest(dynamics.epochs, epoch)
+        column = axis.nearest(dynamics.steps, epoch)
         classes, counts = np.unique(shown, return_counts=True)
         largest = int(classes[counts.argmax()])
         names = self._shelf.planes.classes if self._shelf.planes is not None else ()
         parts = {
             "": layer_name(dynamics.layers, layer),
-            "epoch": str(epoch),
+            self.unit: str(epoch),
             "regions per plane, mean": f"{dynamics.fragmentation[layer, column]:.1f}",
             "classes here": str(len(classes)),
             "largest": f"{names[largest] if names else largest}, "
@@ -174,7 +174,7 @@ class RegionsView(View, can_focus=True):
         }
         if kept is not None:
             share = f"{100 * agreement(kept, shown):.0f} %"
-            parts[f"agrees with epoch {self._pinned} on"] = share
+            parts[f"agrees with {self.unit} {self._pinned} on"] = share
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     def _layer(self, dynamics: Dynamics) -> int:
@@ -192,21 +192,21 @@ class RegionsView(View, can_focus=True):
         """Keep the epoch at the left, or let it go."""
         if self.dynamics is None or self.record is None:
             return
-        at = axis.nearest(self.dynamics.epochs, self.look.epoch)
-        self._pinned = None if self._pinned is not None else int(self.dynamics.epochs[at])
+        at = axis.nearest(self.dynamics.steps, self.look.epoch)
+        self._pinned = None if self._pinned is not None else int(self.dynamics.steps[at])
         self.show(self.record, self.look)
 
     def action_epoch(self, steps: int) -> None:
         """Go to another checkpoint."""
         if self.dynamics is not None:
-            epochs = self.dynamics.epochs
+            epochs = self.dynamics.steps
             at = max(0, min(axis.nearest(epochs, self.look.epoch) + steps, len(epochs) - 1))
             self._go(epoch=int(epochs[at]))
 
     def action_end_epoch(self, index: int) -> None:
         """Go to the first or the last checkpoint."""
         if self.dynamics is not None:
-            self._go(epoch=int(self.dynamics.epochs[index]))
+            self._go(epoch=int(self.dynamics.steps[index]))
 
     def action_layer(self, steps: int) -> None:
         """Go to another layer, or the output."""
@@ -224,7 +224,7 @@ class RegionsView(View, can_focus=True):
         if dynamics is None:
             return None
         layer = self._layer(dynamics)
-        epoch = int(dynamics.epochs[axis.nearest(dynamics.epochs, self.look.epoch)])
+        epoch = int(dynamics.steps[axis.nearest(dynamics.steps, self.look.epoch)])
         maps = {e: self._map(e, layer) for e in (self._pinned, epoch) if e is not None}
         lines = [
             (layer_name(dynamics.layers, layer), epoch, self._plane + 1, row, *classes)
@@ -233,7 +233,7 @@ class RegionsView(View, can_focus=True):
             for row, classes in reversed(list(enumerate(shown.tolist())))
         ]
         columns = map(str, range(len(lines[0]) - 4)) if lines else ()
-        return Table(("layer", "epoch", "plane", "row", *columns), lines) if lines else None
+        return Table(("layer", self.unit, "plane", "row", *columns), lines) if lines else None
 
     def tables(self) -> dict[str, Table]:
         """Return the label maps, and the regions per plane of each layer at all checkpoints."""
@@ -242,8 +242,8 @@ class RegionsView(View, can_focus=True):
             return {}
         names = [layer_name(dynamics.layers, i) for i in range(len(dynamics.layers) + 1)]
         means = dynamics.fragmentation.T.tolist()
-        rows = [(e, *line) for e, line in zip(dynamics.epochs.tolist(), means, strict=True)]
-        return super().tables() | {"-fragmentation": Table(("epoch", *names), rows)}
+        rows = [(e, *line) for e, line in zip(dynamics.steps.tolist(), means, strict=True)]
+        return super().tables() | {"-fragmentation": Table((self.unit, *names), rows)}
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the plane over the epochs; it reads the maps that it needs."""
@@ -251,7 +251,7 @@ class RegionsView(View, can_focus=True):
         if record is None or record.dynamics is None or planes is None:
             return None
         layer = min(self._layer(record.dynamics), len(record.dynamics.layers) - 1)
-        epochs, phases, run = record.dynamics.epochs.tolist(), record.phases, record.summary.run_id
+        epochs, phases, run = record.dynamics.steps.tolist(), record.phases, record.summary.run_id
         names = class_names(planes, record.dynamics.areas.shape[-1])
 
         def drawn() -> Figure:

@@ -210,7 +210,7 @@ class RunScreen(BaseScreen):
         """Go to another checkpoint."""
         if self._record is None or self._record.dynamics is None:
             return
-        epochs = self._record.dynamics.epochs
+        epochs = self._record.dynamics.steps
         at = max(0, min(axis.nearest(epochs, self._look.epoch) + steps, len(epochs) - 1))
         self.look_at(epoch=int(epochs[at]))
 
@@ -222,7 +222,7 @@ class RunScreen(BaseScreen):
             return
         if self._record is None or self._record.dynamics is None:
             return
-        epochs = self._record.dynamics.epochs
+        epochs = self._record.dynamics.steps
         if axis.nearest(epochs, self._look.epoch) == len(epochs) - 1:
             self.look_at(epoch=int(epochs[0]))
         self._playing = self.set_interval(PLAY_SECONDS, self._play_on)
@@ -278,7 +278,7 @@ def progress(record: RunRecord, now: float) -> str:
     """
     run, done = record.summary, last_epoch(record)
     total = run.params.get("epochs", "")
-    text = f"epoch {done}/{plain(total)}" if total else f"epoch {done}"
+    text = f"{record.unit} {done}/{plain(total)}" if total else f"{record.unit} {done}"
     if run.status in LIVE and total.isdecimal() and done:
         left = (now - run.started) / done * (int(total) - done) / 1000
         text += f", about {duration(left)} left"

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
-from repdyn.records import Dynamics, Phases, RunRecord
+from repdyn.records import EPOCH, Dynamics, Phases, RunRecord
 from tui.reader_thread import ReaderThread
 from tui.screens.view_state import ViewState
 from tui.source import Source
@@ -73,6 +73,11 @@ class View(Vertical):
         self.desk = desk
         self.record: RunRecord | None = None
         self.look = ViewState()
+
+    @property
+    def unit(self) -> str:
+        """Of the run's steps."""
+        return EPOCH if self.record is None else self.record.unit
 
     def show(self, record: RunRecord, look: ViewState) -> None:
         """Draw a run anew; before the view has a size, when it has got one."""

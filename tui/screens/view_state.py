@@ -56,13 +56,13 @@ def to_reference(shown: Similarity, look: ViewState) -> FloatArray:
         return shown.to_last()
     if look.reference == "first":
         return shown.matrices[:, :, 0]
-    return shown.matrices[:, :, axis.nearest(shown.epochs, look.epoch)]
+    return shown.matrices[:, :, axis.nearest(shown.steps, look.epoch)]
 
 
 def reference_words(shown: Similarity, look: ViewState) -> str:
     """Return what checkpoints are compared with, `the last checkpoint`."""
     if look.reference == "cursor":
-        return f"epoch {shown.epochs[axis.nearest(shown.epochs, look.epoch)]}"
+        return f"{shown.unit} {shown.steps[axis.nearest(shown.steps, look.epoch)]}"
     return f"the {look.reference} checkpoint"
 
 

@@ -395,7 +395,7 @@ def _ink(colour: str) -> Style:
 
 
 def _all_epochs(curves: Iterable[Curve]) -> IntArray:
-    epochs = [np.asarray(curve.epochs, dtype=np.int64) for curve in curves]
+    epochs = [np.asarray(curve.steps, dtype=np.int64) for curve in curves]
     return np.unique(np.concatenate(epochs)) if epochs else np.empty(0, dtype=np.int64)
 
 
@@ -434,7 +434,7 @@ def _plotted(
     dots = np.zeros((lines, axis.room), dtype=np.uint8)
     owners = np.full(dots.shape, NOTHING, dtype=np.int16)
     for i, curve in enumerate(series.curves.values()):
-        x, y = axis.place(curve.epochs), values.place(curve.values)
+        x, y = axis.place(curve.steps), values.place(curve.values)
         drawn = braille.polyline(x, y, axis.room, lines, dash(i))
         dots |= drawn
         owners[drawn > 0] = i

@@ -196,7 +196,7 @@ class Heatmap(Lines, can_focus=True):
     @property
     def epochs(self) -> IntArray:
         """Epochs of the columns, (C,); empty before there are data."""
-        return np.empty(0, dtype=np.int64) if self._data is None else self._data.epochs
+        return np.empty(0, dtype=np.int64) if self._data is None else self._data.steps
 
     @property
     def scale(self) -> Scale | None:
@@ -269,7 +269,7 @@ class Heatmap(Lines, can_focus=True):
 
     def _about(self, cell: Cell) -> tuple[int, int, float, int]:
         assert self._data is not None  # noqa: S101 - no cell without a matrix
-        return *cell, float(self._data.values[cell]), int(self._data.epochs[cell[1]])
+        return *cell, float(self._data.values[cell]), int(self._data.steps[cell[1]])
 
     @staticmethod
     def _cursor_regions(layout: Layout, *cells: Cell) -> list[Region]:
@@ -322,7 +322,7 @@ class Heatmap(Lines, can_focus=True):
             return [*self._label(data, layout, y), *self._cells(layout, y)]
         if y == layout.lines:
             lit = self.get_component_rich_style("heatmap--cursor")
-            at = int(data.epochs[self.cursor[1]])
+            at = int(data.steps[self.cursor[1]])
             return [gap, *layout.axis.tick_segments(at, lit, self._marks.bands, self, label)]
         if y == layout.lines + 1 and self._marks.columns:
             marker = self.get_component_rich_style("heatmap--marker")
@@ -410,13 +410,13 @@ class Heatmap(Lines, can_focus=True):
 def _followed(before: HeatmapData | None, now: HeatmapData, cell: Cell) -> Cell:
     """Return where the cursor's row and epoch are now; at first, the first row's last epoch."""
     if before is None:
-        return 0, len(now.epochs) - 1
-    row, epoch = cell[0], int(before.epochs[cell[1]])
+        return 0, len(now.steps) - 1
+    row, epoch = cell[0], int(before.steps[cell[1]])
     if before.rows is None and now.rows is None:
-        row = axis.nearest(now.epochs, int(before.epochs[row]))
+        row = axis.nearest(now.steps, int(before.steps[row]))
     elif before.rows is not None and now.rows is not None and before.rows[row] in now.rows:
         row = now.rows.index(before.rows[row])
-    return row, axis.nearest(now.epochs, epoch)
+    return row, axis.nearest(now.steps, epoch)
 
 
 def _stretched(data: HeatmapData) -> Scale:

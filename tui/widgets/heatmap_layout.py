@@ -109,12 +109,12 @@ def arrange(
     lines = max(1, height - 1 - bool(marks.columns))
     if data.rows is None:
         lines = max(1, min(lines, room // 2))
-        cells = by_epoch(data.epochs, lines * pixels_per_line)
+        cells = by_epoch(data.steps, lines * pixels_per_line)
         columns, rows = cells.magnified(2 // pixels_per_line), cells.flipped()
-        labels, marked = _epoch_labels(data.epochs, marks.rows, rows, pixels_per_line)
-        banded = _line_bands(data.epochs, marks.bands, rows, pixels_per_line)
+        labels, marked = _epoch_labels(data.steps, marks.rows, rows, pixels_per_line)
+        banded = _line_bands(data.steps, marks.bands, rows, pixels_per_line)
     else:
-        columns = by_epoch(data.epochs, room)
+        columns = by_epoch(data.steps, room)
         rows = even(len(data.rows), lines * pixels_per_line)
         labels, marked = _row_labels(data.rows, rows, pixels_per_line), frozenset()
         banded = ()
@@ -124,7 +124,7 @@ def arrange(
         pixels_per_line=pixels_per_line,
         rows=rows,
         columns=columns,
-        axis=EpochAxis.of_cells(data.epochs, columns),
+        axis=EpochAxis.of_cells(data.steps, columns),
         labels=labels,
         marked=marked,
         banded=banded,
@@ -132,7 +132,7 @@ def arrange(
 
 
 def _gutter(data: HeatmapData, marks: Marks, width: int) -> int:
-    texts = (str(data.epochs[-1]), *marks.rows) if data.rows is None else data.rows
+    texts = (str(data.steps[-1]), *marks.rows) if data.rows is None else data.rows
     return min(max(map(cell_len, texts)) + 1, width // WIDEST_GUTTER)
 
 

@@ -26,7 +26,7 @@ def draw_cells(
     Returns:
         The borders of the checkpoints' cells, (E+1,) in epochs.
     """
-    borders = axis.edges(data.epochs)
+    borders = axis.edges(data.steps)
     down = borders if data.rows is None else np.arange(len(data.rows) + 1, dtype=float) - 0.5
     axes.pcolormesh(borders, down, data.values, cmap=cmap, norm=colours, rasterized=True)
     if data.rows is None:

@@ -130,7 +130,7 @@ def drift_rates(comparison: Comparison) -> Figure:
         column[-1].set_xlabel("epoch")
     for axes, measure in zip(panels[:, 0], measures, strict=True):
         axes.set_ylabel(MEASURES[measure].long_label)
-    last = max(int(measured(run).epochs[-1]) for run in runs)
+    last = max(int(measured(run).steps[-1]) for run in runs)
     epoch_axis(panels[0, 0], "x", 0.5, last)
     named = [measured(run).layers for run in runs]
     depth_bar(figure, list(panels.flat), named[0] if len(set(named)) == 1 else ANY_LAYERS)
@@ -142,7 +142,7 @@ def _draw_drift(axes: Axes, run: RunRecord, measure: str) -> None:
     axes.set_yscale("log")
     if measure not in dynamics.similarity:
         return
-    rates = drift(dynamics.matrices(measure), dynamics.epochs)
+    rates = drift(dynamics.matrices(measure), dynamics.steps)
     if rates is None:
         return
     for rate, colour in zip(rates.rate, layer_colours(len(rates.rate)), strict=True):
@@ -178,7 +178,7 @@ def _draw_over_epochs(axes: Axes, cross: CrossCka, colours: Any) -> None:
     if same is None:
         axes.set_axis_off()
         return
-    borders = axis.edges(cross.epochs)
+    borders = axis.edges(cross.steps)
     rows = np.arange(len(same) + 1) - 0.5
     axes.pcolormesh(borders, rows, same, cmap=SIMILARITY, norm=colours, rasterized=True)
     epoch_axis(axes, "x", borders[0], borders[-1])
@@ -188,7 +188,7 @@ def _draw_over_epochs(axes: Axes, cross: CrossCka, colours: Any) -> None:
 
 def _draw_layers(axes: Axes, cross: CrossCka, colours: Any) -> None:
     axes.imshow(cross.values[-1], cmap=SIMILARITY, norm=colours, aspect="auto")
-    axes.set_title(f"between layers, epoch {cross.epochs[-1]}", loc="left")
+    axes.set_title(f"between layers, epoch {cross.steps[-1]}", loc="left")
     _names(axes.set_xticks, cross.layers[1], rotation=90)
     axes.set_yticks([])
 

@@ -45,10 +45,10 @@ def curves(record: RunRecord) -> Figure:
         depth_bar(figure, panels[1], dynamics.layers)
     epoch_axis(accuracy, "x", *_span(record))
     for axes in panels[-1]:
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(record.unit)
     for axes in panels.flat:
         phase_lines(axes, record.phases, PHASES)
-    phase_legend(figure, record.phases, PHASES)
+    phase_legend(figure, record, PHASES)
     return figure
 
 
@@ -63,15 +63,15 @@ def fragmentation(record: RunRecord) -> Figure:
     figure = new_figure(record, "Fragmentation of decision regions over training", height=2.9)
     axes = figure.subplots()
     _draw_layers(axes, dynamics, dynamics.fragmentation[:-1])
-    axes.plot(dynamics.epochs, dynamics.fragmentation[-1], color=OUTPUT_COLOUR, label=OUTPUT)
+    axes.plot(dynamics.steps, dynamics.fragmentation[-1], color=OUTPUT_COLOUR, label=OUTPUT)
     axes.set_ylabel("connected regions in a plane")
     axes.set_ylim(bottom=0)
     label_lines(axes)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(record.unit)
     epoch_axis(axes, "x", *_span(record))
     depth_bar(figure, [axes], dynamics.layers)
     phase_lines(axes, record.phases, PHASES)
-    phase_legend(figure, record.phases, PHASES)
+    phase_legend(figure, record, PHASES)
     return figure
 
 
@@ -98,9 +98,9 @@ def _draw_named(axes: Axes, curves: Mapping[str, Curve], names: Mapping[str, str
     for name, label in names.items():
         curve = curves.get(name)
         if curve is not None and np.isfinite(curve.values).any():
-            lone = "." if len(curve.epochs) == 1 else ""
+            lone = "." if len(curve.steps) == 1 else ""
             axes.plot(
-                curve.epochs, curve.values, color=CURVE_COLOURS[label], label=label, marker=lone
+                curve.steps, curve.values, color=CURVE_COLOURS[label], label=label, marker=lone
             )
 
 
@@ -119,7 +119,7 @@ def _draw_layers(axes: Axes, dynamics: Dynamics, values: FloatArray) -> None:
     """Draw a line for each layer, (L, E), coloured by depth."""
     for name, colour, line in zip(dynamics.layers, layer_colours(len(values)), values, strict=True):
         axes.plot(
-            dynamics.epochs, line, color=colour, linewidth=0.9, gid=name, marker=".", markersize=2
+            dynamics.steps, line, color=colour, linewidth=0.9, gid=name, marker=".", markersize=2
         )
 
 

@@ -73,8 +73,8 @@ def decision_regions(
         raise UserError(
             f"run {record.summary.run_id}: has no label maps yet; wait for a checkpoint"
         )
-    taken = epochs_drawn([at.epoch for at in maps], record.phases)
-    chosen = [at for at in maps if at.epoch in taken]
+    taken = epochs_drawn([at.step for at in maps], record.phases)
+    chosen = [at for at in maps if at.step in taken]
     rows = [*layers, len(names)]
     drawn = [[_map(at, planes, plane, row) for at in chosen] for row in rows]
     labels = [int(label) for label in (*planes.labels[plane], *planes.true_labels[plane])]
@@ -94,7 +94,7 @@ def decision_regions(
             _draw_map(axes, label_map, planes, plane, rgb)
         line[0].set_ylabel((*names, OUTPUT)[row], parse_math=False)
     for axes, at in zip(panels[0], chosen, strict=True):
-        axes.set_title(_title(at.epoch, record.phases))
+        axes.set_title(_title(at.step, record))
     column = halves[1].subgridspec(3, 1)
     for i in range(3):
         _draw_anchor(figure.add_subplot(column[i]), planes, plane, i, classes)
@@ -125,9 +125,9 @@ def _map(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> ClassArray:
     return label_map
 
 
-def _title(epoch: int, phases: Phases) -> str:
-    named = {phases.fit: "fit", phases.onset: "onset"}
-    return f"epoch {epoch}" + (f" ({named[epoch]})" if epoch in named else "")
+def _title(step: int, record: RunRecord) -> str:
+    named = {record.phases.fit: "fit", record.phases.onset: "onset"}
+    return f"{record.unit} {step}" + (f" ({named[step]})" if step in named else "")
 
 
 def _draw_map(

@@ -49,9 +49,9 @@ def similarity_matrices(record: RunRecord, measure: str) -> Figure:
         axes.set_title(name, parse_math=False)
     epoch_axis(panels[0, 0], "x", first, last)
     epoch_axis(panels[0, 0], "y", first, last)
-    _label_outer(panels, len(shown.names))
+    _label_outer(panels, len(shown.names), shown.unit)
     scale_bar(figure, list(panels.flat), scale, shown.matrices, length=rows * panel)
-    phase_legend(figure, record.phases, LINES)
+    phase_legend(figure, record, LINES)
     return figure
 
 
@@ -63,13 +63,13 @@ def grid(panels: int) -> tuple[int, int]:
     return -(-panels // columns), columns
 
 
-def _label_outer(panels: Panels, used: int) -> None:
+def _label_outer(panels: Panels, used: int, unit: str) -> None:
     """Label the left and the lowest panels, and empty the places after the last."""
     columns = panels.shape[1]
     for axes in panels[:, 0]:
-        axes.set_ylabel("epoch")
+        axes.set_ylabel(unit)
     for axes in panels.flat[max(0, used - columns) : used]:
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(unit)
         axes.tick_params(labelbottom=True)
     for spare in panels.flat[used:]:
         spare.set_visible(False)

@@ -62,12 +62,12 @@ def overview(record: RunRecord, measure: str) -> Figure:
     before.set_title("similarity to the previous checkpoint", loc="left")
     final.set_title("similarity to the last checkpoint", loc="left")
     draw_accuracies(below, record.curves)
-    below.set_xlabel("epoch")
+    below.set_xlabel(shown.unit)
     epoch_axis(below, "x", first, last)
     for axes in panels:
         phase_lines(axes, record.phases, PHASES, on_colour=axes is not below)
     scale_bar(figure, [before, final], scale, shown.matrices, length=2 * heatmap)
-    phase_legend(figure, record.phases, PHASES, *marked)
+    phase_legend(figure, record, PHASES, *marked)
     return figure
 
 

@@ -85,10 +85,10 @@ def _difference_bar(figure: Figure, axes: Axes, ends: Normalize, length: float) 
 def _draw_heatmap(axes: Axes, run: HeatmapData, cmap: Colormap, colours: Normalize) -> None:
     first, *_, last = draw_cells(axes, run, colours, cmap)
     axes.set_title(run.title, parse_math=False, loc="left")
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(run.unit)
     epoch_axis(axes, "x", first, last)
     if run.square:
-        axes.set_ylabel("epoch")
+        axes.set_ylabel(run.unit)
         epoch_axis(axes, "y", first, last)
         phase_lines(axes, run.phases, MATRIX_LINES, both=True, on_colour=True)
     else:
@@ -124,8 +124,8 @@ def metric_curves(metric: str, curves: Mapping[str, Curve]) -> Figure:
     figure = titled_figure(plain(metric), 2.8)
     axes = figure.subplots()
     for colour, (name, curve) in zip(RUN_COLOURS, curves.items(), strict=False):
-        axes.plot(curve.epochs, curve.values, color=colour, label=name)
-    ends = [int(curve.epochs[-1]) for curve in curves.values() if len(curve.epochs)]
+        axes.plot(curve.steps, curve.values, color=colour, label=name)
+    ends = [int(curve.steps[-1]) for curve in curves.values() if len(curve.steps)]
     epoch_axis(axes, "x", -0.12, max([1, *ends]))
     axes.set(xlabel="epoch", ylabel=plain(metric))
     for text in axes.legend().get_texts():

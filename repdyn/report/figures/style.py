@@ -172,11 +172,11 @@ def phase_lines(
                 )
 
 
-def phase_legend(figure: Figure, phases: Phases, names: Container[str], *extra: Line2D) -> None:
+def phase_legend(figure: Figure, record: RunRecord, names: Container[str], *extra: Line2D) -> None:
     """Explain the phase lines, and extra marks by their labels, below the figure."""
     handles = [
-        Line2D([], [], label=f"{PHASES[name]} (epoch {epoch})", **_phase_look(name))
-        for name, epoch in phases.markers().items()
+        Line2D([], [], label=f"{PHASES[name]} ({record.unit} {step})", **_phase_look(name))
+        for name, step in record.phases.markers().items()
         if name in names
     ]
     handles += extra

@@ -86,7 +86,7 @@ def whole(store: StoreConfig, run: str) -> None:
     assert record.summary.status == "FINISHED"
     assert record.curves["train/acc"].values.tolist() == [0.5, 1.0]
     assert record.dynamics is not None
-    assert record.dynamics.epochs.tolist() == [0, 1, 2, 4]
+    assert record.dynamics.steps.tolist() == [0, 1, 2, 4]
     assert record.summary.tags[schema.LAST_CHECKPOINT_TAG] == "4"
 
 

@@ -16,7 +16,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from repdyn.display.reading import value_at
-from repdyn.display.wording import boundary_marks, plain
+from repdyn.display.wording import boundary_marks, plain, plural
 from repdyn.records import Curve
 from tui import actions
 from tui.reader_thread import ReaderThread
@@ -106,14 +106,14 @@ class CurvesOfRuns(CompareView):
 
     def _read(self) -> None:
         runs, epoch = self.runs, self.query_one(Curves).cursor
-        window = f"mean of {self._window} epochs" if self._window > 1 else ""
+        window = f"mean of {self._window} {plural(self.unit)}" if self._window > 1 else ""
         parts = {"": self._metric, "smoothed": window}
         if epoch is not None:
             for head, curve in self._curves(runs).items():
                 at = runs.translated(epoch, 0, runs.heads.index(head))
-                parts[f"{head[0]}, epoch {at}"] = f"{value_at(curve, at):.4g}"
+                parts[f"{head[0]}, {self.unit} {at}"] = f"{value_at(curve, at):.4g}"
         elif runs.by_phase:
-            parts["epochs"] = f"of {runs.heads[0]}, linked by phase"
+            parts[plural(self.unit)] = f"of {runs.heads[0]}, linked by phase"
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     # --- acting
@@ -138,9 +138,9 @@ class CurvesOfRuns(CompareView):
         lines = [
             (head, epoch, value)
             for head, curve in self._curves(self.runs).items()
-            for epoch, value in zip(curve.epochs.tolist(), curve.values.tolist(), strict=True)
+            for epoch, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True)
         ]
-        return Table(("run", "epoch", self._metric), lines)
+        return Table(("run", self.unit, self._metric), lines)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the chosen metric of all runs over their own epochs."""

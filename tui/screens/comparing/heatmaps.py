@@ -44,7 +44,7 @@ REFERENCE_WORDS = {
     "last": "the last checkpoint",
     "previous": "the checkpoint before",
     "first": "the initial model",
-    "cursor": "the epoch of the cursor",
+    "cursor": "the checkpoint of the cursor",
 }
 
 
@@ -97,10 +97,11 @@ class Overviews(CompareView):
         return HeatmapData(
             values=self.values(runs, shown, run),
             rows=self.rows(shown),
-            epochs=shown.epochs,
+            steps=shown.steps,
             scale=scale,
             phases=runs.records[run].phases,
             title=runs.heads[run],
+            unit=shown.unit,
         )
 
     def rows(self, shown: Similarity) -> tuple[str, ...] | None:
@@ -136,7 +137,7 @@ class Overviews(CompareView):
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
             self._fill(panel, runs, run, shown, scale)
         self._draw_difference(runs, similar)
-        link = "cursors linked by phase" if runs.by_phase else "cursors linked by epoch"
+        link = "cursors linked by phase" if runs.by_phase else f"cursors linked by {self.unit}"
         what = Text.assemble((self.title(runs), "bold"), (f"   {link}", "dim"))
         self.query_one(".what", Static).update(what)
         self._link(runs, None)
@@ -183,7 +184,7 @@ class Overviews(CompareView):
         first, second = similar
         if first is None or second is None or not (self.square or first.names == second.names):
             return None
-        there = [axis.nearest(second.epochs, runs.translated(int(e), 0, 1)) for e in first.epochs]
+        there = [axis.nearest(second.steps, runs.translated(int(e), 0, 1)) for e in first.steps]
         values = self.at_columns(self.values(runs, second, 1), there)
         values = np.asarray(values - self.values(runs, first, 0))
         known = np.abs(values[np.isfinite(values)])
@@ -191,7 +192,9 @@ class Overviews(CompareView):
         reach = max(LEAST_REACH, reach)
         scale = Scale(DIFFERENCE, -reach, reach, (-reach, 0.0, reach), logarithmic=False)
         phases = replace(runs.records[0].phases, change_points=())
-        return HeatmapData(values, self.rows(first), first.epochs, scale, phases, DIFFERENCE)
+        return HeatmapData(
+            values, self.rows(first), first.steps, scale, phases, DIFFERENCE, first.unit
+        )
 
     # --- the cursor
 
@@ -212,13 +215,13 @@ class Overviews(CompareView):
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
             if shown is None:
                 continue
-            column = axis.nearest(shown.epochs, runs.epoch_in(self.look.epoch, run))
+            column = axis.nearest(shown.steps, runs.epoch_in(self.look.epoch, run))
             row = self.row(runs, shown, run)
             _put(panel.heatmap, moved, (row, column))
             value = float(self.values(runs, shown, run)[row, column])
             rows = self.rows(shown)
-            name = shown.epochs[row] if rows is None else rows[row]
-            parts[f"{LETTERS[run]} {name}, {shown.epochs[column]}"] = number(value)
+            name = shown.steps[row] if rows is None else rows[row]
+            parts[f"{LETTERS[run]} {name}, {shown.steps[column]}"] = number(value)
             if run == 0 and len(similar) == 2:
                 _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
@@ -243,9 +246,10 @@ class Overviews(CompareView):
         lines: list[tuple[object, ...]] = []
         for data in shown if difference is None else [*shown, difference]:
             for row, line in enumerate(data.values.tolist()):
-                cells = zip(data.epochs.tolist(), line, strict=True)
+                cells = zip(data.steps.tolist(), line, strict=True)
                 lines += [(data.title, data.row_name(row), *cell) for cell in cells]
-        return Table(("run", "epoch i" if self.square else "layer", "epoch", "value"), lines)
+        unit = self.unit
+        return Table(("run", f"{unit} i" if self.square else "layer", unit, "value"), lines)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the runs' heatmaps beside each other."""
@@ -288,7 +292,7 @@ class Matrices(Overviews):
 
     def row(self, runs: Linked, shown: Similarity, run: int) -> int:
         """Return the row of the second epoch."""
-        return axis.nearest(shown.epochs, runs.epoch_in(self.look.other, run))
+        return axis.nearest(shown.steps, runs.epoch_in(self.look.other, run))
 
     def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> ViewState:
         """Return the look with both epochs of the cursor."""

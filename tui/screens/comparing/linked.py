@@ -57,7 +57,7 @@ class Linked:
 
     def on_first(self, curve: Curve, run: int) -> Curve:
         """Return a run's curve over the epochs of the first run that its own belong to."""
-        epochs = np.array([self.translated(int(e), run, 0) for e in curve.epochs], dtype=np.int64)
+        epochs = np.array([self.translated(int(e), run, 0) for e in curve.steps], dtype=np.int64)
         last = np.append(epochs[1:] != epochs[:-1], True)[: len(epochs)]
         return Curve(epochs[last], curve.values[last])
 

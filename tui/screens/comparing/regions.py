@@ -94,10 +94,10 @@ class RegionsOfRuns(CompareView, can_focus=True):
     def _places(self, runs: Linked) -> list[Place]:
         """Return what is in view of the runs that have a checkpoint."""
         return [
-            Place(run, known, min(self.look.layer, len(known.layers)), int(known.epochs[at]))
+            Place(run, known, min(self.look.layer, len(known.layers)), int(known.steps[at]))
             for run, record in enumerate(runs.records)
             if (known := record.dynamics) is not None
-            for at in [axis.nearest(known.epochs, runs.epoch_in(self.look.epoch, run))]
+            for at in [axis.nearest(known.steps, runs.epoch_in(self.look.epoch, run))]
         ]
 
     def _shelf(self, runs: Linked, run: int) -> LabelMapCache:
@@ -162,7 +162,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             (class_names(s, p.dynamics.areas.shape[-1]) for s, p in zip(sets, places, strict=True)),
             key=len,
         )
-        heads = [f"{LETTERS[p.run]} epoch {p.epoch}, {p.name}" for p in places]
+        heads = [f"{LETTERS[p.run]} {self.unit} {p.epoch}, {p.name}" for p in places]
         self.query_one(Regions).set_maps(
             list(zip(heads, maps, strict=True)),
             classes=names,
@@ -189,7 +189,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         if same and len(maps) == 2:
             parts[SHARE] = f"{100 * agreement(*maps):.0f} % of the plane"
         for place in places:
-            column = axis.nearest(place.dynamics.epochs, place.epoch)
+            column = axis.nearest(place.dynamics.steps, place.epoch)
             mean = f"{place.dynamics.fragmentation[place.layer, column]:.1f}"
             what = "regions per plane, " if place is places[0] else ""
             parts[f"{what}{LETTERS[place.run]}"] = mean
@@ -212,7 +212,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         """Go to another checkpoint of the first run that has any."""
         places = self._places(self.runs)
         if places:
-            epochs = places[0].dynamics.epochs
+            epochs = places[0].dynamics.steps
             at = max(0, min(axis.nearest(epochs, places[0].epoch) + steps, len(epochs) - 1))
             self._go_to(places[0], int(epochs[at]))
 
@@ -220,7 +220,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         """Go to the first or the last checkpoint."""
         places = self._places(self.runs)
         if places:
-            self._go_to(places[0], int(places[0].dynamics.epochs[index]))
+            self._go_to(places[0], int(places[0].dynamics.steps[index]))
 
     def _go_to(self, place: Place, epoch: int) -> None:
         self._go(epoch=self.runs.translated(epoch, place.run, 0))
@@ -250,7 +250,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             for row, classes in reversed(list(enumerate(shown.tolist())))
         ]
         columns = map(str, range(max(len(shown) for shown in maps)))
-        return Table(("run", "layer", "epoch", "plane", "row", *columns), lines)
+        return Table(("run", "layer", self.unit, "plane", "row", *columns), lines)
 
     def fragmentation(self) -> Table | None:
         """Return the regions per plane of each run at all of its checkpoints."""
@@ -259,7 +259,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             for place in self._places(self.runs)
             for epoch, value in _pairs(_fragmentation(place))
         ]
-        return Table(("run", "layer", "epoch", "regions per plane"), lines)
+        return Table(("run", "layer", self.unit, "regions per plane"), lines)
 
     def tables(self) -> dict[str, Table]:
         """Return the maps, and the fragmentation over the epochs."""
@@ -272,7 +272,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         maps, sets = self._maps(self.runs, places), self._planes(self.runs, places)
         if not maps or len(maps) < len(places):
             return None
-        heads = [f"{self.runs.heads[p.run]}\n{p.name}, epoch {p.epoch}" for p in places]
+        heads = [f"{self.runs.heads[p.run]}\n{p.name}, {self.unit} {p.epoch}" for p in places]
         names = class_names(sets[0], places[0].dynamics.areas.shape[-1])
         title = f"Decision regions, {plane_words(sets[0], self._plane)}"
 
@@ -292,11 +292,11 @@ def same_plane(first: PlaneSet, second: PlaneSet, plane: int) -> bool:
 
 
 def _fragmentation(place: Place) -> Curve:
-    return Curve(place.dynamics.epochs, place.dynamics.fragmentation[place.layer])
+    return Curve(place.dynamics.steps, place.dynamics.fragmentation[place.layer])
 
 
 def _pairs(curve: Curve) -> list[tuple[int, float]]:
-    return list(zip(curve.epochs.tolist(), curve.values.tolist(), strict=True))
+    return list(zip(curve.steps.tolist(), curve.values.tolist(), strict=True))
 
 
 def _enlarged(shown: Map, side: int) -> Map:

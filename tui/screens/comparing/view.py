@@ -32,6 +32,11 @@ class CompareView(Vertical):
         self.runs = runs
         self.look = ViewState()
 
+    @property
+    def unit(self) -> str:
+        """Of the first run's steps."""
+        return self.runs.records[0].unit
+
     def show(self, runs: Linked, look: ViewState) -> None:
         """Draw runs; before the view has a size, when it has got one."""
         self.runs, self.look = runs, look
