@@ -9,7 +9,8 @@ import repdyn as api
 from tests.e2e.conftest import SETTINGS, repdyn
 
 
-@pytest.mark.parametrize("chosen", ["stop", pytest.param("continue", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", ["stop", "continue"])
 def test_a_loss_that_is_not_finite(chosen: str, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)
     settings = ["--lr", "1e30", "--epochs", "3", "--on-nan", chosen]

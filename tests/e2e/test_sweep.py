@@ -24,6 +24,8 @@ from repdyn.storage.reader import find_run, find_sweep, load_run, sweep_runs
 from tests.e2e.conftest import repdyn
 from tests.support.oracles import cka_unbiased
 
+pytestmark = pytest.mark.slow
+
 GRID = """
 arch: resnet18
 width: 0.0625

@@ -124,8 +124,8 @@ def test_decision_regions_mark_the_anchors_and_their_labels() -> None:
 
 def test_classes_beyond_256_have_the_colours_and_names_of_their_own() -> None:
     record, planes, maps = synthetic.with_classes((RECORD, PLANES, MAPS), 300)
-    drawn = standard_figures(record, planes, maps, planes.classes)["decision_regions"]
-    before = standard_figures(RECORD, PLANES, MAPS, synthetic.DIGITS)["decision_regions"]
+    drawn = decision_regions(record, planes, maps, planes.classes, 0, [0, 9])
+    before = decision_regions(RECORD, PLANES, MAPS, synthetic.DIGITS, 0, [0, 9])
     (legend,) = drawn.legends
     named = [text.get_text() for text in legend.get_texts()]
     assert set(named[:-1]) <= set(planes.classes[290:])

@@ -465,6 +465,7 @@ def test_measures_that_are_replaced_stay_until_the_new_ones_are_whole(store: Sto
     assert record.summary.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_session_needs_no_command_line() -> None:
     """All that it imports, in a process of its own: this one has the command line."""
     said = subprocess.run(

@@ -568,6 +568,7 @@ def test_a_store_in_a_folder_that_cannot_be_written_is_read(
     assert not lock.exists()
 
 
+@pytest.mark.slow
 def test_mlflows_own_patience_with_a_server_is_cut_but_the_users_is_kept() -> None:
     script = (
         "import repdyn.storage.store\n"
