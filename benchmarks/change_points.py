@@ -43,7 +43,7 @@ def run(quick: bool) -> Result:
     return Result(
         f"Change points of synthetic paths over epochs 1 to {LAST}",
         figures,
-        f"{draws} paths each of {', '.join(map(str, COUNTS))} checkpoints, a quarter of that jointly; in "
+        f"{draws} paths each of {', '.join(map(str, COUNTS))} checkpoints, a quarter as many jointly; in "
         "parentheses by the number of checkpoints.",
     )
 

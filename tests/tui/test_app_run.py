@@ -364,7 +364,7 @@ def test_unchanged_data_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_run_whose_process_is_gone_says_how_it_goes_on() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("its process is gone; go on with repdyn train --resume 00000000")
+        await stage.sees("its process is gone; resume with repdyn train --resume 00000000")
 
     play(scenario, FakeSource([record(status="DIED")]), run="run-0")
 
