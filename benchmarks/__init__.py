@@ -1,1 +1,1 @@
-"""How fast repdyn is, beside the alternatives: python -m benchmarks.NAME."""
+"""How fast repdyn is compared with the alternatives: python -m benchmarks.NAME."""

@@ -20,4 +20,4 @@ NAMES = (
 )
 
 if __name__ == "__main__":
-    main(NAMES, "repdyn beside the alternatives.")
+    main(NAMES, "repdyn compared with the alternatives.")

@@ -1,9 +1,9 @@
-"""Change points of made-up paths: how many are found where there are none, and where there are some.
+"""Change points of synthetic paths: how many are found if there are none, and if there are some.
 
-The seeds are others than those with which the thresholds were chosen, on isotropic random walks,
-straight lines and noisy blocks at log-spaced epochs. That the dimension is taken from steps near to
-each other, and how lengths grow with the log-epochs, was settled after a first measurement of the
-walk on a circle and of leaps from a steady drift; all other shapes chose nothing.
+The seeds differ from those with which the thresholds were chosen, on isotropic random walks,
+straight lines and noisy blocks at log-spaced epochs. Estimating the dimension from steps near
+each other, and how lengths grow with the log-epochs, were settled after a first measurement of the
+walk on a circle and of leaps from a steady drift; the other shapes were not used to choose anything.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from benchmarks.result import Figure, Result, main
 from repdyn.analysis.change_points import ChangePoints, joint_change_points
 
 Path = NDArray[np.float64]
-"""A point a checkpoint, (E, d)."""
+"""One point per checkpoint, (E, d)."""
 
 Shape = Callable[[np.random.Generator, NDArray[np.float64]], Path]
 """Draws a path through checkpoints at these log-epochs, (E,)."""
 
 COUNTS = (12, 20, 40, 60)
 LAST = 300
-"""Epoch at which the made-up runs end."""
+"""Epoch at which the synthetic runs end."""
 
 SEED = 81_277
 FALSE, FOUND = 10, 90
-"""Aims: of paths without a change that have one, at most; of changes that are found, at least; %."""
+"""Targets: false positives, at most; changes found, at least; %."""
 
 LEAP = 10
-"""Times the usual step that a leap is long."""
+"""Length of a leap in usual steps."""
 
 LAYERS = 8
 
@@ -41,15 +41,15 @@ def run(quick: bool) -> Result:
     draws = 3 if quick else 40
     figures = [*_false(draws), *_false_joint(draws // 4 + 1), *_leaps(draws), *_blocks(draws)]
     return Result(
-        f"Change points of made-up paths over epochs 1 to {LAST}",
+        f"Change points of synthetic paths over epochs 1 to {LAST}",
         figures,
-        f"{draws} paths each of {', '.join(map(str, COUNTS))} checkpoints, a quarter of jointly; in "
-        "brackets by the number of checkpoints.",
+        f"{draws} paths each of {', '.join(map(str, COUNTS))} checkpoints, a quarter as many jointly; in "
+        "parentheses by the number of checkpoints.",
     )
 
 
 def log_spaced(count: int) -> NDArray[np.int64]:
-    """Return this many epochs, as evenly spaced in log-epoch as whole epochs are."""
+    """Return this many epochs, as evenly spaced in log-epoch as whole numbers allow."""
     wanted = count
     while len(epochs := np.unique(np.rint(np.geomspace(1, LAST, wanted)))) < count:
         wanted += 1
@@ -62,7 +62,7 @@ def linear(count: int) -> NDArray[np.int64]:
 
 
 def walk(dimensions: int, decay: float = 0.0) -> Shape:
-    """Return random walks; with decay the later dimensions matter less, as (1 + k)^-decay."""
+    """Return random walks; with decay, later dimensions are scaled by (1 + k)^-decay."""
 
     def draw(rng: np.random.Generator, at: NDArray[np.float64]) -> Path:
         spans = np.diff(at, prepend=at[0])
@@ -87,7 +87,7 @@ def reverting(dimensions: int, rate: float) -> Shape:
 
 
 def curved(bends: int) -> Shape:
-    """Return smooth curves in five dimensions: waves of up to this many half periods."""
+    """Return smooth curves in five dimensions: waves with up to this many half periods."""
 
     def draw(rng: np.random.Generator, at: NDArray[np.float64]) -> Path:
         way = (at - at[0]) / (at[-1] - at[0])
@@ -109,7 +109,7 @@ def steady(noise: float = 0.0, slowing: float = 0.0) -> Shape:
 
 
 def noisy(shape: Shape, noise: float) -> Shape:
-    """Return paths of a shape with noise in ten dimensions beside it, as a share of its size."""
+    """Return paths of a shape with noise in ten extra dimensions, as a share of its size."""
 
     def draw(rng: np.random.Generator, at: NDArray[np.float64]) -> Path:
         path = shape(rng, at)
@@ -120,7 +120,7 @@ def noisy(shape: Shape, noise: float) -> Shape:
 
 
 def normalised(shape: Shape, off: float = 1.0) -> Shape:
-    """Return paths of a shape on the unit sphere, from a point `off` times as far as they are wide."""
+    """Return paths of a shape projected on the unit sphere, at a distance `off` times their width."""
 
     def draw(rng: np.random.Generator, at: NDArray[np.float64]) -> Path:
         path = shape(rng, at)
@@ -193,7 +193,7 @@ def _false_joint(draws: int) -> Iterator[Figure]:
 
 
 def _leaps(draws: int) -> Iterator[Figure]:
-    """Look for a leap after which the path goes on, with at least two checkpoints on each side."""
+    """Look for a leap within a path, with at least two checkpoints on each side."""
     drifting: Mapping[str, tuple[Shape, Callable[[NDArray[np.float64]], NDArray[np.float64]]]] = {
         "steady drift": (lambda _rng, at: at[:, None], lambda spans: spans),
         "random walk, 1-D": (walk(1), np.sqrt),
@@ -214,13 +214,13 @@ def _leaps(draws: int) -> Iterator[Figure]:
             hits.append(float(np.mean([hit for hit, _ in found])))
             extra.append(float(np.mean([more > 0 for _, more in found])))
         yield _figure(f"leap of {LEAP} steps, {name}: found", hits, least=FOUND)
-        yield _figure(f"leap of {LEAP} steps, {name}: more than it found", extra, most=FALSE)
+        yield _figure(f"leap of {LEAP} steps, {name}: others found", extra, most=FALSE)
 
 
 def _with_leap(
     rng: np.random.Generator, path: Path, epochs: NDArray[np.int64], place: int, length: float
 ) -> tuple[bool, int]:
-    """Return whether a leap put at a place is found there, and how many others are."""
+    """Return whether a leap is found where it was put, and how many others are found."""
     direction = rng.normal(size=path.shape[1])
     leapt = path.copy()
     leapt[place:] += length * direction / np.linalg.norm(direction)
@@ -230,7 +230,7 @@ def _with_leap(
 
 
 def _blocks(draws: int) -> Iterator[Figure]:
-    """Look for the borders of stretches that lie a unit apart, each with noise about its place."""
+    """Look for the borders of segments that lie a unit apart, each with noise around its centre."""
     for blocks, noise in ((2, 0.1), (3, 0.1), (4, 0.1), (3, 0.2), (3, 0.3)):
         shares = []
         for count in COUNTS:

@@ -1,4 +1,4 @@
-"""E×E CKA of all layers from saved checkpoints, beside the packages that compare two models."""
+"""E×E CKA of all layers from saved checkpoints, compared with packages for pairs of models."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from repdyn.measures.rows import cka_matrix
 CHECKPOINTS, IMAGES, BATCH = 50, 1000, 250
 FEATURES, FEATURE_CHECKPOINTS = 1024, 20
 SAVED = 3
-"""Checkpoints on the disk; reading more of them in turn takes as long."""
+"""Checkpoints on disk; reading more of them in turn takes just as long."""
 
 
 def run(quick: bool) -> Result:
-    """Time the matrices of three networks, and those of features that are there already."""
+    """Time the matrices of three networks, and those of precomputed features."""
     figures: list[Figure] = []
     for name in [next(iter(MODELS))] if quick else MODELS:
         figures += _of_checkpoints(name, repeat=1 if quick else 3)
@@ -45,7 +45,7 @@ def run(quick: bool) -> Result:
         "A checkpoint is timed in turn with a plain pass and multiplied by E; the products with "
         "the E rows before are timed in full. The packages take two models: a pair is timed and "
         "multiplied by the E (E - 1) / 2 pairs, with models in the layout that timm builds them in "
-        "and in channels_last as ours; theirs also compares each layer with each other.",
+        "and in channels_last like ours; they also compare all pairs of layers.",
     )
 
 
@@ -70,7 +70,7 @@ def _of_checkpoints(name: str, repeat: int) -> Iterator[Figure]:
     product = {e: medians({"grow": partial(_grown, rows, e)}, 1)["grow"] for e in passes}
     ours = {e: e * took["checkpoint"] + product[e] for e in passes}
     yield Figure(
-        f"{name}: E = {CHECKPOINTS}, beside the {CHECKPOINTS} forward passes",
+        f"{name}: E = {CHECKPOINTS}, relative to {CHECKPOINTS} forward passes",
         ours[CHECKPOINTS] / passes[CHECKPOINTS],
         most=1.25,
     )
@@ -126,7 +126,7 @@ def _change_by_folding(
     x: Tensor,
     paths: Sequence[Path],
 ) -> float:
-    """Return the largest difference, over the layers, of two checkpoints' CKA with and without.
+    """Return the largest difference over the layers between CKA with and without folding.
 
     With precise BatchNorm, as in a run: statistics that were never fed fold without rounding.
     """
@@ -141,7 +141,7 @@ def _change_by_folding(
 
 
 def _grown(rows: Sequence[np.ndarray], e: int) -> None:
-    """Append so many checkpoints to the matrices, with rows that lie in memory of their own."""
+    """Append this many checkpoints to the matrices, with rows in separate memory."""
     for row in rows:
         growing = GrowingCka()
         for _ in range(e):
@@ -153,7 +153,7 @@ def _loader(x: Tensor) -> DataLoader[tuple[Tensor, ...]]:
 
 
 def _modules(model: nn.Module, layers: Sequence[Layer]) -> list[str]:
-    """Return what the packages can watch: the model itself has no name for them."""
+    """Return the layers that the packages can watch: the model itself has no name for them."""
     last = list(model.named_modules())[-1][0]
     return [layer.module or last for layer in layers]
 

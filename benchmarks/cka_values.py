@@ -1,4 +1,4 @@
-"""CKA where packages go wrong: their numbers and ours beside the truth in float64."""
+"""CKA in cases that packages get wrong: their numbers and ours compared with float64."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from repdyn.measures.rows import cka_matrix
 from repdyn.settings.schema import ModelConfig
 
 IMAGES = 200
-"""In one minibatch, so that all compute the same estimator, HSIC₁."""
+"""Images in one minibatch, so that all compute the same estimator, HSIC₁."""
 
 CLOSE = 1e-5
 
 
 def run(quick: bool) -> Result:
-    """Compare values; there is nothing to make quicker."""
+    """Compare values; a quick run is the same."""
     del quick
     figures = [*_relu_in_place(), *_shuffled(), *_first_checkpoint(), *_offset()]
     return Result(
@@ -46,7 +46,7 @@ def _relu_in_place() -> Iterator[Figure]:
 
 
 def _shuffled() -> Iterator[Figure]:
-    """Use a loader that shuffles, as those for training do."""
+    """Use a loader that shuffles, like a training loader."""
     a, b = (_network("resnet18", seed) for seed in (0, 1))
     yield from _compared("a loader that shuffles (layer2)", a, b, "layer2", _loader(True))
 
@@ -60,7 +60,7 @@ def _first_checkpoint() -> Iterator[Figure]:
 
 
 def _offset() -> Iterator[Figure]:
-    """Compare features on a large common offset, which CKA does not depend on."""
+    """Compare features with a large common offset, on which CKA does not depend."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(IMAGES, 512, generator=generator) + 30
     y = x + torch.randn(IMAGES, 512, generator=generator)
@@ -71,7 +71,7 @@ def _offset() -> Iterator[Figure]:
         "pytorch-cka": float(pytorch_cka.cka_from_features(x, y)),
         "ckatorch": float(cka_base(x, y, unbiased=True)),
     }
-    yield from _figures("features on an offset of 30 deviations", truth, told)
+    yield from _figures("features with an offset of 30 standard deviations", truth, told)
 
 
 def _compared(
@@ -114,7 +114,7 @@ def _digits() -> Tensor:
 
 
 def _loader(shuffle: bool) -> DataLoader[tuple[Tensor, ...]]:
-    """Return a loader of one batch; with `shuffle` it is drawn anew for each network that asks."""
+    """Return a loader of one batch; with `shuffle` it is reshuffled for each network."""
     return DataLoader(TensorDataset(_digits()), batch_size=IMAGES, shuffle=shuffle)
 
 

@@ -1,4 +1,4 @@
-"""On a GPU: forward passes, Gram products, label maps, epochs, share of the matrix unit's peak."""
+"""On a GPU: forward passes, Gram products, label maps, epochs, share of the matrix units' peak."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ HOW = (
     "ResNet-18 with CIFAR's stem on random 32×32×3 images. Each group's ways are timed in turn. "
     "TF32 off or on is that of matrix products and of convolutions, for which torch's own default "
     "is on: fp32 epochs run with it. The share of the peak is the FLOPs of the steps and the test "
-    "over the time of the epoch, beside the rate of large bf16 matrix products measured here. "
-    "airbench is not compared: it is on no package registry, and what it times, a network and a "
-    "schedule of its own made for reaching 94 %, is no ResNet-18 trained as one asks."
+    "over the time of the epoch, relative to the rate of large bf16 matrix products here. "
+    "airbench is not compared: it is on no package registry, and it times a network and a "
+    "schedule of its own, made to reach 94 %, not a ResNet-18 with given settings."
 )
 
 
@@ -77,13 +77,13 @@ TINY = Sizes(16, 8, 3, 4, 32, 16, 0.125, 64, 1)
 
 
 def run(quick: bool) -> Result:
-    """Measure on the GPU; without one, a quick run shows on the CPU that it runs."""
+    """Measure on the GPU; without one, a quick run checks on the CPU that it works."""
     title = "On a GPU"
     if torch.cuda.is_available():
         device, sizes = torch.device("cuda"), _quick() if quick else Sizes()
         return Result(title, figures(device, sizes), HOW)
     if quick:
-        how = "No GPU here: tiny sizes on the CPU, which only show that it runs."
+        how = "No GPU here: tiny sizes on the CPU, which only show that it works."
         return Result(title, figures(torch.device("cpu"), TINY), how)
     return Result(title, (), "No GPU here: nothing measured. On one: python -m benchmarks.gpu")
 
@@ -110,7 +110,7 @@ def figures(device: torch.device, sizes: Sizes) -> list[Figure]:
 
 @contextlib.contextmanager
 def tf32(on: bool) -> Iterator[None]:
-    """Allow float32 products and convolutions to be done in TF32, or forbid it."""
+    """Allow or forbid TF32 for float32 products and convolutions."""
     flags: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [flag.allow_tf32 for flag in flags]
     for flag in flags:
@@ -187,7 +187,7 @@ PRODUCTS: dict[str, Product] = {
 
 
 def _gram_products(model: nn.Module, inputs: Tensor, sizes: Sizes) -> list[Figure]:
-    """Time the Gram matrices of all layers, and compare the CKA that they give with float64's.
+    """Time the Gram matrices of all layers, and compare the resulting CKA with float64.
 
     The error is the largest among the CKA of all pairs of layers of two networks: the initial one
     and one with all weights moved a tenth of their size.
@@ -203,14 +203,14 @@ def _gram_products(model: nn.Module, inputs: Tensor, sizes: Sizes) -> list[Figur
         speed = f"{taken['float32'] / taken[name]:.1f} × as fast as float32"
         found += [
             Figure(f"Gram products in {name}", 1000 * taken[name], "ms", note=speed),
-            Figure(f"CKA from {name}: largest error", error, "", note="beside float64"),
+            Figure(f"CKA from {name}: largest error", error, "", note="relative to float64"),
         ]
     return found
 
 
 @torch.no_grad()
 def _moved(model: nn.Module) -> nn.Module:
-    """Return a copy with each weight tensor moved by noise of a tenth of its norm."""
+    """Return a copy with noise of a tenth of its norm added to each weight tensor."""
     twin = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(1)
     for weight in twin.parameters():
@@ -249,7 +249,7 @@ def _cka(vectors: Sequence[Tensor]) -> Tensor:
 
 
 def _label_maps(model: nn.Module, inputs: Tensor, sizes: Sizes) -> list[Figure]:
-    """Time the label maps of a checkpoint in float32 and in bf16, and how far they agree."""
+    """Time the label maps of a checkpoint in float32 and in bf16, and measure their agreement."""
     layers, side, classes = watched_layers(model), 12, 10
     anchors = inputs[torch.arange(3 * sizes.planes, device=inputs.device) % len(inputs)]
     planes = planes_through(anchors.reshape(sizes.planes, 3, *inputs.shape[1:]))
@@ -303,7 +303,7 @@ def _agreement(device: torch.device, sizes: Sizes) -> list[Figure]:
         return equal.float().mean(dim=(-3, -2, -1)).T.cpu().numpy()
 
     if not np.allclose(on_host(), on_device(), atol=1e-6):
-        raise AssertionError("the device counts another agreement than the host")
+        raise AssertionError("device and host give different agreements")
     taken = medians({"host": on_host, "device": on_device}, sizes.repeat)
     note = f"with {sizes.checkpoints} checkpoints"
     return [
@@ -317,7 +317,7 @@ def _steps(task: Task, repeat: int) -> list[Figure]:
     """Time training steps in bf16: as they are, compiled, and compiled into CUDA graphs."""
     device = task.data.images.device
     kinds: dict[str, Callable[[nn.Module], Forward]] = {"eager": _unchanged}
-    if device.type == "cuda":  # on a CPU compiling takes a minute and shows nothing
+    if device.type == "cuda":  # on a CPU, compiling takes a minute and shows nothing
         kinds |= {
             "torch.compile": torch.compile,
             "torch.compile with CUDA graphs": partial(torch.compile, mode="reduce-overhead"),
@@ -342,7 +342,7 @@ def _unchanged(model: nn.Module) -> nn.Module:
 
 
 def _stepping(task: Task, made: Callable[[nn.Module], Forward]) -> Way:
-    """Return a function that trains a model of its own for a step, always of the same images."""
+    """Return a function that trains a model for one step, always on the same images."""
     model = task.new_model(0).to(memory_format=torch.channels_last)
     forward = made(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)

@@ -1,4 +1,4 @@
-"""How time and memory grow with checkpoints, probe images and layers; draws growth.png."""
+"""How time and memory grow with checkpoints, reference images and layers; draws growth.png."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _row(n: int) -> np.ndarray:
 
 
 def _products(e: int, n: int, layers: int) -> float:
-    """Return the seconds in which the matrices of so many layers grow to e checkpoints."""
+    """Return the seconds to grow the matrices of this many layers to e checkpoints."""
     row, shelf = _row(n), RowShelf()
     growing = [GrowingCka() for _ in range(layers)]
     total = 0.0
@@ -90,7 +90,7 @@ def _append(growing: Iterable[GrowingCka], rows: Iterable[np.ndarray]) -> None:
 
 
 def _held(e: int, n: int, layers: int) -> float:
-    """Return the MB of so many checkpoints' rows that stay in memory."""
+    """Return the MB of this many checkpoints' rows that stay in memory."""
     row, shelf = _row(n), RowShelf()
     kept = [shelf.keep([row] * layers) for _ in range(e)]
     plain = sum(one.nbytes for rows in kept for one in rows if not isinstance(one, np.memmap))
@@ -122,7 +122,7 @@ def _exponents(what: str, timed: dict[str, Points], expected: dict[str, float]) 
         larger = list(points.items())[-(len(points) // 2 + 1) :]
         x, y = np.log(np.array(larger)).T
         exponent = float(np.polyfit(x, y, 1)[0])
-        note = f"the complexity says {expected[size]:g}"
+        note = f"expected from the complexity: {expected[size]:g}"
         yield Figure(
             f"{what}: exponent in {size}", exponent, "", most=expected[size] + 0.15, note=note
         )
@@ -131,7 +131,7 @@ def _exponents(what: str, timed: dict[str, Points], expected: dict[str, float]) 
 def _draw(
     products: dict[str, Points], passes: dict[str, Points], memory: dict[str, Points]
 ) -> None:
-    """Save the measured points, with the slopes that the complexity says."""
+    """Save the measured points, with the slopes expected from the complexity."""
     import matplotlib as mpl
 
     mpl.use("agg")

@@ -30,7 +30,7 @@ MODELS = {
 
 
 def build(name: str) -> nn.Module:
-    """Return one of MODELS for 32×32 images, in channels_last; its weights are always the same."""
+    """Return one of MODELS for 32×32 images, in channels_last, with fixed weights."""
     torch.manual_seed(0)
     if MODELS[name] == "stock":
         model: nn.Module = timm.create_model("resnet18", num_classes=CLASSES)
@@ -41,14 +41,14 @@ def build(name: str) -> nn.Module:
 
 
 def images(n: int, seed: int = 0) -> Tensor:
-    """Return n random inputs: what takes time does not depend on what they show."""
+    """Return n random inputs: timings do not depend on their content."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, CHANNELS, SIDE, SIDE, generator=generator)
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def moved(model: nn.Module, step: int) -> nn.Module:
-    """Return a copy with other weights, as at another epoch; those that start at zero move, too."""
+    """Return a copy with other weights, as at another epoch, including those that start at zero."""
     generator = torch.Generator().manual_seed(step)
     other = copy.deepcopy(model)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def training_images(n: int, device: torch.device) -> TrainingData:
 
 
 def probe_data(data: TrainingData, measure: MeasureConfig) -> ProbeData:
-    """Return fixed inputs of the sizes that settings ask for."""
+    """Return fixed inputs of the sizes in the settings."""
     rng = np.random.default_rng(0)
 
     def drawn(n: int) -> Tensor:
@@ -100,7 +100,7 @@ def probe_data(data: TrainingData, measure: MeasureConfig) -> ProbeData:
 
 @contextmanager
 def saved_checkpoints(model: nn.Module, count: int) -> Iterator[list[Path]]:
-    """Save checkpoints as a run stores them, until the end of the context."""
+    """Save checkpoints as a run stores them, for the duration of the context."""
     with TemporaryDirectory() as folder:
         paths = [Path(folder) / f"epoch_{step:05d}.safetensors" for step in range(count)]
         for step, path in enumerate(paths):

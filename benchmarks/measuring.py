@@ -1,4 +1,4 @@
-"""What measuring costs beside training: seconds a checkpoint and seconds an epoch, by part."""
+"""The cost of measuring compared with training: seconds per checkpoint and epoch, by part."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(quick: bool) -> Result:
     for arch in ARCHS:
         figures += _cifar_sized(arch, quick)
     return Result(
-        f"Measuring beside training; {EPOCHS} epochs and {CHECKPOINTS} checkpoints of "
+        f"Measuring compared with training; {EPOCHS} epochs and {CHECKPOINTS} checkpoints of "
         f"{TRAINING_IMAGES:,} images, and the default run",
         figures,
         f"CIFAR-10's size: an epoch is timed on {TIMED_IMAGES} random images and scaled, a "
@@ -78,7 +78,7 @@ def _digits(quick: bool) -> Iterator[Figure]:
     training, measuring = epoch * experiment.epochs, checkpoint * len(experiment.checkpoints)
     yield Figure("default run: training", training, "s")
     yield Figure("default run: measuring", measuring, "s")
-    yield Figure("default run: measuring beside training", measuring / training, most=1)
+    yield Figure("default run: measuring relative to training", measuring / training, most=1)
     yield from _split("default run", parts)
 
 
@@ -120,7 +120,7 @@ def _split(name: str, parts: dict[str, float]) -> Iterator[Figure]:
     for part, words in PARTS.items():
         yield Figure(f"{name}: {words}", 100 * parts[part] / whole, "% of a checkpoint")
     yield Figure(
-        f"{name}: fits beside passes of probes", parts["probes"] / parts["features"], most=1
+        f"{name}: fits relative to passes for probes", parts["probes"] / parts["features"], most=1
     )
 
 
@@ -134,7 +134,7 @@ def _in_turn(
             break
         start = time.perf_counter()
         measured = recorder.measure(model, step.epoch).seconds
-        if step.epoch:  # before the first epoch all is cold
+        if step.epoch:  # before the first epoch everything is cold
             epochs.append(step.seconds)
             checkpoints.append(time.perf_counter() - start)
             parts.append(measured)

@@ -1,4 +1,4 @@
-"""Training as PyTorch's tutorials write it: a Dataset of PIL images, a DataLoader, a loop."""
+"""Training as in PyTorch's tutorials: a Dataset of PIL images, a DataLoader, a loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEST_BATCH = 1000
 
 
 class PilImages(Dataset[tuple[Tensor, int]]):
-    """Images in memory, made PIL images when they are asked for, as torchvision's data sets do.
+    """Images in memory, converted to PIL on access, as in torchvision's data sets.
 
     Args:
         images: (N, C, H, W) uint8.
@@ -44,15 +44,15 @@ class PilImages(Dataset[tuple[Tensor, int]]):
 
 
 class PlainLoop:
-    """Trains a model in place, an epoch a call.
+    """Trains a model in place, one epoch per call.
 
     Args:
         model: on the device where it is trained.
         images: the data set.
         optim: learning rate and momentum; of the others the defaults are taken.
-        batch_size: images a step.
+        batch_size: images per step.
         augment: random change of the training images.
-        workers: processes that load images, kept from epoch to epoch.
+        workers: processes that load images, kept alive between epochs.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class PlainLoop:
         )
 
     def epoch(self) -> tuple[float, float, float, float]:
-        """Train an epoch, then test; returns loss and accuracy of the training, then of the test."""
+        """Train an epoch, then test; return training loss and accuracy, then those of the test."""
         return *self._train_epoch(), *self._evaluate()
 
     def _train_epoch(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Linear probes beside scikit-learn's logistic regression of the same objective."""
+"""Linear probes compared with scikit-learn's logistic regression of the same objective."""
 
 from __future__ import annotations
 

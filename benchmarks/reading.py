@@ -1,4 +1,4 @@
-"""Reading a store: the list of a thousand runs, and one run whole, beside MLflow's own client."""
+"""Reading a store: a list of a thousand runs, and one complete run, compared with MLflow's client."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Sizes:
     Attributes:
         runs: in the store.
         layers, checkpoints: of the run that is opened.
-        repeat: times that each way is timed.
+        repeat: how often each way is timed.
     """
 
     runs: int = 1000
@@ -91,14 +91,17 @@ def _listing(store: StoreConfig, sizes: Sizes) -> Iterator[Figure]:
     taken = medians(ways, sizes.repeat)
     of = f", {sizes.runs:,} runs"
     ours = taken["repdyn runs"]
-    yield Figure(f"`repdyn runs` beside search_runs{of}", ours / taken["search_runs"], most=1.2)
     yield Figure(
-        "`repdyn runs` beside search_runs, pages alike", ours / taken[f"search_runs, {PAGE} a page"]
+        f"`repdyn runs` relative to search_runs{of}", ours / taken["search_runs"], most=1.2
     )
     yield Figure(
-        "`repdyn runs` beside mlflow.search_runs",
+        "`repdyn runs` relative to search_runs, equal pages",
+        ours / taken[f"search_runs, {PAGE} a page"],
+    )
+    yield Figure(
+        "`repdyn runs` relative to mlflow.search_runs",
         ours / taken["mlflow.search_runs"],
-        note="which makes a table too, a DataFrame",
+        note="which also makes a table, a DataFrame",
     )
     for name, seconds in taken.items():
         yield Figure(name + of, seconds, "s")
@@ -116,7 +119,7 @@ def _printed(store: StoreConfig, runs: int) -> str:
 
 
 def _searched(client: MlflowClient, experiment: str, page: int) -> int:
-    """Return how many runs MLflow's client finds, so many a page."""
+    """Return how many runs MLflow's client finds, with this page size."""
     found, token = 0, None
     while found == 0 or token:
         some = client.search_runs(
@@ -143,7 +146,7 @@ def _opening(store: StoreConfig, run_id: str, sizes: Sizes) -> Iterator[Figure]:
         "s",
         note="get_run, get_metric_history, download_artifacts",
     )
-    yield Figure("opening beside that", ours / plain, note="repdyn checks what it reads besides")
+    yield Figure("opening relative to that", ours / plain, note="repdyn also checks what it reads")
 
 
 def _plainly_read(
@@ -168,7 +171,7 @@ def _plainly_read(
 
 @contextmanager
 def temporary_store() -> Iterator[StoreConfig]:
-    """Make an empty SQLite store; its artifacts lie beside it."""
+    """Create an empty SQLite store, with its artifacts next to it."""
     with tempfile.TemporaryDirectory() as folder:
         store = StoreConfig(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment=EXPERIMENT)
         location = (Path(folder) / "mlruns").as_uri()
@@ -269,7 +272,7 @@ def _copy_rows(
 
 
 def random_record(layers: int, checkpoints: int) -> RunRecord:
-    """Return a finished run of random, smooth numbers that nothing of it refuses."""
+    """Return a finished run of random, smooth numbers that pass all checks."""
     dynamics = random_dynamics(layers, checkpoints)
     curves = random_curves()
     phases = find_phases(curves, dynamics)
@@ -334,7 +337,7 @@ def random_curves() -> dict[str, Curve]:
 
 
 def until(dynamics: Dynamics, count: int) -> Dynamics:
-    """Return what there was of a run at its so-manieth checkpoint."""
+    """Return a run as it was at its nth checkpoint."""
     return dynamics.at_checkpoints(slice(count))
 
 

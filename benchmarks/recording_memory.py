@@ -1,4 +1,4 @@
-"""Memory that recording takes above the training's own peak, for 60 checkpoints of a ResNet-18."""
+"""Memory that recording takes on top of training's peak, for 60 checkpoints of a ResNet-18."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from repdyn.training.loop import Trainer
 
 CHECKPOINTS, TRAINING_IMAGES, BATCH = 60, 512, 128
 SETTINGS = MeasureConfig(probe_images=1000, probe_train=2000, planes=TIMED_PLANES, fine_planes=0)
-"""CIFAR-10's, but for the planes: their passes are made in chunks, however many there are."""
+"""As for CIFAR-10, except for the planes: their passes run in chunks, however many there are."""
 
 
 def run(quick: bool) -> Result:
@@ -41,17 +41,17 @@ def run(quick: bool) -> Result:
         ],
         f"Peak resident memory of a process that trains an epoch in batches of {BATCH}. The other "
         "takes in all checkpoints but the last as a resumed run does, trains, and measures the "
-        f"last, on the default probe images and {TIMED_PLANES} planes.",
+        f"last, on the default reference images and {TIMED_PLANES} planes.",
     )
 
 
 def _peak_of(checkpoints: int, width: float) -> float:
-    """Return the peak, in MB, of a fresh process that trains and records so many checkpoints."""
+    """Return the peak, in MB, of a fresh process that trains and records this many checkpoints."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_train, args=(checkpoints, width, theirs))
     process.start()
-    theirs.close()  # else a process that dies would be waited for
+    theirs.close()  # otherwise this would wait for a process that died
     peak = float(ours.recv())
     process.join()
     return peak
@@ -75,7 +75,7 @@ def _train(checkpoints: int, width: float, answer: multiprocessing.connection.Co
 
 
 def _peak_memory() -> int:
-    """Return the bytes that this process had at most.
+    """Return the peak memory of this process in bytes.
 
     Linux's getrusage would count those of the process that started this one, too.
     """
@@ -87,7 +87,7 @@ def _peak_memory() -> int:
 
 
 def _dynamics(layers: int, e: int) -> Dynamics:
-    """Return what a run has stored of so many checkpoints; the values do not matter."""
+    """Return what a run has stored for this many checkpoints; the values do not matter."""
     return Dynamics(
         layers=tuple(map(str, range(layers))),
         steps=np.arange(e),
@@ -102,7 +102,7 @@ def _dynamics(layers: int, e: int) -> Dynamics:
 
 
 def _stored(layers: int, e: int) -> Iterator[tuple[dict[str, Summaries], NDArray[np.uint8]]]:
-    """Yield rows and label maps of so many checkpoints, of the size that the run's have."""
+    """Yield rows and label maps of this many checkpoints, of the same size as the run's."""
     batch = SETTINGS.cka_batch
     length = known(SETTINGS.probe_images) // batch * batch * (batch - 1) // 2
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What a benchmark gives: figures, each beside the aim it has, if any."""
+"""Results of a benchmark: figures, each with its target, if any."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Figure:
         name: what was measured.
         value: the number.
         unit: of it; `×` for a ratio.
-        most: the aim, if it is not to be more.
-        least: the aim, if it is not to be less.
-        note: how it was got, where the name does not say it.
+        most: the target, if it is an upper bound.
+        least: the target, if it is a lower bound.
+        note: how it was obtained, if the name does not say so.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the aim is reached; None without an aim."""
+        """Whether the target is reached; None without a target."""
         if self.most is None and self.least is None:
             return None
         above = self.least is None or self.value >= self.least
@@ -51,7 +51,7 @@ class Figure:
 
     @property
     def aim(self) -> str:
-        """The aim in words, empty without one."""
+        """The target in words, empty without one."""
         ends = (("≥", self.least), ("≤", self.most))
         said = (f"{sign} {end:.4g} {self.unit}" for sign, end in ends if end is not None)
         return ", ".join(map(str.rstrip, said))
@@ -59,7 +59,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Result:
-    """The figures of one benchmark, and how they were got."""
+    """The figures of one benchmark, and how they were obtained."""
 
     title: str
     figures: Sequence[Figure]
@@ -67,7 +67,7 @@ class Result:
 
 
 Benchmark = Callable[[bool], Result]
-"""Runs a benchmark; true for a quick one, whose figures only show that it runs."""
+"""Runs a benchmark; True for a quick run, which only shows that it works."""
 
 
 def machine() -> dict[str, str]:
@@ -101,7 +101,7 @@ def show(result: Result, console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, title=Text(result.title, "bold"), title_justify="left")
     table.add_column("")
     table.add_column("", justify="right")
-    table.add_column("aim")
+    table.add_column("target")
     table.add_column("")
     words = {True: Text("reached", "green"), False: Text("missed", "red"), None: Text("")}
     for figure in result.figures:
@@ -142,24 +142,24 @@ def as_json(results: Iterable[tuple[str, Result]]) -> str:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep another package's progress bars and warnings off the screen."""
+    """Hide the progress bars and warnings of other packages."""
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
 
 
 def main(names: Sequence[str], description: str) -> None:
-    """Run benchmarks by the options of the command line and print what they give.
+    """Run benchmarks with the options of the command line and print the results.
 
     Args:
-        names: modules of this package that may be asked for; a single one is run.
+        names: modules of this package to choose from; a single one is run.
         description: for --help.
     """
     parser = argparse.ArgumentParser(description=description)
     if len(names) > 1:
         parser.add_argument("names", nargs="*", choices=[*names, []], help=f"of {', '.join(names)}")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--quick", action="store_true", help="only show that it runs")
+    parser.add_argument("--quick", action="store_true", help="only check that it runs")
     options = parser.parse_args()
     asked = getattr(options, "names", None) or names
     console = Console(stderr=options.json)

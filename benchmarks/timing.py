@@ -1,4 +1,4 @@
-"""Ways to do the same work, timed side by side."""
+"""Timing of different ways to do the same work."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def seconds(way: Way) -> float:
 
 
 def interleaved(ways: Mapping[str, Way], repeat: int) -> dict[str, list[float]]:
-    """Return the seconds of each way, called in turn: a slow spell of the machine meets all alike.
+    """Return the seconds of each way, called in turn, so that slow phases of the machine affect all.
 
-    Each is called once before, untimed.
+    Each is called once first, untimed.
     """
     for way in ways.values():
         way()

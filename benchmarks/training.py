@@ -1,4 +1,4 @@
-"""Training: repdyn's Trainer beside a plain DataLoader loop, its accuracy, what tracking costs."""
+"""Training: repdyn's Trainer compared with a DataLoader loop; accuracy; overhead of tracking."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Task:
     new_model: Callable[[int], nn.Module]
 
     def trainer(self, epochs: int = NO_LIMIT, **optim: Any) -> Iterator[Epoch]:
-        """Return repdyn's training, its initial evaluation done; its settings may be changed."""
+        """Return repdyn's training, initial evaluation done, optionally with changed settings."""
         model = self.new_model(self.optim.seed).to(memory_format=torch.channels_last)
         config = dataclasses.replace(self.optim, **optim)
         epochs_done = iter(
@@ -98,7 +98,7 @@ class Task:
         return epochs_done
 
     def bare(self) -> Way:
-        """Return an epoch's passes and steps with nothing around them, of one batch again and again.
+        """Return an epoch's passes and steps with nothing around them, repeated on one batch.
 
         No loop that trains this model in its own arithmetic takes less.
         """
@@ -123,7 +123,7 @@ class Task:
         return epoch
 
     def plain(self, workers: int) -> PlainLoop:
-        """Return the plain training of a model of its own."""
+        """Return the plain training of a separate model."""
         return PlainLoop(
             self.new_model(self.optim.seed).to(memory_format=torch.contiguous_format),
             self.images,
@@ -135,12 +135,12 @@ class Task:
 
 
 def run(quick: bool) -> Result:
-    """Time epochs of both loops, compare what they reach, and weigh the tracking of a run."""
+    """Time epochs of both loops, compare accuracies, and measure the overhead of tracking."""
     how = [
         "An epoch is the training steps and the test; the plain loop (PIL images, torchvision's "
         "transforms, loss.item() each step) gets the better of its numbers of workers, which stay "
-        "alive between epochs. The most that a loop can reach: beside the passes and steps alone, "
-        "of a batch that is there.",
+        "alive between epochs. The upper bound for any loop: relative to the passes and steps "
+        "alone, on a batch that is already loaded.",
     ]
     figures = []
     if torch.cuda.is_available():
@@ -233,15 +233,15 @@ def on_device(images: ImageData, device: torch.device) -> TrainingData:
 
 
 def worker_counts(device: torch.device) -> tuple[int, ...]:
-    """Return the numbers of workers of which the plain loop gets the better."""
+    """Return the numbers of workers of which the plain loop's best counts."""
     if device.type != "cuda":
         return 0, 2
-    # loading is what bounds it beside a GPU: without workers it is never the better one
+    # with a GPU, loading is the bottleneck: without workers it is never the better one
     return 2, min(8, os.cpu_count() or 2)
 
 
 def _cpu_tasks(quick: bool, how: list[str]) -> Iterator[Task]:
-    """Yield the tasks of a machine without a GPU; what is left out is said in `how`."""
+    """Yield the tasks of a machine without a GPU; `how` states what is left out."""
     for arch in ARCHS:
         yield _digits(arch, quick)
     if place("fashion-mnist", Path("data")) is None:
@@ -299,7 +299,7 @@ def _throughput(task: Task, least: float, repeat: int) -> list[Figure]:
         Figure(f"{task.name}: an epoch by repdyn", taken["repdyn"], "s", note=f"{count:,} images"),
         Figure(f"{task.name}: an epoch by the plain loop", taken[better], "s", note=better),
         Figure(f"{task.name}: plain / repdyn", taken[better] / taken["repdyn"], least=least),
-        Figure(f"{task.name}: the most that a loop can reach", taken[better] / taken["bare"]),
+        Figure(f"{task.name}: upper bound for any loop", taken[better] / taken["bare"]),
     ]
 
 
@@ -337,7 +337,7 @@ class _Spent:
     """Adds up the seconds of wrapped functions, by name.
 
     The training thread's are counted from call to return, of the outermost only; other threads' as
-    processor time, since they run beside the training.
+    processor time, since they run in parallel with training.
     """
 
     def __init__(self) -> None:
@@ -384,9 +384,9 @@ def _counting(spent: _Spent, owners: Mapping[str, tuple[Any, str]]) -> Iterator[
 
 
 def _tracking(folder: Path, epochs: int, checkpoints: int) -> list[Figure]:
-    """Run `repdyn train` into a new SQLite store and weigh what the writing costs.
+    """Run `repdyn train` into a new SQLite store and measure the cost of writing.
 
-    The store is made before: MLflow makes its tables once, for all runs.
+    The store is created beforehand: MLflow creates its tables once, for all runs.
     """
     config = TrainConfig(
         data=DataConfig(dataset="digits"),

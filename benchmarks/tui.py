@@ -46,12 +46,12 @@ SMALL: Size = (120, 40)
 LARGE: Size = (300, 100)
 
 FIRST_FRAME, FRAME, REDRAW, MEMORY = 0.5, 16.0, 50.0, 250.0
-"""Seconds, milliseconds, milliseconds and MB: the aims."""
+"""Targets: seconds, milliseconds, milliseconds and MB."""
 
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 PATIENCE = 120.0
-"""Seconds after which what is waited for in a terminal will not come."""
+"""Seconds to wait for output in a terminal before giving up."""
 
 BARE_APP = """
 from textual.app import App
@@ -149,7 +149,7 @@ class Terminal:
             seen += some
 
     def read(self, seconds: float) -> bytes:
-        """Return what is written next, empty if nothing is within so many seconds."""
+        """Return what is written next, empty if nothing is within this many seconds."""
         ready, _, _ = select.select([self._ours], [], [], max(0.0, seconds))
         try:
             return os.read(self._ours, 2**16) if ready else b""
@@ -161,14 +161,14 @@ class Terminal:
         os.write(self._ours, keys)
 
     def read_for(self, seconds: float) -> None:
-        """Read, as a terminal does all the time, for so many seconds."""
+        """Read continuously, as a terminal does, for this many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if not self.read(left):
                 time.sleep(max(0.0, end - time.monotonic()))
 
     def quiet(self, seconds: float) -> None:
-        """Read until nothing is written for so many seconds."""
+        """Read until nothing is written for this many seconds."""
         while self.read(seconds):
             pass
 
@@ -197,7 +197,7 @@ def tui_command(store: StoreConfig, *run: str) -> list[str]:
 
 def _first_frames(store: StoreConfig, starts: int) -> Iterator[Figure]:
     commands = {
-        "repdyn tui": (tui_command(store), "Looking for runs"),
+        "repdyn tui": (tui_command(store), "Loading runs"),
         "bare Textual app": ([sys.executable, "-c", BARE_APP], "a bare app"),
     }
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
@@ -212,7 +212,8 @@ def _first_frames(store: StoreConfig, starts: int) -> Iterator[Figure]:
         note = f"{busy[name]:.2f} s of them processor time"
         yield Figure(f"first frame of {name}", seconds[name], "s", most=aim, note=note)
     yield Figure(
-        "first frame beside a bare Textual app", seconds["repdyn tui"] / seconds["bare Textual app"]
+        "first frame relative to a bare Textual app",
+        seconds["repdyn tui"] / seconds["bare Textual app"],
     )
 
 
@@ -263,11 +264,11 @@ def _memory(store: StoreConfig, runs: int) -> Iterator[Figure]:
         most = _most_resident(process.pid)
     yield Figure(f"memory of repdyn tui with {runs:,} runs", resident, "MB", most=MEMORY)
     if most is not None:
-        yield Figure("the most that it had until then", most, "MB")
+        yield Figure("peak until then", most, "MB")
 
 
 def _most_resident(pid: int) -> float | None:
-    """Return the MB that a process has had at most; None where the system does not tell."""
+    """Return the peak memory of a process in MB; None if the system does not report it."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -338,7 +339,7 @@ async def _drawing(rows: int, columns: int, size: Size, amount: Amount) -> list[
                     anew.median,
                     "ms",
                     most=REDRAW,
-                    note=f"the overview's pictures computed anew, {anew.processor}",
+                    note=f"the overview's pictures recomputed, {anew.processor}",
                 ),
             ]
     return figures
@@ -354,7 +355,7 @@ def _move_figures(moves: Timing, of: str) -> list[Figure]:
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of each call, those of the processor, and the bytes that it sends."""
+    """Milliseconds of each call, processor milliseconds, and bytes sent."""
 
     milliseconds: list[float]
     busy: list[float]
@@ -362,22 +363,22 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """Milliseconds of half of the calls at most."""
+        """Median milliseconds per call."""
         return float(np.median(self.milliseconds))
 
     @property
     def late(self) -> float:
-        """Milliseconds of 95 % of the calls at most."""
+        """95th percentile of milliseconds per call."""
         return float(np.percentile(self.milliseconds, 95))
 
     @property
     def processor(self) -> str:
-        """Say how much of it the processor worked: less, where others keep it busy."""
+        """Return the processor time in words: less than the total on a busy machine."""
         return f"{np.median(self.busy):.1f} ms of processor time"
 
 
 def timed(action: Callable[[], str], calls: int) -> Timing:
-    """Return the timing of so many calls; one before them is not timed."""
+    """Return the timing of this many calls, after one untimed call."""
     action()
     milliseconds, busy, sent = [], [], []
     for _ in range(calls):
@@ -390,7 +391,7 @@ def timed(action: Callable[[], str], calls: int) -> Timing:
 
 
 def mover(app: RepdynApp, overview: Overview) -> Callable[[], str]:
-    """Return what moves the cursor by a random step and gives what the terminal is sent."""
+    """Return a function that moves the cursor a random step and returns the terminal output."""
     heatmap, curves = overview.query_one(Heatmap), overview.query_one(Curves)
     readout = overview.query_one(".readout", Static)
     rng = np.random.default_rng(1)
@@ -410,7 +411,7 @@ def mover(app: RepdynApp, overview: Overview) -> Callable[[], str]:
 
 
 def painted(app: RepdynApp, *changed: Widget) -> str:
-    """Return what the terminal is sent for the widgets' changes, as the screen does it.
+    """Return the terminal output for the widgets' changes, as the screen sends it.
 
     With a layout: a text that is replaced, such as the readout, asks for one.
     """
@@ -425,7 +426,7 @@ def painted(app: RepdynApp, *changed: Widget) -> str:
 
 
 def redrawn(app: RepdynApp) -> str:
-    """Return what the terminal is sent for the whole screen, every widget drawn again."""
+    """Return the terminal output for the whole screen, with every widget redrawn."""
     compositor = app.screen._compositor
     for widget in app.screen.walk_children(Widget):
         widget.refresh()
@@ -434,7 +435,7 @@ def redrawn(app: RepdynApp) -> str:
 
 
 def drawn_anew(app: RepdynApp, overview: Overview) -> str:
-    """Return what the terminal is sent when the overview has been computed anew."""
+    """Return the terminal output after the overview has been recomputed."""
     overview.on_resize()
     return redrawn(app)
 

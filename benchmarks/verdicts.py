@@ -1,13 +1,13 @@
-"""How often verdicts on findings err: simulated differences whose truth is known.
+"""How often verdicts on findings err: simulated differences with a known true effect.
 
 A pair's difference is the true effect and noise of variance 1, of which a share ρ is common to the
 pairs of a seed: those of two optimizers. A finding counts one effect, or four as that on synchrony
 does, all of the same size, with independent noise: the hardest case for all of them to be supported,
 and that in which one is most likely refuted by chance.
 
-The rule is the package's own. Beside it stands the one that it replaced: Student's t over pairs as if
+The rule is the package's own, compared with the one that it replaced: Student's t over pairs as if
 they were independent; *supported* where the whole 95 % interval is above 0; *not supported*, here
-counted as refuted, where it is below 0 or, of six pairs or more, holds it.
+counted as refuted, where it is below 0 or, with six pairs or more, contains it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MARGIN = 0.5
 """Standard deviations of a pair's difference; the scores' margins are .2 to .7 of theirs."""
 
 DECISIVE = 6
-"""Pairs from which on the rule that was replaced held an interval that holds 0 against a claim."""
+"""Pairs from which the previous rule counted an interval that contains 0 against a claim."""
 
 DRAWS, QUICK = 100_000, 500
 
@@ -44,7 +44,7 @@ Words = NDArray[np.str_]
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is drawn.
+    """What is simulated.
 
     Attributes:
         effect: true difference, in standard deviations of a pair's difference.
@@ -65,7 +65,7 @@ class Rates:
     """Shares of draws.
 
     Attributes:
-        coverage: in which an effect's 95 % interval holds the true effect.
+        coverage: in which an effect's 95 % interval contains the true effect.
         supported, refuted: verdicts on the finding.
     """
 
@@ -84,7 +84,7 @@ def drawn(experiment: Experiment, draws: int, seed: int) -> Floats:
 
 
 def rates(experiment: Experiment, margin: float, draws: int, seed: int = 0) -> tuple[Rates, Rates]:
-    """Return the rates of the package's rule, and of the rule that it replaced."""
+    """Return the rates of the package's rule, and of the previous rule."""
     values = drawn(experiment, draws, seed)
     of_seeds = values.mean(axis=-1)
     pairs = values.reshape(*values.shape[:2], -1)
@@ -96,7 +96,7 @@ def rates(experiment: Experiment, margin: float, draws: int, seed: int = 0) -> t
 
 
 def replaced_rule(pairs: Floats) -> Words:
-    """Return the verdicts (...) of the rule that was replaced on pairs (..., n)."""
+    """Return the verdicts (...) of the previous rule on pairs (..., n)."""
     _, low, high = interval(pairs)
     against = (high < 0) | (pairs.shape[-1] >= DECISIVE)
     return np.where(low > 0, "supported", np.where(against, "refuted", "undecided"))
@@ -126,7 +126,7 @@ def run(quick: bool) -> Result:
         "Verdicts on simulated findings",
         figures,
         f"{draws:,} draws each, {OPTIMIZERS} optimizers, margin {MARGIN:g} standard deviations (SD). "
-        "Aims are widened by two standard errors of so many draws. “Was”: by the rule replaced.",
+        "Targets are widened by two standard errors of this many draws. “Was”: by the previous rule.",
     )
 
 

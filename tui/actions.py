@@ -1,7 +1,7 @@
-"""All actions in one table: the keys, the footer, the help and the palette are made of it.
+"""All actions in one table, from which the keys, the footer, the help and the palette are built.
 
-Keys are changed in a file, `repdyn/keys.yaml` in the user's folder of configurations, that names
-actions: `run.kind: x`, or `cursor.left: left,a` for the cursor's.
+Keys can be changed in `repdyn/keys.yaml` in the user's configuration folder, by action name:
+`run.kind: x`, or `cursor.left: left,a` for the cursor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VIEWS = ("overview", "layer", "layers", "regions", "curves", "phases", "info")
 """The views of a run, in the order of their number keys."""
 
 COMPARED = ("overview", "layer", "regions", "curves")
-"""The views of runs beside each other."""
+"""The views of runs side by side."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Action:
 
     Attributes:
         name: `place.what`; the part before the dot says where its key works.
-        keys: of the keyboard, with commas between; none for what is in the palette only.
+        keys: separated by commas; none if it is in the palette only.
         call: Textual's action.
-        title: in a word or two, for the footer.
-        help: in a sentence.
+        title: a word or two, for the footer.
+        help: a sentence.
         footer: whether the footer shows it.
     """
 
@@ -50,16 +50,16 @@ class Action:
         return self.name.partition(".")[0]
 
     def binding(self) -> Binding:
-        """Return it as Textual binds it."""
+        """Return its Textual binding."""
         return Binding(
             self.keys, self.call, self.title, show=self.footer, id=self.name, tooltip=self.help
         )
 
 
 _VIEW_HELP = {
-    "overview": "Layers over checkpoints, and the curves below.",
-    "layer": "Checkpoints against checkpoints of one layer.",
-    "layers": "The same of all layers, small.",
+    "overview": "Layers × checkpoints, with curves below.",
+    "layer": "Checkpoints × checkpoints for one layer.",
+    "layers": "The same for all layers, small.",
     "regions": "Decision regions on a plane.",
     "curves": "All metrics.",
     "phases": "Boundaries and scores, and what they mean.",
@@ -67,43 +67,47 @@ _VIEW_HELP = {
 }
 
 ACTIONS: tuple[Action, ...] = (
-    Action("app.help", "question_mark", "app.help", "Help", "Show the keys of where one is.", True),
+    Action("app.help", "question_mark", "app.help", "Help", "Show the keys available here.", True),
     Action("app.theme", "t", "app.change_theme", "Theme", "Choose another theme."),
-    Action("app.quit", "ctrl+q", "app.quit", "Quit", "Leave."),
+    Action("app.quit", "ctrl+q", "app.quit", "Quit", "Quit repdyn."),
     Action("runs.open", "enter", "open", "Open", "Open the run under the cursor.", True),
-    Action("runs.mark", "space", "mark", "Mark", "Mark or unmark the run, to compare.", True),
+    Action("runs.mark", "space", "mark", "Mark", "Mark or unmark the run to compare.", True),
     Action("runs.compare", "c", "compare", "Compare", "Compare the marked runs, 2 to 4.", True),
     Action(
         "runs.filter",
         "slash",
         "filter",
         "Filter",
-        "Words that name or params contain; or MLflow's language, then enter: params.opt = 'sgd'.",
+        "Words in name or params; or an MLflow filter, then enter: params.opt = 'sgd'.",
         True,
     ),
     Action("runs.sort", "s", "sort(1)", "Sort", "Sort by the next column.", True),
-    Action("runs.sort_back", "S", "sort(-1)", "Sort back", "Sort by the column before."),
-    Action("runs.reverse", "R", "reverse", "Reverse", "Sort the other way round."),
-    Action("runs.experiment", "x", "experiment", "Experiment", "Choose another experiment's runs."),
+    Action("runs.sort_back", "S", "sort(-1)", "Sort back", "Sort by the previous column."),
+    Action("runs.reverse", "R", "reverse", "Reverse", "Reverse the order."),
+    Action("runs.experiment", "x", "experiment", "Experiment", "Switch to another experiment."),
     Action("runs.copy", "y", "copy", "Copy id", "Copy the run's id."),
     Action("runs.clear", "escape", "clear", "Clear", "Clear the filter, then the marks."),
-    Action("runs.quit", "q", "app.quit", "Quit", "Leave.", True),
+    Action("runs.quit", "q", "app.quit", "Quit", "Quit repdyn.", True),
     *(
         Action(f"run.{v}", str(i), f"view('{v}')", v.capitalize(), _VIEW_HELP[v])
         for i, v in enumerate(VIEWS, start=1)
     ),
     Action("run.next_view", "tab", "step_view(1)", "Next view", "Go to the next view."),
     Action(
-        "run.previous_view", "shift+tab", "step_view(-1)", "View before", "Go to the one before."
+        "run.previous_view",
+        "shift+tab",
+        "step_view(-1)",
+        "Previous view",
+        "Go to the previous view.",
     ),
-    Action("run.kind", "m", "kind", "Measure", "The next similarity measure.", True),
-    Action("run.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "The layer before."),
-    Action("run.layer_on", "right_square_bracket", "layer(1)", "Layer +", "The next layer."),
-    Action("run.epoch_back", "comma", "epoch(-1)", "Epoch -", "The checkpoint before."),
-    Action("run.epoch_on", "full_stop", "epoch(1)", "Epoch +", "The next checkpoint."),
-    Action("run.play", "p", "play", "Play", "Play through the checkpoints; again to stop."),
-    Action("run.stretch", "z", "stretch", "Contrast", "Stretch the colours over what is in view."),
-    Action("run.cmap", "v", "colours", "Colours", "Take the next colour map."),
+    Action("run.kind", "m", "kind", "Measure", "Next similarity measure.", True),
+    Action("run.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "Previous layer."),
+    Action("run.layer_on", "right_square_bracket", "layer(1)", "Layer +", "Next layer."),
+    Action("run.epoch_back", "comma", "epoch(-1)", "Epoch -", "Previous checkpoint."),
+    Action("run.epoch_on", "full_stop", "epoch(1)", "Epoch +", "Next checkpoint."),
+    Action("run.play", "p", "play", "Play", "Play through the checkpoints, or stop."),
+    Action("run.stretch", "z", "stretch", "Contrast", "Stretch the colours to the values in view."),
+    Action("run.cmap", "v", "colours", "Colours", "Next colour map."),
     Action("run.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
     Action("run.copy", "y", "copy", "Copy id", "Copy the run's id."),
     Action("run.back", "escape,q", "back", "Back", "Back to the runs.", True),
@@ -112,32 +116,32 @@ ACTIONS: tuple[Action, ...] = (
         "r",
         "reference",
         "Reference",
-        "Similarity to the last checkpoint, the previous, the first, or that under the cursor.",
+        "Similarity to the last, previous or first checkpoint, or the one at the cursor.",
         True,
     ),
-    Action("overview.metric", "a", "metric", "Acc/loss", "Show accuracies or losses below."),
+    Action("overview.metric", "a", "metric", "Acc/loss", "Switch the curves: accuracy or loss."),
     Action("overview.open", "enter", "zoom", "Open layer", "Show the layer under the cursor."),
     Action("layers.open", "enter", "zoom", "Open layer", "Show the layer under the cursor.", True),
-    Action("regions.plane_on", "n", "plane(1)", "Plane", "The next plane.", True),
-    Action("regions.plane_back", "N", "plane(-1)", "Plane back", "The plane before."),
+    Action("regions.plane_on", "n", "plane(1)", "Plane", "Next plane.", True),
+    Action("regions.plane_back", "N", "plane(-1)", "Plane back", "Previous plane."),
     Action(
         "regions.pin",
         "b",
         "pin",
-        "Beside",
-        "Keep this epoch at the left, to compare others with it; again to let it go.",
+        "Pin",
+        "Pin this epoch at the left to compare others with it; again to unpin it.",
         True,
     ),
-    Action("regions.epoch_back", "left,h", "epoch(-1)", "Epoch -", "The checkpoint before."),
-    Action("regions.epoch_on", "right,l", "epoch(1)", "Epoch +", "The next checkpoint.", True),
-    Action("regions.layer_back", "up,k", "layer(-1)", "Layer -", "The layer before."),
-    Action("regions.layer_on", "down,j", "layer(1)", "Layer", "The next layer.", True),
-    Action("regions.first", "home", "end_epoch(0)", "First epoch", "The first checkpoint."),
-    Action("regions.last", "end", "end_epoch(-1)", "Last epoch", "The last checkpoint."),
-    Action("curves.log", "g", "log", "Log", "Make the vertical axis logarithmic, or not.", True),
-    Action("curves.smooth", "o", "smooth", "Smooth", "Smooth the curves more, or not.", True),
-    Action("curves.back", "left,h", "move(-1)", "Left", "Move the cursor an epoch back."),
-    Action("curves.on", "right,l", "move(1)", "Right", "Move the cursor an epoch on."),
+    Action("regions.epoch_back", "left,h", "epoch(-1)", "Epoch -", "Previous checkpoint."),
+    Action("regions.epoch_on", "right,l", "epoch(1)", "Epoch +", "Next checkpoint.", True),
+    Action("regions.layer_back", "up,k", "layer(-1)", "Layer -", "Previous layer."),
+    Action("regions.layer_on", "down,j", "layer(1)", "Layer", "Next layer.", True),
+    Action("regions.first", "home", "end_epoch(0)", "First epoch", "First checkpoint."),
+    Action("regions.last", "end", "end_epoch(-1)", "Last epoch", "Last checkpoint."),
+    Action("curves.log", "g", "log", "Log", "Toggle the logarithmic vertical axis.", True),
+    Action("curves.smooth", "o", "smooth", "Smooth", "Change the smoothing of the curves.", True),
+    Action("curves.back", "left,h", "move(-1)", "Left", "Move the cursor back one epoch."),
+    Action("curves.on", "right,l", "move(1)", "Right", "Move the cursor forward one epoch."),
     *(
         Action(f"compare.{v}", str(i), f"view('{v}')", v.capitalize(), _VIEW_HELP[v])
         for i, v in enumerate(COMPARED, start=1)
@@ -147,15 +151,15 @@ ACTIONS: tuple[Action, ...] = (
         "compare.previous_view",
         "shift+tab",
         "step_view(-1)",
-        "View before",
-        "Go to the one before.",
+        "Previous view",
+        "Go to the previous view.",
     ),
+    Action("compare.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "Previous layer."),
+    Action("compare.layer_on", "right_square_bracket", "layer(1)", "Layer +", "Next layer."),
+    Action("compare.kind", "m", "kind", "Measure", "Next similarity measure.", True),
     Action(
-        "compare.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "The layer before."
+        "compare.reference", "r", "reference", "Reference", "Change the reference checkpoint.", True
     ),
-    Action("compare.layer_on", "right_square_bracket", "layer(1)", "Layer +", "The next layer."),
-    Action("compare.kind", "m", "kind", "Measure", "The next similarity measure.", True),
-    Action("compare.reference", "r", "reference", "Reference", "Similarity to what.", True),
     Action(
         "compare.align",
         "a",
@@ -165,7 +169,7 @@ ACTIONS: tuple[Action, ...] = (
         True,
     ),
     Action("compare.stretch", "z", "stretch", "Contrast", "Stretch the colours."),
-    Action("compare.cmap", "v", "colours", "Colours", "Take the next colour map."),
+    Action("compare.cmap", "v", "colours", "Colours", "Next colour map."),
     Action("compare.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
     Action("compare.back", "escape,q", "back", "Back", "Back to the runs.", True),
 )
@@ -179,7 +183,7 @@ CURSOR = tuple(
 
 
 def bindings(*places: str) -> list[BindingType]:
-    """Return the bindings of places, in the order of the table."""
+    """Return the bindings of some places, in table order."""
     return [action.binding() for action in ACTIONS if action.place in places]
 
 
@@ -195,10 +199,10 @@ def keys_file() -> Path:
 
 
 def read_keymap(path: Path) -> dict[str, str]:
-    """Return the keys that a file gives to actions; nothing if there is no file.
+    """Return the keys that a file assigns to actions; empty if there is no file.
 
     Raises:
-        UserError: the file is no YAML of names and keys, or names an action that there is not.
+        UserError: the file is not YAML of names and keys, or names an unknown action.
     """
     try:
         content = read_regular(path, MOST_BYTES)
@@ -210,15 +214,15 @@ def read_keymap(path: Path) -> dict[str, str]:
 
 
 def parse_keymap(source: str, content: bytes) -> dict[str, str]:
-    """Return the keys that a file's content gives to actions.
+    """Return the keys that a file's content assigns to actions.
 
     Raises:
-        UserError: it is no YAML of names and keys, or names an action that there is not.
+        UserError: it is not YAML of names and keys, or names an unknown action.
     """
     advice = "write keys as `action: key` lines, such as `run.kind: x`"
     keymap = parse_mapping(source, content, advice)
     strange = [name for name in keymap if name not in by_name() and name not in CURSOR]
     if strange:
         first = " ".join(strange[0].split())[:100]
-        raise UserError(f"{source}: there is no action {first}; the help (?) names them")
+        raise UserError(f"{source}: unknown action {first}; see the help (?) for the names")
     return {name: str(keys) for name, keys in keymap.items()}

@@ -1,4 +1,4 @@
-"""The app: it opens the first screen, and knows what all screens share."""
+"""The app: opens the first screen, and holds what all screens share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 READING_SECONDS = 15.0
-"""How long a mistake in a file stays on the screen."""
+"""How long an error in a file stays on the screen."""
 
 
 class RepdynApp(App[None]):
@@ -36,7 +36,7 @@ class RepdynApp(App[None]):
 
     Args:
         source: of the runs.
-        run: to open at once; by id, name, unique prefix, or `last`. Without one, the list.
+        run: to open at once, by id, name, unique prefix, or `last`; otherwise the list is shown.
     """
 
     TITLE = "repdyn"
@@ -54,7 +54,7 @@ class RepdynApp(App[None]):
         return RunsScreen(self._source, self._desk)
 
     def on_mount(self) -> None:
-        """Open the run that was asked for, once the list has been seen."""
+        """Open the requested run, once the list has been shown."""
         self._change_keys()
         if self._first_run is not None:
             self.call_after_refresh(self._open, self._first_run)
@@ -75,7 +75,7 @@ class RepdynApp(App[None]):
             self.notify(str(error), severity="error", timeout=READING_SECONDS, markup=False)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Send the terminal what changed, and no more of its lines."""
+        """Send the terminal only what changed within lines."""
         send_pieces_only(renderable)
         super()._display(screen, renderable)
 
@@ -84,13 +84,13 @@ class RepdynApp(App[None]):
         event.deliver()
 
     def action_help(self) -> None:
-        """Show the keys of where one is."""
+        """Show the keys available here."""
         from tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen.active_bindings.values()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Yield what the palette offers: all that can be done here, and the runs."""
+        """Yield the palette's entries: all actions available here, and the runs."""
         here = {a.binding.id: a.node for a in screen.active_bindings.values() if a.enabled}
         for action in actions.ACTIONS:
             if action.name in here:
@@ -103,6 +103,6 @@ class RepdynApp(App[None]):
 
 
 def run(run: str | None, store: StoreConfig, *, demo: bool = False) -> None:
-    """Show the runs of a store, or one of them, until the user leaves; or the demo's runs."""
+    """Show the runs of a store, or one of them, or the demo's runs, until the user quits."""
     source: Source = DemoSource() if demo else StoreSource(store)
     RepdynApp(source, run).run()

@@ -1,4 +1,4 @@
-"""What the terminal is sent when a part of the screen changes: that part, and nothing beside it."""
+"""Partial updates: when a part of the screen changes, the terminal is sent only that part."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rich.control import Control
 
 
 def send_pieces_only(update: Any) -> None:
-    """Make an update of pieces of lines send those alone; one of whole lines stays as it is.
+    """Make an update of pieces of lines send only those; an update of whole lines is unchanged.
 
-    Textual (8.2; its issue 5625) sends of each line all between the left edge of the widget and the
-    end of the piece. Where a cursor moves by a column of a large heatmap that is ten times as much,
-    which is felt over a slow connection. What is read of the update is private to Textual: where
-    another version has it no more, its own way is left in place.
+    For each line, Textual (8.2; its issue 5625) sends everything from the left edge of the widget to
+    the end of the piece. When a cursor moves by a column of a large heatmap, that is ten times as
+    much, which is noticeable over a slow connection. This uses private attributes of the update; if
+    another version of Textual lacks them, its own behaviour is kept.
 
     Args:
         update: what a screen is about to display.
@@ -30,10 +30,10 @@ def _sent(update: Any, console: Console) -> str:
 
 
 def _pieces(update: Any, console: Console) -> Iterator[str]:
-    """Yield the pieces, each behind the move to its place.
+    """Yield the pieces, each after the cursor movement to its position.
 
-    Of each line, `chops` has strips by the column at which they start, `chop_ends` those at which
-    they end; `spans` are line, first column and end of each piece.
+    For each line, `chops` has strips by their start column, and `chop_ends` the end columns; `spans`
+    are line, first column and end of each piece.
     """
     for line, first, end in update.spans:
         for stop, (start, strip) in zip(

@@ -1,7 +1,7 @@
-"""Reads in a thread of its own and hands the answers, frozen records, to the event loop.
+"""Reads in a separate thread and passes the results, frozen records, to the event loop.
 
-One thread answers one question after the other, so that nothing is asked twice at once. It is a
-daemon: leaving the app does not wait for a server that does not answer.
+A single thread handles requests one after the other, so that nothing is read twice at once. It is a
+daemon: quitting the app does not wait for an unresponsive server.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from repdyn.errors import UserError
 T = TypeVar("T")
 
 POLL_SECONDS = 1.5
-"""How often a run that trains is looked at: a new checkpoint is on the screen within 3 s."""
+"""How often a training run is polled: a new checkpoint is on the screen within 3 s."""
 
 IDLE_SECONDS = 6.0
-"""How often a list in which nothing runs is looked at."""
+"""How often a list without training runs is polled."""
 
 
 class Answered(Message):
-    """An answer has come; `deliver` gives it to who asked."""
+    """A result has arrived; `deliver` passes it to the requester."""
 
     def __init__(self, asker: DOMNode, hand_over: Callable[[], None]) -> None:
         super().__init__()
@@ -37,13 +37,13 @@ class Answered(Message):
         self._hand_over = hand_over
 
     def deliver(self) -> None:
-        """Hand the answer over, unless who asked has left the screen meanwhile, or the app ends."""
+        """Pass the result on, unless the requester has left the screen or the app is exiting."""
         if self._asker.is_attached and self._asker.app.is_running:
             self._hand_over()
 
 
 class ReaderThread:
-    """Takes questions; `home`, the app, gets the answers as messages."""
+    """Takes requests; `home`, the app, receives the results as messages."""
 
     def __init__(self, home: MessagePump) -> None:
         self._home = home
@@ -57,13 +57,13 @@ class ReaderThread:
         then: Callable[[T], None],
         failed: Callable[[str], None],
     ) -> None:
-        """Answer a question in the thread.
+        """Handle a request in the thread.
 
         Args:
-            asker: the widget or screen; if it has left when the answer comes, nobody is told.
+            asker: the widget or screen; if it is gone when the result arrives, nothing is called.
             question: called in the thread.
-            then: called with the answer in the event loop.
-            failed: called there with one line instead if the question raised.
+            then: called with the result in the event loop.
+            failed: called there instead, with one line, if the request raised.
         """
         self._questions.put(partial(self._answer, asker, question, then, failed))
         if self._thread is None:
@@ -85,7 +85,7 @@ class ReaderThread:
             answer = question()
         except UserError as error:
             told = partial(failed, plain(str(error)))
-        except Exception as error:  # whatever a driver raises must not end the thread
+        except Exception as error:  # no exception from a driver may end the thread
             told = partial(failed, plain(f"{type(error).__name__}: {error}")[:300])
         else:
             told = partial(then, answer)

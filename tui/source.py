@@ -1,4 +1,4 @@
-"""Where the screen's data come from: the reader, or in tests something that answers like it."""
+"""Where the screen's data come from: the reader, or a stand-in for it in tests."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """What the screen asks for. Every answer may take long, so it is asked in a thread only.
+    """What the screen reads. Every call may take long, so it is only made in a thread.
 
-    All raise UserError for what the user can mend.
+    All methods raise UserError for what the user can fix.
     """
 
     def experiments(self) -> list[str]:
-        """Return the names of the experiments that there are."""
+        """Return the names of the existing experiments."""
 
     def of(self, experiment: str) -> Source:
-        """Return the source of another experiment's runs; asks nothing yet."""
+        """Return the source of another experiment's runs; reads nothing yet."""
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs, newest first, a page at a time; `matching` is a filter of MLflow's."""
@@ -34,7 +34,7 @@ class Source(Protocol):
         """Return one run as a list shows it; by id, name, unique prefix, or `last`."""
 
     def record(self, run: str) -> RunRecord:
-        """Return one run whole."""
+        """Return one complete run."""
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
@@ -48,12 +48,12 @@ class Source(Protocol):
 
 @contextmanager
 def _reader_imported() -> Iterator[None]:
-    """Let the reader be imported so that it costs little for as long as the app runs.
+    """Import the reader so that it costs little while the app runs.
 
-    Without pandas, which takes 50 MB and serves MLflow's tables only: MLflow does without it where
-    it is not installed (mlflow-skinny); afterwards it can be imported as ever. And with all that is
-    imported put where the garbage collector does not look: modules are no garbage, and a pass over
-    MLflow's 200,000 objects holds up every thread, the one that draws too, for a tenth of a second.
+    Skips pandas, which takes 50 MB and only serves MLflow's tables: MLflow works without it if it is
+    not installed (mlflow-skinny); afterwards it can be imported as usual. Everything imported is then
+    frozen for the garbage collector: modules are not garbage, and a pass over MLflow's 200,000
+    objects blocks every thread, including the one that draws, for a tenth of a second.
     """
     if "repdyn.storage.reader" in sys.modules:
         yield
@@ -74,7 +74,7 @@ def _reader_imported() -> Iterator[None]:
 
 
 class StoreSource:
-    """Runs of an MLflow store. The reader is imported by the first question: mlflow takes seconds."""
+    """Runs of an MLflow store. The reader is imported on first use: mlflow takes seconds."""
 
     def __init__(self, store: StoreConfig) -> None:
         self._store = store
@@ -105,7 +105,7 @@ class StoreSource:
         return reader.find_run(self._store, run)
 
     def record(self, run: str) -> RunRecord:
-        """Return one run whole."""
+        """Return one complete run."""
         with _reader_imported():
             from repdyn.storage import reader
 

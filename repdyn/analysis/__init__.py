@@ -1,1 +1,1 @@
-"""What is read off the E×E matrices and the curves; numpy only."""
+"""Analysis of the E×E matrices and the curves; numpy only."""

@@ -1,38 +1,38 @@
-"""Where a representation changes, read off its E×E matrix by change-point detection.
+"""Where a representation changes, found in its E×E matrix by change-point detection.
 
-The similarities are inner products of unit vectors, one a checkpoint (for CKA: of the centred
-Grams). The checkpoints are cut into stretches of least scatter about their means (kernel
-change-point detection, Harchaoui and Cappé 2007), exactly, by `ruptures`' PELT (Killick et al.
-2012). The number of cuts is the one at which each explains at least LEAST_GAIN of the whole
-scatter; a stretch has at least two checkpoints.
+The similarities are inner products of unit vectors, one per checkpoint (for CKA: of the centred Gram
+matrices). The checkpoints are split into segments of least scatter about their means (kernel
+change-point detection, Harchaoui and Cappé 2007), exactly, by PELT (Killick et al. 2012) as
+implemented in `ruptures`. There are as many cuts as each explain at least LEAST_GAIN of the total
+scatter; a segment has at least two checkpoints.
 
-Less scatter also explains drifts and random walks, which are cut as well, into two to four
-stretches. So two kinds of cuts count as changes (steps.py):
+Cuts also reduce the scatter of drifts and random walks, which PELT splits into two to four segments.
+So only two kinds of cuts count as changes (steps.py):
 
 * leaps: PELT's cuts of the path that takes only those steps between neighbouring checkpoints that
   are 3 to 6 times as long as the steps around them, and stands still otherwise;
-* blocks: PELT's cuts of the path itself, if the means of the two stretches are 3 to 6 times as far
-  apart as those of parts of each stretch.
+* blocks: PELT's cuts of the path itself, if the means of the two segments are 3 to 6 times as far
+  apart as those of parts of each segment.
 
-How many times depends on the number of dimensions in which the steps go: 6 in one, 3 in many.
+The factor depends on the number of dimensions in which the steps go: 6 in one, 3 in many.
 
-Measured by `benchmarks/change_points.py`, 160 paths of each shape with 12, 20, 40 and 60
+Measured by `benchmarks/change_points.py`, on 160 paths of each shape with 12, 20, 40 and 60
 checkpoints. Thresholds were chosen on random walks, lines and noisy blocks with other seeds, and the
-rule was changed once after a first measurement, because of walks on a circle and leaps out of steady
-drifts; the other shapes decided nothing. A change is found in 0 to 5 of 100 random walks in 1
-to 50 dimensions, Ornstein-Uhlenbeck processes, noises, smooth curves and steady drifts, of these
-also on a sphere and of eight layers jointly; in 22 of 100 one-dimensional walks that normalising
-bends round half a circle, which crowds their ends into blocks. A leap of ten usual steps is found in
-all of the steady drifts and walks in 3 and 50 dimensions and in 96 of 100 walks in one (12
-checkpoints: 88), wherever two checkpoints lie on each side.
+rule was changed once after a first measurement, because of walks on a circle and leaps from steady
+drifts; the other shapes were not used to choose anything. A change is found in 0 to 5 of 100 random
+walks in 1 to 50 dimensions, Ornstein-Uhlenbeck processes, noise, smooth curves and steady drifts,
+including some on a sphere and of eight layers jointly; and in 22 of 100 one-dimensional walks that
+normalising bends round half a circle, which crowds their ends into blocks. A leap of ten usual steps
+is found in all of the steady drifts and walks in 3 and 50 dimensions and in 96 of 100 walks in one (12
+checkpoints: 88), provided that two checkpoints lie on each side.
 
-A checkpoint weighs as much as the log-epochs nearest to it. Without weights the cuts follow the
-schedule: those of a steady drift move from epochs 20 and 100 to 80 and 220 when each of 400 epochs
-is a checkpoint instead of 40 log-spaced ones.
+A checkpoint is weighted by the log-epochs nearest to it. Without weights the cuts depend on the
+spacing of checkpoints: those of a steady drift move from epochs 20 and 100 to 80 and 220 when each
+of 400 epochs is a checkpoint instead of 40 log-spaced ones.
 
-A cut is placed where it explains most, and could as well be where it explains nearly as much: its
-interval, neighbouring checkpoints for a sharp break. The initial model is left out: leaving it is a
-change in every run.
+A cut is placed where it explains most. Its interval is where it would explain nearly as much:
+neighbouring checkpoints for a sharp break. The initial model is left out: every run moves away from
+it.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ from repdyn.analysis.steps import leaps, least_ratio, stands_apart, with_steps
 from repdyn.records import FloatArray, IntArray, Interval
 
 LEAST_GAIN = 0.1
-"""Share of the whole scatter that a change point must explain."""
+"""Share of the total scatter that a change point must explain."""
 
 LEAST_SCATTER = 1e-4
 """Mean squared distance from the mean, in units of a representation's norm, below which a layer
-stood still. Stored CKA is off by up to 1e-4 (LeViT; most of it the float32 forward pass, ResNet and
-ViT 1e-5), but that is of dissimilar checkpoints. Where the similarity is above .999, as between
-checkpoints of a layer that stands still, errors are of second order: up to 3e-6."""
+counts as unchanged. Stored CKA is off by up to 1e-4 (LeViT; mostly from the float32 forward pass;
+ResNet and ViT 1e-5), but only between dissimilar checkpoints. Where the similarity is above .999, as
+between checkpoints of an unchanged layer, errors are of second order: up to 3e-6."""
 
 LEAST_CHECKPOINTS = 4
-"""Checkpoints below which there are no two stretches."""
+"""Fewest checkpoints that can be split in two."""
 
 NEARLY = 0.95
-"""Share of what a cut explains that it explains at every place of its interval."""
+"""Share of what a cut explains that it still explains anywhere in its interval."""
 
 RESAMPLES, COVERED = 1000, 0.95
-"""Draws of layers for the interval of a joint cut, and the central share of them it covers."""
+"""Bootstrap draws of layers for the interval of a joint cut, and the central share it covers."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,8 @@ class ChangePoints:
     """The changes found.
 
     Attributes:
-        epochs: for each the first checkpoint after it, increasing.
-        intervals: epochs between which each lies, the first of them before the change, the last
-            after it.
+        epochs: the first checkpoint after each change, increasing.
+        intervals: epochs between which each change lies: the first before it, the last after it.
     """
 
     epochs: tuple[int, ...] = ()
@@ -89,19 +88,19 @@ def change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoints:
         epochs: of the checkpoints, (E,).
 
     Returns:
-        Nothing for a layer that stood still or only drifted, has NaN, or too few checkpoints.
+        No changes for a layer that did not move or only drifted, has NaN, or too few checkpoints.
     """
     return joint_change_points(similarity[None], epochs)
 
 
 def joint_change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoints:
-    """Return the changes of all layers together, those of the sum of their kernels.
+    """Return the changes of all layers jointly, those of the sum of their kernels.
 
     Each kernel is divided by the layer's scatter, so that a layer counts by when it changes and not
-    by how much. Intervals also cover where the cut falls when layers are drawn anew (bootstrap).
+    by how much. Intervals also cover where the cut falls when layers are resampled (bootstrap).
 
     Args:
-        similarity: (L, E, E); layers that stood still or have NaN do not count.
+        similarity: (L, E, E); layers that did not move or have NaN are ignored.
         epochs: of the checkpoints, (E,).
     """
     trained = epochs >= 1
@@ -125,14 +124,14 @@ def joint_change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoint
 
 
 def log_epoch_weights(epochs: IntArray) -> NDArray[np.float64]:
-    """Return how many log-epochs are nearest to each checkpoint, (E,), within the run."""
+    """Return the length in log-epochs that is nearest to each checkpoint, (E,), within the run."""
     at = np.log(epochs.astype(np.float64))
     borders = np.concatenate([at[:1], (at[1:] + at[:-1]) / 2, at[-1:]])
     return np.asarray(np.diff(borders))
 
 
 class _Scatter(BaseCost):  # type: ignore[misc]  # ruptures has no types
-    """Weighted scatter of a stretch of checkpoints about their mean, from their kernel.
+    """Weighted scatter of a segment of checkpoints about their mean, from their kernel.
 
     Σ w_i k_ii - ΣΣ w_i w_j k_ij / Σ w_i, in constant time by running sums.
     """
@@ -144,7 +143,7 @@ class _Scatter(BaseCost):  # type: ignore[misc]  # ruptures has no types
         self._weights = weights
 
     def fit(self, signal: NDArray[np.float64]) -> _Scatter:
-        """Take in the kernel, (E, E)."""
+        """Set the kernel, (E, E)."""
         self.signal = signal
         w = self._weights
         self._mass = np.pad(np.cumsum(w), (1, 0))
@@ -160,16 +159,16 @@ class _Scatter(BaseCost):  # type: ignore[misc]  # ruptures has no types
         return float(squares - inner / (self._mass[end] - self._mass[start]))
 
     def explained(self, start: int, cut: int, end: int) -> float:
-        """Return by how much a cut lessens the scatter of a stretch."""
+        """Return by how much a cut reduces the scatter of a segment."""
         return self.error(start, end) - self.error(start, cut) - self.error(cut, end)
 
 
 Cut = tuple[int, int, int]
-"""Where the stretch before a cut starts, the cut, and where the stretch after it ends: indices."""
+"""Where the segment before a cut starts, the cut, and where the segment after it ends: indices."""
 
 
 def _cuts(kernel: NDArray[np.float64], weights: NDArray[np.float64]) -> list[Cut]:
-    """Return the cuts of which each explains at least LEAST_GAIN of the whole scatter."""
+    """Return the cuts that each explain at least LEAST_GAIN of the total scatter."""
     scatter = _Scatter(weights).fit(kernel)
     normalised = kernel / scatter.error(0, len(weights))
     detector = Pelt(custom_cost=scatter.fit(normalised), min_size=scatter.min_size, jump=1)
@@ -183,13 +182,13 @@ def _changes(
     weights: NDArray[np.float64],
     floor: float,
 ) -> dict[int, Interval]:
-    """Return the cuts that are changes, each with the first and the last place where it may be.
+    """Return the cuts that are changes, each with the first and the last place where it may lie.
 
     Args:
         kernels: of the layers, each divided by its scatter, (L, E, E).
         tau: log-epochs of the checkpoints, (E,).
         weights: of the checkpoints, (E,).
-        floor: squared distance that the accuracy of the kernels' mean leaves open.
+        floor: squared distance within the accuracy of the kernels' mean.
     """
     whole = kernels.mean(axis=0)
     ratio = least_ratio(whole, floor)
@@ -207,13 +206,13 @@ def _changes(
 
 
 def _places(cut: Cut) -> range:
-    """Return where the stretch of a cut could be cut."""
+    """Return where the cut between its two segments could lie."""
     start, _, end = cut
     return range(start + _Scatter.min_size, end - _Scatter.min_size + 1)
 
 
 def _near(explained: NDArray[np.float64], chosen: int) -> tuple[int, int]:
-    """Return the first and the last index about the chosen up to which nearly as much is explained."""
+    """Return the first and last index around the chosen one where nearly as much is explained."""
     worse = np.flatnonzero(explained < NEARLY * explained[chosen])
     low = max((int(k) + 1 for k in worse if k < chosen), default=0)
     high = min((int(k) - 1 for k in worse if k > chosen), default=len(explained) - 1)
@@ -221,7 +220,7 @@ def _near(explained: NDArray[np.float64], chosen: int) -> tuple[int, int]:
 
 
 def _interval(layers: Sequence[_Scatter], cut: Cut) -> Interval:
-    """Return the first and the last place where a cut may as well be.
+    """Return the first and the last place where a cut could equally lie.
 
     Args:
         layers: their normalised kernels.

@@ -1,4 +1,4 @@
-"""How fast a layer drifts: its E×E matrix read along log-epoch at a fixed ratio of epochs."""
+"""How fast a layer drifts: its E×E matrix along log-epoch at a fixed ratio of epochs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from repdyn.records import FloatArray, IntArray
 
 LAG = float(np.log(1.5))
-"""δ: epochs are compared with epochs half as many again. Neighbouring checkpoints are unevenly
-spaced, so their similarity would show their spacing."""
+"""δ: each epoch is compared with one 1.5 times as late. Neighbouring checkpoints are unevenly
+spaced, so their similarity would reflect the spacing."""
 
 WIDEST = float(np.log(2.5))
-"""Log-epochs between neighbouring checkpoints beyond which nothing is read between them."""
+"""Largest distance in log-epochs between neighbouring checkpoints to interpolate over."""
 
 STEP = 0.02
 """Spacing of the log-epochs at which drift is given."""
 
 FLOOR = 1e-4
-"""Added to a drift before its logarithm: what float16 rows cannot tell from standing still."""
+"""Added to a drift before its logarithm: what float16 rows cannot tell from no drift."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Drift:
 
     @property
     def log_rate(self) -> NDArray[np.float64]:
-        """L(τ) = log₂(c(τ) + FLOOR), (L, T): layers that drift by different amounts compare."""
+        """L(τ) = log₂(c(τ) + FLOOR), (L, T): makes layers that drift by different amounts comparable."""
         return np.asarray(np.log2(np.maximum(self.rate, 0) + FLOOR))
 
 
@@ -69,8 +69,8 @@ def interpolated(
 ) -> NDArray[np.float64]:
     """Return S(early, late), (L, T), interpolated in log-epoch.
 
-    Bilinear between four checkpoints. Between two, where the diagonal cuts the cell, linear in the
-    distance from the diagonal, so that a representation equals itself there too.
+    Bilinear between four checkpoints; in cells cut by the diagonal, linear in the distance from the
+    diagonal, so that the similarity is 1 on it.
 
     Args:
         similarity: (L, E, E).

@@ -1,12 +1,12 @@
-"""Runs against runs: whether scores differ by architecture and by optimizer as the paper finds.
+"""Comparison of runs: whether scores differ by architecture and by optimizer as the paper finds.
 
-Pairs are matched runs: alike in every setting, seed and data seed among them, but the one compared
-and the learning rate and shape that go with it. Of several runs on one side (learning rates, say)
-the mean counts.
+Pairs are matched runs: equal in every setting, including seed and data seed, except the one compared
+and the learning rate and shape that go with it. If one side has several runs (learning rates, say),
+their mean counts.
 
 The unit is the seed, whatever the data seed: the differences of all pairs of a seed are averaged,
 and an effect is the mean of the seeds' values, signed so that a positive one supports the claim. A
-share of runs is averaged in the same way and held against CHANCE. Verdicts are those of verdicts.py.
+share of runs is averaged in the same way and compared with CHANCE. For the verdicts see verdicts.py.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ SEED = "seed"
 """The setting by which pairs and runs are clustered."""
 
 ALL_BREAK = 0.9
-"""Rank among a run's other epochs from which on a layer's slowdown at perfect fit is a break."""
+"""Rank among a run's other epochs from which a layer's slowdown at perfect fit counts as a break."""
 
 CHANCE = 0.33
-"""Share of runs without a break in which a layer ranks so high at perfect fit.
+"""Share of runs without a break in which a layer ranks that high at perfect fit.
 
-Were the other epochs many and independent it would be 1 - ALL_BREAK. They overlap, and after 200
-epochs they are few: of random drifts it is .24 to .36 there, more the smoother they are, and about
-.2 after 1,000. A middle value: verdicts whose interval ends near it hang on it.
+If the other epochs were many and independent, it would be 1 - ALL_BREAK. They overlap, and within 200
+epochs they are few: for random drifts it is .24 to .36 there, higher the smoother they are, and about
+.2 within 1,000. This is a middle value: verdicts whose interval ends near it depend on it.
 """
 
 JUDGED = tuple(one.name for one in MEASURES.values() if one.of_paper)
-"""The similarity measures on which findings are judged: their number is in the verdicts' bounds."""
+"""The similarity measures on which findings are judged; the verdicts' bounds depend on how many."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One run, as far as a comparison looks at it.
+    """What a comparison needs of one run.
 
     Attributes:
         family: resnet, vit or other.
-        optimizer: sgd or adam for the two and their kin, or another's name.
-        settings: its params, among them those of PLACES and of FREE.
+        optimizer: sgd or adam for these two and their variants, or another name.
+        settings: its params, including those of PLACES and of FREE.
         scores: of the run.
         double_descent: the test error rises to a peak and falls again.
     """
@@ -77,22 +77,22 @@ class Observation:
 
 @dataclass(frozen=True)
 class Effect:
-    """What one score says of a claim.
+    """What one score says about a claim.
 
     Attributes:
         score: which.
-        contrast: what is taken less what, in words.
+        contrast: what is subtracted from what, in words.
         seeds: those that have it, in order.
         values: of the seeds, the mean difference of their pairs, or the share of their runs.
         pairs: how many pairs, or runs, are in the values.
         estimate, low, high: mean of the values and its 95 % interval; NaN where undefined.
         upper: one-sided 95 % bound, Bonferroni over the finding's counted effects.
         margin: the smallest difference, or share, that matters; `upper` below it refutes.
-        seeds_to_support, seeds_to_refute: with how many seeds that is likely; infinite where it is
-            more than MOST_SEEDS, or not known.
-        counted: it takes part in the finding's verdict.
-        share: the estimate is a share of runs and no difference.
-        untestable: why there are no values, where there are none.
+        seeds_to_support, seeds_to_refute: with how many seeds that is likely; infinite if more than
+            MOST_SEEDS, or unknown.
+        counted: it counts towards the finding's verdict.
+        share: the estimate is a share of runs, not a difference.
+        untestable: why there are no values, if there are none.
     """
 
     score: ScoreKey
@@ -120,7 +120,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim of the paper, and what the runs say of it."""
+    """A claim of the paper, and what the runs say about it."""
 
     name: str
     claim: str
@@ -128,7 +128,7 @@ class Finding:
 
     @property
     def counted(self) -> tuple[Effect, ...]:
-        """The effects on which the verdict hangs."""
+        """The effects that decide the verdict."""
         return tuple(effect for effect in self.effects if effect.counted)
 
     @property
@@ -138,7 +138,7 @@ class Finding:
 
     @property
     def seeds(self) -> int:
-        """The fewest seeds that a counted effect has, of those that have any."""
+        """The fewest seeds of any counted effect that has seeds."""
         return min((len(e.seeds) for e in self.counted if e.seeds), default=0)
 
     @property
@@ -152,7 +152,7 @@ class Finding:
 Factor = Literal["family", "optimizer", "double_descent"]
 Level = str | bool
 Side = tuple[str, Level]
-"""How a side of a contrast is called, and the value by which its runs are known."""
+"""The name of a side of a contrast, and the value that identifies its runs."""
 
 VIT, RESNET = ("ViT", "vit"), ("ResNet", "resnet")
 SGD, ADAM = ("SGD", "sgd"), ("Adam", "adam")
@@ -170,7 +170,7 @@ FREE: Mapping[Factor, frozenset[str]] = {
 
 
 def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Return the paper's claims with what these runs say of them."""
+    """Return the paper's claims with what these runs say about them."""
     both = 2 * len(JUDGED)
     return (
         Finding(
@@ -194,7 +194,7 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
         ),
         Finding(
             "fit in all blocks",
-            "Perfect fit makes a transition across all blocks of a ViT.",
+            "Perfect fit marks a transition across all blocks of a ViT.",
             (
                 *(_all_break(runs, VIT, measure) for measure in JUDGED),
                 *(_all_break(runs, RESNET, measure, counted=False) for measure in JUDGED),
@@ -211,10 +211,10 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
 def differences(
     runs: Sequence[Observation], factor: Factor, a: Level, b: Level, score: ScoreKey
 ) -> dict[str, list[float]]:
-    """Return the differences of a score, a less b, of each seed's pairs; seeds in order.
+    """Return the differences in a score, a minus b, of each seed's pairs; seeds in order.
 
-    A pair is a combination of all settings but those of FREE that has runs of both, each side with
-    the mean of its runs.
+    A pair is a combination of all settings except those of FREE for which both sides have runs; each
+    side has the mean of its runs.
     """
     cells: dict[tuple[tuple[str, str], ...], dict[Level, list[float]]] = {}
     for run in runs:
@@ -241,7 +241,7 @@ def _has(run: Observation, score: ScoreKey) -> bool:
 
 
 def _held(run: Observation, factor: Factor) -> dict[str, str]:
-    """Return the settings in which the runs of a pair agree."""
+    """Return the settings that the runs of a pair share."""
     return {name: value for name, value in run.settings.items() if name not in FREE[factor]}
 
 
@@ -255,7 +255,7 @@ def _effects(
     counted: bool = True,
     of: int = len(JUDGED),
 ) -> tuple[Effect, ...]:
-    """Return the effects of a score, one a measure, of a finding that counts `of` effects."""
+    """Return the effects of a score, one per measure, for a finding that counts `of` effects."""
 
     def effect(measure: str) -> Effect:
         score = ScoreKey(stem, measure)
@@ -300,7 +300,7 @@ def _why_no_pair(
 def _of_side(
     runs: Sequence[Observation], factor: Factor, side: Side, score: ScoreKey
 ) -> tuple[list[Observation], str]:
-    """Return the runs of a side that have a score, and what is missing where there are none."""
+    """Return the runs of a side that have a score, and what is missing if there are none."""
     called, level = side
     there = [run for run in runs if getattr(run, factor) == level]
     return [run for run in there if _has(run, score)], (
@@ -317,8 +317,8 @@ def _all_break(
 ) -> Effect:
     """Return the share of a family's runs in which every layer breaks at perfect fit.
 
-    A layer's slowdown there would rank above ALL_BREAK in a share CHANCE of runs if perfect fit
-    were an epoch like others, and all layers' in no more of them, since they may drift as one.
+    If perfect fit were an epoch like any other, a layer's slowdown there would rank above ALL_BREAK in
+    a share CHANCE of runs, and all layers' in no more than that, since they may drift together.
     """
     score = ScoreKey("fit_break_weakest_layer_rank", measure)
     having, why = _of_side(runs, "family", family, score)

@@ -1,7 +1,7 @@
-"""What a score would be if there were nothing in it: its rank among values that chance gives.
+"""What a score would be by chance: its rank in a null distribution.
 
-A rank is the share of the null's values that are smaller: near 1 or near 0 the score says more than
-chance does. That of the break at perfect fit is in scores.py, among the run's own other epochs.
+A rank is the share of the null's values that are smaller: near 1 or near 0, chance does not explain the
+score. The rank of the break at perfect fit, among the run's own other epochs, is in scores.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from repdyn.analysis.drift import interpolated
 
 DRAWS = 400
-"""Of each null: a rank is good to about .02."""
+"""Draws per null: a rank is accurate to about .02."""
 
 Rates = NDArray[np.float64]
 
@@ -22,12 +22,12 @@ Rates = NDArray[np.float64]
 def synchrony_rank(parts: Sequence[Rates]) -> float:
     """Return the rank of the mean correlation of layers among those of shifted layers.
 
-    Each layer is shifted against the others by a random stretch of log-epochs, round the end to the
-    beginning, in each part apart. So it keeps its own ups and downs, by which even layers that have
-    nothing to do with each other correlate in a short run, and loses when they happen.
+    Each layer is shifted circularly against the others by a random number of log-epochs, separately
+    in each part. So it keeps its own fluctuations, through which even unrelated layers correlate in a
+    short run, but not their timing.
 
     Args:
-        parts: the layers' log rates without trends, (L, T) of each part; of layers that vary.
+        parts: the layers' detrended log rates, (L, T) for each part; of layers that vary.
 
     Returns:
         NaN with fewer than two layers.
@@ -54,7 +54,7 @@ def spread_rank(places: NDArray[np.float64], between: NDArray[np.float64]) -> fl
     """Return the rank of the spread of some places among those drawn independently.
 
     Args:
-        places: log-epochs, one a layer, (L,).
+        places: log-epochs, one per layer, (L,).
         between: log-epochs to draw from, (T,).
     """
     drawn = np.random.default_rng(0).choice(between, size=(DRAWS, len(places)))
@@ -68,7 +68,7 @@ def slope_rank(values: NDArray[np.float64]) -> float:
         values: of the layers in order of depth, (L,).
 
     Returns:
-        With few layers no rank is near 1: of three, one order in six is the right one.
+        With few layers no rank is near 1: with three, one order in six is the right one.
     """
     rng = np.random.default_rng(0)
     depth = np.linspace(-1, 1, len(values))
@@ -79,16 +79,16 @@ def slope_rank(values: NDArray[np.float64]) -> float:
 def variation_rank(
     matrices: NDArray[np.float64], at: NDArray[np.float64], begin: float, end: float, step: float
 ) -> float:
-    """Return the rank of change_spread among the run's other stretches, as long in log-epoch.
+    """Return the rank of change_spread among the run's other stretches of equal length in log-epoch.
 
     Args:
         matrices: (L, E, E).
         at: log-epochs of the checkpoints, (E,).
-        begin, end: of the stretch; none that overlap with it count.
+        begin, end: of the stretch; others that overlap with it do not count.
         step: between stretches.
 
     Returns:
-        NaN where the run has room for no other.
+        NaN if the run is too short for another.
     """
     length = end - begin
     begins = np.arange(at[0], at[-1] - length + 1e-9, step)
@@ -124,7 +124,7 @@ def variation(
 
 
 def _rank(value: float, drawn: NDArray[np.float64]) -> float:
-    """Return the share of finite values that are smaller; alike but for rounding is not smaller."""
+    """Return the share of finite values that are smaller, by more than rounding."""
     known = drawn[np.isfinite(drawn)]
     if not np.isfinite(value) or not len(known):
         return float("nan")

@@ -1,7 +1,7 @@
-"""Phase boundaries, read off the curves; those of the representations are in change_points.py.
+"""Phase boundaries, from the curves; changes of the representations are in change_points.py.
 
-Boundaries are epochs of the run; each definition, and that of the interval of epochs in which the
-boundary lies, stands in the docstring of its function.
+Boundaries are epochs of the run; the docstring of each function defines the boundary and the interval
+of epochs in which it lies.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from repdyn.measures.spec import PRIMARY
 from repdyn.records import Curve, Dynamics, FloatArray, Interval, Phases
 
 PERFECT = 0.999
-"""Training accuracy that counts as perfect fit: one example of a thousand may be missed."""
+"""Training accuracy that counts as perfect fit: one example in a thousand may be misclassified."""
 
 FALLEN = 0.995
 """Training accuracy below which a run has fallen back from perfect fit."""
 
 ONSET_SHARE = 0.1
-"""Share of the way from its minimum to 1 that noisy-fit accuracy rises before memorisation counts
-as begun."""
+"""Share of the way from its minimum to 1 that noisy-fit accuracy must rise before memorisation counts
+as started."""
 
 LEAST_REACH, REACH = 2, 0.1
-"""How far to either side the running median of a curve reaches: epochs, and share of the epoch.
-Curves change by ratios of epochs, their jitter does not."""
+"""How far the running median of a curve reaches on either side: epochs, and share of the epoch.
+Curves change with ratios of epochs; their jitter does not."""
 
 LEAST_EPOCHS = 2 * (2 * LEAST_REACH + 1)
-"""Epochs of a curve below which its lowest point is not looked for: two windows of the running
-median, one for what lies before it and one for what lies after. In fewer epochs all medians are of
-much the same values, and the jitter is that of the learning itself."""
+"""Fewest epochs of a curve to look for its lowest point: two windows of the running median, one
+before it and one after. With fewer, all medians cover much the same values, and the jitter is that of
+learning itself."""
 
 LEAST_PEAK = 0.02
 """Smallest rise and fall of the test error that counts as a peak."""
 
 JITTERS = 2
-"""Times the jitter of a curve within which two of its values are told apart by nothing."""
+"""Multiple of a curve's jitter within which two of its values cannot be told apart."""
 
 LEAST_JITTERY = 20
-"""Epochs from the start of a curve over which its jitter is taken, at least: up to the boundary,
-since after it the curve may stand at its ceiling."""
+"""Fewest epochs from the start of a curve over which to estimate its jitter: up to the boundary,
+since the curve may be at its ceiling after it."""
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """An epoch, and the first and last at which the boundary may as well lie."""
+    """An epoch, and the first and last at which the boundary could equally lie."""
 
     epoch: int
     interval: Interval
@@ -60,7 +60,7 @@ def find_phases(curves: Mapping[str, Curve], dynamics: Dynamics | None) -> Phase
     Args:
         curves: of the run, with `train/acc`, `test/acc` and, with label noise, `train/acc_noisy`;
             a boundary whose curve is missing is None.
-        dynamics: for the change points; None leaves them out.
+        dynamics: for the change points; None omits them.
     """
     train_acc = curves.get("train/acc")
     test_min, test_peak = test_error_extremes(curves.get("test/acc"))
@@ -104,8 +104,8 @@ def _with_change_points(phases: Phases, dynamics: Dynamics) -> Phases:
 def perfect_fit(train_acc: Curve | None) -> Boundary | None:
     """Return the first epoch at which training accuracy reaches PERFECT.
 
-    Its interval begins where accuracy is within JITTERS times its jitter of that, and ends where
-    its running median reaches PERFECT, since a single epoch may reach it by luck.
+    Its interval begins where accuracy is within JITTERS times its jitter of PERFECT, and ends where
+    its running median reaches it, since a single epoch may do so by luck.
     """
     if train_acc is None:
         return None
@@ -121,7 +121,7 @@ def perfect_fit(train_acc: Curve | None) -> Boundary | None:
 def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
     """Return the epochs after perfect fit at which training accuracy falls below FALLEN.
 
-    Of a stretch of such epochs the first is given.
+    For consecutive such epochs, only the first is returned.
     """
     fit = perfect_fit(train_acc)
     if train_acc is None or fit is None:
@@ -132,17 +132,17 @@ def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
 
 
 def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
-    """Return when the flipped labels begin to be fit; None without label noise or LEAST_EPOCHS.
+    """Return when the flipped labels start to be fit; None without label noise or LEAST_EPOCHS.
 
-    While what generalises is learned, flipped labels are contradicted, and noisy-fit accuracy (their
-    share that is predicted as flipped) falls below chance. The onset is the first epoch after its
-    minimum m at which its running median reaches m + ONSET_SHARE·(1 - m). Its interval is from
-    where the median reaches JITTERS times the curve's jitter less to where it reaches as much
-    more: m is the least of many medians, and tends to be too low by as much as they err.
+    While the network learns what generalises, it contradicts flipped labels, and noisy-fit accuracy
+    (the share of them predicted as flipped) falls below chance. The onset is the first epoch after
+    its minimum m at which its running median reaches m + ONSET_SHARE·(1 - m). Its interval extends
+    from where the median reaches JITTERS times the curve's jitter less to where it reaches that much
+    more: m is the lowest of many medians, and tends to be too low by as much as they err.
 
-    Without flipped labels, atypical examples, which too are fit late and only by memorisation,
-    could stand in for them; but which are atypical is known only from what each example was
-    predicted as over the epochs, and runs do not record that.
+    Without flipped labels, atypical examples could stand in for them, which are also fit late and
+    only by memorisation; but finding them takes the predictions for each example over the epochs,
+    which runs do not record.
     """
     if noisy_fit is None or len(noisy_fit.values) < LEAST_EPOCHS:
         return None
@@ -165,13 +165,13 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Bounda
     Epoch-wise double descent (Nakkiran et al. 2020): the error falls, rises to a peak and falls
     again. The peak is where the smaller of the rise from the lowest error before it and the fall to
     the lowest after it is largest, on the running median; it counts if that exceeds LEAST_PEAK and
-    three times the curve's jitter. The minimum is sought before the peak, or everywhere without
+    three times the curve's jitter. The minimum is searched for before the peak, or everywhere without
     one, and is the first epoch within JITTERS times the jitter of it. If that is where the curve
-    begins, the error has not fallen, so there is no minimum, and what comes after is no second
+    begins, the error has not fallen, so there is no minimum, and what follows is not a second
     descent.
 
-    The interval of each is from the first to the last epoch that close to it, whether or not the
-    error leaves that range in between: of an error that stays flat it is long.
+    The interval of each extends from the first to the last epoch that close to it, whether or not the
+    error leaves that range in between: for an error that stays flat it is long.
     """
     if test_acc is None or len(test_acc.values) < LEAST_EPOCHS:
         return None, None
@@ -198,8 +198,8 @@ def _minimum(test_acc: Curve, error: NDArray[np.float64], reach: float) -> Bound
 def jitter(values: FloatArray) -> float:
     """Return the standard deviation of a curve about its trend.
 
-    The median absolute second difference, which a steady trend leaves alone and a few jumps hardly
-    move, · 1.4826 / √6; 0 of fewer than three values.
+    The median absolute second difference, which is insensitive to a steady trend and a few jumps,
+    · 1.4826 / √6; 0 for fewer than three values.
     """
     if len(values) < 3:
         return 0.0
@@ -207,7 +207,7 @@ def jitter(values: FloatArray) -> float:
 
 
 def running_median(curve: Curve) -> NDArray[np.float64]:
-    """Return for each epoch the median of the values around it, as far as REACH and LEAST_REACH say."""
+    """Return the running median at each epoch, with the reach set by REACH and LEAST_REACH."""
     reach = np.maximum(LEAST_REACH, REACH * curve.steps)
     first = np.searchsorted(curve.steps, curve.steps - reach)
     last = np.searchsorted(curve.steps, curve.steps + reach, side="right")
@@ -225,7 +225,7 @@ def _within(heights: NDArray[np.float64], reach: float) -> tuple[int, int]:
 
 
 def _boundary(curve: Curve, early: int | None, at: int, late: int | None) -> Boundary:
-    """Return a boundary from indices; an end that the curve does not reach is its own."""
+    """Return a boundary from indices; an interval end beyond the curve is the curve's own end."""
     first = 0 if early is None else early
     last = len(curve.steps) - 1 if late is None else late
     return Boundary(int(curve.steps[at]), (int(curve.steps[first]), int(curve.steps[last])))

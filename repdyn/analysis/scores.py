@@ -1,12 +1,12 @@
 """Scores of a run: how distinguishable its phases are, and how synchronously its layers change.
 
-All are taken from the drift rates (drift.py) of the layers after the first, which hardly moves: a
-stem or patch embedding. Each is given for every similarity measure of a run, and
-beside it, as `…_rank`, its place in a null: what it would be without what it tells of (nulls.py).
+All are computed from the drift rates (drift.py) of the layers after the first, a stem or patch
+embedding that hardly moves. Each is given for every similarity measure of a run, together with its
+rank in a null, `…_rank`: what it would be without the effect that it measures (nulls.py).
 
-They are chosen against simpler ones that fail. Similarity within phases minus similarity between
-them grows with the width of the window; the correlation of whole E×E matrices is near 1 for any two
-layers, since all of them fall off from the diagonal.
+Simpler scores fail: similarity within phases minus similarity between them grows with the width of
+the window, and the correlation of whole E×E matrices is near 1 for any two layers, since all of them
+fall off from the diagonal.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ REACH = float(np.log(2.5))
 """How far the windows before and after a break reach, in log-epoch."""
 
 LEAST_POINTS = 10
-"""Points of a stretch below which a trend says nothing."""
+"""Fewest points of a stretch to which a trend can be fitted."""
 
 MEANINGS: Mapping[str, str] = {
     "fit_break": "log₂ of how many times slower layers drift just after perfect fit than before",
     "fit_break_rank": "share of the run's other epochs at which drift slows down less",
-    "fit_break_weakest_layer_rank": "the same of the layer where it is least; near 1: all layers break",
+    "fit_break_weakest_layer_rank": "the lowest such share of any layer; near 1: all layers break",
     "synchrony": "correlation of the layers' drift rates, trends removed; 1: they move together",
-    "synchrony_rank": "share of draws of layers shifted in time that correlate less; .5: chance",
+    "synchrony_rank": "share of random time shifts that correlate less; .5: chance",
     "synchrony_outside_fit": "synchrony away from perfect fit, whose break all layers share",
-    "synchrony_outside_fit_rank": "its rank among draws of layers shifted in time; .5: chance",
+    "synchrony_outside_fit_rank": "its rank among random time shifts; .5: chance",
     "change_spread": "spread over layers of the change from onset to fit; 0: all change alike",
-    "change_spread_rank": "share of the run's other stretches, as long, over which it is smaller",
+    "change_spread_rank": "share of the run's other stretches of that length where it is smaller",
     "break_spread": "spread over layers of the epoch of the largest slowdown, in decades",
-    "break_spread_rank": "share of draws of epochs that spread less; near 0: all at one epoch",
-    "depth_drift": "log₂ of how many times faster the last layer drifts than the first, by a line",
-    "depth_drift_rank": "share of other orders of the layers in which it is smaller; .5: chance",
+    "break_spread_rank": "share of random epochs that spread less; near 0: all at one epoch",
+    "depth_drift": "log₂ of how many times faster the last layer drifts than the first, linear fit",
+    "depth_drift_rank": "share of other layer orders in which it is smaller; .5: chance",
 }
-"""What each score says."""
+"""What each score means."""
 
 
 def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[ScoreKey, float]:
@@ -88,10 +88,10 @@ def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str,
 
 
 def slowdown(drifts: Drift) -> NDArray[np.float64]:
-    """Return at each log-epoch the mean log rate before it less the one after it, (L, T).
+    """Return at each log-epoch the mean log rate before it minus the one after it, (L, T).
 
-    Before is τ - ln 2.5 … τ - δ/2, after its mirror image: within δ/2 of τ a rate is taken across
-    it. NaN where a window is cut off by the ends of the run.
+    Before is τ - ln 2.5 … τ - δ/2, and after is its mirror image: rates within δ/2 of τ span it. NaN
+    where a window is cut off by the ends of the run.
     """
     tau, rates = drifts.tau, drifts.log_rate
     sums = np.concatenate([np.zeros((len(rates), 1)), np.cumsum(rates, axis=1)], axis=1)
@@ -117,7 +117,7 @@ def fit_break(drifts: Drift, fit: float) -> tuple[float, float]:
 
     Returns:
         F, the mean over layers of the slowdown at the fit; and the share of log-epochs farther from
-        it than ln 2.5, whose windows do not hold it, at which the slowdown is smaller. NaN where
+        it than ln 2.5, whose windows do not contain it, at which the slowdown is smaller. NaN if
         the run ends too soon after the fit, or has no such other epochs.
     """
     return _break(slowdown(drifts).mean(axis=0), drifts.tau, fit)
@@ -128,12 +128,12 @@ def layer_fit_breaks(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the break at perfect fit of each layer after the first, and its rank.
 
-    Break and rank are as in fit_break, of one layer's slowdown instead of the mean's: a transition
-    across all layers has a high rank in each of them, while a mean may be carried by a few.
+    Break and rank are as in fit_break, but for one layer's slowdown instead of the mean: a transition
+    across all layers has a high rank in each of them, while a few can dominate a mean.
 
     Returns:
         Breaks (L-1,) and ranks (L-1,); NaN for all layers without a perfect fit, and for a layer
-        that has NaN before it or within the window after it.
+        with NaN before it or within the window after it.
     """
     matrices = dynamics.matrices(measure)[1:]
     found = np.full((2, len(matrices)), np.nan)
@@ -169,11 +169,11 @@ def synchrony(drifts: Drift, without: float | None = None) -> tuple[float, float
 
     Args:
         drifts: of the layers.
-        without: a log-epoch; the stretch of ± ln 2.5 about it is left out, and trend and level are
-            removed on either side of it, so that a break there does not count.
+        without: a log-epoch; the stretch of ± ln 2.5 around it is left out, and trend and level are
+            removed on each side of it, so that a break there does not count.
 
     Returns:
-        Between -1 and 1, and its rank among that of layers shifted against each other; NaN with
+        Between -1 and 1, and its rank among those of layers shifted against each other; NaN with
         fewer than two layers that vary.
     """
     tau = drifts.tau
@@ -211,7 +211,7 @@ def change_spread(
 def break_spread(drifts: Drift) -> tuple[float, float]:
     """Return the standard deviation over layers of log₁₀ of the epoch of the largest slowdown.
 
-    Its rank is among that of epochs drawn from the run, log-uniformly, one a layer.
+    Its rank is among those of epochs drawn log-uniformly from the run, one per layer.
     """
     drops = slowdown(drifts)
     known = np.isfinite(drops).all(axis=0)
@@ -225,9 +225,9 @@ def break_spread(drifts: Drift) -> tuple[float, float]:
 def depth_drift(drifts: Drift) -> tuple[float, float]:
     """Return the slope over relative depth of log₂ of the layers' mean drift rates, and its rank.
 
-    Depth runs from 0, the first layer that counts, to 1, the last; the slope is that of the line of
-    least squares, the rank among the same layers in other orders. A rank correlation is 1 in nearly
-    every run, however much faster the deep move.
+    Depth runs from 0, the first layer that counts, to 1, the last; the slope is that of the least-squares
+    line, the rank among the same layers in other orders. A rank correlation would be 1 in nearly every
+    run, however much faster deep layers move.
     """
     mean = np.log2(np.maximum(drifts.rate.mean(axis=1), 0) + FLOOR)
     if len(mean) < 3:

@@ -1,7 +1,7 @@
-"""The steps of a representation from checkpoint to checkpoint, read off its kernel.
+"""The steps of a representation from checkpoint to checkpoint, computed from its kernel.
 
-A kernel holds the inner products of one vector a checkpoint, k_ij = ⟨x_i, x_j⟩. All that is asked of
-the vectors here is linear in them, v = Σ c_i x_i with ‖v‖² = cᵀKc, so they are never formed.
+A kernel holds the inner products of one vector per checkpoint, k_ij = ⟨x_i, x_j⟩. Everything needed here
+is linear in the vectors, v = Σ c_i x_i with ‖v‖² = cᵀKc, so they are never formed.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 NEIGHBOURS, REACH = 8, 1.0
-"""Steps to either side that a step is held against: this many, or all within this many log-epochs."""
+"""Steps on each side to compare a step with: this many, or all within this many log-epochs."""
 
 QUARTERS = (0.25, 0.5, 0.75)
-"""Shares of a stretch's weight at which it is divided to see how far it wanders within itself."""
+"""Shares of a segment's weight at which it is divided to measure how far it wanders."""
 
 
 def least_ratio(kernel: Array, floor: float) -> float:
-    """Return how many times the usual a step must be to stand out: 3 + 3/d².
+    """Return how many times as long as usual a step must be to stand out: 3 + 3/d².
 
-    d is the number of dimensions in which the steps go. In few of them steps vary more: the length
-    of a Gaussian step in one dimension is within a tenth of 0 in 8 of 100 cases, in ten dimensions
-    hardly ever. d is 1 over the mean of cos² of the angle between steps at most NEIGHBOURS apart, as
-    it is of random directions in d dimensions; adjacent steps are left out, which share a checkpoint
-    and with it what is noise there.
+    d is the number of dimensions in which the steps go. In few dimensions, step lengths vary more: a
+    Gaussian step in one dimension is shorter than a tenth in 8 of 100 cases, in ten dimensions hardly
+    ever. d is 1 over the mean cos² of the angle between steps at most NEIGHBOURS apart, which is exact
+    for random directions in d dimensions; adjacent steps are left out, as they share a checkpoint and
+    its noise.
 
     Args:
         kernel: (E, E).
-        floor: squared length below which a step is rounding, and has no direction.
+        floor: squared length below which a step is rounding error, and has no direction.
     """
     cosines = _cosines(kernel, floor)
     first, second = np.triu_indices(len(cosines), 2)
@@ -44,20 +44,20 @@ def least_ratio(kernel: Array, floor: float) -> float:
 def leaps(kernel: Array, at: Array, ratio: float, floor: float) -> NDArray[np.bool_]:
     """Return which steps are at least `ratio` times as long as usual, both before and after.
 
-    Usual is the median of the neighbouring steps on that side, each as it would be over this step's
-    log-epochs Δτ_i. By their power p it grows: 1 for a steady drift, 1/2 for a random walk, 0 for
-    noise. Adjacent steps tell which, as their mean cosine is 1, 0 and -1/2. Each neighbour counts as
+    The usual length is the median of the neighbouring steps on that side, each rescaled to this step's
+    log-epochs Δτ_i. It grows as their power p: 1 for a steady drift, 1/2 for a random walk, 0 for
+    noise; adjacent steps show which, as their mean cosine is 1, 0 or -1/2. Each neighbour counts as
     the longer of ‖s_j‖·(Δτ_i/Δτ_j)^p and ‖s_j‖·Δτ_i/Δτ_j, so that no gap between checkpoints looks
-    like a leap. As both sides count, no drift that slows down or speeds up does.
+    like a leap. As both sides count, neither does a drift that slows down or speeds up.
 
     Args:
         kernel: (E, E).
         at: log-epochs of the checkpoints, (E,).
         ratio: see least_ratio.
-        floor: squared length below which a step is rounding; no less is usual.
+        floor: squared length below which a step is rounding error; the least usual length.
 
     Returns:
-        (E - 1,); never the first and the last, beside which there is no stretch of two checkpoints.
+        (E - 1,); never the first or the last, which have no two checkpoints on one side.
     """
     length = np.sqrt(np.maximum(np.diagonal(_step_kernel(kernel)), 0))
     adjacent = np.diagonal(_cosines(kernel, floor), 1)
@@ -77,12 +77,12 @@ def leaps(kernel: Array, at: Array, ratio: float, floor: float) -> NDArray[np.bo
 
 
 def _nearest(values: Array, gone: Array) -> Array:
-    """Return the first NEIGHBOURS values, or all that are within REACH."""
+    """Return the first NEIGHBOURS values, or all within REACH."""
     return values[: max(NEIGHBOURS, int((gone <= REACH).sum()))]
 
 
 def with_steps(kernels: Array, kept: NDArray[np.bool_]) -> Array:
-    """Return the kernels of the paths that make some of the steps only and stand still otherwise.
+    """Return the kernels of the paths that take only some of the steps and stand still otherwise.
 
     Args:
         kernels: (..., E, E).
@@ -97,18 +97,18 @@ def with_steps(kernels: Array, kept: NDArray[np.bool_]) -> Array:
 def stands_apart(
     kernel: Array, weights: Array, ends: tuple[int, int, int], ratio: float, floor: float
 ) -> bool:
-    """Return whether two stretches are at least `ratio` times as far apart as each wanders.
+    """Return whether two segments are at least `ratio` times as far apart as each wanders.
 
-    Apart are their means. A stretch wanders as far as the means of two parts of it are apart, the
-    most of three ways to divide it. Noise about a place averages out in the means; of a steady drift
-    the ratio is 2, of random walks in many dimensions less.
+    Their distance is that of their means. A segment wanders as far as the means of two parts of it are
+    apart, the largest over three ways to divide it. Noise around a point averages out in the means; for
+    a steady drift the ratio is 2, for random walks in many dimensions less.
 
     Args:
         kernel: (E, E).
         weights: of the checkpoints, (E,).
-        ends: where the first stretch starts, where the second, and where it ends: indices.
+        ends: indices where the first segment starts, where the second starts, and where it ends.
         ratio: see least_ratio.
-        floor: square of the least that a stretch is taken to wander.
+        floor: square of the least distance that a segment is assumed to wander.
     """
     start, cut, end = ends
     wander = max(_wander(kernel, weights, start, cut), _wander(kernel, weights, cut, end))
@@ -122,7 +122,7 @@ def _step_kernel(kernel: Array) -> Array:
 
 
 def _cosines(kernel: Array, floor: float) -> Array:
-    """Return the cosines of the angles between steps, NaN of those whose square is within floor."""
+    """Return the cosines of the angles between steps, NaN for those whose square is within floor."""
     products = _step_kernel(kernel)
     squares = np.diagonal(products)
     norms = np.sqrt(np.where(squares > floor, squares, np.nan))

@@ -1,4 +1,4 @@
-"""Why a run lacks a phase boundary or a score, in plain words, from what is stored of it."""
+"""Why a run lacks a phase boundary or a score, in plain words, from its stored data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from repdyn.score_key import ScoreKey
 
 NO_FLIPPED = "undefined without label noise: no labels are flipped"
 
-NOT_STORED = "defined, but not among the scores that were stored with this run"
+NOT_STORED = "defined, but not among the scores stored with this run"
 
 REACHES = math.exp(REACH + LAG / 2)
-"""Times the epoch of a break that the run must reach, for the window after it and the lag of a rate;
-the window before it begins at one such part of the epoch."""
+"""Multiple of the epoch of a break that the run must reach, for the window after it and the lag of a
+rate; the window before it begins at the epoch divided by this."""
 
 AT_FIT = ("fit_break", "fit_break_rank", "fit_break_weakest_layer_rank")
 OUTSIDE_FIT = ("synchrony_outside_fit", "synchrony_outside_fit_rank")
@@ -29,10 +29,10 @@ DEPTH_DRIFT = ("depth_drift", "depth_drift_rank")
 
 
 def undefined_phases(curves: Mapping[str, Curve], phases: Phases) -> dict[str, str]:
-    """Return for each boundary that the run lacks why, by the names of `Phases.markers`.
+    """Return why each missing boundary is undefined, by the names of `Phases.markers`.
 
     Args:
-        curves: of the run, as find_phases takes them.
+        curves: of the run, as passed to find_phases.
         phases: found in them.
     """
     reasons = {
@@ -41,7 +41,7 @@ def undefined_phases(curves: Mapping[str, Curve], phases: Phases) -> dict[str, s
         "test_min": _too_short(curves.get("test/acc"), "test accuracy")
         or "the test error never falls below where it begins",
         "test_peak": _too_short(curves.get("test/acc"), "test accuracy")
-        or f"the test error does not rise and descend again by {LEAST_PEAK:g} or more",
+        or f"the test error does not rise and fall again by {LEAST_PEAK:g} or more",
     }
     return {name: why for name, why in reasons.items() if name not in phases.markers()}
 
@@ -49,7 +49,7 @@ def undefined_phases(curves: Mapping[str, Curve], phases: Phases) -> dict[str, s
 def undefined_scores(
     dynamics: Dynamics, phases: Phases, scores: Mapping[ScoreKey, float]
 ) -> dict[ScoreKey, str]:
-    """Return for each score that the run lacks why.
+    """Return why each missing score is undefined.
 
     Args:
         dynamics, phases: of the run.
@@ -71,7 +71,7 @@ def _no_onset(curves: Mapping[str, Curve]) -> str:
         return NO_FLIPPED if "train/acc" in curves else "training accuracy is not recorded"
     return (
         _too_short(curves["train/acc_noisy"], "noisy-fit accuracy")
-        or "the flipped labels never begin to be fit"
+        or "the flipped labels never start to be fit"
     )
 
 
@@ -86,11 +86,11 @@ def _no_fit(train_acc: Curve | None) -> str:
 
 
 def _too_short(curve: Curve | None, what: str) -> str:
-    """Return why nothing is sought in a curve, empty if something is."""
+    """Return why a curve cannot be analysed, empty if it can."""
     if curve is None:
         return f"{what} is not recorded"
     if len(curve.values) < LEAST_EPOCHS:
-        return f"{what} is known at {len(curve.values)} epochs; {LEAST_EPOCHS} are needed"
+        return f"{what} is recorded at {len(curve.values)} epochs; {LEAST_EPOCHS} are needed"
     return ""
 
 
@@ -114,13 +114,13 @@ def _no_drift(at: IntArray) -> str:
     widest = int(np.argmax(gaps))
     if gaps[widest] > WIDEST + 1e-9:
         return (
-            f"no checkpoint between epochs {at[widest]} and {at[widest + 1]}; neighbouring ones may "
+            f"no checkpoint between epochs {at[widest]} and {at[widest + 1]}; consecutive ones may "
             f"be at most {math.exp(WIDEST):.1f} × apart"
         )
     if gaps.sum() < LAG - 1e-9:
         return (
-            f"the checkpoints end at epoch {at[-1]}; {math.exp(LAG):.1f} × the first, epoch "
-            f"{math.ceil(at[0] * math.exp(LAG))}, is needed"
+            f"the checkpoints end at epoch {at[-1]}; epoch {math.ceil(at[0] * math.exp(LAG))}, "
+            f"{math.exp(LAG):.1f} × the first, is needed"
         )
     return ""
 
@@ -133,16 +133,14 @@ def _few_layers(count: int, finite: int, needed: int) -> str:
 
 
 def _why_of(stem: str, at: IntArray, phases: Phases) -> str:
-    """Return why a score is undefined of a run that has drift rates of enough layers."""
+    """Return why a score is undefined for a run that has drift rates of enough layers."""
     if stem in (*AT_FIT, *OUTSIDE_FIT, *CHANGE_SPREAD):
         if phases.fit is None:
             return "needs perfect fit, which the run did not reach"
         if phases.fit < 1:
             return "the fit is perfect at epoch 0, before training"
     if stem in AT_FIT:
-        return (
-            _cut_off(at, phases) or "no other epoch is far enough from the fit to be held against"
-        )
+        return _cut_off(at, phases) or "no other epoch is far enough from the fit to compare with"
     if stem in OUTSIDE_FIT:
         return (
             "too little of the run lies away from perfect fit, or fewer than two layers vary there"
@@ -160,7 +158,7 @@ def _why_of(stem: str, at: IntArray, phases: Phases) -> str:
 
 
 def _cut_off(at: IntArray, phases: Phases) -> str:
-    """Return why the windows about perfect fit do not lie within the run."""
+    """Return why the windows around perfect fit do not lie within the run."""
     fit = phases.fit or 0
     least = math.ceil(REACHES * fit)
     if at[-1] < least:

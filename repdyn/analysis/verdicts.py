@@ -1,31 +1,31 @@
-"""Verdicts on an effect: supported, refuted or undecided, from one value a seed.
+"""Verdicts on an effect: supported, refuted or undecided, from one value per seed.
 
 Runs that share a seed share their initial weights, their order of the images and, in a sweep, their
 data: their differences are not independent. So the unit is the seed. A seed's value is the mean of
 its pairs' differences (comparison.py), and n is the number of seeds.
 
-An effect has a mean over seeds with its 95 % interval by Student's t (n - 1 degrees of freedom), and
-a one-sided 95 % upper bound, Bonferroni over the effects that its finding counts:
+An effect has a mean over seeds with a 95 % interval by Student's t (n - 1 degrees of freedom), and a
+one-sided 95 % upper bound, Bonferroni-corrected for the effects that its finding counts:
 
     low, high = mean ∓ t(.975; n - 1) · s / √n
     upper     = mean + t(1 - .05 / effects; n - 1) · s / √n
 
 * supported: `low` is above 0;
 * refuted: `low` is not above 0, and `upper` is below the score's margin, the smallest effect that matters;
-* undecided: otherwise, as with a single seed. Of fewer than ALIKE seeds whose values are all equal
-  nothing follows either: scores on a grid may be so by chance, and an interval of no width is none.
+* undecided: otherwise, as with a single seed. Fewer than ALIKE seeds whose values are all equal are
+  undecided too: discrete scores may be equal by chance, and an interval of zero width is meaningless.
 
 A finding claims all of its counted effects. It is supported if all of them are, refuted if one of
-them is, undecided otherwise. For that, "all supported" needs no correction (an intersection-union
-test, Berger 1982), and "one refuted" is corrected by the bound's Bonferroni level: where all effects
-reach their margins, a finding is refuted in at most 5 % of cases.
+them is, undecided otherwise. "All supported" needs no correction (an intersection-union test, Berger
+1982), and "one refuted" is corrected by the bound's Bonferroni level: if all effects reach their
+margins, a finding is refuted in at most 5 % of cases.
 
-A share of runs is held against a share that chance gives instead of 0. Its ends are Clopper and
+A share of runs is compared with the share expected by chance instead of 0. Its interval is Clopper and
 Pearson's (1934) with the mean over seeds of a seed's share and the number of seeds, as if the runs
-of a seed were one: the effective sample size of Korn and Graubard (1998) where they all agree, and
-on the safe side where they do not.
+of a seed were one: the effective sample size of Korn and Graubard (1998) if they all agree, and
+conservative if they do not.
 
-`benchmarks/verdicts.py` simulates how often all this errs.
+`benchmarks/verdicts.py` simulates the error rates of these rules.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ Verdict = Literal["supported", "refuted", "undecided"]
 CONFIDENCE = 0.95
 
 ALIKE = 6
-"""Seeds from which on equal values decide: only then can a sign-flip test fall below .05 / 2."""
+"""Fewest seeds whose equal values decide: only then can a sign-flip test fall below .05 / 2."""
 
 POWER = 0.8
-"""Chance of a decision from which on so many seeds are said to be likely to decide."""
+"""Probability of a decision from which that many seeds are said to be likely to decide."""
 
 MOST_SEEDS = 50
 """Seeds beyond which no number is given."""
 
 TINY = 1e-12
-"""Instead of 0 as a parameter of a beta distribution, where the result is not used."""
+"""Replaces 0 as a parameter of a beta distribution, where the result is not used."""
 
 LARGEST_SHIFT = 37.0
-"""Of a noncentral t distribution: beyond it the normal density that it starts from is 0."""
+"""Limit of a noncentral t distribution: beyond it the normal density in its formula is 0."""
 
 MARGINS: Mapping[str, float] = {
     "fit_break": 0.25,
@@ -64,23 +64,23 @@ MARGINS: Mapping[str, float] = {
     "synchrony_outside_fit": 0.03,
     "break_spread": 0.05,
 }
-"""The smallest difference that matters, by score without its kind; fixed before the runs.
+"""The smallest difference that matters, by score without its measure; fixed before the runs.
 
 Each is .2 to .7 of the standard deviation of a matched pair's difference in the runs with three seeds
 that README.md shows, so that a true effect of one standard deviation is hardly ever refuted.
 
 * fit_break, depth_drift: log₂ units. 2^.25 = 1.19: one side slows down (its last layer drifts) by a
-  fifth more than the other. Pairs differ by a standard deviation of .4 to 1.4 (fit_break).
+  fifth more than the other. Differences of pairs have a standard deviation of .4 to 1.4 (fit_break).
 * synchrony: correlation. Scores lie between .85 and .99, the two sides of a supported claim .1
-  apart; pairs differ by a standard deviation of .05 to .06.
+  apart; differences of pairs have a standard deviation of .05 to .06.
 * break_spread: decades. 10^.05 = 1.12: epochs that spread by an eighth more; checkpoints are about
-  as far apart. Of ResNets it is .1 to .2 on the digits, and differs by about .1 from run to run.
+  that far apart. For ResNets it is .1 to .2 on the digits, and varies by about .1 from run to run.
 
-That of depth_drift has only its meaning: no two runs there differ in it and in nothing else.
+The margin of depth_drift rests on its meaning alone: no two runs there differ only in it.
 """
 
 SHARE_MARGIN = 0.5
-"""A share of runs below a half refutes what is claimed of all: most runs do not show it."""
+"""A share of runs below a half refutes a claim about all: most runs do not show it."""
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def interval(values: ArrayLike) -> tuple[Floats, Floats, Floats]:
         values: of the seeds, (..., n).
 
     Returns:
-        Three arrays (...): mean, lower and upper end; the mean of no values and the ends of fewer
+        Three arrays (...): mean, lower and upper end; the mean of no values and the ends for fewer
         than two are NaN.
     """
     mean, error, n = _moments(values)
@@ -101,11 +101,11 @@ def interval(values: ArrayLike) -> tuple[Floats, Floats, Floats]:
 
 
 def upper_bound(values: ArrayLike, effects: int = 1) -> Floats:
-    """Return the one-sided 95 % upper bound of the mean by Student's t, Bonferroni over effects.
+    """Return the one-sided 95 % upper bound of the mean by Student's t, Bonferroni-corrected.
 
     Args:
         values: of the seeds, (..., n).
-        effects: that the finding counts.
+        effects: how many the finding counts.
     """
     mean, error, n = _moments(values)
     return np.asarray(mean + _quantile(1 - (1 - CONFIDENCE) / effects, n) * error)
@@ -117,7 +117,7 @@ def verdict_of(values: ArrayLike, margin: float, effects: int = 1) -> NDArray[np
     Args:
         values: of the seeds, (..., n).
         margin: the smallest difference that matters, in the values' unit.
-        effects: that the finding counts.
+        effects: how many the finding counts.
 
     Returns:
         Verdicts (...).
@@ -129,14 +129,14 @@ def verdict_of(values: ArrayLike, margin: float, effects: int = 1) -> NDArray[np
 
 
 def judged(low: ArrayLike, upper: ArrayLike, null: float, margin: float) -> NDArray[np.str_]:
-    """Return verdicts (...) by an interval's lower end and the upper bound, each (...)."""
+    """Return verdicts (...) from an interval's lower end and the upper bound, each (...)."""
     # NaN is neither above nor below
     above, below = np.greater(low, null), np.less(upper, margin)
     return np.where(above, "supported", np.where(below, "refuted", "undecided"))
 
 
 def finding_verdict(verdicts: ArrayLike) -> NDArray[np.str_]:
-    """Return the verdict (...) on a finding by those on its counted effects, (..., effects)."""
+    """Return the verdict (...) on a finding from those on its counted effects, (..., effects)."""
     each = np.asarray(verdicts, dtype=np.str_)
     whole = np.where((each == "refuted").any(axis=-1), "refuted", "undecided")
     return np.where((each == "supported").all(axis=-1) & (each.shape[-1] > 0), "supported", whole)
@@ -151,7 +151,7 @@ def share_interval(shares: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Return the mean share and its exact 95 % interval.
 
     Args:
-        shares: of the runs of each seed that show it, (..., n).
+        shares: each seed's share of runs that show it, (..., n).
 
     Returns:
         Three arrays (...): mean, lower and upper end; NaN without seeds.
@@ -162,31 +162,31 @@ def share_interval(shares: ArrayLike) -> tuple[Floats, Floats, Floats]:
 
 
 def share_upper_bound(shares: ArrayLike, effects: int = 1) -> Floats:
-    """Return the one-sided exact 95 % upper bound of the mean share, Bonferroni over effects.
+    """Return the one-sided exact 95 % upper bound of the mean share, Bonferroni-corrected.
 
     Args:
-        shares: of the runs of each seed that show it, (..., n).
-        effects: that the finding counts.
+        shares: each seed's share of runs that show it, (..., n).
+        effects: how many the finding counts.
     """
     return _beta_high(*_hits(shares), (1 - CONFIDENCE) / effects)
 
 
 def seeds_to_support(values: Sequence[float]) -> float:
-    """Return with how many seeds such values are likely to support a positive difference.
+    """Return how many seeds with such values would likely support a positive difference.
 
-    That is the least number with which the lower end is above 0 with a chance of POWER if the
-    differences are normal, with the mean and the standard deviation that were seen (power of
-    Student's test, by the noncentral t distribution).
+    That is the smallest number with which the lower end is above 0 with a probability of POWER if the
+    differences are normal, with the observed mean and standard deviation (power of Student's t-test,
+    by the noncentral t distribution).
 
     Returns:
-        Infinity where the mean is not positive, it takes more than MOST_SEEDS, or the spread is not
-        known, of fewer than two seeds.
+        Infinity if the mean is not positive, it takes more than MOST_SEEDS, or the spread is unknown,
+        with fewer than two seeds.
     """
     return _seeds(values, 0.0, 1, (1 + CONFIDENCE) / 2)
 
 
 def seeds_to_refute(values: Sequence[float], margin: float, effects: int = 1) -> float:
-    """Return with how many seeds such values are likely to refute a difference of the margin.
+    """Return how many seeds with such values would likely refute a difference of the margin.
 
     As seeds_to_support: with the upper bound below the margin instead of the lower end above 0.
     """
@@ -196,10 +196,10 @@ def seeds_to_refute(values: Sequence[float], margin: float, effects: int = 1) ->
 def seeds_for_share(
     shares: Sequence[float], null: float, margin: float, effects: int = 1
 ) -> tuple[float, float]:
-    """Return with how many seeds such shares are likely to support and to refute a claim.
+    """Return how many seeds with such shares would likely support and refute a claim.
 
-    That is the least number with which the ends of the mean share lie so in POWER of draws of
-    seeds that show it with the chance of the mean share, each in all of its runs or in none.
+    That is the smallest number with which the ends of the mean share do so in POWER of draws of seeds
+    that show it with the probability of the mean share, each in all of its runs or in none.
     """
     if not shares:
         return math.inf, math.inf
@@ -231,7 +231,7 @@ def _quantile(level: float, n: int) -> float:
 
 
 def _few_alike(values: Floats) -> NDArray[np.bool_]:
-    """Say whether values (..., n) are too few for that they are all equal, but for rounding."""
+    """Return whether values (..., n) are all equal up to rounding, and too few to decide so."""
     if values.shape[-1] >= ALIKE or not values.shape[-1]:
         return np.zeros(values.shape[:-1], dtype=np.bool_)
     size = np.abs(values).max(axis=-1)
@@ -239,11 +239,11 @@ def _few_alike(values: Floats) -> NDArray[np.bool_]:
 
 
 def _seeds(values: Sequence[float], limit: float, side: Literal[1, -1], level: float) -> float:
-    """Return from how many seeds on a mean is told from a limit with a chance of POWER.
+    """Return how many seeds separate a mean from a limit with a probability of POWER.
 
     Args:
         values: of the seeds.
-        limit: that the mean is above (side 1) or below (side -1).
+        limit: above (side 1) or below (side -1) which the mean lies.
         level: of the one-sided bound.
     """
     if len(values) < 2:

@@ -1,1 +1,1 @@
-"""What the screen and the reports share: scales, axes, colours, words."""
+"""What the screen and the reports share: scales, axes, colours, wording."""

@@ -1,4 +1,4 @@
-"""The log-epoch axis of figures and text: ln(1 + epoch), on which epoch 0 has a place."""
+"""The log-epoch axis of figures and text: ln(1 + epoch), which includes epoch 0."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LONE_HALF_WIDTH = 0.5
 
 
 def position(epochs: ArrayLike) -> NDArray[np.float64]:
-    """Return the places of epochs on the axis."""
+    """Return the positions of epochs on the axis."""
     place: NDArray[np.float64] = np.log1p(np.asarray(epochs, dtype=np.float64))
     return place
 
 
 def nearest(epochs: IntArray, epoch: float | None) -> int:
-    """Return the index of the checkpoint nearest to an epoch on the axis, of the last for None."""
+    """Return the index of the checkpoint nearest to an epoch on the axis; None gives the last."""
     if epoch is None:
         return len(epochs) - 1
     return int(np.abs(position(epochs) - position(epoch)).argmin())

@@ -1,4 +1,4 @@
-"""The colours of classes, in figures and on the screen; told apart by colour-blind readers too."""
+"""The colours of classes, in figures and on the screen, distinguishable for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ CLASS_COLOURS = (
     "#717581",
     "#92dadd",
 )
-"""Ten colours that stay apart under colour-vision deficiencies (Petroff 2021, arXiv:2107.02270)."""
+"""Ten colours distinguishable with colour-vision deficiencies (Petroff 2021, arXiv:2107.02270)."""
 
 SHARED_GREYS = ("#d6d6d6", "#f5f5f5", "#e6e6e6", "#dedede", "#ededed")
-"""Pale greys that all classes beyond ten share, so that at least their borders are seen."""
+"""Pale greys that all classes beyond ten share, so that at least their borders are visible."""
 
 
 class ClassColours:
     """Which class has which colour: its place in CLASS_COLOURS, then SHARED_GREYS.
 
-    Up to ten classes have a colour each. Of more, no ten colours are told apart: ten go to the
-    classes of `first`, then to those seen most; the others share greys. A class keeps its colour.
+    Up to ten classes have a colour each; more than ten cannot be told apart. Beyond that, colours go
+    to the classes of `first`, then to the most frequent; the others share greys. A class keeps its
+    colour.
 
     Args:
         classes: K.
-        first: classes that must be told apart, such as the anchors'.
+        first: classes that must be distinguishable, such as the anchors'.
     """
 
     def __init__(self, classes: int, first: Iterable[int] = ()) -> None:
@@ -45,11 +46,11 @@ class ClassColours:
         self._coloured = list(range(classes)) if few else list(self._first[: len(CLASS_COLOURS)])
 
     def are_for(self, classes: int, first: Iterable[int]) -> bool:
-        """Tell whether they were made for so many classes and these first ones."""
+        """Return whether they were made for this many classes and these first ones."""
         return (self._classes, self._first) == (classes, tuple(dict.fromkeys(first)))
 
     def see(self, maps: Iterable[ClassArray]) -> None:
-        """Give colours that are left to the classes of label maps, the most frequent first."""
+        """Assign the remaining colours to the classes of label maps, most frequent first."""
         counts = sum(
             (np.bincount(labels.ravel(), minlength=self._classes) for labels in maps),
             np.zeros(self._classes, dtype=np.int64),
@@ -61,12 +62,12 @@ class ClassColours:
 
     @property
     def coloured(self) -> tuple[int, ...]:
-        """The classes that have a colour to themselves, in the order of CLASS_COLOURS."""
+        """The classes with a colour of their own, in the order of CLASS_COLOURS."""
         return tuple(self._coloured)
 
     @property
     def places(self) -> NDArray[np.int16]:
-        """The place of each class's colour, (K,)."""
+        """The index of each class's colour, (K,)."""
         greys = np.arange(self._classes) % len(SHARED_GREYS) + len(CLASS_COLOURS)
         greys[self._coloured] = np.arange(len(self._coloured))
         return greys.astype(np.int16)

@@ -18,7 +18,7 @@ class HeatmapData:
         steps: of the columns, increasing, (E,).
         scale: of the values.
         phases: of the run, whose boundaries and change points may be marked.
-        title: what it is headed by.
+        title: its heading.
         unit: of the steps.
 
     Raises:
@@ -44,5 +44,5 @@ class HeatmapData:
         return self.rows is None
 
     def row_name(self, row: int) -> str:
-        """Return what a row is called: a layer's name, or an epoch."""
+        """Return the name of a row: a layer's name, or an epoch."""
         return str(self.steps[row]) if self.rows is None else self.rows[row]

@@ -1,4 +1,4 @@
-"""What things are called where they are shown: one table for each kind of thing, by its name."""
+"""Display names: one table for each kind of thing, by its stored name."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ MARKS: Mapping[str, str] = {
 """The phase boundaries, as they are marked on an axis."""
 
 PHASE_MEANINGS: Mapping[str, str] = {
-    "onset": "the flipped labels begin to be fit",
-    "fit": "every training label is fit, the flipped ones too",
-    "test_min": "the test error is least before it rises again, or overall",
-    "test_peak": "the test error is greatest before it descends again",
+    "onset": "the flipped labels start to be fit",
+    "fit": "every training label is fit, even flipped ones",
+    "test_min": "the lowest test error before it rises again, or overall",
+    "test_peak": "the highest test error before it falls again",
 }
-"""What each phase boundary says."""
+"""What each phase boundary means."""
 
 PLANES: Mapping[str, str] = {
     "test": "test images",

@@ -1,4 +1,4 @@
-"""Single things that are read off a record."""
+"""Single facts read from a record."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def lacks_label_noise(record: RunRecord) -> bool:
 
 
 def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | ScoreKey, str]:
-    """Return for each boundary and score that a run lacks why; see analysis/undefined.py.
+    """Return why each missing boundary and score of a run is undefined; see analysis/undefined.py.
 
     Args:
         record: of the run.
-        ended: whether more may come; None asks its status. Of a run that goes on only an onset
-            that cannot come is undefined.
+        ended: whether the run has ended; None checks its status. While it trains, only an onset that
+            cannot occur is undefined.
     """
     live = record.summary.status in ("RUNNING", "SCHEDULED")
     if live if ended is None else not ended:
@@ -47,7 +47,7 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | 
 
 
 def last_epoch(record: RunRecord) -> int:
-    """Return the last epoch of which there is anything, 0 before there is."""
+    """Return the last epoch with any data, 0 if there is none yet."""
     ends = [int(curve.steps[-1]) for curve in record.curves.values() if len(curve.steps)]
     if record.dynamics is not None:
         ends.append(int(record.dynamics.steps[-1]))
@@ -55,7 +55,7 @@ def last_epoch(record: RunRecord) -> int:
 
 
 def value_at(curve: Curve | None, epoch: int) -> float:
-    """Return a curve's last value up to an epoch, NaN where there is none."""
+    """Return a curve's last value up to an epoch, NaN if there is none."""
     if curve is None:
         return math.nan
     past = curve.values[curve.steps <= epoch]

@@ -1,4 +1,4 @@
-"""From similarities to places on a colour map."""
+"""Maps similarities to positions on a colour map."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LOWER, UPPER = 0.01, 0.9
 """Quantiles of the values between different checkpoints that a scale spans."""
 
 FINEST = 1e-4
-"""The smallest distance from 1 that a scale tells from 0: of CKA, stored rows are good to 1e-5."""
+"""The smallest distance from 1 that a scale resolves: for CKA, stored rows are accurate to 1e-5."""
 
 
 @dataclass(frozen=True)
 class Scale:
     """How a similarity is coloured; values beyond its limits take the colour of the limit.
 
-    CKA and its like are coloured evenly in -log10(1 - s): early layers stay above .99, late ones
-    fall below .5, and only on the log of the distance does one scale show the structure of both.
-    Shares are coloured evenly.
+    CKA and similar measures are coloured evenly in -log10(1 - s): early layers stay above .99, late
+    ones fall below .5, and only a log scale of the distance shows the structure of both. Shares are
+    coloured evenly.
 
     Attributes:
         label: what is coloured, and how, on two lines.
@@ -39,7 +39,7 @@ class Scale:
     logarithmic: bool
 
     def warp(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return values as their colours are spaced, increasing; 1 is then infinitely far."""
+        """Return values transformed so that colours are evenly spaced; 1 becomes infinite if log."""
         values = np.asarray(values, dtype=np.float64)
         if not self.logarithmic:
             return values
@@ -47,19 +47,19 @@ class Scale:
             return np.asarray(-np.log10(1 - values))
 
     def unwarp(self, warped: ArrayLike) -> NDArray[np.float64]:
-        """Return the values that were warped."""
+        """Return the values before warping."""
         warped = np.asarray(warped, dtype=np.float64)
         return 1 - 10**-warped if self.logarithmic else warped
 
     def place(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return the places of values on a colour map, in [0, 1]; NaN stays NaN."""
+        """Return the positions of values on a colour map, in [0, 1]; NaN stays NaN."""
         low, high = self.warp(self.low), self.warp(self.high)
         inside = np.clip(np.asarray(values, dtype=np.float64), self.low, self.high)
         return np.asarray((self.warp(inside) - low) / (high - low))
 
 
 def measure_scale(measure: MeasureSpec, values: FloatArray) -> Scale:
-    """Return the scale of values between different checkpoints; NaN is passed over."""
+    """Return the scale of values between different checkpoints; NaN is ignored."""
     return (_log_scale if measure.log_distance else _share_scale)(measure.unit, values)
 
 

@@ -20,7 +20,7 @@ class Similarity:
 
     Attributes:
         measure: which.
-        names: of the layers (N), the output after them where the measure takes it in.
+        names: of the layers (N), followed by the output if the measure includes it.
         steps: of the checkpoints, (E,).
         matrices: (N, E, E).
         unit: of the steps.
@@ -58,7 +58,7 @@ class Similarity:
 
 
 def similarity(dynamics: Dynamics, measure: str) -> Similarity:
-    """Return one measure of similarity of what was measured.
+    """Return one similarity measure of a run.
 
     Raises:
         UserError: there is no such measure, or the run was measured without it.
@@ -71,11 +71,11 @@ def similarity(dynamics: Dynamics, measure: str) -> Similarity:
 
 
 def measured_by(dynamics: Dynamics) -> tuple[MeasureSpec, ...]:
-    """Return the measures of a run, in the order in which they are shown."""
+    """Return the measures of a run, in display order."""
     return tuple(one for name, one in MEASURES.items() if name in dynamics.similarity)
 
 
 def common_scale(similar: Sequence[Similarity]) -> Scale:
-    """Return one scale for all matrices of runs, of one measure of similarity."""
+    """Return one scale for all matrices of one similarity measure over several runs."""
     values = [shown.matrices[:, ~np.eye(len(shown.steps), dtype=bool)].ravel() for shown in similar]
     return measure_scale(similar[0].measure, np.concatenate(values))

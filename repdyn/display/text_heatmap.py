@@ -1,4 +1,4 @@
-"""Layer × epoch heatmaps for the terminal: colours, or a ramp of glyphs where there are none."""
+"""Layer × epoch heatmaps for the terminal: in colour, or with a ramp of glyphs without colours."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from repdyn.display.wording import plain
 from repdyn.records import IntArray
 
 NARROWEST = 24
-"""Cells below which two heatmaps go below each other."""
+"""Width below which two heatmaps are stacked."""
 
 GAP = 2
-"""Cells between two heatmaps beside each other, and between a layer's name and its row."""
+"""Cells between two adjacent heatmaps, and between a layer's name and its row."""
 
 COLOURFUL = frozenset({"256", "truecolor"})
 """Colour systems in which viridis keeps its order."""
@@ -32,19 +32,19 @@ MISSING = (118, 118, 118)
 
 
 MARKED = ("onset", "fit")
-"""The phase boundaries that are marked, by the words that mark them too."""
+"""The marked phase boundaries, by the words that label them."""
 
 
 @dataclass(frozen=True)
 class TextHeatmaps:
     """Heatmaps of layers, of one run's checkpoints, as wide as the console allows.
 
-    A checkpoint takes the width of its cell on the log-epoch axis, to half a character in colour;
-    where there are more checkpoints than columns, some are not seen.
+    A checkpoint is as wide as its cell on the log-epoch axis, to half a character in colour; if there
+    are more checkpoints than columns, some are not shown.
 
     Attributes:
-        heatmaps: beside each other if there is room; one that has fewer layers than another, its
-            last ones missing, leaves those rows empty.
+        heatmaps: side by side if there is space; one with fewer layers than another, its last ones
+            missing, leaves those rows empty.
     """
 
     heatmaps: tuple[HeatmapData, ...]
@@ -75,7 +75,7 @@ class TextHeatmaps:
     def _row(
         self, beside: Sequence[HeatmapData], margin: int, width: int, ink: Ink
     ) -> Iterator[Text]:
-        """Yield the lines of heatmaps beside each other, each `width` cells wide."""
+        """Yield the lines of heatmaps side by side, each `width` cells wide."""
         below = [(self.unit, "dim"), ("", "bold"), ("", "dim")]
         heads = [("", ""), *((name, "") for name in self.names), *below]
         columns = [self._lines(one, width, ink) for one in beside]
@@ -112,7 +112,7 @@ class TextHeatmaps:
 
 
 def _sampled(epochs: IntArray, columns: int) -> NDArray[np.intp]:
-    """Return for each column the checkpoint whose cell its middle lies in."""
+    """Return for each column the checkpoint whose cell contains its middle."""
     borders = axis.position(axis.edges(epochs))
     middles = (np.arange(columns) + 0.5) / columns
     at = borders[0] + middles * (borders[-1] - borders[0])
@@ -128,7 +128,7 @@ def _column(epochs: IntArray, epoch: int, width: int) -> int:
 
 
 def tick_row(columns: Mapping[str, int], width: int) -> str:
-    """Return labels from their columns on; of those that would touch, the first is kept."""
+    """Return a line of labels starting at their columns; of labels that would touch, the first."""
     row = ""
     for label, column in columns.items():
         free = not row or column > len(row)
@@ -154,7 +154,7 @@ def marker_row(columns: Mapping[str, int], width: int, marker: str) -> str:
 
 @dataclass(frozen=True)
 class Ink:
-    """How values are drawn: in colour, two to a character, or as glyphs.
+    """How values are drawn: in colour, two per character, or as glyphs.
 
     Attributes:
         ramp: glyphs from low to high; empty to draw in colour.
@@ -168,11 +168,11 @@ class Ink:
 
     @property
     def columns(self) -> int:
-        """Values to a character."""
+        """Values per character."""
         return 1 if self.ramp else 2
 
     def cells(self, places: NDArray[np.float64]) -> Text:
-        """Return places in [0, 1] as characters."""
+        """Return positions in [0, 1] as characters."""
         if self.ramp:
             return Text("".join(map(self._glyph, places)))
         colours = _colours(places)
@@ -182,7 +182,7 @@ class Ink:
         return text
 
     def legend(self, scale: Scale, width: int) -> Text:
-        """Return as many of the scale's ticks as have room, each behind its colour or glyph."""
+        """Return as many of the scale's ticks as fit, each after its colour or glyph."""
         labels = [f"{tick:g}".removeprefix("0") or "0" for tick in scale.ticks]
         step = 1
         while sum(len(label) + 2 for label in labels[::-step]) > width + 1 and step < len(labels):

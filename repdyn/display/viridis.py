@@ -26,11 +26,11 @@ ANCHORS = np.array(
         [253, 231, 37],
     ]
 )
-"""Seventeen of its colours, evenly spaced; between them, straight lines are off by 5 of 255 at most."""
+"""Seventeen of its colours, evenly spaced; linear interpolation is off by 5 of 255 at most."""
 
 
 def viridis(places: ArrayLike) -> NDArray[np.uint8]:
-    """Return colours (..., 3) of places (...) in [0, 1]."""
+    """Return colours (..., 3) at positions (...) in [0, 1]."""
     along = np.asarray(places, dtype=np.float64) * (len(ANCHORS) - 1)
     channels = [np.interp(along, np.arange(len(ANCHORS)), channel) for channel in ANCHORS.T]
     return np.stack(channels, axis=-1).round().astype(np.uint8)

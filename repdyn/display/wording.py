@@ -1,4 +1,4 @@
-"""Words about runs, for figures and text alike. What a run was named is other people's text."""
+"""Wording about runs, for figures and text alike. Names of runs are untrusted text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:  # numpy is slow to import, and the screen's first frame needs
     from repdyn.score_key import ScoreKey
 
 NO_CHANGES = "– no change that stands out from a steady drift"
-"""Said below change points where a layer that was looked at has none."""
+"""Shown below change points if an analysed layer has none."""
 
 NOT_TESTABLE = "not testable: no matched pair has this score"
-"""Said of an effect without values; of a share of runs, NO_RUN."""
+"""Shown for an effect without values; for a share of runs, NO_RUN."""
 
 NO_RUN = "not testable: no run has this score"
 
@@ -30,7 +30,7 @@ BYTES = ("B", "kB", "MB", "GB", "TB")
 
 
 def plain(text: str) -> str:
-    """Return the text on one line, without characters that steer a terminal or the reading order."""
+    """Return the text on one line, without terminal control or bidirectional characters."""
     kept = (" " if c in "\t\r\n" else c for c in text)
     return "".join(c for c in kept if not unicodedata.category(c).startswith("C"))
 
@@ -42,7 +42,7 @@ def arch(summary: RunSummary) -> str:
 
 
 def noise(summary: RunSummary) -> str:
-    """Return the label noise as a percentage, `15 %`, or nothing where there is none."""
+    """Return the label noise as a percentage, `15 %`, or nothing if there is none."""
     text = plain(summary.params.get("label_noise", ""))
     try:
         share = float(text)
@@ -69,38 +69,38 @@ def optimizer(summary: RunSummary) -> str:
 
 
 def settings(summary: RunSummary) -> str:
-    """Return on one line what was trained how on what."""
+    """Return model, optimizer and data on one line."""
     parts = (arch(summary), optimizer(summary), data(summary))
     return " · ".join(part for part in parts if part)
 
 
 STOPPED = {"DIED": "its process is gone", "KILLED": "stopped", "FAILED": "failed"}
-"""States from which a run may go on, in words."""
+"""States from which a run can be resumed, in words."""
 
 
 def going_on(summary: RunSummary) -> str:
-    """Return why a run is not training and how it goes on, or nothing if it ended or trains."""
+    """Return why a run has stopped and how to resume it, or nothing if it ended or is training."""
     why = STOPPED.get(summary.status)
     command = f"repdyn train --resume {plain(summary.run_id)[:8]}"
-    return "" if why is None else f"{why}; go on with {command}"
+    return "" if why is None else f"{why}; resume with {command}"
 
 
 def boundaries(phases: Phases) -> dict[str, int]:
-    """Return the epochs of the phase boundaries that exist by their names in words."""
+    """Return the epochs of the existing phase boundaries, by their names in words."""
     return {PHASES[name]: epoch for name, epoch in phases.markers().items()}
 
 
 def boundary_marks(phases: Phases) -> dict[str, int]:
-    """Return the epochs of the phase boundaries that exist by what marks them on an axis."""
+    """Return the epochs of the existing phase boundaries, by their labels on an axis."""
     return {MARKS[name]: epoch for name, epoch in phases.markers().items()}
 
 
 def undefined_lines(reasons: Mapping[str | ScoreKey, str], measures: Collection[str]) -> list[str]:
-    """Return a line for each reason: what is undefined for it, then why.
+    """Return a line for each reason: what is undefined, then why.
 
     Args:
         reasons: by the name of a boundary, or a score.
-        measures: of the run; a score that is undefined for some of them is followed by their names.
+        measures: of the run; a score that is undefined for only some is followed by their names.
     """
     names: dict[str, list[str | ScoreKey]] = {}
     for name, why in reasons.items():
@@ -122,22 +122,22 @@ def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[
 
 
 def plural(unit: str) -> str:
-    """Return a unit of steps in the plural, `epochs`; `tokens` stays."""
+    """Return a unit of steps in the plural, `epochs`; `tokens` is unchanged."""
     return unit if unit.endswith("s") else f"{unit}s"
 
 
 def score_words(score: str) -> str:
-    """Return what a score is called where it is shown, `fit break`."""
+    """Return the display name of a score, `fit break`."""
     return plain(score).replace("_", " ")
 
 
 def key_words(key: ScoreKey) -> str:
-    """Return what a score on a measure is called, `fit break (CKA)`."""
+    """Return the display name of a score on a measure, `fit break (CKA)`."""
     return f"{score_words(key.score)} ({label(key.measure)})"
 
 
 def by_measure(scores: Mapping[ScoreKey, float]) -> dict[str, dict[str, float]]:
-    """Return scores by their name, then by measure."""
+    """Return scores ordered by name, then by measure."""
     rows: dict[str, dict[str, float]] = {}
     for key, value in scores.items():
         rows.setdefault(key.score, {})[key.measure] = value
@@ -145,12 +145,12 @@ def by_measure(scores: Mapping[ScoreKey, float]) -> dict[str, dict[str, float]]:
 
 
 def label(measure: str) -> str:
-    """Return what a similarity measure is called in tables."""
+    """Return the name of a similarity measure in tables."""
     return MEASURES[measure].label if measure in MEASURES else plain(measure)
 
 
 def spanned(epoch: int, interval: Interval | None) -> str:
-    """Return an epoch with the interval it lies in, `37 (35–39)`; alone where it is certain."""
+    """Return an epoch with its interval, `37 (35–39)`, or alone if it is certain."""
     if interval is None or interval == (epoch, epoch):
         return str(epoch)
     return f"{epoch} ({interval[0]}–{interval[1]})"
@@ -164,7 +164,7 @@ def layer_changes(phases: Phases, layer: int) -> str:
 
 
 def lacks_changes(phases: Phases) -> bool:
-    """Return whether a layer was looked at and found to have no change point."""
+    """Return whether a layer was analysed and has no change point."""
     return not all(phases.change_points)
 
 
@@ -174,13 +174,13 @@ def joint_changes(phases: Phases) -> str:
 
 
 def _changes(points: Sequence[int], intervals: Sequence[Interval]) -> str:
-    # runs from before there were intervals have points only
+    # older runs have points without intervals
     known: Sequence[Interval | None] = intervals or [None] * len(points)
     return " ".join(map(spanned, points, known)) or "–"
 
 
 def accuracy(value: float) -> str:
-    """Return an accuracy to three places, `.872`, or a dash for NaN."""
+    """Return an accuracy to three decimals, `.872`, or a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:.3f}".removeprefix("0")
 
 

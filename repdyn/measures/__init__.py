@@ -1,1 +1,1 @@
-"""What is computed from one model at one checkpoint, and grown over checkpoints."""
+"""What is computed from a model at each checkpoint, and accumulated over checkpoints."""

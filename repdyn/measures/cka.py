@@ -1,15 +1,15 @@
 """Centred Gram matrices and the E×E CKA of a layer.
 
-With K̃ the centred Gram matrix of a layer's features on b probe images, HSIC of two layers or two
+With K̃ the centred Gram matrix of a layer's features on b reference images, HSIC of two layers or two
 checkpoints is ⟨K̃, L̃⟩ up to a constant, and CKA = HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)). So one
 (layer, checkpoint) is one row vector, the packed upper triangles of its centred Grams, and CKA is
 the cosine of two rows.
 
 * unbiased: HSIC₁ (Song et al. 2012, *Feature Selection via Dependence Maximization*), with
   U-centring (Székely & Rizzo 2014): HSIC₁(K, L) = ⟨Ũ(K), Ũ(L)⟩ / (b (b - 3)), diagonals zero.
-  Averaged over minibatches before the ratio is taken (Nguyen, Raghu & Kornblith 2021), each by its
-  share of the images: Σ_k (b_k / n) HSIC₁_k. For minibatches of one size that is their plain mean;
-  a short last one, whose estimate is the noisiest, counts for less.
+  Averaged over minibatches before the ratio is taken (Nguyen, Raghu & Kornblith 2021), each weighted
+  by its share of the images: Σ_k (b_k / n) HSIC₁_k. For minibatches of equal size that is the plain
+  mean; a short last one, whose estimate is the noisiest, counts for less.
 * biased: HSIC₀(K, L) = ⟨HKH, HLH⟩ / (n - 1)² of the full batch (Kornblith et al. 2019).
 """
 
@@ -30,10 +30,10 @@ from repdyn.measures.rows import Row
 from repdyn.settings.schema import CkaEstimator
 
 _BLOCK = 4096
-"""Features of a product: their centred copy stays in the processor's cache."""
+"""Features per product, so that their centred copy stays in the processor's cache."""
 
 _PANELS = 8
-"""Of rows; more of them save little work, and their products are less wide."""
+"""Panels of rows; more of them save little work, and make narrower products."""
 
 _ROUNDING = 4 * torch.finfo(torch.float32).eps
 
@@ -41,13 +41,13 @@ _ROUNDING = 4 * torch.finfo(torch.float32).eps
 def gram(features: Tensor) -> Tensor:
     """Return the upper triangle of the Gram matrix of features (b, p) centred over the images.
 
-    Centring first, in the features' float32, keeps a large common offset from swallowing the
-    differences; the Gram's own centring then removes what rounding left of it. Products in float32
+    Centring first, in the features' float32, keeps a large common offset from swamping the
+    differences; centring the Gram matrix then removes what rounding left of it. Products in float32
     over blocks of features are summed in float64. Features that differ by no more than the rounding
-    of their mean are constant: their Gram matrix is 0.
+    error of their mean count as constant: their Gram matrix is 0.
 
     Returns:
-        (b, b) float64; below the diagonal the numbers mean nothing.
+        (b, b) float64; values below the diagonal are meaningless.
     """
     b, p = features.shape
     k = torch.zeros(b, b, dtype=torch.float64, device=features.device)
@@ -62,10 +62,10 @@ def gram(features: Tensor) -> Tensor:
 
 
 def _add_upper_product(k: Tensor, x: Tensor) -> None:
-    """Add x xᵀ to the upper triangle of k, on the CPU by nine sixteenths of the work of a product.
+    """Add x xᵀ to the upper triangle of k, on the CPU with nine sixteenths of the work of a product.
 
-    In panels of rows from the diagonal on. BLAS's own routine for half a product is scipy's, whose
-    threads and torch's wait for each other: slower from two cores on.
+    Computed in panels of rows from the diagonal on. BLAS has a routine for half a product, but only
+    scipy exposes it, and its threads and torch's wait for each other: slower from two cores on.
     """
     b = len(x)
     rows = b if x.is_cuda else -(-b // _PANELS)
@@ -78,10 +78,10 @@ def u_centred(k: Tensor) -> Tensor:
     """Return the U-centred Gram matrix, zero diagonal (Székely & Rizzo 2014, eq. 2.3).
 
     Args:
-        k: (b, b), of which the upper triangle is read.
+        k: (b, b), of which only the upper triangle is read.
 
     Returns:
-        (b, b), of which the triangle above the diagonal is to be read.
+        (b, b), valid only above the diagonal.
 
     Raises:
         ValueError: b ≤ 3, where HSIC₁ is undefined.
@@ -101,10 +101,10 @@ def h_centred(k: Tensor) -> Tensor:
     """Return the doubly centred Gram matrix H K H, H = I - 11ᵀ/n.
 
     Args:
-        k: (n, n), of which the upper triangle is read.
+        k: (n, n), of which only the upper triangle is read.
 
     Returns:
-        (n, n), of which the upper triangle is to be read.
+        (n, n), valid only in the upper triangle.
     """
     k = k.triu()
     rows = (k.sum(dim=0) + k.sum(dim=1) - k.diagonal()) / len(k)
@@ -112,7 +112,7 @@ def h_centred(k: Tensor) -> Tensor:
 
 
 def packed(k: Tensor, estimator: CkaEstimator) -> Tensor:
-    """Return the upper triangle as a vector float64 whose dot products are the estimator's HSIC."""
+    """Return the upper triangle as a float64 vector whose dot products are the estimator's HSIC."""
     b = len(k)
     if estimator == "unbiased":
         return _upper(u_centred(k), 1).mul_(math.sqrt(2 / (b * (b - 3))))
@@ -128,14 +128,14 @@ def _upper(k: Tensor, offset: int) -> Tensor:
 
 @cache
 def _upper_index(b: int, offset: int, device: torch.device) -> Tensor:
-    """Return where the triangle's numbers lie, kept as it takes longer than to gather them."""
+    """Return the indices of the triangle, cached as computing them takes longer than gathering."""
     i, j = torch.triu_indices(b, b, offset=offset, device=device)
     index: Tensor = i * b + j
     return index
 
 
 def stored(vector: Tensor) -> Row:
-    """Return a row as it is kept: scaled to an rms of 1, float16.
+    """Return a row as it is stored: scaled to an rms of 1, float16.
 
     CKA does not depend on the scale, and unscaled rows overflow float16. A row without variance or
     with a non-finite value becomes NaN: its CKA is undefined.
@@ -164,9 +164,9 @@ def gram_vectors(
     batch: int = 250,
     chunk: int = CHUNK,
 ) -> list[Tensor]:
-    """Return one vector a layer, from one forward pass over the probe images.
+    """Return one vector per layer, from one forward pass over the reference images.
 
-    The cosine of two vectors is the CKA of what they come from, their dot product its HSIC.
+    The cosine of two vectors is the CKA of the layers they come from, and their dot product the HSIC.
 
     A short last minibatch is exact: each HSIC₁ is an unbiased estimate whatever its size, and the
     rows weight it by its share of the images.
@@ -174,10 +174,10 @@ def gram_vectors(
     Args:
         model: run in eval mode; its mode is restored.
         layers: to measure.
-        images: (n, ...) probe images as the model takes them, n ≥ 4.
+        images: (n, ...) reference images as the model takes them, n ≥ 4.
         estimator: see the module.
-        batch: images a minibatch of the unbiased estimator; at least 4.
-        chunk: images a forward pass; the result does not depend on it.
+        batch: minibatch size of the unbiased estimator; at least 4.
+        chunk: images per forward pass; the result does not depend on it.
 
     Returns:
         L float64 tensors of length m = Σ b (b - 1) / 2 over the minibatches (unbiased).
@@ -232,7 +232,7 @@ def minibatch_grams(
 def _grams(
     model: nn.Module, layers: Sequence[Layer], minibatch: Tensor, chunk: int
 ) -> list[Tensor]:
-    """Return each layer's Gram matrix; where one pass will do, formed before the next layer runs."""
+    """Return each layer's Gram matrix; if one pass suffices, computed before the next layer runs."""
     if len(minibatch) <= chunk:
         return all_features(model, layers, minibatch, reduce=_gram_of, chunk=chunk)[0]
     features, _ = all_features(model, layers, minibatch, reduce=flat, chunk=chunk)

@@ -1,7 +1,7 @@
-"""A similarity measure at work: what it keeps of each checkpoint, and how checkpoints compare.
+"""The engine of a similarity measure: what it keeps of each checkpoint, and how it compares them.
 
-Which measures there are is in spec.py. The layers' Gram matrices of a checkpoint are formed once and
-handed to every engine; none runs the network itself.
+The measures are registered in spec.py. The layers' Gram matrices of a checkpoint are computed once and
+passed to every engine; none runs the network itself.
 """
 
 from __future__ import annotations
@@ -21,72 +21,72 @@ from repdyn.records import ClassArray
 from repdyn.settings.schema import MeasureConfig
 
 Summaries = Sequence[NDArray[Any]]
-"""What is kept of a checkpoint to compare it with others: an array for each of what is compared."""
+"""What is kept of a checkpoint to compare it with others: an array for each item compared."""
 
 
 class Engine(ABC):
     """One similarity measure over the checkpoints of a run.
 
-    It compares N things: the layers, and the output if its spec says so.
+    It compares N items: the layers, and the output if its spec includes it.
 
     Args:
-        layers: how many are watched, L.
-        settings: of what is measured.
+        layers: number of watched layers, L.
+        settings: of the measurement.
     """
 
     wants_grams: ClassVar[bool] = False
-    """Whether Gram matrices are to be formed for it."""
+    """Whether it needs Gram matrices."""
 
     def __init__(self, layers: int, settings: MeasureConfig) -> None:
         self.layers = layers
         self.settings = settings
 
     def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
-        """Take in the layers' Gram matrices of one minibatch, as `minibatch_grams` yields them."""
+        """Process the layers' Gram matrices of one minibatch, as `minibatch_grams` yields them."""
         del grams, share
 
     @abstractmethod
     def observe(self, maps: ClassArray) -> Summaries:
-        """Return what is kept of the checkpoint whose Gram matrices were seen last.
+        """Return the summaries of the checkpoint whose Gram matrices were processed last.
 
         Args:
             maps: its label maps, (L+1, P, g, g).
 
         Returns:
-            N arrays of one shape and type.
+            N arrays of the same shape and dtype.
         """
 
     @abstractmethod
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
-        """Add a checkpoint, as observed by this engine or another one of the same settings.
+        """Add a checkpoint, as observed by this engine or another one with the same settings.
 
         Args:
             summaries: N arrays.
-            broken: of which layers, and last the output, the classes mean nothing, (L+1,).
+            broken: for which layers, and last the output, the classes are meaningless, (L+1,).
         """
 
     @property
     @abstractmethod
     def matrices(self) -> NDArray[np.float32]:
-        """The similarity of each checkpoint with each, (N, E, E); NaN where it is undefined."""
+        """The similarity between all pairs of checkpoints, (N, E, E); NaN where undefined."""
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
-        """Return of which layers the similarity is undefined whatever it is compared with, (L,)."""
+        """Return for which layers the similarity to any other checkpoint is undefined, (L,)."""
         del summaries
         return np.zeros(self.layers, dtype=bool)
 
     def stored_bytes(self, minibatches: Sequence[int]) -> int:
-        """Return what a checkpoint's summaries take on disk, beside label maps.
+        """Return the bytes that a checkpoint's summaries take on disk, besides label maps.
 
         Args:
-            minibatches: the sizes of those that the reference images are divided into.
+            minibatches: the sizes of the minibatches of reference images.
         """
         del minibatches
         return 0
 
 
 class GramEngine(Engine):
-    """A measure of what is made of each minibatch's Gram matrices, layer by layer."""
+    """A measure computed from each minibatch's Gram matrices, layer by layer."""
 
     wants_grams = True
 
@@ -99,16 +99,16 @@ class GramEngine(Engine):
         """Return what a minibatch adds to a layer's summary, a vector.
 
         Args:
-            k: a Gram matrix (b, b) float64, of which the upper triangle is read.
-            share: of the reference images that the minibatch is.
+            k: a Gram matrix (b, b) float64, of which only the upper triangle is read.
+            share: the minibatch's share of the reference images.
         """
 
     @abstractmethod
     def kept(self, pieces: Tensor) -> NDArray[Any]:
-        """Return a layer's summary, of the pieces one after the other."""
+        """Return a layer's summary, from its concatenated pieces."""
 
     def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
-        """Make a piece of each: it is smaller than the matrix."""
+        """Reduce each matrix to its piece, which is smaller."""
         for pieces, k in zip(self._pieces, grams, strict=True):
             pieces.append(self.piece(k, share))
 
@@ -121,10 +121,10 @@ class GramEngine(Engine):
 
 
 def engines(settings: MeasureConfig, layers: int) -> dict[str, Engine]:
-    """Return an engine for each measure that the settings name.
+    """Return an engine for each measure in the settings.
 
     Raises:
-        UserError: there is no such measure.
+        UserError: a measure is unknown.
     """
     found: dict[str, Engine] = {}
     for name in settings.similarity:
@@ -134,7 +134,7 @@ def engines(settings: MeasureConfig, layers: int) -> dict[str, Engine]:
 
 
 def grown(matrices: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return matrices (N, E, E) with one more row and column, new (N, E + 1)."""
+    """Return matrices (N, E, E) with `new` (N, E + 1) added as the last row and column."""
     n, e = new.shape
     larger = np.empty((n, e, e))
     larger[:, :-1, :-1] = matrices

@@ -18,7 +18,7 @@ from repdyn.layer import Layer, described, single_tensor
 Reduce = Callable[[Layer, Tensor], Tensor]
 
 CHUNK = 250
-"""Inputs a forward pass, unless told."""
+"""Inputs per forward pass, by default."""
 
 
 def flat(layer: Layer, activation: Tensor) -> Tensor:
@@ -33,9 +33,8 @@ def flat(layer: Layer, activation: Tensor) -> Tensor:
 def as_matrix(activation: Tensor) -> Tensor:
     """Return an activation as a matrix (n, p), a view wherever its memory allows one.
 
-    Feature maps in channels_last are flattened in that order, which spares a transposition: the
-    Gram matrix does not depend on the order of the features, but it must be the same for all
-    images.
+    Feature maps in channels_last are flattened in that order, which saves a transposition: the Gram
+    matrix does not depend on the order of the features, as long as it is the same for all images.
     """
     if activation.dim() == 4 and activation.is_contiguous(memory_format=torch.channels_last):
         activation = activation.permute(0, 2, 3, 1)
@@ -45,8 +44,8 @@ def as_matrix(activation: Tensor) -> Tensor:
 def pooled(layer: Layer, activation: Tensor) -> Tensor:
     """Return the features (n, d) float32 that a linear probe sees.
 
-    Of a feature map its spatial mean; of tokens the leading class and register tokens and the mean
-    of the others, side by side; of a vector itself.
+    For a feature map, its spatial mean; for tokens, the leading class and register tokens and the
+    mean of the others, concatenated; for a vector, the vector itself.
     """
     x = activation.detach().float()
     if x.dim() == 4:
@@ -70,7 +69,9 @@ def _hooked(
             if activation is None:
                 raise UserError(f"layer {layer.name}: returns {described(output)}; do not watch it")
             if layer.name in seen:
-                raise UserError(f"layer {layer.name}: runs more than once a pass; do not watch it")
+                raise UserError(
+                    f"layer {layer.name}: runs more than once per pass; do not watch it"
+                )
             seen[layer.name] = reduce(layer, activation)
 
         return hook
@@ -95,23 +96,23 @@ def layer_features(
 
     Args:
         model: run in eval mode without gradients; its mode is restored.
-        layers: whose features are wanted, in this order.
+        layers: whose features to return, in this order.
         inputs: (n, ...) as the model takes them, on its device.
-        reduce: `flat` or `pooled`, or what else is to be kept of a layer's activation, of which it
-            must not keep a view: an in-place ReLU may follow.
-        chunk: inputs a forward pass; results do not depend on it.
+        reduce: `flat`, `pooled`, or another function of a layer's activation; it must not return a
+            view, as an in-place ReLU may follow.
+        chunk: inputs per forward pass; results do not depend on it.
 
     Yields:
-        Features, one (c, p) float32 tensor a layer, and the output (c, K) float32.
+        Features, one (c, p) float32 tensor per layer, and the output (c, K) float32.
 
     Raises:
-        UserError: a layer does not run, runs more than once, or returns no single tensor.
+        UserError: a layer does not run, runs more than once, or does not return a single tensor.
     """
     with evaluating(model), _hooked(model, layers, reduce) as seen:
         for part in inputs.split(chunk):
             output = single_tensor(model(part))
             if output is None:
-                raise UserError("the model returns no single tensor; measure one that does")
+                raise UserError("the model does not return a single tensor; measure one that does")
             missing = [layer.name for layer in layers if layer.name not in seen]
             if missing:
                 raise UserError(f"layer {missing[0]}: does not run; do not watch it")
@@ -127,7 +128,7 @@ def all_features(
     reduce: Reduce,
     chunk: int = CHUNK,
 ) -> tuple[list[Tensor], Tensor]:
-    """Return each layer's features of all inputs, (n, p) each, and the output (n, K)."""
+    """Return each layer's features for all inputs, (n, p) each, and the output (n, K)."""
     parts = list(layer_features(model, layers, inputs, reduce=reduce, chunk=chunk))
     features = [torch.cat([part[0][i] for part in parts]) for i in range(len(layers))]
     return features, torch.cat([output for _, output in parts])
@@ -136,23 +137,23 @@ def all_features(
 def with_precise_bn(model: nn.Module, inputs: Tensor, *, batch: int = 250) -> nn.Module:
     """Return a copy whose BatchNorm statistics are recomputed over the inputs ("precise BN").
 
-    The running statistics are a moving average over the last steps, made while the weights moved;
+    The running statistics are a moving average over the last steps, taken while the weights changed;
     when an epoch has few steps they lag, and a layer's CKA shows the lag. Wu & Johnson (2021,
     *Rethinking "Batch" in BatchNorm*): the average of the batches' means and unbiased variances
-    under the present weights, each batch normalised by its own statistics, as in
+    under the current weights, each batch normalised by its own statistics, as in
     `torch.optim.swa_utils.update_bn`. Unlike there, all other modules are in eval mode (dropout and
     stochastic depth are off), frozen BatchNorms keep and use their statistics, and the global
     random state stays as it is.
 
     A BatchNorm is frozen if it keeps no running statistics, if it is in eval mode while the model
     is in training mode, or if its weight and bias require no gradients while other parameters of
-    the model do. The mode of the whole model says nothing: it may be handed over in either. A
+    the model do. The mode of the whole model is not considered: it may be passed in either. A
     `Trainer` sets the whole model to training mode each epoch.
 
     Args:
-        model: left untouched. Without a BatchNorm to recompute it is returned as it is.
+        model: left unchanged. Without a BatchNorm to recompute, it is returned itself.
         inputs: (n, ...) training inputs, without augmentation.
-        batch: inputs a batch; a last batch of one is left out, as its variance is undefined.
+        batch: batch size; a last batch of one is left out, as its variance is undefined.
 
     Returns:
         The copy, in eval mode.

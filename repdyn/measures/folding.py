@@ -1,6 +1,6 @@
 """BatchNorm folded into the convolution before it: the same function with fewer passes over memory.
 
-In eval mode BatchNorm is an affine map of each channel, so a convolution with other weights does
+In eval mode BatchNorm is an affine map of each channel, so one convolution with adjusted weights does
 both (Jacob et al. 2018, *Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference*, §3.2). Activations differ by float32 rounding.
 """
@@ -18,16 +18,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from repdyn.eval_mode import evaluating
 
 Pair = tuple[str, str]
-"""Names of a convolution and of the BatchNorm that alone reads its output."""
+"""Names of a convolution and of the BatchNorm that is the only reader of its output."""
 
 
 def foldable(model: nn.Module, watched: Collection[str]) -> tuple[Pair, ...]:
     """Return the pairs of a model that can be folded.
 
     Args:
-        model: traced symbolically, not run; of one that torch.fx cannot trace, as its path depends
-            on its inputs, nothing is folded.
-        watched: names of modules whose output is wanted; such a convolution is left alone.
+        model: traced symbolically, not run; if torch.fx cannot trace it, because its control flow
+            depends on its inputs, nothing is folded.
+        watched: names of modules whose output is measured; such a convolution is not folded.
     """
     modules = dict(model.named_modules())
     if not any(type(module) is nn.BatchNorm2d for module in modules.values()):
@@ -40,7 +40,7 @@ def foldable(model: nn.Module, watched: Collection[str]) -> tuple[Pair, ...]:
     calls = Counter(id(modules[str(node.target)]) for node in nodes)
 
     def plain(node: fx.Node, kind: type[nn.Module]) -> bool:
-        """Tell whether a node is the only call of a module of just this kind, without hooks."""
+        """Return whether a node is the only call of a module of exactly this type, without hooks."""
         module = modules[str(node.target)]
         hooked = module._forward_hooks or module._forward_pre_hooks
         return type(module) is kind and calls[id(module)] == 1 and not hooked
@@ -59,10 +59,10 @@ def foldable(model: nn.Module, watched: Collection[str]) -> tuple[Pair, ...]:
 
 
 def folded(model: nn.Module, pairs: Collection[Pair]) -> nn.Module:
-    """Return a copy in eval mode whose pairs are folded, BatchNorm giving way to an identity.
+    """Return a copy in eval mode whose pairs are folded; each BatchNorm is replaced by an identity.
 
     Args:
-        model: left untouched; without pairs it is returned as it is.
+        model: left unchanged; without pairs it is returned itself.
         pairs: from `foldable` of a model of the same structure.
     """
     if not pairs:

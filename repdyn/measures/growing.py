@@ -1,4 +1,4 @@
-"""CKA over the checkpoints of a run: it grows by a row at each, and where the rows are kept."""
+"""CKA over the checkpoints of a run: the matrix grows by a row at each, and the rows are kept."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from repdyn.measures.rows import Row
 from repdyn.settings.schema import MeasureConfig
 
 ROWS_IN_MEMORY = 2**30
-"""Bytes of rows that stay in memory; those of later checkpoints lie in a temporary file."""
+"""Bytes of rows that stay in memory; rows of later checkpoints go to a temporary file."""
 
 _BLOCK = 2**20
 """Numbers whose products are summed in float32; the blocks' sums are added in float64."""
 
 
 class CkaEngine(GramEngine):
-    """CKA of each layer; what is kept is its packed centred Gram matrices, a row (m,) float16."""
+    """CKA of each layer; its summary is a row of packed centred Gram matrices, (m,) float16."""
 
     def __init__(self, layers: int, settings: MeasureConfig) -> None:
         super().__init__(layers, settings)
@@ -42,18 +42,18 @@ class CkaEngine(GramEngine):
         return stored(pieces)
 
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
-        """Add a checkpoint's rows; CKA asks nothing of probes."""
+        """Add a checkpoint's rows; CKA does not depend on probes."""
         del broken
         for growing, row in zip(self._growing, self._shelf.keep(summaries), strict=True):
             growing.append(row)
 
     @property
     def matrices(self) -> NDArray[np.float32]:
-        """The CKA of each checkpoint with each, (L, E, E)."""
+        """The CKA between all pairs of checkpoints, (L, E, E)."""
         return np.stack([growing.matrix for growing in self._growing])
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
-        """Return which rows are without variance or not finite."""
+        """Return which rows have no variance or are not finite."""
         return np.array([bool(np.isnan(row[0])) for row in summaries])
 
     def stored_bytes(self, minibatches: Sequence[int]) -> int:
@@ -71,7 +71,7 @@ class GrowingCka:
         self._products = np.zeros((0, 0))
 
     def append(self, row: Row) -> None:
-        """Add a checkpoint: its products with the rows there are, and with itself."""
+        """Add a checkpoint: its products with the earlier rows, and with itself."""
         self.rows.append(row)
         e = len(self.rows)
         grown = np.empty((e, e))
@@ -81,7 +81,7 @@ class GrowingCka:
 
     @property
     def matrix(self) -> NDArray[np.float32]:
-        """The CKA of each checkpoint with each, (E, E); NaN where a row is undefined."""
+        """The CKA between all pairs of checkpoints, (E, E); NaN where a row is undefined."""
         norms = np.sqrt(np.diag(self._products))
         matrix: NDArray[np.float32] = (self._products / np.outer(norms, norms)).astype(np.float32)
         return matrix
@@ -90,8 +90,8 @@ class GrowingCka:
 def _products(rows: Sequence[Row], row: Row) -> list[float]:
     """Return ⟨a, row⟩ / m for each of the rows.
 
-    Through torch, which widens float16 twenty times as fast as numpy: every row is widened anew at
-    every checkpoint, as holding them in float32 would take twice the memory.
+    Uses torch, which converts float16 to float32 twenty times as fast as numpy: every row is converted
+    again at every checkpoint, as keeping them in float32 would take twice the memory.
     """
     new = torch.from_numpy(row).float().split(_BLOCK)
     sums = (
@@ -105,9 +105,9 @@ def _products(rows: Sequence[Row], row: Row) -> list[float]:
 
 
 class RowShelf:
-    """Keeps the rows of all checkpoints: the first in memory, more in a memory-mapped file.
+    """Keeps the rows of all checkpoints: the first in memory, later ones in a memory-mapped file.
 
-    The file has no name and goes with the shelf.
+    The file has no name and is removed with this object.
 
     Args:
         most: bytes in memory.
@@ -118,10 +118,10 @@ class RowShelf:
         self._file: IO[bytes] | None = None
 
     def keep(self, rows: Sequence[Row]) -> list[Row]:
-        """Return rows of one length with the same content, as they are kept.
+        """Return rows of equal length with the same content, as they are kept.
 
         Raises:
-            UserError: neither memory nor the folder of temporary files has room.
+            UserError: neither memory nor the folder of temporary files has enough space.
         """
         size = sum(row.nbytes for row in rows)
         if size <= self._free:
@@ -133,13 +133,13 @@ class RowShelf:
         except OSError as error:
             raise UserError(
                 f"{tempfile.gettempdir()}: the rows of the checkpoints, more than "
-                f"{ROWS_IN_MEMORY >> 30} GiB, do not fit there ({error.strerror}); make room, or "
-                "set TMPDIR to a folder that has it"
+                f"{ROWS_IN_MEMORY >> 30} GiB, do not fit there ({error.strerror}); free some space, "
+                "or set TMPDIR to a folder with enough"
             ) from error
 
     def _written(self, rows: Sequence[Row]) -> NDArray[np.float16]:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="repdyn-rows-")  # noqa: SIM115 (open as long as the shelf)
+            self._file = tempfile.TemporaryFile(prefix="repdyn-rows-")  # noqa: SIM115 (open as long as this object)
             weakref.finalize(self, self._file.close)
         start = self._file.seek(0, 2)
         for row in rows:

@@ -1,10 +1,11 @@
 """Mutual k-nearest-neighbour overlap (Huh et al. 2024, *The Platonic Representation Hypothesis*).
 
 With N_i the k reference images whose features are nearest to those of image i, at two checkpoints,
-the similarity is the mean over images of |N_i ∩ N'_i| / k. It asks which images are alike, not by how
-much, so a few directions of large variance do not decide it as they do CKA. As there, nearest is by
-the cosine; here of features centred over the minibatch, whose Gram matrices CKA is computed from too,
-and among the images of the minibatch. Of independent features it is k / (b - 1) for b images.
+the similarity is the mean over images of |N_i ∩ N'_i| / k. It depends on which images are similar, not
+on how much, so a few directions of large variance do not dominate it as they do CKA. As in the paper,
+nearness is measured by the cosine; here for features centred over the minibatch, from the same Gram
+matrices as CKA, and among the images of the minibatch. For independent features the expected overlap
+is k / (b - 1) for b images.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from repdyn.measures.engine import GramEngine, Summaries, grown
 from repdyn.settings.schema import MeasureConfig
 
 _NONE = np.iinfo(np.uint32).max
-"""In place of a neighbour where there is none: features without variance, or k ≥ b."""
+"""Stands for a missing neighbour: features without variance, or k ≥ b."""
 
 
 def neighbours(k: Tensor, count: int) -> Tensor:
-    """Return each image's nearest others by the cosine of their centred features.
+    """Return each image's nearest neighbours by the cosine of their centred features.
 
     Args:
-        k: (b, b), a Gram matrix of which the upper triangle is read.
+        k: (b, b), a Gram matrix of which only the upper triangle is read.
         count: how many; at most b - 1 are found.
 
     Returns:
-        (b, count) int64, nearest first; _NONE where there is none, and everywhere if the features
+        (b, count) int64, nearest first; _NONE where one is missing, and everywhere if the features
         do not vary or are not finite.
     """
     b = len(k)
@@ -58,7 +59,7 @@ def overlap(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> float:
 
 
 class KnnEngine(GramEngine):
-    """Overlap of each layer's neighbours; what is kept are their indices, (n · k,) uint32."""
+    """Overlap of each layer's neighbours; the summary is their indices, (n · k,) uint32."""
 
     def __init__(self, layers: int, settings: MeasureConfig) -> None:
         super().__init__(layers, settings)
@@ -75,7 +76,7 @@ class KnnEngine(GramEngine):
         return pieces.cpu().numpy().astype(np.uint32)
 
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
-        """Add a checkpoint's neighbours; they ask nothing of probes."""
+        """Add a checkpoint's neighbours; they do not depend on probes."""
         del broken
         self._kept.append(summaries)
         shape = (-1, self.settings.neighbours)
@@ -89,11 +90,11 @@ class KnnEngine(GramEngine):
 
     @property
     def matrices(self) -> NDArray[np.float32]:
-        """The overlap of each checkpoint with each, (L, E, E)."""
+        """The overlap between all pairs of checkpoints, (L, E, E)."""
         return self._matrices.astype(np.float32)
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
-        """Return of which layers an image has no neighbour."""
+        """Return in which layers an image has no neighbour."""
         shape = (-1, self.settings.neighbours)
         return np.array([bool((s.reshape(shape)[:, 0] == _NONE).any()) for s in summaries])
 

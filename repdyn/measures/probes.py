@@ -1,4 +1,4 @@
-"""Linear probes: what a linear classifier reads off a layer (Alain & Bengio 2017).
+"""Linear probes: what a linear classifier can read from a layer (Alain & Bengio 2017).
 
 The logistic probe minimises, on features z standardised by their training mean and deviation,
 
@@ -6,11 +6,11 @@ The logistic probe minimises, on features z standardised by their training mean 
 
 with the intercept c free: scikit-learn's LogisticRegression with C = 1 / (l2 · n). The problem is
 strictly convex in W, so its solution does not depend on where the solver starts. A class without
-examples has no part in it: its intercept would fall without end.
+examples is left out: its intercept would decrease without bound.
 
 Features of a network are nearly collinear, which makes the problem ill-conditioned: L-BFGS takes
-hundreds of iterations, or ends without a solution. It is therefore solved in whitened coordinates
-(see `_Whitened`), and a probe that is returned meets TOLERANCE whatever the solver says.
+hundreds of iterations, or fails to converge. It is therefore solved in whitened coordinates (see
+`_Whitened`), and a returned probe meets TOLERANCE whatever the solver reports.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class LinearProbe:
     """A linear classifier of raw features.
 
     Attributes:
-        weight: (d, C) float64; the standardisation is folded in. NaN if the probe is not solved.
+        weight: (d, C) float64; the standardisation is folded in. NaN if the solver did not converge.
         bias: (C,) float64.
-        classes: which of the K classes they stand for, those that have examples, (C,).
+        classes: the classes they stand for, those of the K that have examples, (C,).
         mean: of the training features, (d,) float64.
-        scale: their deviations, (d,) float64; 1 where a feature is constant.
+        scale: their standard deviations, (d,) float64; 1 where a feature is constant.
     """
 
     weight: Matrix
@@ -82,13 +82,13 @@ def fit_probe(
 
     Args:
         features: of the training images; a constant feature gets no weight.
-        labels: what the probe should say.
-        classes: K, also those that no label has, which the probe never says.
+        labels: what the probe should predict.
+        classes: K, including classes without labels, which the probe never predicts.
         kind: `logistic`, or `ridge`: least squares to one-hot labels,
             (1/2n) ‖Y − ZW − c‖² + (l2/2) ‖W‖², in closed form.
         l2: strength of the regularisation.
-        start: a probe of the same layer and labels whose standardised weights the solver starts
-            from; it saves iterations only.
+        start: a probe of the same layer and labels whose standardised weights initialise the
+            solver; it only saves iterations.
 
     Returns:
         The probe; one with NaN weights if features are not finite or TOLERANCE cannot be met.
@@ -160,7 +160,7 @@ def largest_gradient(
 
 
 def _residual(logits: Matrix, labels: NDArray[np.integer]) -> tuple[float, Matrix]:
-    """Return the mean cross-entropy of logits (C, n) and its gradient in them; they are used up.
+    """Return the mean cross-entropy of logits (C, n), which are overwritten, and its gradient.
 
     With classes first, sums over them are fast.
     """
@@ -176,13 +176,13 @@ def _residual(logits: Matrix, labels: NDArray[np.integer]) -> tuple[float, Matri
 
 
 class _Whitened:
-    """The logistic probe's problem in coordinates in which it curves about alike in all directions.
+    """The logistic probe's problem in coordinates in which its curvature is about equal everywhere.
 
-    With Z = Q √S Bᵀ, the singular vectors B and the squared singular values S, at W = 0 the Hessian
-    has the eigenvalues Sⱼ/(nC) + l2 along the columns of B, from which it does not depart far. With
-    gⱼ their roots and W = B diag(1/g) Tᵀ, all of those of T are 1. The span of the images holds the
-    solution (representer theorem), so directions without features are left out; S and B come from
-    whichever Gram matrix is smaller. The intercept is a last feature, 1 throughout, without decay.
+    With Z = Q √S Bᵀ, the singular vectors B and the squared singular values S, the Hessian at W = 0
+    has the eigenvalues Sⱼ/(nC) + l2 along the columns of B, and does not depart far from that. With
+    gⱼ their roots and W = B diag(1/g) Tᵀ, all eigenvalues for T are 1. The solution lies in the span
+    of the images (representer theorem), so directions without features are left out; S and B come
+    from the smaller Gram matrix. The intercept is a last feature, constantly 1, without decay.
 
     Args:
         z: standardised features, (n, d).
@@ -205,7 +205,7 @@ class _Whitened:
         self._features = np.column_stack([features, np.ones(n)]) / self._scales
 
     def solved_from(self, weight: Matrix, bias: Matrix) -> tuple[Matrix, Matrix]:
-        """Return weights (d, C) and intercepts (C,) that L-BFGS finds from given ones."""
+        """Return weights (d, C) and intercepts (C,) found by L-BFGS from initial ones."""
         first = np.column_stack([self._along(weight).T, bias]) * self._scales
         slope = np.zeros_like(first)
 
@@ -253,7 +253,7 @@ class _Whitened:
 def _ridge(
     z: Matrix, labels: NDArray[np.integer], classes: int, l2: float
 ) -> tuple[Matrix, Matrix]:
-    """Solve in closed form, through whichever Gram matrix is smaller; z has mean 0."""
+    """Solve in closed form, using the smaller Gram matrix; z has mean 0."""
     n, d = z.shape
     targets = np.eye(classes)[labels]
     mean = targets.mean(axis=0)

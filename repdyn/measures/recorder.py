@@ -1,4 +1,4 @@
-"""Recorder: measures a model at a checkpoint and keeps the E×E matrices growing."""
+"""Recorder: measures a model at each checkpoint and extends the E×E matrices."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class ProbeData:
     Attributes:
         images: reference images for the similarities and for the probes' test accuracy, (n, ...) float.
         labels: their true labels, (n,) int64.
-        train_images: on which the probes are fitted and BatchNorm's statistics recomputed, (m, ...).
-        train_labels: what the probes learn to say, (m,) int64.
+        train_images: to fit the probes and recompute BatchNorm statistics on, (m, ...).
+        train_labels: what the probes learn to predict, (m,) int64.
         given_labels: what the network was trained on, (m,) int64.
         noisy: which of these labels were flipped, (m,) bool.
-        anchors: three inputs a plane, (P, 3, ...) float.
-        fine: which of the planes are also drawn finely.
+        anchors: three inputs per plane, (P, 3, ...) float.
+        fine: which of the planes are also drawn on a fine grid.
         classes: K.
     """
 
@@ -76,8 +76,8 @@ class Measurement:
         step: of the checkpoint.
         summaries: by similarity measure, what is kept to compare the checkpoint with others.
         label_maps: decision regions.
-        undefined: layers, and perhaps `output`, whose features or classes are constant over the
-            reference images or not finite: no similarity is defined.
+        undefined: layers, possibly with `output`, whose features or classes are not finite, or
+            constant over the reference images: their similarity is undefined.
         unsolved: layers whose probe did not converge: it has no accuracy and no regions.
         seconds: time spent, by part.
     """
@@ -91,17 +91,17 @@ class Measurement:
 
 
 class Recorder:
-    """Measures any torch module, checkpoint after checkpoint; knows nothing of training or of MLflow.
+    """Measures any torch module, checkpoint by checkpoint; independent of training and MLflow.
 
     Args:
-        layers: to watch, in order of depth; `watched_layers(model)` proposes them.
+        layers: to watch, in order of depth; `watched_layers(model)` selects them.
         data: the fixed inputs.
-        settings: estimators, probes, grids; checkpoints and sizes are the caller's.
-        chunk: inputs a forward pass.
+        settings: estimators, probes, grids; checkpoints and sizes are up to the caller.
+        chunk: inputs per forward pass.
         unit: of the steps, one word: epoch, step, tokens.
 
     Raises:
-        ValueError: the unit is no short word.
+        ValueError: the unit is not a short word.
     """
 
     def __init__(
@@ -131,16 +131,16 @@ class Recorder:
         self._areas: list[NDArray[np.float64]] = []
 
     def measure(self, model: nn.Module, step: int) -> Measurement:
-        """Measure the model and take it in as the newest checkpoint.
+        """Measure the model and add it as the newest checkpoint.
 
-        The model is run in eval mode, on a copy with precise BatchNorm statistics if so set and
-        with BatchNorm folded into convolutions; its own weights, statistics and mode stay as they
-        are, and so does the global random state.
+        A copy of the model is run in eval mode, with precise BatchNorm statistics if so configured
+        and with BatchNorm folded into convolutions; the weights, statistics and mode of the model
+        and the global random state do not change.
 
         Raises:
             ValueError: the step does not come after the last measured one.
-            UserError: a layer cannot be watched, or its layout is not as its `Layer` says; names
-                it and the reason.
+            UserError: a layer cannot be watched, or its layout does not match its `Layer`; the
+                message names it and the reason.
         """
         if self._steps and step <= self._steps[-1]:
             raise ValueError(f"{self.unit} {step} does not come after {self._steps[-1]}")
@@ -184,9 +184,9 @@ class Recorder:
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal digits that two recorders share if their summaries can be compared.
+        """Hexadecimal fingerprint, equal for recorders whose summaries can be compared.
 
-        Of the reference images as the model takes them, and of how CKA divides them.
+        A hash of the reference images as the model takes them, and of how CKA divides them.
         """
         images = self._data.images.detach().cpu().contiguous()
         said = (
@@ -200,7 +200,7 @@ class Recorder:
         return found.hexdigest()[:32]
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """Return what the next measurement depends on beside the stored checkpoints: the probes."""
+        """Return what the next measurement depends on besides stored checkpoints: the probes."""
         return {
             name: {part: torch.from_numpy(array) for part, array in vars(probe).items()}
             for name, probe in self._probes.items()
@@ -212,7 +212,7 @@ class Recorder:
         dynamics: Dynamics,
         checkpoints: Iterable[tuple[Mapping[str, Summaries], ClassArray]],
     ) -> None:
-        """Take in what another recorder of the same layers, data and settings had measured.
+        """Restore what another recorder with the same layers, data and settings had measured.
 
         Args:
             state: of that recorder.
@@ -236,7 +236,7 @@ class Recorder:
 
     @property
     def dynamics(self) -> Dynamics:
-        """All measured so far, as the arrays that are stored."""
+        """Everything measured so far, as the arrays that are stored."""
         e, k = len(self._steps), self._data.classes
         return Dynamics(
             layers=tuple(layer.name for layer in self.layers),
@@ -249,7 +249,7 @@ class Recorder:
         )
 
     def _show_grams(self, model: nn.Module) -> None:
-        """Form the Gram matrices of the reference images, each once, for all that want them."""
+        """Compute the Gram matrices of the reference images once for all engines that need them."""
         settings = self._settings
         wanting = [engine for engine in self._engines.values() if engine.wants_grams]
         if not wanting:
@@ -271,9 +271,9 @@ class Recorder:
         """Fit each layer's probe.
 
         Returns:
-            Accuracies (L, 3) on test, clean and noisy examples, NaN of features that are not finite
-            and of probes that are not solved; and which of the layers and, last, the output are
-            finite, (L+1,).
+            Accuracies (L, 3) on test, clean and noisy examples, NaN if features are not finite or
+            the probe did not converge; and which of the layers and, last, the output are finite,
+            (L+1,).
         """
         data = self._data
         with clock("features"):
@@ -335,7 +335,7 @@ class Recorder:
         maps: ClassArray,
         broken: NDArray[np.bool_],
     ) -> None:
-        """Take in a checkpoint; of layers that are broken all that needs their probe is undefined."""
+        """Add a checkpoint; for broken layers, everything that needs their probe is undefined."""
         self._steps.append(step)
         for name, engine in self._engines.items():
             engine.append(summaries[name], broken)

@@ -60,8 +60,8 @@ class Planes:
 def planes_through(anchors: Tensor, margin: float = MARGIN) -> Planes:
     """Return the planes through triplets of inputs, (P, 3, ...) as the model takes them.
 
-    v1 points from the first anchor to the second; v2 is the part of the way to the third that is
-    orthogonal to it (Gram-Schmidt).
+    v1 points from the first anchor to the second; v2 is the component of the direction to the third
+    that is orthogonal to v1 (Gram-Schmidt).
 
     Raises:
         ValueError: three anchors of a plane lie on one line.
@@ -121,17 +121,17 @@ def label_maps(
     reduce: Reduce,
     chunk: int = CHUNK,
 ) -> ClassArray:
-    """Return the class at each grid point by each layer's probe, and by the output last.
+    """Return the class at each grid point predicted by each layer's probe and, last, by the output.
 
     Args:
         model: run in eval mode; its mode is restored.
-        layers: whose probes are asked.
+        layers: whose probes to use.
         probes: by layer name, fitted to features of the same `reduce`.
-        planes: where to look.
-        side: points a side of a plane's grid, g.
+        planes: the planes.
+        side: grid points per side of a plane, g.
         classes: K, of the output and the probes.
-        reduce: how features are made of activations.
-        chunk: points a forward pass.
+        reduce: turns activations into features.
+        chunk: points per forward pass.
 
     Returns:
         (L+1, P, g, g); row index along v2, column index along v1.
@@ -203,7 +203,7 @@ class RegionsEngine(Engine):
 
     @property
     def matrices(self) -> NDArray[np.float32]:
-        """The agreement of each checkpoint with each, (L+1, E, E)."""
+        """The agreement between all pairs of checkpoints, (L+1, E, E)."""
         return self._matrices.astype(np.float32)
 
 
@@ -212,15 +212,15 @@ _WITHIN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
 
 def fragmentation(maps: ClassArray) -> float:
-    """Return the mean number of connected regions of a plane, of label maps (P, g, g).
+    """Return the mean number of connected regions per plane in label maps (P, g, g).
 
-    Points are neighbours along a row or a column, not diagonally.
+    Points are connected along a row or a column, not diagonally.
     """
     regions = sum(ndimage.label(maps == c, _WITHIN_PLANE)[1] for c in np.unique(maps))
     return regions / len(maps)
 
 
 def class_areas(maps: ClassArray, classes: int) -> NDArray[np.float64]:
-    """Return the share of the points given to each class, (K,), of label maps (P, g, g)."""
+    """Return the share of points assigned to each class, (K,), in label maps (P, g, g)."""
     counts: NDArray[np.float64] = np.bincount(maps.ravel(), minlength=classes) / maps.size
     return counts

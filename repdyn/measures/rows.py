@@ -12,7 +12,7 @@ Row = NDArray[np.float16]
 Rows = Sequence[NDArray[np.floating[Any]]]
 
 _BLOCK = 2**22
-"""Float32 numbers that a product of rows holds beside the stored ones: 16 MiB."""
+"""Float32 numbers that a product of rows holds besides the stored ones: 16 MiB."""
 
 
 def inner_products(a: Rows, b: Rows) -> NDArray[np.float64]:
@@ -38,7 +38,7 @@ def cka_matrix(a: Rows, b: Rows) -> NDArray[np.float64]:
     """Return the CKA of every row of a with every row of b, (len(a), len(b)).
 
     The rows may be of one layer at two checkpoints, of two layers, or of two runs, as long as they
-    come from the same probe images. Not clamped: independent features give small negative values.
+    come from the same reference images. Not clamped: independent features give small negative values.
     """
     products = inner_products(a, b)
     norms = [products.diagonal()] * 2 if b is a else [_norms(rows) for rows in (a, b)]

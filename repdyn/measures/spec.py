@@ -1,7 +1,7 @@
-"""The registry of similarity measures: what each is called, and what its values are.
+"""The registry of similarity measures: their names, and the range and display of their values.
 
-What stores, scores, draws or shows similarities loops over MEASURES and names none of them. Nothing
-here needs torch or numpy.
+Code that stores, scores, draws or shows similarities loops over MEASURES and names none of them.
+Nothing here needs torch or numpy.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ class MeasureSpec:
     Attributes:
         name: in settings, files and metrics.
         label: in tables and columns.
-        long_label: where there is room.
+        long_label: where there is space.
         quantity: what a cell of a matrix is, on the screen.
         title: what figures show.
         unit: what a colour bar shows, on one or two lines.
         bounds: of its values.
-        log_distance: whether values lie so near to 1 that only log(1 - value) tells them apart; they
-            are then coloured and drawn so.
+        log_distance: whether values lie so near 1 that only log(1 - value) tells them apart; if so,
+            that is what is coloured and drawn.
         includes_output: whether the network's output is measured as well as its layers.
         of_paper: whether the paper's findings are judged on it.
         citation: where it comes from.
-        engine: what measures it, a class of engine.py, as `module:name`.
-        folder: of the artifacts that keep what a checkpoint leaves to be compared with later ones,
-            a file each; none where that is kept anyway.
-        dtype: of these.
+        engine: the class that computes it, a subclass from engine.py, as `module:name`.
+        folder: of the artifacts that keep the summaries of each checkpoint, one file each; none if
+            they are stored anyway.
+        dtype: of the summaries.
     """
 
     name: str
@@ -52,7 +52,7 @@ class MeasureSpec:
 
     @property
     def distance(self) -> str:
-        """What is drawn over epochs: the quantity, or what is left of it to 1."""
+        """What is drawn over epochs: the quantity, or 1 minus it."""
         return f"1 − {self.quantity}" if self.log_distance else self.quantity
 
 
@@ -117,5 +117,5 @@ def spec(name: str) -> MeasureSpec:
         UserError: there is none of that name.
     """
     if name not in MEASURES:
-        raise UserError(f"{name}: is no similarity measure; there are {', '.join(MEASURES)}")
+        raise UserError(f"{name}: unknown similarity measure; choose from {', '.join(MEASURES)}")
     return MEASURES[name]

@@ -1,4 +1,4 @@
-"""A comparison of runs, put together for showing: groups, findings, CKA from run to run."""
+"""A comparison of runs, prepared for display: groups, findings, CKA between runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from repdyn.score_key import ScoreKey
 
 @dataclass(frozen=True)
 class CrossCka:
-    """CKA between two runs on the same probe images.
+    """CKA between two runs on the same reference images.
 
     Attributes:
         names: of the two runs.
-        layers: of the one (A) and of the other (B).
+        layers: of the first run (A) and of the second (B).
         steps: common checkpoints, (E,).
         values: layer by layer at each of them, (E, A, B).
     """
@@ -36,7 +36,7 @@ class CrossCka:
     values: FloatArray
 
     def same_layers(self) -> FloatArray | None:
-        """Return the CKA of like layers at each epoch, (A, E); None if the runs' layers differ."""
+        """Return the CKA of matching layers at each epoch, (A, E); None if the layers differ."""
         if self.layers[0] != self.layers[1]:
             return None
         return np.diagonal(self.values, axis1=1, axis2=2).T
@@ -44,15 +44,15 @@ class CrossCka:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs beside each other.
+    """Runs side by side.
 
     Attributes:
         title: what is compared.
-        runs: finished ones, in the order in which they are shown.
-        findings: the paper's claims on them.
-        varied: settings in which they differ, but the seed and a data seed that goes with it.
-        cross: CKA from run to run.
-        notes: what to keep in mind, a sentence each.
+        runs: finished ones, in display order.
+        findings: the paper's claims, judged on them.
+        varied: settings in which they differ, except the seed and a data seed tied to it.
+        cross: CKA between runs.
+        notes: caveats, one sentence each.
     """
 
     title: str
@@ -65,7 +65,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but their seed."""
+    """Runs that differ only in their seed."""
 
     label: str
     runs: tuple[RunRecord, ...]
@@ -81,7 +81,7 @@ class Group:
 
 
 def groups(comparison: Comparison) -> list[Group]:
-    """Return the runs by what they differ in, in the order of their first runs."""
+    """Return the runs grouped by the settings that differ, in the order of their first runs."""
     found: dict[str, list[RunRecord]] = {}
     for run in comparison.runs:
         found.setdefault(label(run, comparison.varied), []).append(run)
@@ -89,7 +89,7 @@ def groups(comparison: Comparison) -> list[Group]:
 
 
 def label(run: RunRecord, varied: Sequence[str]) -> str:
-    """Return what a run is called among others: the settings in which they differ."""
+    """Return the label of a run among others: the settings in which they differ."""
     params = {name: plain(value) for name, value in run.summary.params.items()}
     usual = [params.get("arch", "").partition("_patch")[0], params.get("opt", "")]
     others = [f"{n} {params.get(n, '')}" for n in varied if n not in ("arch", "opt")]
@@ -127,13 +127,13 @@ def numbers(effect: Effect) -> str:
 
 
 def counts(effect: Effect) -> str:
-    """Return from how much an effect is taken, `3 seeds, 6 pairs`."""
+    """Return how much data an effect is based on, `3 seeds, 6 pairs`."""
     unit = "run" if effect.share else "pair"
     return f"{_number(len(effect.seeds), 'seed')}, {_number(effect.pairs, unit)}"
 
 
 def effect_words(effect: Effect) -> str:
-    """Return the verdict on an effect with what it comes from, where the interval does not say."""
+    """Return the verdict on an effect, with its basis if the interval does not show it."""
     if not effect.counted:
         return "not counted"
     if effect.verdict == "refuted":
@@ -162,7 +162,7 @@ def untestable_words(effect: Effect) -> str:
 
 def _undecided(seeds: int, needed: float) -> str:
     if seeds == 1:
-        return "undecided (1 seed; a verdict takes more)"
+        return "undecided (1 seed; a verdict needs more)"
     if np.isfinite(needed):
         return f"undecided ({seeds} seeds; about {needed:.0f} would likely decide)"
     if seeds < MOST_SEEDS:
@@ -179,7 +179,7 @@ def as_json(comparison: Comparison) -> str:
 
     The keys are `title`, `runs` (summary, phases and scores of each), `findings`, `cross`, `notes`.
     A finding has `verdict`, `seeds`, `seeds_needed` and `effects`, each with the fields of Effect;
-    how many seeds are needed is null where it is more than MOST_SEEDS or not known.
+    the number of seeds needed is null if it is more than MOST_SEEDS or unknown.
     """
     runs = [
         {"summary": run.summary, "phases": run.phases, "scores": run.scores}
@@ -207,7 +207,7 @@ def as_json(comparison: Comparison) -> str:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """Return a row a run: what it is, its phase boundaries and its scores."""
+    """Return one row per run: what it is, its phase boundaries and its scores."""
     keys = sorted({key for run in comparison.runs for key in run.scores}, key=lambda key: key.name)
     settings: tuple[str, ...] = ("arch", "opt", "lr", "dataset", "label_noise", "seed", "data_seed")
     settings += tuple(name for name in comparison.varied if name not in settings)

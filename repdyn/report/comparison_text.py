@@ -37,14 +37,14 @@ from repdyn.score_key import ScoreKey
 VERDICT_STYLES = {"supported": "bold green", "refuted": "bold red", "undecided": "yellow"}
 
 NAMES, COLUMN = 36, 20
-"""Cells of a column of names, and of one of a group's numbers."""
+"""Width of a column of names, and of a column of a group's numbers."""
 
 MOST_LAYERS = 24
-"""Layers of a run up to which a table of layer by layer is printed."""
+"""Most layers of a run for which a layer-by-layer table is printed."""
 
 
 def comparison_text(comparison: Comparison, width: int, epoch: int | None = None) -> RenderableType:
-    """Return a comparison for a console: numbers by group, findings, CKA from run to run.
+    """Return a comparison for a console: numbers by group, findings, CKA between runs.
 
     Args:
         comparison: to show.
@@ -89,7 +89,7 @@ def _finding(finding: Finding) -> RenderableType:
     verdict = (finding_words(finding), VERDICT_STYLES[finding.verdict])
     head = Text.assemble(finding.claim, "  ", verdict)
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
-    table.add_column(no_wrap=True)  # its end tells the kind; the others wrap
+    table.add_column(no_wrap=True)  # its end shows the measure; the others wrap
     for _ in range(4):
         table.add_column()
     for effect in finding.effects:
@@ -102,7 +102,7 @@ def _finding(finding: Finding) -> RenderableType:
 
 
 def _untestable(finding: Finding) -> list[str]:
-    """Return why effects have no values, each reason once with the scores that it is of."""
+    """Return why effects have no values, each reason once with its scores."""
     found: dict[str, list[str]] = {}
     for effect in finding.effects:
         if effect.untestable:
@@ -116,23 +116,23 @@ def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
     if epoch is not None:
         if epoch not in cross.steps:
             there = ", ".join(map(str, cross.steps))
-            raise UserError(f"--epoch {epoch}: no checkpoint of both runs; they have {there}")
+            raise UserError(f"--epoch {epoch}: not a checkpoint of both runs, which share {there}")
         at = int(np.flatnonzero(cross.steps == epoch)[0])
     parts: list[RenderableType] = []
     same = cross.same_layers()
     scale = measure_scale(PRIMARY, cross.values)
     if same is not None:
-        title = "CKA of each layer with itself in the other run"
+        title = "CKA of each layer with its counterpart"
         heatmap = HeatmapData(same, cross.layers[0], cross.steps, scale)
         parts += [Text(), Text(title, "bold underline"), TextHeatmaps((heatmap,))]
     if max(map(len, cross.layers)) <= MOST_LAYERS:
-        title = f"CKA between layers at epoch {cross.steps[at]}: {a} down, {b} across"
+        title = f"CKA between layers at epoch {cross.steps[at]}: {a} in rows, {b} in columns"
         parts += [Text(), Text(title, "bold underline"), _layers(cross, at)]
     return parts
 
 
 def _layers(cross: CrossCka, at: int) -> Table:
-    """Return a table of CKA, the columns numbered: names would not fit above them."""
+    """Return a table of CKA with numbered columns: names would not fit above them."""
     down, across = ([plain(name) for name in names] for names in cross.layers)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)

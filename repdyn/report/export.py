@@ -15,16 +15,16 @@ from repdyn.records import Dynamics, RunRecord
 from repdyn.score_key import ScoreKey
 
 DIGITS = 5
-"""Significant digits; a stored CKA is good to about as many."""
+"""Significant digits; stored CKA values are accurate to about as many."""
 
 
 def as_json(record: RunRecord) -> str:
     """Return all numbers of a run as JSON.
 
-    The keys are `summary`, the fields of Dynamics (null before the first checkpoint), in which a
-    measure's matrices stand under its own name, `curves`, `phases`, `scores` and `undefined`, the reasons by the names of the boundaries and scores that the
-    run lacks. Arrays are nested lists of numbers with DIGITS significant digits; NaN
-    and infinity are null.
+    The keys are `summary`, the fields of Dynamics (null before the first checkpoint) with each
+    measure's matrices under its name, `curves`, `phases`, `scores` and `undefined`, the reasons by the
+    names of the missing boundaries and scores. Arrays are nested lists of numbers with DIGITS
+    significant digits; NaN and infinity are null.
     """
     run = {
         "summary": record.summary,
@@ -44,7 +44,7 @@ def _measured(dynamics: Dynamics | None) -> dict[str, object]:
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON of printable ASCII: of control characters, json leaves DEL as it is."""
+    """Return a value as JSON in printable ASCII: json escapes all control characters except DEL."""
     return json.dumps(plain_json(value), allow_nan=False).replace("\x7f", "\\u007f")
 
 

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing else: to read offline, in a mail, on a phone."""
+"""A comparison as one self-contained HTML file: to read offline, in an email, on a phone."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from repdyn.report.comparison import (
 from repdyn.score_key import ScoreKey
 
 CAPTIONS = {
-    "scores": "Each run's scores, a dot a run, and the mean of each group, a bar.",
+    "scores": "The scores of each run (dots) and the mean of each group (bars).",
     "drift": "How fast each layer drifts, for the first run of each group. Lines at memorisation "
     "onset (dashed) and perfect fit. A break shows as a step down at the fit; layers in synchrony "
     "move as one.",
-    "cross_cka": "CKA between two runs that differ in their optimizer: each layer with itself over "
-    "the epochs, and every layer with every other at the end.",
+    "cross_cka": "CKA between two runs that differ in their optimizer: each layer with its "
+    "counterpart over the epochs, and all pairs of layers at the end.",
 }
 """What a figure of the comparison shows, by its name."""
 
@@ -47,7 +47,7 @@ def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
 
     Args:
         comparison: to show.
-        figures: PNGs by name; those of CAPTIONS have a caption, others their name.
+        figures: PNGs by name; those in CAPTIONS get a caption, others their name.
     """
     title = plain(comparison.title)
     body = [
@@ -89,15 +89,16 @@ def _seeds(n: int) -> str:
 def _rule() -> str:
     margins = ", ".join(f"{score_words(score)} {margin:g}" for score, margin in MARGINS.items())
     return (
-        "The differences of matched runs are averaged within a seed; an effect is the mean over "
+        "Differences between matched runs are averaged within a seed; an effect is the mean over "
         f"seeds with its {CONFIDENCE:.0%} interval (Student's t). Supported: the interval lies above "
-        f"0. Refuted: a one-sided {CONFIDENCE:.0%} upper bound, Bonferroni over the finding's counted "
-        f"effects, lies below the smallest difference that matters ({margins}). Undecided: otherwise, "
-        f"and where fewer than {ALIKE} seeds are all alike; beside it, how many seeds would decide "
-        f"with a chance of {POWER:.0%} if they were like these. A share of runs is held against "
-        f"{CHANCE:g} instead of 0 and {SHARE_MARGIN:g} as the smallest that matters, with its exact "
-        "interval, the runs of a seed counting as one. A finding is supported if all its counted "
-        "effects are, refuted if one is."
+        f"0. Refuted: a one-sided {CONFIDENCE:.0%} upper bound, Bonferroni-corrected for the "
+        "finding's counted effects, lies below the smallest difference that matters "
+        f"({margins}). Undecided: otherwise, and if fewer than {ALIKE} seeds all have the same "
+        "value; the number of seeds given is how many would decide with a probability of "
+        f"{POWER:.0%} if they were like these. A share of runs is compared with {CHANCE:g} instead "
+        f"of 0, with {SHARE_MARGIN:g} as the smallest that matters and an exact interval that "
+        "counts the runs of a seed as one. A finding is supported if all its counted effects are, "
+        "and refuted if any one is."
     )
 
 
@@ -224,7 +225,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return what a cell says; on a narrow page its line may end between the words of a name."""
+    """Return a cell's content, with line breaks allowed between the words of a name."""
     return escape(text).replace("_", "_<wbr>")
 
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from repdyn.records import RunSummary
 
 FLEXIBLE = ("name", "arch", "opt", "data")
-"""Columns that are cut where the console is narrow."""
+"""Columns that are truncated on a narrow console."""
 
 FIXED = ("noise", "epochs", "train", "test", "onset", "fit", "age")
 
 WIDE = 120
-"""Columns of a console from which on all of them fit."""
+"""Console width from which all of them fit."""
 
 STATUS_STYLES = {
     "RUNNING": "bold cyan",
@@ -41,7 +41,7 @@ def runs_table(
     Args:
         summaries: of the runs.
         width: of the console; below WIDE the settings give way to the run's name.
-        now: milliseconds since 1970 from which ages count (default: the clock's).
+        now: milliseconds since 1970 from which ages are computed (default: the current time).
     """
     now = time.time() * 1000 if now is None else now
     flexible = FLEXIBLE if width >= WIDE else FLEXIBLE[:1]

@@ -1,4 +1,4 @@
-"""A run as text for the terminal. Names of runs and layers are never read as markup."""
+"""A run as text for the terminal. Names of runs and layers are never parsed as markup."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ __all__ = ["as_json", "runs_table", "show", "summary"]
 
 
 def show(record: RunRecord) -> RenderableType:
-    """Return all that there is to read about a run, for a console of any width.
+    """Return everything about a run, for a console of any width.
 
-    What was run, the similarity of each layer to its last checkpoint over the epochs, accuracies at
+    Its settings, the similarity of each layer to its last checkpoint over the epochs, accuracies at
     the phase boundaries, scores with their meaning, and each layer's probes and change points.
     """
     parts: list[RenderableType] = [_header(record)]
@@ -66,7 +66,7 @@ def show(record: RunRecord) -> RenderableType:
 
 
 def summary(record: RunRecord) -> RenderableType:
-    """Return what to know at the end of a training: final accuracies, phases, scores."""
+    """Return the summary at the end of training: final accuracies, phases, scores."""
     phases = [f"{name} {epoch}" for name, epoch in _boundaries(record).items()]
     final = [
         f"{word} {accuracy(value_at(record.curves.get(name), last_epoch(record)))}"
@@ -133,7 +133,7 @@ def _heatmaps(record: RunRecord, dynamics: Dynamics) -> TextHeatmaps:
 
 
 def _boundaries(record: RunRecord) -> dict[str, str]:
-    """Return the boundaries that exist with their intervals, by their names in words."""
+    """Return the existing boundaries with their intervals, by their names in words."""
     phases = record.phases
     return {
         PHASES[name]: spanned(epoch, phases.intervals.get(name))
@@ -157,7 +157,7 @@ def _key_steps(record: RunRecord) -> RenderableType:
 
 
 def _scores(record: RunRecord) -> Table:
-    """Return a row for each score, with a column for each measure that it is taken on."""
+    """Return a row for each score, with a column for each measure it is computed on."""
     rows = by_measure(record.scores)
     measures = list(dict.fromkeys(key.measure for key in record.scores))
     table = _table("", *map(label, measures))

@@ -92,7 +92,7 @@ def test_checkpoints_that_give_no_drift_say_why(kept: np.ndarray, words: str) ->
 def test_checkpoints_too_near_to_each_other_say_how_far_they_must_reach() -> None:
     found = reasons(only(RUN, EPOCHS[-2] <= EPOCHS))
     needed = int(np.ceil(EPOCHS[-2] * 1.5))
-    assert f"1.5 × the first, epoch {needed}, is needed" in found[ScoreKey("synchrony", "cka")]
+    assert f"epoch {needed}, 1.5 × the first, is needed" in found[ScoreKey("synchrony", "cka")]
 
 
 def test_a_short_run_has_no_spread_of_breaks() -> None:
@@ -136,7 +136,7 @@ def test_boundaries_say_why_they_are_not_there() -> None:
 def test_short_and_missing_curves_are_said_to_be_so() -> None:
     short = Curve(np.arange(4), np.linspace(0, 0.5, 4))
     found = undefined_phases({"train/acc": short, "train/acc_noisy": short}, Phases())
-    assert found["onset"] == "noisy-fit accuracy is known at 4 epochs; 10 are needed"
+    assert found["onset"] == "noisy-fit accuracy is recorded at 4 epochs; 10 are needed"
     assert found["test_min"] == "test accuracy is not recorded"
     assert undefined_phases({}, Phases())["fit"] == "training accuracy is not recorded"
     assert undefined_phases({}, Phases(onset=1, fit=2, test_min=3, test_peak=4)) == {}

@@ -105,7 +105,7 @@ def test_a_failed_run_stops_no_other_and_is_told(swept: tuple[Path, str]) -> Non
 def test_the_sweep_ends_with_the_comparison(swept: tuple[Path, str]) -> None:
     said = swept[1]
     assert "sweep mine" in said.splitlines()
-    assert "CKA of each layer with itself in the other run" in said
+    assert "CKA of each layer with its counterpart" in said
     assert "repdyn report mine" in said
 
 

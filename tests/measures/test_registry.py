@@ -104,10 +104,10 @@ def test_what_is_kept_is_of_the_type_and_size_that_is_told(
 
 def test_a_measure_that_there_is_none_of_is_an_error() -> None:
     with pytest.raises(
-        UserError, match="ckaa: is no similarity measure; there are cka, regions, knn"
+        UserError, match="ckaa: unknown similarity measure; choose from cka, regions, knn"
     ):
         spec("ckaa")
-    with pytest.raises(UserError, match="--similarity ckaa: is no similarity measure"):
+    with pytest.raises(UserError, match="--similarity ckaa: unknown similarity measure"):
         MeasureConfig(similarity=("cka", "ckaa"))
     with pytest.raises(UserError, match="--similarity: name at least one of cka, regions, knn"):
         MeasureConfig(similarity=())

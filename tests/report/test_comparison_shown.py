@@ -130,7 +130,7 @@ def test_a_finding_is_told_as_its_effects_are() -> None:
     needed = f"about {opened.seeds_needed:.0f} would likely decide"
     assert finding_words(Finding("", "", (opened, opened))) == f"undecided (3 seeds; {needed})"
     alone = Finding("", "", (effect_of(1.0),))
-    assert finding_words(alone) == "undecided (1 seed; a verdict takes more)"
+    assert finding_words(alone) == "undecided (1 seed; a verdict needs more)"
     far = Finding("", "", (effect_of(0.12, 9.0, -8.7),))
     assert finding_words(far) == "undecided (3 seeds; it would likely take more than 50)"
     assert finding_words(Finding("", "", (untestable,))) == "undecided (not testable)"
@@ -192,7 +192,7 @@ def test_the_page_has_a_card_for_each_finding() -> None:
 
 
 def test_the_page_tells_the_rule_for_shares_of_runs_too() -> None:
-    assert f"A share of runs is held against {CHANCE:g} instead of 0" in page(comparison(), {})
+    assert f"A share of runs is compared with {CHANCE:g} instead of 0" in page(comparison(), {})
     assert "fit break 0.25" in page(comparison(), {})
 
 

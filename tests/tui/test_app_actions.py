@@ -46,7 +46,7 @@ show = RepdynApp._display
 
 def first(app, screen, update):
     show(app, screen, update)
-    if any("Looking for runs" in strip.text for strip in screen._compositor.render_strips()):
+    if any("Loading runs" in strip.text for strip in screen._compositor.render_strips()):
         print(*sys.modules, flush=True)
         os._exit(0)
 
@@ -120,7 +120,7 @@ def test_within_a_place_a_key_does_one_thing() -> None:
 
 def test_help_shows_the_keys_of_where_one_is() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("CKA to the last checkpoint")
+        await stage.sees("CKA with the last checkpoint")
         await stage.until(lambda: isinstance(stage.app.focused, Heatmap))
         await stage.press("question_mark")
         await stage.sees(
@@ -128,7 +128,7 @@ def test_help_shows_the_keys_of_where_one_is() -> None:
         )
         assert "curves.log" not in stage.text
         await stage.press("escape")
-        await stage.sees("CKA to the last checkpoint")
+        await stage.sees("CKA with the last checkpoint")
 
     play(scenario, run="run-0", size=(120, 60))
 
@@ -138,10 +138,10 @@ def test_the_palette_reaches_actions() -> None:
         await stage.sees("epoch 200/200")
         await stage.press("ctrl+p")
         await stage.press(*"Meas")
-        await stage.sees("The next similarity measure.")
+        await stage.sees("Next similarity measure.")
         await stage.pilot.pause(0.3)
         await stage.press("enter")
-        await stage.sees("region agreement to the last checkpoint")
+        await stage.sees("region agreement with the last checkpoint")
 
     play(scenario, run="run-0")
 
@@ -185,7 +185,7 @@ def test_a_file_changes_the_cursors_keys(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("run.knid: x", "no action run.knid"), ("[1, 2]", "action: key"), ("a: [", "no YAML")],
+    [("run.knid: x", "unknown action run.knid"), ("[1, 2]", "action: key"), ("a: [", "no YAML")],
 )
 def test_a_file_that_is_wrong_says_how(home: Path, text: str, why: str) -> None:
     home.write_text(text)
@@ -197,7 +197,7 @@ def test_a_file_that_is_wrong_is_told_on_the_screen(home: Path) -> None:
     home.write_text("run.knid: x")
 
     async def scenario(stage: Stage) -> None:
-        await stage.until(lambda: "no action run.knid" in " ".join(stage.text.split()))
+        await stage.until(lambda: "unknown action run.knid" in " ".join(stage.text.split()))
 
     play(scenario)
 

@@ -127,7 +127,7 @@ def test_runs_with_other_planes_are_said_to_have_them(monkeypatch: pytest.Monkey
     async def scenario(stage: Stage) -> None:
         await opened(stage)
         await stage.press("3")
-        await stage.sees("A epoch 200, stem", "the runs have other planes")
+        await stage.sees("A epoch 200, stem", "the runs have different planes")
         assert "agree on" not in stage.text
 
     play(scenario, source())

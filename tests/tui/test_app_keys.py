@@ -17,7 +17,7 @@ from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
 
-OPEN = "CKA to the last checkpoint"
+OPEN = "CKA with the last checkpoint"
 
 
 def in_run(scenario: Play, size: tuple[int, int] = (120, 40)) -> None:

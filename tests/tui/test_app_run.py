@@ -20,8 +20,8 @@ from tui.widgets.heatmap import Heatmap
 from tui.widgets.value_axis import number
 
 SHOWN = {
-    "overview": ("CKA to the last checkpoint", "block.1", "onset 9", "noisy fit"),
-    "layer": ("stem   1 of 4", "memorisation onset 9", "1 − CKA to epoch"),
+    "overview": ("CKA with the last checkpoint", "block.1", "onset 9", "noisy fit"),
+    "layer": ("stem   1 of 4", "memorisation onset 9", "1 − CKA with epoch"),
     "layers": ("stem", "block.0", "block.1", "logits"),
     "regions": ("probe of stem", "plane 6 of 6", "regions per plane"),
     "curves": ("train/loss", "test/acc", "fit 29"),
@@ -148,10 +148,10 @@ def test_the_readout_gives_the_value_under_the_cursor() -> None:
 
 def test_the_reference_goes_through_all_four() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("CKA to the last checkpoint")
+        await stage.sees("CKA with the last checkpoint")
         for words in ("the previous checkpoint", "the first checkpoint", "epoch 200"):
             await stage.press("r")
-            await stage.sees(f"CKA to {words}")
+            await stage.sees(f"CKA with {words}")
 
     play(scenario, run="run-0")
 
@@ -161,9 +161,9 @@ def test_similarity_to_the_cursor_follows_the_cursor() -> None:
     assert found is not None
 
     async def scenario(stage: Stage) -> None:
-        await stage.sees("CKA to the last checkpoint")
+        await stage.sees("CKA with the last checkpoint")
         await stage.press("r", "r", "r", "left")
-        await stage.sees(f"CKA to epoch {found.steps[-2]}")
+        await stage.sees(f"CKA with epoch {found.steps[-2]}")
         values = to_reference(similarity(found, "cka"), stage.look)
         assert values[:, -2] == pytest.approx(1)
 
@@ -172,9 +172,9 @@ def test_similarity_to_the_cursor_follows_the_cursor() -> None:
 
 def test_m_switches_to_decision_regions_and_adds_the_output() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("CKA to the last checkpoint")
+        await stage.sees("CKA with the last checkpoint")
         await stage.press("m")
-        await stage.sees("region agreement to the last checkpoint", "output")
+        await stage.sees("region agreement with the last checkpoint", "output")
 
     play(scenario, run="run-0")
 
@@ -219,14 +219,14 @@ def test_below_the_small_matrices_all_layers_are_read_out_at_the_cursor() -> Non
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
         await stage.press("3")
-        await stage.sees("1 − CKA to epoch 200, layer by layer")
+        await stage.sees("1 − CKA with epoch 200, layer by layer")
         await stage.press("home", "down")
         found = record().dynamics
         assert found is not None
         shown = similarity(found, "cka")
         values = (number(v) for v in (1 - shown.matrices[:, -2, 0].astype(float)).tolist())
         legend = [f"{name} {value}" for name, value in zip(shown.names, values, strict=True)]
-        await stage.sees(f"to epoch {found.steps[0]}, layer by layer", *legend)
+        await stage.sees(f"with epoch {found.steps[0]}, layer by layer", *legend)
 
     play(scenario, run="run-0", size=(80, 24))
 
@@ -272,7 +272,7 @@ def test_a_kept_epoch_is_compared_with_others() -> None:
         await stage.press("4")
         await stage.sees("plane 6 of 6", "classes here")
         await stage.press("b", "left")
-        await stage.sees("epoch 200 (kept)", "agree on")
+        await stage.sees("epoch 200 (pinned)", "agree on")
 
     play(scenario, run="run-0")
 
@@ -364,7 +364,7 @@ def test_unchanged_data_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_run_whose_process_is_gone_says_how_it_goes_on() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("its process is gone; go on with repdyn train --resume 00000000")
+        await stage.sees("its process is gone; resume with repdyn train --resume 00000000")
 
     play(scenario, FakeSource([record(status="DIED")]), run="run-0")
 
@@ -375,7 +375,7 @@ def test_when_the_store_fails_the_view_stays(monkeypatch: pytest.MonkeyPatch) ->
     async def scenario(stage: Stage) -> None:
         await stage.sees("running", "logits")
         stage.source.error = OSError("no route")
-        await stage.sees("no route", "trying again", "logits")
+        await stage.sees("no route", "retrying", "logits")
         stage.source.error = None
         await stage.until(lambda: "no route" not in stage.text)
 
@@ -418,7 +418,7 @@ def test_regions_of_a_run_with_300_classes_are_shown() -> None:
         await stage.press(str(VIEWS.index("regions") + 1))
         await stage.sees("regions per plane, mean", "class 29")
         await stage.press("b", "home")
-        await stage.sees("(kept)", "class 29")
+        await stage.sees("(pinned)", "class 29")
 
     play(scenario, ManyClasses(), "run-0")
 

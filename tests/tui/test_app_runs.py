@@ -34,7 +34,7 @@ def test_the_first_frame_does_not_wait_for_the_store() -> None:
     source.answers.clear()
 
     async def scenario(stage: Stage) -> None:
-        assert "Looking for runs" in stage.text
+        assert "Loading runs" in stage.text
 
     play(scenario, source)
 
@@ -221,7 +221,7 @@ def test_when_the_store_fails_the_runs_stay_and_it_is_asked_again(
     async def scenario(stage: Stage) -> None:
         await stage.sees("run-0")
         stage.source.error = OSError("connection refused")
-        await stage.sees("connection refused", "trying again", "run-0")
+        await stage.sees("connection refused", "retrying", "run-0")
         stage.source.error = None
         await stage.until(lambda: "connection refused" not in stage.text)
 

@@ -98,7 +98,7 @@ def test_the_app_sends_no_more_of_the_heatmap_than_the_cells(
             updates.append(update.render_segments(app.console))
 
     async def scenario(stage: fakes.Stage) -> None:
-        await stage.sees("CKA to the last checkpoint")
+        await stage.sees("CKA with the last checkpoint")
         heatmap = stage.screen.query_one(Heatmap)
         await stage.until(
             lambda: heatmap.region.height == getattr(heatmap.styles.height, "value", 0)

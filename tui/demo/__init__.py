@@ -1,1 +1,1 @@
-"""Recorded runs that come with the package, so that there is something to look at at once."""
+"""Recorded runs that ship with the package, so that there is something to look at right away."""

@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _read(store: StoreConfig, run: str) -> tuple[RunRecord, PlaneSet, list[LabelMaps]]:
-    """Read a run, with phases and scores as they are defined now."""
+    """Read a run, with phases and scores as currently defined."""
     record = load_run(store, run)
     if record.dynamics is None:
         raise UserError(f"{run}: has no checkpoint")

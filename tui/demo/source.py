@@ -1,4 +1,4 @@
-"""The recorded runs, answering as a store does."""
+"""The recorded runs, with the interface of a store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DemoSource:
         return sorted({summary.experiment for summary in self._bundle.summaries})
 
     def of(self, experiment: str) -> DemoSource:
-        """Return the same runs: there is one experiment only."""
+        """Return the same runs: there is only one experiment."""
         del experiment
         return self
 
@@ -48,7 +48,7 @@ class DemoSource:
         return found[0]
 
     def record(self, run: str) -> RunRecord:
-        """Return one run whole."""
+        """Return one complete run."""
         return self._bundle.record(self.summary(run).run_id)
 
     def planes(self, run: str) -> PlaneSet:

@@ -1,4 +1,4 @@
-"""What all screens have: where their data come from, a notice, and a word if there is no room."""
+"""What all screens have: their data source, a notice, and a message if the terminal is too small."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tui.reader_thread import ReaderThread
 from tui.source import Source
 
 NORMAL = 81
-"""Columns from which on a screen has room for more than what is needed."""
+"""Width from which a screen has space for more than the essentials."""
 
-TOO_SMALL = "This needs 60 columns and 20 lines; make the terminal larger, or its letters smaller."
+TOO_SMALL = "repdyn needs 60 columns and 20 lines; enlarge the terminal or reduce the font size."
 
 
 class BaseScreen(Screen[None]):
-    """A screen of the app; below 60×20 it says only that there is no room."""
+    """A screen of the app; below 60×20 it only says that the terminal is too small."""
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
         (0, "-too-narrow"),
@@ -39,7 +39,7 @@ class BaseScreen(Screen[None]):
         self.desk = desk
 
     def compose(self) -> ComposeResult:
-        """Put the screen's own parts between notice and footer."""
+        """Yield the screen's own parts between notice and footer."""
         yield from self.compose_body()
         yield Static(id="notice")
         yield Footer()
@@ -50,28 +50,28 @@ class BaseScreen(Screen[None]):
         raise NotImplementedError
 
     def show_notice(self, line: str = "") -> None:
-        """Show what went wrong above the footer until it is mended; nothing for nothing."""
+        """Show an error above the footer until it is resolved; an empty line clears it."""
         notice = self.query_one("#notice", Static)
         notice.update(Text(line))
         notice.display = bool(line)
 
     def tell(self, line: str) -> None:
-        """Say something in passing."""
+        """Show a brief notification."""
         self.app.notify(line, markup=False)
 
     def tell_saved(self, paths: list[str]) -> None:
-        """Say what has been saved."""
-        self.tell("saved " + ", ".join(paths) if paths else "there is nothing to save in this view")
+        """Report what has been saved."""
+        self.tell("saved " + ", ".join(paths) if paths else "nothing to save in this view")
 
     def action_copy(self) -> None:
-        """Copy the id of the run in question."""
+        """Copy the id of the current run."""
         run_id = self.run_in_question()
         if run_id:
             self.app.copy_to_clipboard(run_id)
             self.tell(f"copied {run_id}")
 
     def run_in_question(self) -> str | None:
-        """Return the id of the run that is meant, if there is one."""
+        """Return the id of the current run, if any."""
         return None
 
 

@@ -18,7 +18,7 @@ from repdyn.display.wording import plain
 
 
 class ChooseScreen(ModalScreen[str | None]):
-    """Asks for one of some names; the answer is None if the user goes back."""
+    """Asks for one of several names; the result is None if the user goes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Back", id="choose.back")

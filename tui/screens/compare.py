@@ -41,16 +41,16 @@ KINDS_OF_VIEWS: dict[str, type[CompareView]] = {
 }
 
 HEATMAPS = ("overview", "layer")
-"""The views of heatmaps; below them the table is shown."""
+"""The heatmap views, which show the table below."""
 
 OF_HEATMAPS = ("kind", "reference", "stretch", "colours")
-"""The actions that nothing but a heatmap shows."""
+"""The actions available only for heatmaps."""
 
 OF_RUNS = ("view", "step_view", "layer", "align", "export")
 
 
 class CompareScreen(BaseScreen):
-    """Runs beside each other; the views are made when first looked at."""
+    """Runs side by side; the views are created when first shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("compare")
 
@@ -64,7 +64,7 @@ class CompareScreen(BaseScreen):
         self._by_phase = False
 
     def compose_body(self) -> ComposeResult:
-        """Yield header, tabs, the place of the views, and the table."""
+        """Yield header, tabs, the container of the views, and the table."""
         yield Static("", id="header")
         yield Static("", id="tabs")
         yield Container(id="views")
@@ -72,7 +72,7 @@ class CompareScreen(BaseScreen):
             yield Static("", classes="text")
 
     def on_mount(self) -> None:
-        """Ask for the runs."""
+        """Request the runs."""
         self.query_one("#header", Static).update(Text("Opening the runs …", "bold"))
         self._poll()
         self.set_interval(POLL_SECONDS, self._poll)
@@ -101,7 +101,7 @@ class CompareScreen(BaseScreen):
 
     def _failed(self, run: str, line: str) -> None:
         self._asked.discard(run)
-        self.show_notice(f"{line}; trying again")
+        self.show_notice(f"{line}; retrying")
 
     def _there(self) -> bool:
         return len(self._records) == len(self._ids)
@@ -164,12 +164,12 @@ class CompareScreen(BaseScreen):
         self.action_view(COMPARED[(COMPARED.index(self._view) + steps) % len(COMPARED)])
 
     def action_kind(self) -> None:
-        """Take the next measure of similarity."""
+        """Switch to the next similarity measure."""
         runs = self._runs().records
         self._look_at(measure=next_measure(self._look.measure, (run.dynamics for run in runs)))
 
     def action_reference(self) -> None:
-        """Compare checkpoints with something else."""
+        """Change the reference checkpoint."""
         at = REFERENCES.index(self._look.reference)
         self._look_at(reference=REFERENCES[(at + 1) % len(REFERENCES)])
 
@@ -190,7 +190,7 @@ class CompareScreen(BaseScreen):
         self._look_at(stretch=not self._look.stretch)
 
     def action_colours(self) -> None:
-        """Take the next colour map."""
+        """Switch to the next colour map."""
         at = SEQUENTIAL.index(self._look.cmap)
         self._look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
 
@@ -210,7 +210,7 @@ class CompareScreen(BaseScreen):
         self.dismiss()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Tell whether an action can be done: none on runs that are not there yet."""
+        """Return whether an action is available: none before the runs are loaded."""
         del parameters
         if action in OF_HEATMAPS:
             return self._there() and self._view in HEATMAPS

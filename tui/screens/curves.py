@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 FIRST_CHOSEN = ("train/acc", "train/acc_clean", "train/acc_noisy", "test/acc")
 
 WINDOWS = (1, 5, 15)
-"""Epochs that a smoothed curve is the mean of."""
+"""Epochs over which a smoothed curve is averaged."""
 
 
 class Metrics(SelectionList[str]):
-    """A list to choose from; what is not chosen has an empty box, so that no colour is needed."""
+    """A list to choose from; unselected items have an empty box, so that no colour is needed."""
 
     def render_line(self, y: int) -> Strip:
         """Draw a metric and its box."""
@@ -53,7 +53,7 @@ class Metrics(SelectionList[str]):
 
 
 class CurvesView(View):
-    """All metrics over epochs; the list has the keys, left and right move the cursor."""
+    """All metrics over epochs; the list has the focus, left and right move the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
     needs_checkpoint = False
@@ -148,12 +148,12 @@ class CurvesView(View):
         self.query_one(Curves).action_move(steps)
 
     def action_log(self) -> None:
-        """Make the vertical axis logarithmic, or not."""
+        """Toggle the logarithmic vertical axis."""
         curves = self.query_one(Curves)
         curves.logarithmic = not curves.logarithmic
 
     def action_smooth(self) -> None:
-        """Take the mean of more epochs, or of one again."""
+        """Average over more epochs, or over one again."""
         self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
         self._draw_chosen()
         self._read()
@@ -184,7 +184,7 @@ class CurvesView(View):
 
 
 def smoothed(curve: Curve, window: int) -> Curve:
-    """Return the mean over a window of epochs about each; NaN and missing epochs are passed over."""
+    """Return the mean over a window of epochs around each; NaN and missing epochs are ignored."""
     if window == 1:
         return curve
     return Curve(curve.steps, _means(curve, window // 2))

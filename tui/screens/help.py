@@ -1,4 +1,4 @@
-"""Help: the keys of where one is."""
+"""Help: the keys available here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOUSE = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """The keys that work where it was called, from what the widget in focus says."""
+    """The keys that work where it was opened, from the bindings of the focused widget."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark", "dismiss(None)", "Back", id="help.back")
@@ -69,7 +69,7 @@ class HelpScreen(ModalScreen[None]):
                 parts += [Text(title, "bold"), _rows(groups[place])]
                 parts += [Text(f"  {MOUSE}", "dim")] if place == "cursor" else []
                 parts.append(Text())
-        words = f"Keys are changed in {keys_file()}, by the names at the right.  esc closes."
+        words = f"Change keys in {keys_file()}, by the names on the right.  esc closes."
         return Group(*parts, Text(words, "dim"))
 
 

@@ -24,13 +24,13 @@ from tui.source import Source
 
 
 class Info(View):
-    """All that is recorded about a run, as text."""
+    """Everything recorded about a run, as text."""
 
     needs_checkpoint = False
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
-        self._sizes: Mapping[str, int] | str = "Looking for artifacts …"
+        self._sizes: Mapping[str, int] | str = "Loading artifacts …"
         self._asked_at = ""
 
     def compose(self) -> ComposeResult:
@@ -44,7 +44,7 @@ class Info(View):
         return self.query_one(".page")
 
     def draw(self, record: RunRecord, look: ViewState) -> None:  # noqa: ARG002
-        """Write the page, and ask for the artifacts of a new checkpoint."""
+        """Write the page, and request the artifacts of a new checkpoint."""
         run = record.summary
         checkpoint = run.tags.get("repdyn.last_checkpoint", "-")
         if checkpoint != self._asked_at:

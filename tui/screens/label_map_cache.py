@@ -1,4 +1,4 @@
-"""A run's planes and label maps: read when they are needed, and kept."""
+"""A run's planes and label maps: read when needed, and cached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tui.reader_thread import ReaderThread
 from tui.source import Source
 
 KEPT = 200
-"""Checkpoints whose label maps are kept."""
+"""Number of checkpoints whose label maps are cached."""
 
 Map = ClassArray
 
@@ -37,7 +37,7 @@ class LabelMapCache:
         return self._maps.get(epoch)
 
     def has(self, epochs: Sequence[int]) -> bool:
-        """Tell whether the planes and the label maps of checkpoints have been read."""
+        """Return whether the planes and the label maps of checkpoints have been read."""
         return self.planes is not None and all(epoch in self._maps for epoch in epochs)
 
     def fetch(
@@ -78,37 +78,37 @@ def _read(
     strange = next((at.step for at in maps if not at.fit(planes)), None)
     if strange is not None:
         raise UserError(
-            f"run {run[:8]}: the label maps of epoch {strange} are not of its planes; "
-            f"make them again with repdyn analyze {run[:8]} --in-place"
+            f"run {run[:8]}: the label maps of epoch {strange} do not match its planes; "
+            f"recompute them with repdyn analyze {run[:8]} --in-place"
         )
     return planes, maps
 
 
 def first_plane(planes: PlaneSet) -> int:
-    """Return a finely drawn plane, through an example with a flipped label if there is one."""
+    """Return a plane with a fine grid, through an example with a flipped label if any."""
     fine = planes.fine.tolist() or [0]
     noisy = PLANE_KINDS.index("noisy")
     return int(next((p for p in fine if planes.kinds[p] == noisy), fine[0]))
 
 
 def label_map(at: LabelMaps, planes: PlaneSet, plane: int, layer: int) -> Map:
-    """Return a layer's label map on a plane, (g, g), the fine one if there is one."""
+    """Return a layer's label map on a plane, (g, g), on the fine grid if any."""
     fine = np.flatnonzero(planes.fine == plane)
     shown: Map = at.fine[layer, fine[0]] if len(fine) else at.maps[layer, plane]
     return shown
 
 
 def class_names(planes: PlaneSet, count: int) -> tuple[str, ...]:
-    """Return the names of the classes, numbers if they have none."""
+    """Return the names of the classes, or numbers if they have none."""
     return planes.classes or tuple(map(str, range(count)))
 
 
 def plane_words(planes: PlaneSet, plane: int) -> str:
-    """Return which plane it is, `plane 3 of 6, test images`."""
+    """Return the label of a plane, `plane 3 of 6, test images`."""
     where = PLANES[PLANE_KINDS[int(planes.kinds[plane])]]
     return f"plane {plane + 1} of {len(planes.kinds)}, {where}"
 
 
 def layer_name(layers: Sequence[str], layer: int) -> str:
-    """Return whose regions they are: of a layer's probe, or after the last layer of the output."""
+    """Return whose regions they are: a layer's probe, or, after the last layer, the output."""
     return OUTPUT if layer == len(layers) else f"probe of {plain(layers[layer])}"

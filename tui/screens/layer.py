@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 GUTTER = 6
 AXES = 2
 LEAST_SIDE = 28
-"""Columns that are kept for what is beside the heatmap."""
+"""Columns reserved for the text beside the heatmap."""
 
 
 class Layer(View):
@@ -43,7 +43,7 @@ class Layer(View):
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("layer")
 
     def compose(self) -> ComposeResult:
-        """Yield the heatmap, and at its right what the cursor reads."""
+        """Yield the heatmap, with the cursor's readout to its right."""
         yield empty()
         with Horizontal(classes="body"):
             yield Heatmap()
@@ -144,7 +144,7 @@ class Layer(View):
         if i != j:
             profiles[f"{self.unit} {i}"] = profile(epochs, matrix[row], change)
         self.query_one(".profiles", Static).update(
-            Text(f"{shown.measure.distance} to {self.unit}", "dim")
+            Text(f"{shown.measure.distance} with {self.unit}", "dim")
         )
         curves.logarithmic = change
         curves.set_data(profiles, low=None if change else 0.0, high=1.0)
@@ -172,7 +172,7 @@ class Layer(View):
 
 
 def profile(epochs: IntArray, values: FloatArray, change: bool) -> Curve:
-    """Return similarities as a curve, or 1 less them; a checkpoint's to itself is then no number."""
+    """Return similarities as a curve, or 1 minus them with NaN for a checkpoint and itself."""
     if not change:
         return Curve(epochs, values)
     rest = 1 - values.astype(np.float64)

@@ -36,13 +36,13 @@ AXIS = 1
 TITLE = 1
 GAP = 2
 LEAST_LINES = 6
-"""Lines of a matrix below which the grid rather scrolls."""
+"""Lines per matrix below which the grid scrolls instead."""
 
 LEAST_PROFILES = 9
-"""Lines that the grid has to leave for the layers' profiles to be drawn below it."""
+"""Lines that must be free below the grid to draw the layers' profiles."""
 
 DEPTHS = {True: (70, 255), False: (0, 200)}
-"""Places on viridis of the first and the last layer's curve, on dark and on light backgrounds."""
+"""Positions on viridis of the first and last layers' curves, on dark and light backgrounds."""
 
 
 class Panel(Vertical):
@@ -77,12 +77,12 @@ class Layers(View):
         yield readout()
 
     def focused_first(self) -> Widget | None:
-        """Return the matrix of the layer that is looked at."""
+        """Return the matrix of the current layer."""
         panels = list(self.query(Heatmap))
         return panels[min(self.look.layer, len(panels) - 1)] if panels else None
 
     def draw(self, record: RunRecord, look: ViewState) -> None:
-        """Draw the matrices, once there are as many panels as layers."""
+        """Draw the matrices once there is a panel for every layer."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         shown = similarity(record.dynamics, look.measure)
         panels = list(self.query(Panel))
@@ -101,7 +101,7 @@ class Layers(View):
         self._place(look, shown)
 
     def _title(self, title: str, record: RunRecord) -> None:
-        """Say what is shown; the bands are explained once there is a matrix with their styles."""
+        """Set the title; it explains the bands once there is a matrix with their styles."""
         panels = self.query(Heatmap)
         text = Text(title, "bold")
         if panels:
@@ -163,7 +163,7 @@ class Layers(View):
         self._read(layer, event.row, event.column)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Look at the layer whose matrix has got the keys."""
+        """Select the layer whose matrix has the focus."""
         if isinstance(event.widget, Heatmap) and self.similar() is not None:
             layer = self._layer(event.widget)
             self.pointed(replace(self.look, layer=layer), layer=layer)
@@ -193,10 +193,10 @@ class Layers(View):
             self._draw_profiles(shown, row, column)
 
     def _draw_profiles(self, shown: Similarity, row: int, column: int) -> None:
-        """Draw each layer's similarities to the epoch of a column, read out at that of a row."""
+        """Draw each layer's similarities to a column's epoch, with a readout at a row's epoch."""
         change = shown.measure.log_distance
         epoch, curves = int(shown.steps[column]), self.query_one(Curves)
-        what = f"{shown.measure.distance} to {self.unit} {epoch}, layer by layer"
+        what = f"{shown.measure.distance} with {self.unit} {epoch}, layer by layer"
         self.query_one(".profiles", Static).update(Text(what, "dim"), layout=False)
         first, last = DEPTHS[self.app.current_theme.dark]
         inks = table("viridis")[np.linspace(first, last, len(shown.names)).astype(int)]
@@ -231,7 +231,7 @@ class Layers(View):
         bar.scale, bar.cmap = event.scale, event.cmap
 
     def action_zoom(self) -> None:
-        """Show the layer large."""
+        """Show the layer in its own view."""
         self.post_message(self.Zoomed())
 
     def table(self) -> Table | None:
@@ -253,7 +253,7 @@ class Layers(View):
 
 
 def best_grid(count: int, width: int, height: int) -> tuple[int, int]:
-    """Return the columns of panels, and the lines of a panel's matrix, that make it largest."""
+    """Return the number of panel columns, and lines per matrix, that give the largest panels."""
 
     def lines(columns: int) -> int:
         rows = -(-count // columns)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST_CURVES = 7
-"""Lines of the curves, whatever the heatmap would need."""
+"""Lines reserved for the curves, whatever the heatmap needs."""
 
 WIDEST_LABELS = 24
 LEAST_LABELS = 6
@@ -49,10 +49,10 @@ AXES = 2
 """Lines below a heatmap: ticks and markers."""
 
 LOW = 24
-"""Lines of the view below which phase boundaries are named once."""
+"""Height of the view below which phase boundaries are labelled only once."""
 
 MOST_PER_ROW = 3
-"""Lines of a layer at most, where there is room for more."""
+"""Most lines per layer, even if there is space for more."""
 
 
 class Overview(View):
@@ -100,7 +100,7 @@ class Overview(View):
         with heatmap.prevent(Heatmap.CursorMoved):
             data = shown.by_layer(to_reference(shown, look), shown.scale(), record.phases)
             heatmap.set_data(data, markers=not self._low(), bands=True)
-        title = f"{shown.measure.quantity} to {reference_words(shown, look)}"
+        title = f"{shown.measure.quantity} with {reference_words(shown, look)}"
         title_text = titled(title, record.phases, heatmap, beside_bar(self.size.width))
         self.query_one(".what", Static).update(title_text)
 
@@ -135,7 +135,7 @@ class Overview(View):
         self.query_one(Heatmap).styles.height = lines + axes
 
     def _low(self) -> bool:
-        """Tell whether the markers are only below the curves."""
+        """Return whether the markers are shown only below the curves."""
         return self.size.height < LOW
 
     def point(self, look: ViewState) -> None:
@@ -194,7 +194,7 @@ class Overview(View):
         parts = {
             "": shown.names[row],
             self.unit: str(epoch),
-            f"{shown.measure.quantity} to {reference_words(shown, self.look)}": number(value),
+            f"{shown.measure.quantity} with {reference_words(shown, self.look)}": number(value),
             "probe": self._probe(row, column),
             "test": accuracy(value_at(self.record.curves.get("test/acc"), epoch)),
             "phase": phase_at(self.record.phases, epoch),
@@ -213,7 +213,7 @@ class Overview(View):
         bar.scale, bar.cmap = event.scale, event.cmap
 
     def action_reference(self) -> None:
-        """Compare with something else."""
+        """Change the reference checkpoint."""
         at = REFERENCES.index(self.look.reference)
         chosen = REFERENCES[(at + 1) % len(REFERENCES)]
         self.pointed(replace(self.look, reference=chosen), reference=chosen)
@@ -221,13 +221,13 @@ class Overview(View):
             self.show(self.record, self.look)
 
     def action_metric(self) -> None:
-        """Show losses instead of accuracies, or the other way round."""
+        """Switch between losses and accuracies."""
         self._losses = not self._losses
         if self.record is not None:
             self.show(self.record, self.look)
 
     def action_zoom(self) -> None:
-        """Show the layer large."""
+        """Show the layer in its own view."""
         self.post_message(self.Zoomed())
 
     def table(self) -> Table | None:

@@ -37,7 +37,7 @@ from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
 
 NARROW = 100
-"""Columns below which the accuracies leave the table of boundaries to what these mean."""
+"""Width below which the table of boundaries drops the accuracies in favour of the meanings."""
 
 
 class PhasesView(View):
@@ -138,7 +138,7 @@ def _layers(record: RunRecord) -> RenderableType:
 
 
 def new_table(first: str, *numbers: str) -> RichTable:
-    """Return a table without lines: a column of names, then columns of numbers."""
+    """Return a table without rules: a column of names, then columns of numbers."""
     table = RichTable(
         box=rich.box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0)
     )

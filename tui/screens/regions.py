@@ -1,4 +1,4 @@
-"""Regions: which class the network gives to the points of a plane, layer by layer, over epochs."""
+"""Regions: the class that the network predicts on a plane, layer by layer, over epochs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class RegionsView(View, can_focus=True):
         return self
 
     def draw(self, record: RunRecord, look: ViewState) -> None:
-        """Draw the plane at the epoch that is looked at, once its maps are there."""
+        """Draw the plane at the current epoch, once its maps are loaded."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         self.query_one(Regions).display = self._shelf.planes is not None
         self.set_class(self._pinned is not None, "-pinned")
@@ -134,7 +134,7 @@ class RegionsView(View, can_focus=True):
         kept = None if pinned is None else self._map(pinned, layer)
         first, title, second = shown, f"{self.unit} {epoch}", None
         if kept is not None:
-            first, title, second = kept, f"{self.unit} {pinned} (kept)", shown
+            first, title, second = kept, f"{self.unit} {pinned} (pinned)", shown
         self.query_one(Regions).set_data(
             first,
             classes=names,
@@ -183,13 +183,13 @@ class RegionsView(View, can_focus=True):
     # --- acting
 
     def action_plane(self, steps: int) -> None:
-        """Go to another plane; those drawn finely come first in the set."""
+        """Go to another plane; those with a fine grid come first in the set."""
         if self._shelf.planes is not None and self.record is not None:
             self._plane = (self._plane + steps) % len(self._shelf.planes.kinds)
             self.show(self.record, self.look)
 
     def action_pin(self) -> None:
-        """Keep the epoch at the left, or let it go."""
+        """Pin the epoch at the left, or unpin it."""
         if self.dynamics is None or self.record is None:
             return
         at = axis.nearest(self.dynamics.steps, self.look.epoch)
@@ -219,7 +219,7 @@ class RegionsView(View, can_focus=True):
         self.pointed(look, **changes)
 
     def table(self) -> Table | None:
-        """Return the label maps in view, a line for each row of a map, the highest first."""
+        """Return the label maps in view, a line for each row of a map, from the top down."""
         dynamics = self.dynamics
         if dynamics is None:
             return None

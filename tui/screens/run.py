@@ -56,7 +56,7 @@ LIVE = frozenset({"RUNNING", "SCHEDULED"})
 
 
 class RunScreen(BaseScreen):
-    """A run and its views; they are made when first looked at."""
+    """A run and its views, which are created when first shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("run")
 
@@ -71,7 +71,7 @@ class RunScreen(BaseScreen):
         self._playing: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
-        """Yield header, tabs and the place of the views."""
+        """Yield header, tabs and the container of the views."""
         yield Static("", id="header")
         yield Static("", id="tabs")
         yield Container(Static("", id="opening"), id="views")
@@ -81,7 +81,7 @@ class RunScreen(BaseScreen):
         self._draw_header()
 
     def on_mount(self) -> None:
-        """Ask for the run."""
+        """Request the run."""
         self.query_one("#header", Static).update(Text(plain(self._run), "bold"))
         self.query_one("#opening", Static).update(Text("Opening the run …", justify="center"))
         self.query_one("#tabs", Static).update(tabs(VIEWS, self._view))
@@ -97,7 +97,7 @@ class RunScreen(BaseScreen):
         self.desk.ask(self, question, self._got, self._failed)
 
     def _poll(self) -> None:
-        """Look again while the run trains, or while it could not be read."""
+        """Poll while the run is training, or could not be read."""
         waits = self._record is None or self._record.summary.status in LIVE
         if waits and not self._asking and self.is_current:
             self._ask()
@@ -121,7 +121,7 @@ class RunScreen(BaseScreen):
             words = f"{line}\n\nescape goes back to the runs."
             self.query_one("#opening", Static).update(Text(words, justify="center"))
         else:
-            self.show_notice(f"{line}; trying again")
+            self.show_notice(f"{line}; retrying")
 
     # --- showing
 
@@ -164,7 +164,7 @@ class RunScreen(BaseScreen):
         return view
 
     def look_at(self, **changes: Any) -> None:
-        """Look at something else of the run."""
+        """Change what is shown of the run."""
         self._look = replace(self._look, **changes)
         self._show()
 
@@ -195,7 +195,7 @@ class RunScreen(BaseScreen):
         self.action_view(VIEWS[(VIEWS.index(self._view) + steps) % len(VIEWS)])
 
     def action_kind(self) -> None:
-        """Take the next measure of similarity."""
+        """Switch to the next similarity measure."""
         dynamics = None if self._record is None else self._record.dynamics
         self.look_at(measure=next_measure(self._look.measure, [dynamics]))
 
@@ -238,7 +238,7 @@ class RunScreen(BaseScreen):
         self.look_at(stretch=not self._look.stretch)
 
     def action_colours(self) -> None:
-        """Take the next colour map."""
+        """Switch to the next colour map."""
         at = SEQUENTIAL.index(self._look.cmap)
         self.look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
 
@@ -257,20 +257,20 @@ class RunScreen(BaseScreen):
 
 
 def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
-    """Return the run if anything of it has changed, else None."""
+    """Return the run if anything in it has changed, else None."""
     if known is not None and source.summary(run) == known.summary:
         return None
     return source.record(run)
 
 
 def _drawing(look: ViewState) -> tuple[object, ...]:
-    """Return what of a look needs drawing anew, rather than moving the cursor."""
+    """Return the parts of a view state that need a redraw, not just a cursor move."""
     at = look.epoch if look.reference == "cursor" else None
     return look.measure, look.reference, look.cmap, look.stretch, at
 
 
 def progress(record: RunRecord, now: float) -> str:
-    """Return how far a run is, `epoch 24/80`, and while it trains about how long it still takes.
+    """Return the progress of a run, `epoch 24/80`, and while it trains, about how long is left.
 
     Args:
         record: of the run.

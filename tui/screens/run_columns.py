@@ -1,4 +1,4 @@
-"""The columns of the list of runs: what is shown of a run, and what it is sorted by."""
+"""The columns of the list of runs: what they show, and how they sort."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from repdyn.records import RunSummary
 
 Key = tuple[int, float, str]
-"""What rows are sorted by: rows without a value come last, then numbers, then text."""
+"""Sort key of rows: numbers, then text; rows without a value come last."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Column:
     """A column.
 
     Attributes:
-        title: its head.
+        title: its header.
         text: what it shows of a run; the second argument is the time in ms since 1970.
-        key: what it is sorted by.
-        keep: where there is no room for all, the columns with the smallest go first.
-        right: whether it is aligned to the right.
-        most: the widest it gets.
+        key: its sort key.
+        keep: if not all columns fit, those with the smallest value are dropped first.
+        right: whether it is right-aligned.
+        most: its maximum width.
     """
 
     title: str
@@ -124,14 +124,14 @@ COLUMNS = (
         right=True,
     ),
 )
-"""In order, from the left."""
+"""In order, from left to right."""
 
 NEWEST = len(COLUMNS) - 1
-"""The column that the list is sorted by at first."""
+"""The initial sort column."""
 
 
 def matches(run: RunSummary, words: list[str]) -> bool:
-    """Tell whether each word is in the run's name, id, state or params, upper case or lower."""
+    """Return whether each word is in the run's name, id, state or params, ignoring case."""
     if not words:
         return True
     text = " ".join([run.name, run.run_id, run.status, *run.params.values()]).casefold()

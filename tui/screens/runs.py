@@ -31,11 +31,11 @@ RUNNING = frozenset({"RUNNING", "SCHEDULED"})
 NO_RUNS = "There are no runs yet.\n\nStart one with   repdyn train\nand it appears here."
 
 MLFLOW_FILTER = re.compile(r"\s*(params?|metrics?|tags?|attributes?)\s*\.")
-"""How a filter in MLflow's own language begins."""
+"""How a filter in MLflow's syntax begins."""
 
 
 class RunsScreen(BaseScreen):
-    """A table of the runs; a page of them at a time as they arrive."""
+    """A table of the runs, filled page by page as they arrive."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("runs")
 
@@ -57,21 +57,21 @@ class RunsScreen(BaseScreen):
         yield Static("", id="empty")
 
     def on_mount(self) -> None:
-        """Ask for the runs."""
+        """Request the runs."""
         self.query_one("#filter").display = False
         self.query_one(RunsTable).focus()
-        self._say_empty("Looking for runs …")
-        self.call_after_refresh(self._load)  # what it imports would hold up the first frame
+        self._say_empty("Loading runs …")
+        self.call_after_refresh(self._load)  # its imports would delay the first frame
         self.set_interval(POLL_SECONDS, self._poll)
 
     def on_screen_resume(self) -> None:
-        """Look at once at what happened while another screen was shown."""
+        """Poll at once for changes made while another screen was shown."""
         self._waited = IDLE_SECONDS
 
     # --- asking
 
     def _load(self) -> None:
-        """Read all runs, a page at a time; what was read before is shown until then."""
+        """Read all runs, a page at a time; the previous list is shown until then."""
         self._asking = True
         self._round += 1
         pages: list[Iterator[list[RunSummary]]] = []
@@ -107,7 +107,7 @@ class RunsScreen(BaseScreen):
         self.desk.ask(self, later, partial(self._got, seen, later, number), self._failed)
 
     def _poll(self) -> None:
-        """Look at the newest page again; often while something runs, else now and then."""
+        """Poll the newest page; often while something is training, otherwise now and then."""
         self._waited += POLL_SECONDS
         busy = any(run.status in RUNNING for run in self._runs.values())
         if self._asking or not self.is_current or (not busy and self._waited < IDLE_SECONDS):
@@ -130,7 +130,7 @@ class RunsScreen(BaseScreen):
     def _failed(self, line: str) -> None:
         self._asking = False
         if self._runs:
-            self.show_notice(f"{line}; trying again")
+            self.show_notice(f"{line}; retrying")
         else:
             self._say_empty(line)
 
@@ -206,7 +206,7 @@ class RunsScreen(BaseScreen):
             self.app.push_screen(RunScreen(self.source, self.desk, run.run_id))
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark."""
+        """Mark or unmark the run under the cursor."""
         run_id = self.run_in_question()
         if run_id is None:
             return
@@ -249,7 +249,7 @@ class RunsScreen(BaseScreen):
         box.focus()
 
     def action_clear(self) -> None:
-        """Clear the filter; if there is none, the marks."""
+        """Clear the filter, or if there is none, the marks."""
         box = self.query_one("#filter", Input)
         if box.display:
             box.display, box.value = False, ""
@@ -274,9 +274,9 @@ class RunsScreen(BaseScreen):
             self._start_again()
 
     def _start_again(self) -> None:
-        """Forget the runs and ask for others."""
+        """Discard the runs and request others."""
         self._runs = {}
-        self._say_empty("Looking for runs …")
+        self._say_empty("Loading runs …")
         self._load()
 
     @on(RunsTable.HeadClicked)
@@ -292,6 +292,6 @@ class RunsScreen(BaseScreen):
         self._draw()
 
     def action_reverse(self) -> None:
-        """Sort the other way round."""
+        """Reverse the order."""
         self._backwards = not self._backwards
         self._draw()

@@ -1,4 +1,4 @@
-"""The table of runs, drawn line by line: thousands of runs cost no more than those in view."""
+"""The table of runs, drawn line by line: only the runs in view cost time."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ GAP = 2
 MARK_WIDTH = 2
 
 LEAST_NAME = 24
-"""Columns to which the name is cut before other columns go."""
+"""Width to which the name is truncated before other columns are dropped."""
 
 
 class RunsTable(ScrollView, can_focus=True):
-    """Runs, one a line, with a cursor and marks; `show` says which."""
+    """Runs, one per line, with a cursor and marks; `show` sets them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"runs--head", "runs--cursor", "runs--mark"}
 
@@ -63,7 +63,7 @@ class RunsTable(ScrollView, can_focus=True):
         """The run under the cursor was clicked again."""
 
     class HeadClicked(Message):
-        """The head of a column was clicked.
+        """The header of a column was clicked.
 
         Attributes:
             column: its index in COLUMNS.
@@ -90,7 +90,7 @@ class RunsTable(ScrollView, can_focus=True):
         sorted_by: int,
         backwards: bool,
     ) -> None:
-        """Show runs in the given order; the cursor stays at its run if that is still there."""
+        """Show runs in the given order; the cursor stays on its run if that is still listed."""
         at = self.run
         self._marked, self._sorted_by, self._backwards = marked, sorted_by, backwards
         self._runs = runs
@@ -116,7 +116,7 @@ class RunsTable(ScrollView, can_focus=True):
         return max(0, min(line, len(self._runs) - 1))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Draw the two lines, and bring the new one into view."""
+        """Redraw both lines, and scroll the new one into view."""
         room = max(1, self.size.height - 1)
         top = round(self.scroll_offset.y)
         if new < top:
@@ -132,7 +132,7 @@ class RunsTable(ScrollView, can_focus=True):
         self.cursor += lines
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by as many runs as are in view."""
+        """Move the cursor by a page of runs."""
         self.cursor += pages * max(1, self.size.height - 2)
 
     def on_click(self, event: events.Click) -> None:
@@ -158,12 +158,12 @@ class RunsTable(ScrollView, can_focus=True):
             start += width + GAP
 
     def on_resize(self) -> None:
-        """Share the width anew."""
+        """Recompute the column widths."""
         self._widths = None
         self.virtual_size = Size(self.size.width, len(self._runs) + 1)
 
     def render_line(self, y: int) -> Strip:
-        """Draw the head or a run."""
+        """Draw the header or a run."""
         width = self.size.width
         if y == 0:
             return Strip(self._head()).adjust_cell_length(width, self.rich_style)
@@ -203,7 +203,7 @@ class RunsTable(ScrollView, can_focus=True):
         return parts
 
     def _arranged(self) -> list[tuple[int, int]]:
-        """Return the columns that are shown, by index, with their widths."""
+        """Return the visible columns, by index, with their widths."""
         if self._widths is None:
             self._widths = _shared(self._wanted(), self.size.width - MARK_WIDTH)
         return self._widths
@@ -220,7 +220,7 @@ class RunsTable(ScrollView, can_focus=True):
 
 
 def _shared(wanted: Sequence[int], room: int) -> list[tuple[int, int]]:
-    """Return the columns that fit and their widths: first the name is cut, then columns go."""
+    """Return the columns that fit and their widths: the name is truncated first, then columns go."""
     name = next(i for i, column in enumerate(COLUMNS) if column.title == "name")
     kept = sorted(range(len(COLUMNS)), key=lambda i: COLUMNS[i].keep)
     while kept:

@@ -1,4 +1,4 @@
-"""Writes what is in view to files in the working folder."""
+"""Writes what is in view to files in the working directory."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def save(stem: str, tables: Mapping[str, Table], figure: Callable[[], Figure] | 
     """Write STEM.png, STEM.svg and a CSV file for each table; runs in a thread.
 
     Args:
-        stem: how the files' names begin.
-        tables: by what comes after it.
+        stem: how the file names begin.
+        tables: by file-name suffix.
         figure: draws the figure, if there is one.
 
     Returns:

@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GAP = 3
-"""Columns between a title and what is beside it."""
+"""Columns between a title and its neighbour."""
 
 LEAST_BAR, MOST_BAR = 20, 44
 """Columns of a colour bar beside a title, as app.tcss has them."""
 
-WAITING = (
-    "No checkpoint yet.\n\nThe first is measured before training starts; it appears here by itself."
-)
+WAITING = "No checkpoint yet.\n\nThe first is measured before training starts and will appear here."
 ENDED = (
     "This run has no checkpoint.\n\n"
     "Its training ended before the first; repdyn train starts another."
@@ -40,7 +38,7 @@ ENDED = (
 
 @dataclass(frozen=True)
 class Table:
-    """The numbers in view, for a file: the heads of the columns, and rows."""
+    """The numbers in view, for a file: column headers and rows."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -49,8 +47,8 @@ class Table:
 class View(Vertical):
     """One way to look at a run.
 
-    `show` is called when the run's data or the kind of similarity have changed, `point` when only
-    the cursor was moved from outside. A view that moves it itself posts Pointed.
+    `show` is called when the run's data or the similarity measure have changed, `point` when only the
+    cursor was moved from outside. A view that moves the cursor itself posts Pointed.
     """
 
     class Pointed(Message):
@@ -65,7 +63,7 @@ class View(Vertical):
             self.changes = changes
 
     class Zoomed(Message):
-        """The layer under the cursor is to be shown large."""
+        """Request to show the layer under the cursor in its own view."""
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -80,7 +78,7 @@ class View(Vertical):
         return EPOCH if self.record is None else self.record.unit
 
     def show(self, record: RunRecord, look: ViewState) -> None:
-        """Draw a run anew; before the view has a size, when it has got one."""
+        """Redraw a run, or wait until the view has a size."""
         self.record, self.look = record, look
         if not self.size.width:
             return
@@ -97,7 +95,7 @@ class View(Vertical):
             self.draw(record, look)
 
     def on_mount(self) -> None:
-        """Take the keys: a view is made when it is first looked at."""
+        """Take the focus: a view is created when it is first shown."""
         self.take_keys()
 
     def on_resize(self) -> None:
@@ -112,7 +110,7 @@ class View(Vertical):
             target.focus()
 
     needs_checkpoint = True
-    """Whether there is nothing to see before the first checkpoint."""
+    """Whether there is nothing to show before the first checkpoint."""
 
     def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw a run that has what the view needs."""
@@ -123,12 +121,12 @@ class View(Vertical):
         self.look = look
 
     def pointed(self, look: ViewState, **changes: Any) -> None:
-        """Tell that the cursor was moved."""
+        """Post that the cursor was moved."""
         self.look = look
         self.post_message(self.Pointed(**changes))
 
     def focused_first(self) -> Widget | None:
-        """Return the widget that gets the keys."""
+        """Return the widget to focus."""
         return None
 
     def table(self) -> Table | None:
@@ -136,12 +134,12 @@ class View(Vertical):
         return None
 
     def tables(self) -> dict[str, Table]:
-        """Return the numbers in view, by what their files' names end with."""
+        """Return the numbers in view, by file-name suffix."""
         table = self.table()
         return {} if table is None else {"": table}
 
     def figure(self) -> Callable[[], Figure] | None:
-        """Return what draws the view for a file, in a thread; None if nothing does."""
+        """Return a function that draws the view for a file, in a thread; None if there is none."""
         return None
 
     @property
@@ -150,7 +148,7 @@ class View(Vertical):
         return self.record.dynamics if self.record is not None else None
 
     def similar(self) -> Similarity | None:
-        """Return the measure of similarity that is looked at, None where the run has none of it."""
+        """Return the current similarity measure, None if the run lacks it."""
         dynamics, measure = self.dynamics, self.look.measure
         if dynamics is None or measure not in dynamics.similarity:
             return None
@@ -158,7 +156,7 @@ class View(Vertical):
 
 
 def empty() -> Static:
-    """Return what a view shows instead when there is nothing to see."""
+    """Return what a view shows if it has nothing to show."""
     return Static("", classes="empty")
 
 
@@ -168,12 +166,12 @@ def readout() -> Static:
 
 
 def beside_bar(width: int) -> int:
-    """Return the columns of a title that has a colour bar beside it."""
+    """Return the width of a title with a colour bar beside it."""
     return width - min(max(width // 3, LEAST_BAR), MOST_BAR) - GAP
 
 
 def titled(title: str, phases: Phases, widget: Widget, room: int) -> Text:
-    """Return a title, with what the bands on the axis mean behind it where there is room.
+    """Return a title, followed by the meaning of the axis bands if there is space.
 
     Args:
         title: what is shown.
@@ -189,7 +187,7 @@ def titled(title: str, phases: Phases, widget: Widget, room: int) -> Text:
 
 
 def read_out(parts: Mapping[str, str]) -> Text:
-    """Return a readout line: what and how much, of what there is."""
+    """Return a readout line of names and values, without missing ones."""
     text = Text(no_wrap=True, overflow="ellipsis")
     for name, value in parts.items():
         if value:

@@ -1,4 +1,4 @@
-"""What of a run is looked at: the same in all views, so that going from one to another keeps it."""
+"""The state of a run's views: shared by all, so that switching views keeps it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFERENCES: tuple[Reference, ...] = ("last", "previous", "first", "cursor")
 
 @dataclass(frozen=True)
 class ViewState:
-    """What of a run is looked at.
+    """The state of a run's views.
 
     Attributes:
         measure: of similarity.
@@ -42,7 +42,7 @@ class ViewState:
 
 
 def next_measure(measure: str, runs: Iterable[Dynamics | None]) -> str:
-    """Return the measure after one, of those that any of the runs was measured with."""
+    """Return the next measure among those that any of the runs was measured with."""
     known = {name for dynamics in runs if dynamics is not None for name in dynamics.similarity}
     names = [name for name in MEASURES if name in known] or [measure]
     return names[(names.index(measure) + 1) % len(names)] if measure in names else names[0]
@@ -60,12 +60,12 @@ def to_reference(shown: Similarity, look: ViewState) -> FloatArray:
 
 
 def reference_words(shown: Similarity, look: ViewState) -> str:
-    """Return what checkpoints are compared with, `the last checkpoint`."""
+    """Return the reference checkpoint in words, `the last checkpoint`."""
     if look.reference == "cursor":
         return f"{shown.unit} {shown.steps[axis.nearest(shown.steps, look.epoch)]}"
     return f"the {look.reference} checkpoint"
 
 
 def number(value: float) -> str:
-    """Return a similarity exactly enough to be read out."""
+    """Return a similarity with the precision of a readout."""
     return "–" if np.isnan(value) else f"{value:.4f}"

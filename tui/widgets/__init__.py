@@ -1,1 +1,1 @@
-"""What the screens are made of: heatmaps, curves and decision regions drawn with characters."""
+"""The widgets of the screens: heatmaps, curves and decision regions drawn with characters."""

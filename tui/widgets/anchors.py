@@ -30,7 +30,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Anchors(Lines):
-    """The anchor images of a plane beside each other, each headed by its letter and label."""
+    """The anchor images of a plane side by side, each under its letter and label."""
 
     DEFAULT_CSS = """
     Anchors { width: 1fr; height: 1fr; max-height: 17; }
@@ -56,7 +56,7 @@ class Anchors(Lines):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw a line: the heads, or a line of each image."""
+        """Draw a line: the headings, or a line of each image."""
         width, base = self.size.width, self.base
         each = width // 3
         if not self._images or each < GAP + 2:
@@ -86,7 +86,7 @@ class Anchors(Lines):
 
 
 def _fitted(text: str, width: int) -> str:
-    """Return a text that leaves a gap after it."""
+    """Return a text cut so that a gap follows it."""
     return set_cell_size(set_cell_size(text, width - 1) if cell_len(text) >= width else text, width)
 
 

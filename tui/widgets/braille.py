@@ -26,8 +26,8 @@ def polyline(
     """Return the dots of a line through points, (height, width), for `BLANK` to be added to.
 
     Args:
-        x: in characters from the left, (n,); what is NaN interrupts the line.
-        y: from 0 at the bottom to 1 at the top, (n,); what lies beyond is not drawn.
+        x: in characters from the left, (n,); NaN interrupts the line.
+        y: from 0 at the bottom to 1 at the top, (n,); values beyond are not drawn.
         width, height: in characters.
         dash: dots drawn and dots left out, in turn.
     """

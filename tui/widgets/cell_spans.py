@@ -1,4 +1,4 @@
-"""How the cells of an axis share the pixels of a widget."""
+"""How the cells of an axis are laid out over the pixels of a widget."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from repdyn.records import IntArray
 Pixels = NDArray[np.intp]
 
 MOST = 0.8
-"""The share of the room below which bands of equal size leave too much of it."""
+"""The share of the space below which equal spans leave too much of it unused."""
 
 
 @dataclass(frozen=True)
 class Bands:
     """Which cell each pixel shows, and where each cell lies.
 
-    Where there are more cells than pixels, some cells are not shown; such a cell lies on the pixel
+    If there are more cells than pixels, some cells are not shown; such a cell lies on the pixel
     nearest to it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Bands:
 
     @property
     def room(self) -> int:
-        """Pixels in all."""
+        """Total number of pixels."""
         return len(self.shown)
 
     @property
@@ -44,11 +44,11 @@ class Bands:
         return len(self.starts) > self.room
 
     def flipped(self) -> Bands:
-        """Return the bands in reverse, the first cell on the last pixels."""
+        """Return the spans in reverse, with the first cell on the last pixels."""
         return Bands(self.shown[::-1], self.room - self.stops, self.room - self.starts)
 
     def magnified(self, factor: int) -> Bands:
-        """Return the bands on so many times as many pixels."""
+        """Return the spans scaled to this many times as many pixels."""
         return Bands(np.repeat(self.shown, factor), self.starts * factor, self.stops * factor)
 
     def middle(self, cell: int) -> int:
@@ -61,7 +61,7 @@ class Bands:
 
 
 def even(cells: int, room: int) -> Bands:
-    """Return bands of the same whole number of pixels each; what remains of the room is left."""
+    """Return spans of the same whole number of pixels each; the rest of the space is unused."""
     if cells > room:
         return _sampled(cells, room)
     size = room // cells
@@ -69,7 +69,7 @@ def even(cells: int, room: int) -> Bands:
 
 
 def spread(cells: int, room: int) -> Bands:
-    """Return bands of equal size if they take most of the room, else of sizes that fill it."""
+    """Return spans of equal size if they take most of the space, else of sizes that fill it."""
     equal = even(cells, room)
     if equal.room >= MOST * room:
         return equal
@@ -77,7 +77,7 @@ def spread(cells: int, room: int) -> Bands:
 
 
 def by_epoch(epochs: IntArray, room: int) -> Bands:
-    """Return bands for checkpoints as wide as on the log-epoch axis, but of a pixel at least."""
+    """Return spans for checkpoints as wide as on the log-epoch axis, but at least one pixel."""
     cells = len(epochs)
     if cells > room:
         return _sampled(cells, room)

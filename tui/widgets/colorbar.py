@@ -13,7 +13,7 @@ from tui.widgets.colormap import SIZE, is_colourful, shown_as
 from tui.widgets.lines import Lines
 
 PLACES = 6
-"""The most decimal places of a label."""
+"""Most decimal places of a label."""
 
 
 class Colorbar(Lines):
@@ -24,7 +24,7 @@ class Colorbar(Lines):
     """
 
     scale: reactive[Scale | None] = reactive(None)
-    """From values to places on the colour map; without one the bar is blank."""
+    """Maps values to positions on the colour map; without it the bar is blank."""
 
     cmap: reactive[str] = reactive("viridis")
     """The colour map."""
@@ -59,7 +59,7 @@ def labels(scale: Scale) -> tuple[str, str, str]:
 
 
 def _written(value: float, scale: Scale) -> str:
-    """Return a value to as many places as it takes to be told from its neighbours."""
+    """Return a value with as many decimals as it takes to distinguish it from its neighbours."""
     off = (1 - value) / 10 if scale.logarithmic else (scale.high - scale.low) / 50
     exact = (places for places in range(1, PLACES) if abs(round(value, places) - value) <= off)
     return f"{value:.{next(exact, PLACES)}f}"

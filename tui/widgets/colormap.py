@@ -1,7 +1,7 @@
 """From values to colours: the colour maps of heatmaps, the palettes of classes and curves.
 
 Colour maps are tables of 256 colours; a value is drawn by its index in the table, MISSING for NaN.
-Where the terminal has no colours, or too few for a colour map to keep its order, glyphs stand in.
+If the terminal has no colours, or too few for a colour map to keep its order, glyphs replace them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BLACK, WHITE = SIZE, SIZE + 1
 """The indices of the cursor over a colour map."""
 
 DOT = 2
-"""What is added to BLACK or WHITE for a dot over a colour map instead."""
+"""Offset to BLACK or WHITE for a dot instead of the cursor."""
 
 SEQUENTIAL = ("viridis", "cividis", "magma", "gray")
 """Colour maps for similarities, each with lightness growing from low to high."""
@@ -54,7 +54,7 @@ ANCHORS = {
         "be6f63df8f89ffadad"
     ),
 }
-"""Evenly spaced colours, as matplotlib has them; between them straight lines are off by 5 of 255."""
+"""Evenly spaced colours from matplotlib; linear interpolation is off by 5 of 255."""
 
 AGREEING = ("#303030", "#d0d0d0")
 """Where two label maps agree, on dark and on light backgrounds."""
@@ -63,19 +63,19 @@ CLASSES = "classes"
 """The colour map of CLASS_COLOURS, then SHARED_GREYS, then AGREEING."""
 
 FEW = " in 256 colours"
-"""What follows the name of a sequential colour map for a terminal of 256 colours."""
+"""Suffix of the name of a sequential colour map for a terminal with 256 colours."""
 
 SERIES_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#8c8c8c")
-"""Colours of curves (Okabe and Ito 2008, without those that vanish on black or white)."""
+"""Colours of curves (Okabe and Ito 2008, without those invisible on black or white)."""
 
 
 def is_colourful(app: App[Any]) -> bool:
-    """Tell whether the terminal shows the colours of a colour map in their order."""
+    """Return whether the terminal shows the colours of a colour map in their order."""
     return not app.no_color and app.console.color_system in COLOURFUL
 
 
 def shown_as(name: str, app: App[Any]) -> str:
-    """Return the colour map by which the terminal shows one in its order."""
+    """Return the colour map that shows a given one in order on this terminal."""
     few = app.console.color_system == "256" and name in SEQUENTIAL
     return name + FEW if few else name
 
@@ -85,7 +85,7 @@ def table(name: str) -> NDArray[np.uint8]:
     """Return the colours of a colour map, (256, 3), or of CLASSES, (17, 3).
 
     Raises:
-        KeyError: there is none of that name.
+        KeyError: the name is unknown.
     """
     if name == "viridis":
         return viridis(np.linspace(0, 1, SIZE))
@@ -124,8 +124,8 @@ def colour(name: str, index: int) -> Color:
 def contrasts(name: str, on_missing: int) -> NDArray[np.int16]:
     """Return BLACK or WHITE for each index of a colour map, whichever stands out from it.
 
-    After the colours come the cursor and dots, black and white, and last `on_missing` for MISSING,
-    which as an index, -1, finds it.
+    The colours are followed by the cursor and dots, black and white, and last `on_missing` for
+    MISSING, whose index is -1.
     """
     light = table(name) @ np.array([0.299, 0.587, 0.114]) > 128
     over_ink = [WHITE, BLACK] * 2

@@ -1,8 +1,8 @@
 """Curves over the log-epoch axis in braille, with a cursor that a heatmap above can share.
 
-Drawn by ourselves and not by textual-plot (0.10): that has linear axes only, takes its own margins,
-so that its columns cannot be those of a heatmap's cells, and paints the whole canvas for each move
-of a line; here a move of the cursor touches two columns, the legend and the axis.
+Not drawn by textual-plot (0.10), which has linear axes only, sets its own margins, so that its columns
+cannot align with a heatmap's cells, and repaints the whole canvas whenever a line moves; here a move
+of the cursor redraws two columns, the legend and the axis.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ PAGE = 10
 """Epochs of the axis that the page keys move by."""
 
 DASHES = ((1, 0), (4, 3), (1, 2), (8, 2), (2, 5), (1, 6))
-"""Dots drawn and left out by which curves are told apart where there are no colours."""
+"""Dash patterns, dots drawn and skipped, that distinguish curves without colours."""
 
 VALUE_WIDTH = 8
-"""Columns of a value in the legend, the gap after it included."""
+"""Columns of a value in the legend, including the gap after it."""
 
 SAMPLE = 3
 """Columns of a curve's piece in the legend."""
@@ -52,7 +52,7 @@ SAMPLE = 3
 BOLD = Style(bold=True)
 
 NOTHING, MARKER_LINE = -1, -2
-"""What a character belongs to that is of no curve."""
+"""Owners of characters that belong to no curve."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Picture:
 
 
 class Curves(Lines, can_focus=True):
-    """Curves over epochs; `set_data` says which.
+    """Curves over epochs, set by `set_data`.
 
     To move the cursor without a message back: `with curves.prevent(Curves.CursorMoved): ...`.
     """
@@ -141,10 +141,10 @@ class Curves(Lines, can_focus=True):
     ]
 
     label_width: reactive[int] = reactive(0)
-    """Columns left of the curves; 0 for as many as the labels need. Equal ones align widgets."""
+    """Columns left of the curves; 0 for as many as the labels need. Equal widths align widgets."""
 
     logarithmic: reactive[bool] = reactive(False)
-    """Whether the vertical axis is logarithmic; what is not positive is then not drawn."""
+    """Whether the vertical axis is logarithmic; values that are not positive are then not drawn."""
 
     cursor: reactive[int | None] = reactive(None, repaint=False)
     """The epoch of the cursor; the legend shows the curves' values there. None for no cursor."""
@@ -187,11 +187,11 @@ class Curves(Lines, can_focus=True):
         """Show curves; the cursor stays at its epoch.
 
         Args:
-            series: curves by name; one that is empty is in the legend only.
+            series: curves by name; empty ones appear in the legend only.
             columns: epochs of a heatmap's columns, for an axis that has the same columns if
                 `label_width` and the widgets' widths agree; None for an axis true to scale. Epochs
                 beyond the columns are not drawn.
-            low, high: limits of the vertical axis; the least and the greatest value if None.
+            low, high: limits of the vertical axis; the smallest and largest value if None.
             colours: of the curves, by name; those without one take the next of SERIES_COLOURS.
             markers: epochs to mark, by name.
             bands: phases to tint the axis by.
@@ -219,7 +219,7 @@ class Curves(Lines, can_focus=True):
     # --- the cursor
 
     def watch_cursor(self, old: int | None, new: int | None) -> None:
-        """Draw what changed and tell where the cursor is."""
+        """Draw what changed and post the position of the cursor."""
         if self._picture is not None:
             picture = self._picture
             width, lines = self.size.width, len(picture.codes)
@@ -266,15 +266,15 @@ class Curves(Lines, can_focus=True):
     # --- drawing
 
     def watch_label_width(self) -> None:
-        """Draw anew."""
+        """Redraw."""
         self._redraw()
 
     def watch_logarithmic(self) -> None:
-        """Draw anew."""
+        """Redraw."""
         self._redraw()
 
     def on_resize(self) -> None:
-        """Draw anew."""
+        """Redraw."""
         self._redraw()
 
     def render_line(self, y: int) -> Strip:
@@ -328,7 +328,7 @@ class Curves(Lines, can_focus=True):
         return (1, 0) if is_colourful(self.app) else DASHES[index % len(DASHES)]
 
     def _plot_line(self, series: Series, picture: Picture, y: int) -> Strip:
-        """Return a line of the plot without the cursor; kept, as only that moves."""
+        """Return a line of the plot without the cursor; cached, as only the cursor moves."""
         if y not in self._plain:
             line, base = y - picture.top, self.base
             text = picture.labels.get(line, "")[: picture.left - 1].rjust(picture.left - 1) + " "
@@ -400,7 +400,7 @@ def _all_epochs(curves: Iterable[Curve]) -> IntArray:
 
 
 def _wrapped(names: Sequence[str], width: int, most: int) -> tuple[tuple[str, ...], ...]:
-    """Return the names on each line of the legend; those that find no room are left out."""
+    """Return the names on each line of the legend; names that do not fit are left out."""
     lines: list[list[str]] = [[]]
     used = 0
     for name in names:

@@ -27,8 +27,8 @@ class EpochAxis:
     Attributes:
         room: columns.
         epochs: at which the cursor can stop, increasing, (n,).
-        knots: places on the log-epoch axis, increasing, (k,).
-        columns: the knots' columns, fractional, (k,); between them straight lines.
+        knots: positions on the log-epoch axis, increasing, (k,).
+        columns: the knots' columns, fractional, (k,); linear in between.
     """
 
     room: int
@@ -68,7 +68,7 @@ class EpochAxis:
         return int(np.abs(self.place(self.epochs) - column).argmin())
 
     def ticks(self, free: range = range(0)) -> str:
-        """Return the line of tick labels, centred on their epochs; none that touches `free`."""
+        """Return the line of tick labels, centred on their epochs; labels touching `free` are dropped."""
         first, last = int(self.epochs[0]), int(self.epochs[-1])
         starts = {
             str(epoch): self._start(str(epoch), epoch)
@@ -83,7 +83,7 @@ class EpochAxis:
         return tick_row(kept, self.room)
 
     def markers(self, markers: Mapping[str, int]) -> str:
-        """Return the line of markers, with their names where there is room."""
+        """Return the line of markers, with their names where they fit."""
         columns = {f"{name} {epoch}": self.column(epoch) for name, epoch in markers.items()}
         return marker_row(columns, self.room, MARKER)
 

@@ -1,7 +1,7 @@
 """A heatmap with a cursor: rows × checkpoints on the log-epoch axis, or checkpoints × checkpoints.
 
-Drawn line by line (Textual's Line API), two rows of pixels to a line of half blocks. Moving the
-cursor draws again only the lines of the cells that it leaves and enters, their labels and the axis.
+Drawn line by line (Textual's Line API), two rows of pixels per line of half blocks. Moving the cursor
+redraws only the lines of the cells that it leaves and enters, their labels and the axis.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tui.widgets.heatmap_layout import Layout, Marks, arrange
 from tui.widgets.lines import Lines
 
 PAGE = 10
-"""Cells that the page keys move by."""
+"""Cells by which the page keys move."""
 
 STRETCHED = (2, 98)
 """Percentiles of the values in view that a stretched scale spans."""
@@ -65,7 +65,7 @@ class CellMessage(Message):
 
 
 class Heatmap(Lines, can_focus=True):
-    """A heatmap; `set_data` says what it shows.
+    """A heatmap, whose content is set by `set_data`.
 
     To move the cursor without a message back: `with heatmap.prevent(Heatmap.CursorMoved): ...`.
     """
@@ -106,10 +106,10 @@ class Heatmap(Lines, can_focus=True):
     """Whether colours span the values in view rather than the scale given with them."""
 
     label_width: reactive[int] = reactive(0)
-    """Columns left of the cells; 0 for as many as the labels need. Equal ones align widgets."""
+    """Columns left of the cells; 0 for as many as the labels need. Equal widths align widgets."""
 
     cursor: reactive[Cell] = reactive((0, 0), repaint=False)
-    """Row and column of the cursor; what lies outside the data is moved to its edge."""
+    """Row and column of the cursor; clamped to the data."""
 
     class CursorMoved(CellMessage):
         """The cursor has moved to another cell."""
@@ -130,7 +130,7 @@ class Heatmap(Lines, can_focus=True):
             return self.heatmap
 
     class ScaleChanged(Message):
-        """What the colours mean has changed: for a colour bar.
+        """The meaning of the colours has changed: for a colour bar.
 
         Attributes:
             heatmap: whose.
@@ -165,16 +165,16 @@ class Heatmap(Lines, can_focus=True):
         row_markers: bool = False,
         bands: bool = False,
     ) -> None:
-        """Show data; the cursor stays at its row and epoch, at first it is at the last epoch.
+        """Show data; the cursor stays at its row and epoch, initially the last epoch.
 
-        CursorMoved follows in any case, as the value under the cursor may be another. The change
-        points of rows that are layers are dots in their cells.
+        CursorMoved is always posted, as the value under the cursor may have changed. If rows are
+        layers, their change points are dots in their cells.
 
         Args:
             data: to show; blank where there is no row or no column.
             markers: whether to mark the phases' boundaries below the axis.
-            row_markers: whether to mark them at the left too; only where data are square.
-            bands: whether to tint the axis by the phases, also that of square rows.
+            row_markers: whether to mark them at the left too; only if data are square.
+            bands: whether to tint the axis by the phases, and the row axis if square.
         """
         before, at = self._data, self.cursor
         self._data, self._hovered = None, None
@@ -215,7 +215,7 @@ class Heatmap(Lines, can_focus=True):
         return max(0, min(cell[0], rows - 1)), max(0, min(cell[1], columns - 1))
 
     def watch_cursor(self, old: Cell, new: Cell) -> None:
-        """Draw what changed and tell where the cursor is."""
+        """Draw what changed and post the position of the cursor."""
         if self._data is None:
             return
         if self._arranged is not None:
@@ -244,7 +244,7 @@ class Heatmap(Lines, can_focus=True):
             self.cursor = cells[-1] if self.cursor == cells[0] else cells[0]
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Tell which cell the mouse is over."""
+        """Post which cell the mouse is over."""
         cells = self._cells_under(event)
         if not cells:
             self._end_hover()
@@ -253,7 +253,7 @@ class Heatmap(Lines, can_focus=True):
             self.post_message(self.Hovered(self, *self._about(cells[0])))
 
     def on_leave(self) -> None:
-        """Tell that the mouse has left."""
+        """Post that the mouse has left."""
         self._end_hover()
 
     def _end_hover(self) -> None:
@@ -362,7 +362,7 @@ class Heatmap(Lines, can_focus=True):
         )
 
     def _painted(self, layout: Layout) -> pixels.Indices:
-        """Return each pixel's index in the colour map, (lines · pixels a line, columns)."""
+        """Return each pixel's index in the colour map, (lines · pixels per line, columns)."""
         assert self._data is not None and self.scale is not None  # noqa: S101, PT018
         cells = indices(self._data.values, self.scale)
         shape = (layout.lines * layout.pixels_per_line, layout.columns.room)
@@ -420,7 +420,7 @@ def _followed(before: HeatmapData | None, now: HeatmapData, cell: Cell) -> Cell:
 
 
 def _stretched(data: HeatmapData) -> Scale:
-    """Return a scale over nearly all of the values that differ; that of the data if none do."""
+    """Return a scale over nearly all values if they differ, else that of the data."""
     scale = data.scale
     finite = data.values[np.isfinite(data.values)]
     if scale.logarithmic:

@@ -24,7 +24,7 @@ from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.phase_bands import Band
 
 WIDEST_GUTTER = 3
-"""The labels take at most this part of the width, as its divisor."""
+"""The labels take at most the width divided by this."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Layout:
     banded: tuple[Band, ...] = ()
 
     def row_lines(self, row: int) -> range:
-        """Return the lines on which a row is seen."""
+        """Return the lines on which a row is visible."""
         pixels = self.rows.span(row)
         return range(self._line(pixels.start), self._line(pixels.stop - 1) + 1)
 
@@ -78,9 +78,9 @@ class Layout:
         return self._line(self.rows.middle(row))
 
     def cells_at(self, x: int, y: int) -> list[tuple[int, int]]:
-        """Return row and column of the cells at a place in the widget, the upper one first.
+        """Return row and column of the cells at a position in the widget, the upper one first.
 
-        Two where a character shows two rows, none beside the cells.
+        Two if a character shows two rows, none outside the cells.
         """
         column, pixel = x - self.gutter, y * self.pixels_per_line
         if not (0 <= column < self.columns.room and 0 <= pixel < self.rows.room):
@@ -98,7 +98,7 @@ def arrange(
     """Return the layout of a heatmap in a widget.
 
     Args:
-        data: of one row and column at least.
+        data: of at least one row and column.
         marks: beside the cells.
         width, height: of the widget.
         gutter: columns for the labels, 0 for as many as they need.

@@ -15,14 +15,14 @@ class Lines(Widget):
     def base(self) -> Style:
         """Style of the text and its background, `rich_style`.
 
-        That goes through the styles of all widgets around each time that it is asked for; here it
-        does when one of them has changed.
+        Textual recomputes it from the styles of all enclosing widgets on every access; here it is
+        recomputed only when one of them has changed.
         """
         if self._base is None:
             self._base = self.rich_style
         return self._base
 
     def notify_style_update(self) -> None:
-        """Look at the styles again, as a theme or a class has changed them."""
+        """Recompute the styles after a theme or class has changed."""
         self._base = None
         super().notify_style_update()

@@ -1,7 +1,7 @@
-"""Colour maps where a terminal has 256 colours.
+"""Colour maps for terminals with 256 colours.
 
-The nearest of them to each colour of viridis are in places darker than those before, so that the
-order of values is lost there; here the colours are chosen together, none darker than the one before.
+Mapping each colour of viridis to the nearest of the 256 makes some darker than their predecessors, so
+the order of values is lost; here the colours are chosen jointly, none darker than the one before.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ FIRST, LAST = 16, 255
 
 
 def few_colours(colours: Colours) -> Colours:
-    """Return the nearest colours of a terminal that grow no darker along a colour map.
+    """Return the nearest terminal colours that never get darker along a colour map.
 
-    Nearest in the sum of the squared distances, found colour by colour as the least sum up to each
-    that ends in a certain colour of the terminal. The colour map itself where the terminal's nearest
-    do so already, as greys.
+    Minimises the sum of squared distances by dynamic programming over the colours. Returns the colour
+    map itself if its nearest terminal colours are already in order, as for greys.
 
     Args:
         colours: red, green and blue, (n, 3), growing lighter.

@@ -1,4 +1,4 @@
-"""The phases of a run as bands on the line of ticks: tinted, or of glyphs without colours."""
+"""The phases of a run as bands on the tick line: tinted, or made of glyphs without colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from repdyn.records import Phases
 from tui.widgets.colormap import is_colourful
 
 CLASSES = ("phase--learning", "phase--memorising", "phase--fitted")
-"""Component classes by which a widget with an epoch axis colours the bands."""
+"""Component classes with which a widget with an epoch axis colours the bands."""
 
 CSS = """
         & > .phase--learning { background: $primary-muted; color: $text-primary; }
@@ -23,7 +23,7 @@ CSS = """
 """
 
 GLYPHS = "·▒━"
-"""What fills the bands where there are no colours."""
+"""What fills the bands without colours."""
 
 LEARNING, MEMORISING, FITTED = range(3)
 
@@ -38,7 +38,7 @@ class Band:
 
 
 def phase_bands(phases: Phases) -> tuple[Band, ...]:
-    """Return the phases that the known boundaries divide a run into, none if there is none."""
+    """Return the phases into which the known boundaries divide a run; none without boundaries."""
     onset, fit = phases.onset, phases.fit
     if fit is not None and onset is not None and onset >= fit:
         onset = None
@@ -78,7 +78,7 @@ def banded(
 
 
 def filled(text: str, band: Band, widget: Widget) -> str:
-    """Return a text with its gaps filled by the band's glyph where a tint would not be seen."""
+    """Return a text with its gaps filled by the band's glyph if a tint would not be visible."""
     return text if is_colourful(widget.app) else text.replace(" ", GLYPHS[band.kind])
 
 
@@ -88,7 +88,7 @@ def style_of(band: Band, widget: Widget) -> Style:
 
 
 def legend(bands: Sequence[Band], widget: Widget) -> Text:
-    """Return what the bands mean, on one line."""
+    """Return the legend of the bands, on one line."""
     text = Text(no_wrap=True)
     for band in bands:
         text.append("   " if text else "")

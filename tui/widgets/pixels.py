@@ -1,4 +1,4 @@
-"""Rows of colour-map indices as characters: two rows to a line in colour, one as glyphs."""
+"""Rows of colour-map indices as characters: two rows per line in colour, one as glyphs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTSIDE = -2
 
 UPPER, LOWER = "▀", "▄"
 EMPTY = "╱"
-"""What a character shows whose values are NaN."""
+"""The character for NaN values."""
 
 CURSOR, DOT_GLYPH = "◆", "•"
 

@@ -29,19 +29,19 @@ from tui.widgets.pixels import OUTSIDE, Indices, half_blocks, runs
 ANCHORS = "ABC"
 
 OTHERS = "other classes"
-"""What the legend calls the classes that share greys."""
+"""The legend's label for the classes that share greys."""
 
 GAP = 2
 """Columns between two maps."""
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""What stands for a class where there are no colours; from the 63rd class on in turn again."""
+"""Characters for classes without colours; they repeat from the 63rd class on."""
 
 AGREE = len(CLASS_COLOURS) + len(SHARED_GREYS)
 """The place in CLASSES of points on which two maps agree, on a dark background; then on a light."""
 
 LABEL_AGREE = -1
-"""What stands for such a point in a map of differences."""
+"""The character for such a point in a map of differences."""
 
 Labels = NDArray[np.int32]
 
@@ -76,7 +76,7 @@ class Picture:
 
 
 def agreement(first: ClassArray, second: ClassArray) -> float:
-    """Return the share of points that two label maps give the same class."""
+    """Return the share of points to which two label maps assign the same class."""
     return float((first == second).mean())
 
 
@@ -90,7 +90,7 @@ def anchor_points(planes: PlaneSet, plane: int, side: int) -> list[tuple[float, 
 
 
 class Regions(Lines):
-    """Label maps with a legend; `set_data` says which. The first row of a grid is at the bottom."""
+    """Label maps with a legend, set by `set_data`. The first row of a grid is at the bottom."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"regions--title"}
 
@@ -121,14 +121,14 @@ class Regions(Lines):
         other: ClassArray | None = None,
         other_title: str = "",
     ) -> None:
-        """Show a label map, or two beside each other and where they differ.
+        """Show a label map, or two side by side and where they differ.
 
         Args:
             label_map: class of each point, (g, g).
             classes: names, (K,).
             title: above the map.
             anchors: row and column of the anchors on the grid, as `anchor_points` gives them.
-            first: classes to tell apart before others where there are more than ten, such as the
+            first: classes to distinguish before others if there are more than ten, such as the
                 anchors'. While they and the names stay the same, classes keep their colours.
             other: a second label map on the same grid; where it differs from the first, the third
                 picture shows its class.
@@ -148,7 +148,7 @@ class Regions(Lines):
         first: Sequence[int] = (),
         difference: bool = False,
     ) -> None:
-        """Show label maps on the same grid beside each other.
+        """Show label maps on the same grid side by side.
 
         Args:
             maps: titles and label maps, (g, g) each.

@@ -25,12 +25,12 @@ class ValueAxis:
     logarithmic: bool
 
     def place(self, values: FloatArray) -> NDArray[np.float64]:
-        """Return the places of values, 0 at low and 1 at high; NaN for those without one."""
+        """Return the positions of values, 0 at low and 1 at high; NaN for those without one."""
         low, high = self._warp(np.array([self.low, self.high]))
         return np.asarray((self._warp(values) - low) / (high - low))
 
     def ticks(self, most: int) -> list[float]:
-        """Return round values from low to high, at most so many where more than two are."""
+        """Return round values from low to high, at most this many if there are more than two."""
         if self.logarithmic:
             decades = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
             if len(decades) > 1:
@@ -52,7 +52,7 @@ class ValueAxis:
 def value_axis(
     curves: Iterable[FloatArray], low: float | None, high: float | None, *, logarithmic: bool
 ) -> ValueAxis:
-    """Return an axis for curves, from their least to their greatest value where no limit is given."""
+    """Return an axis for curves, from their smallest to their largest value unless limits are given."""
     values = np.concatenate([np.asarray(v, dtype=np.float64) for v in curves] or [np.empty(0)])
     values = values[np.isfinite(values)]
     if logarithmic:
@@ -68,7 +68,7 @@ def value_axis(
 
 
 def number(value: float) -> str:
-    """Return a value to three places, or in powers of ten where they would not show it."""
+    """Return a value with three decimals, or as a power of ten if they would not show it."""
     if math.isnan(value):
         return "–"
     if value == 0 or 0.001 <= abs(value) < 1000:
@@ -77,6 +77,6 @@ def number(value: float) -> str:
 
 
 def tick_label(value: float) -> str:
-    """Return a round value as short as can be."""
+    """Return a round value as briefly as possible."""
     text = f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text

@@ -1,6 +1,6 @@
 """Figures for a paper, drawn with matplotlib at the width of a page.
 
-Each function returns a Figure and leaves pyplot alone; `png` renders one.
+Each function returns a Figure and does not use pyplot; `png` renders one.
 """
 
 from repdyn.report.figures.curves import curves, fragmentation

@@ -1,4 +1,4 @@
-"""Runs against runs: scores by group, drift rates by layer, CKA from run to run."""
+"""Comparison figures: scores by group, drift rates by layer, CKA between runs."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ SCORES = {
     "change_spread": "spread of the change from\nonset to fit over layers",
     "depth_drift": "drift of the last layer over\nthe first (log₂)",
 }
-"""The scores that are drawn, and what stands above them."""
+"""The scores that are drawn, and their titles."""
 
 STYLES = (("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"))
-"""Colours (Okabe and Ito 2008) and marks of the measures, in their order."""
+"""Colours (Okabe and Ito 2008) and markers of the measures, in order."""
 
 LINES = ("onset", "fit")
 
 ANY_LAYERS = ("first layer", *[""] * 6, "last layer")
-"""Names beside the colours of depth where runs of different layers are drawn."""
+"""Labels of the depth colours if the runs have different layers."""
 
 MOST_GROUPS = 6
-"""Groups whose drift rates fit beside each other."""
+"""Most groups whose drift rates fit side by side."""
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
-    """Draw all figures that the comparison has the data for, by the names of their files."""
+    """Draw all figures that the comparison has data for, by file name."""
     drawn = {"scores": scores(comparison), "drift": drift_rates(comparison)}
     if comparison.cross:
         drawn["cross_cka"] = cross_cka(comparison)
@@ -151,11 +151,13 @@ def _draw_drift(axes: Axes, run: RunRecord, measure: str) -> None:
 
 @styled
 def cross_cka(comparison: Comparison) -> Figure:
-    """Draw each layer's CKA with itself in another run over the epochs, and all layers at the end."""
+    """Draw each layer's CKA with its counterpart over the epochs, and all pairs at the end."""
     shown = comparison.cross[:MOST_GROUPS]
     rows = [max(0.9, 0.13 * len(cross.layers[0])) for cross in shown]
     figure = _new_figure(
-        comparison, "CKA between runs on the same probe images", sum(rows) + 0.5 * len(rows) + 0.9
+        comparison,
+        "CKA between runs on the same reference images",
+        sum(rows) + 0.5 * len(rows) + 0.9,
     )
     panels = figure.subplots(
         len(shown), 2, squeeze=False, width_ratios=(2.2, 1), height_ratios=rows

@@ -29,8 +29,8 @@ from repdyn.report.figures.style import (
 def curves(record: RunRecord) -> Figure:
     """Draw accuracy and loss, and below them the accuracy of each layer's probe, if measured.
 
-    Probes are shown on the test images and on the training examples with a flipped label, or on
-    the clean ones where no label was flipped.
+    Probes are shown on the test images and on the training examples with a flipped label, or on the
+    clean ones if no label was flipped.
     """
     dynamics = record.dynamics
     rows = 1 if dynamics is None else 2
@@ -76,7 +76,7 @@ def fragmentation(record: RunRecord) -> Figure:
 
 
 def draw_accuracies(axes: Axes, curves: Mapping[str, Curve]) -> None:
-    """Draw the accuracy curves that there are, each named at its end."""
+    """Draw the available accuracy curves, each labelled at its end."""
     _draw_named(axes, curves, ACCURACIES)
     axes.set(ylabel="accuracy", ylim=(-0.02, 1.02))
     label_lines(axes)

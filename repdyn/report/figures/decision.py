@@ -62,7 +62,7 @@ def decision_regions(
         planes: of the run.
         maps: label maps at its checkpoints; up to COLUMNS of them are drawn.
         classes: names.
-        plane: index into the planes; drawn finely if it is among `planes.fine`.
+        plane: index into the planes; drawn on a fine grid if it is among `planes.fine`.
         layers: indices of the layers.
 
     Raises:
@@ -105,8 +105,8 @@ def decision_regions(
 def epochs_drawn(epochs: Sequence[int], phases: Phases) -> list[int]:
     """Return up to COLUMNS of the checkpoints' epochs, increasing.
 
-    These are the first, the last and those nearest to onset and fit. The other columns go, one
-    after the other, to the checkpoint farthest on the log-epoch axis from all that were taken.
+    These are the first, the last and those nearest to onset and fit. The other columns go, one at a
+    time, to the checkpoint farthest on the log-epoch axis from all those chosen.
     """
     place = axis.position(epochs)
     wanted = [epoch for epoch in (phases.onset, phases.fit) if epoch is not None]
@@ -152,7 +152,7 @@ def _draw_map(
 def _draw_anchor(
     axes: Axes, planes: PlaneSet, plane: int, i: int, classes: tuple[str, ...]
 ) -> None:
-    """Draw an anchor's image, headed by its letter and label, and the true label if it differs."""
+    """Draw an anchor's image, titled with its letter and label, and the true label if different."""
     image = planes.anchors[plane, i].transpose(1, 2, 0)
     axes.imshow(image if image.shape[2] == 3 else image.mean(axis=2), cmap="gray")
     axes.set(xticks=[], yticks=[])
@@ -190,6 +190,6 @@ def class_legend(figure: Figure, colours: ClassColours, classes: tuple[str, ...]
 
 
 def _legend_columns(names: Sequence[str]) -> int:
-    """Return how many classes fit beside each other in the figure's width."""
+    """Return how many classes fit side by side in the figure's width."""
     widest = max(len(name) for name in names) * 0.06 + 0.4
     return max(1, min(len(names), int(WIDTH / widest)))

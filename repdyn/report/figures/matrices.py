@@ -56,7 +56,7 @@ def similarity_matrices(record: RunRecord, measure: str) -> Figure:
 
 
 def grid(panels: int) -> tuple[int, int]:
-    """Return rows and columns: the fewest columns of 4 to 6 that leave the fewest places empty."""
+    """Return rows and columns: of 4 to 6 columns, the fewest that leave the fewest cells empty."""
     if panels <= 4:
         return 1, panels
     columns = min((4, 5, 6), key=lambda columns: -panels % columns)
@@ -64,7 +64,7 @@ def grid(panels: int) -> tuple[int, int]:
 
 
 def _label_outer(panels: Panels, used: int, unit: str) -> None:
-    """Label the left and the lowest panels, and empty the places after the last."""
+    """Label the leftmost and lowest panels, and hide those after the last."""
     columns = panels.shape[1]
     for axes in panels[:, 0]:
         axes.set_ylabel(unit)

@@ -25,7 +25,7 @@ from repdyn.report.figures.style import (
 )
 
 ROW = 0.135
-"""Inches a layer takes."""
+"""Inches per layer."""
 
 DIAMOND: dict[str, Any] = {
     "linestyle": "none",
@@ -41,8 +41,8 @@ DIAMOND: dict[str, Any] = {
 def overview(record: RunRecord, measure: str) -> Figure:
     """Draw each layer's similarity to the previous and to the last checkpoint, and the accuracies.
 
-    The heatmaps and the curves share the epoch axis; phase boundaries are lines through all of
-    them, a layer's change points are diamonds in its row.
+    The heatmaps and the curves share the epoch axis; phase boundaries are lines through all of them,
+    and a layer's change points are diamonds in its row.
 
     Raises:
         UserError: the run has no checkpoint yet.

@@ -1,4 +1,4 @@
-"""Runs beside each other: heatmaps on one scale, label maps, one metric of all."""
+"""Runs side by side: heatmaps on one scale, label maps, one metric of all runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 MATRIX_LINES = ("onset", "fit")
 
 DIFFERENCE: Colormap = mpl.colormaps["RdBu_r"].with_extremes(bad="0.88")
-"""White where two runs are alike, red where the second has more, blue where it has less."""
+"""White where two runs are equal, red where the second is higher, blue where it is lower."""
 
 
 @styled
@@ -48,7 +48,7 @@ def heatmaps(
     Args:
         title: what is shown.
         runs: at least one, on one scale; all with layers or all without.
-        difference: of two runs, drawn at the right of theirs.
+        difference: of two runs, drawn to the right of theirs.
     """
     count = len(runs) + (difference is not None)
     bars = 0.5 if difference is None else 1.4  # of a panel's width, with their labels
@@ -70,7 +70,7 @@ def heatmaps(
 
 
 def _difference_bar(figure: Figure, axes: Axes, ends: Normalize, length: float) -> None:
-    """Draw what the colours of a difference mean beside it, about so many inches long."""
+    """Draw the colour bar of a difference beside it, about this many inches long."""
     bar = figure.colorbar(
         ScalarMappable(ends, DIFFERENCE),
         ax=axes,
@@ -97,11 +97,11 @@ def _draw_heatmap(axes: Axes, run: HeatmapData, cmap: Colormap, colours: Normali
 
 @styled
 def label_maps(title: str, maps: Mapping[str, ClassArray], classes: tuple[str, ...]) -> Figure:
-    """Draw label maps of the same plane beside each other.
+    """Draw label maps of the same plane side by side.
 
     Args:
         title: what is shown.
-        maps: class of each point, (g, g), by what a map is headed by; the first row at the bottom.
+        maps: class of each point, (g, g), by the map's title; the first row at the bottom.
         classes: names.
     """
     side = WIDTH / max(2, len(maps))

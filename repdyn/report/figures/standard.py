@@ -1,4 +1,4 @@
-"""The figures that every run is given."""
+"""The figures made for every run."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def standard_figures(
     maps: Sequence[LabelMaps],
     classes: tuple[str, ...],
 ) -> dict[str, Figure]:
-    """Draw all figures that the run has the data for.
+    """Draw all figures that the run has data for.
 
     Args:
         record: of the run; before its first checkpoint there are only curves.
         planes: of the run, if stored.
-        maps: label maps at its checkpoints, maybe none.
+        maps: label maps at its checkpoints, possibly none.
         classes: names.
 
     Returns:
-        Figures by the names of their files, without suffix.
+        Figures by file name, without suffix.
     """
     drawn = {"curves": curves(record)}
     if record.dynamics is None:
@@ -52,7 +52,7 @@ def standard_figures(
 
 
 def _telling_plane(planes: PlaneSet) -> int:
-    """Return the first plane through an example with a flipped label, a finely drawn one if any."""
+    """Return the first plane through an example with a flipped label, on a fine grid if any."""
     candidates = [*planes.fine.tolist(), *range(len(planes.kinds))]
     noisy = PLANE_KINDS.index("noisy")
     return next((int(p) for p in candidates if planes.kinds[p] == noisy), int(candidates[0]))

@@ -1,4 +1,4 @@
-"""What all figures share: type, colours, the epoch axis, phase lines, and PNG."""
+"""What all figures share: fonts, colours, the epoch axis, phase lines, and PNG output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ P = ParamSpec("P")
 Layout = Literal["constrained", "compressed"]
 
 WIDTH = 7.0
-"""Inches: the text width of a two-column paper, at which the type is read without scaling."""
+"""Inches: the text width of a two-column paper, at which the fonts need no scaling."""
 
 DPI = 220
 
@@ -73,18 +73,18 @@ STYLE: dict[Any, Any] = {
 }
 
 SIMILARITY: Colormap = mpl.colormaps["viridis"].with_extremes(bad="0.88")
-"""Colours of every similarity; grey where there is none."""
+"""Colour map of all similarities; grey where there is none."""
 
 DEPTH: Colormap = mpl.colormaps["plasma"]
-"""Colours of layers by depth, of which the palest are left out."""
+"""Colours of layers by depth, without the palest."""
 
 MOST_NAMED = 14
-"""Layers named beside a bar of depth colours; of more, some are passed over."""
+"""Most layers named beside a bar of depth colours; with more, some are skipped."""
 
 OUTPUT_COLOUR = "black"
 
 CURVE_COLOURS = {"train": "0.55", "clean": "#0072b2", "noisy fit": "#d55e00", "test": "#009e73"}
-"""Okabe and Ito (2008), told apart by colour-blind readers."""
+"""Okabe and Ito (2008), distinguishable for colour-blind readers."""
 
 PHASE_DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
     "onset": (0, (3.0, 1.5)),
@@ -95,13 +95,13 @@ PHASE_DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a function draw in our style, whatever the user's matplotlibrc says of it."""
+    """Make a function draw in our style, whatever the user's matplotlibrc says."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(STYLE):
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()  # makes the ticks, which take their type when made
+            figure.draw_without_rendering()  # makes the ticks, which take their font when made
         return figure
 
     return drawn
@@ -117,7 +117,7 @@ def png(figure: Figure) -> bytes:
 def new_figure(
     record: RunRecord, what: str, height: float, layout: Layout = "constrained"
 ) -> Figure:
-    """Return an empty figure of the page's width, headed by what it shows of which run."""
+    """Return an empty figure of the page's width, titled with its subject and the run."""
     run = " · ".join(
         part for part in (plain(record.summary.name), settings(record.summary)) if part
     )
@@ -159,7 +159,7 @@ def phase_lines(
         phases: of the run.
         names: which boundaries, if they exist.
         both: on the vertical axis too.
-        on_colour: light with a dark rim, to be seen on a heatmap.
+        on_colour: light with a dark rim, to be visible on a heatmap.
     """
     for name, epoch in phases.markers().items():
         if name in names:
@@ -194,21 +194,21 @@ def _phase_look(name: str, *, on_colour: bool = False) -> dict[str, Any]:
 
 
 def norm(scale: Scale) -> FuncNorm:
-    """Return the scale as matplotlib takes it."""
+    """Return the scale as a matplotlib norm."""
     return FuncNorm((scale.warp, scale.unwarp), scale.low, scale.high, clip=True)
 
 
 def scale_bar(
     figure: Figure, axes: Sequence[Axes], scale: Scale, values: FloatArray, length: float
 ) -> None:
-    """Draw the scale beside the axes, pointed at the ends beyond which values lie.
+    """Draw the colour bar beside the axes, pointed at the ends if values lie beyond them.
 
     Args:
-        figure: that the axes are in.
+        figure: of the axes.
         axes: whose colours it explains.
         scale: of the colours.
         values: that are coloured.
-        length: about how long the bar will be, in inches.
+        length: approximate length of the bar, in inches.
     """
     below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
@@ -246,7 +246,7 @@ def depth_bar(figure: Figure, axes: Sequence[Axes], layers: Sequence[str]) -> No
 
 
 def label_lines(axes: Axes) -> None:
-    """Write the label of each line that has one at its right end, moved apart; no legend needed."""
+    """Write the label of each labelled line at its right end, without overlap; needs no legend."""
     named = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
     axes.autoscale_view()
     height = axes.bbox.height / axes.figure.dpi
@@ -273,10 +273,10 @@ def _last_point(line: Line2D) -> tuple[float, float]:
 
 
 def spread(places: Iterable[float], gap: float, low: float, high: float) -> list[float]:
-    """Return the places moved apart so that labels there do not overlap.
+    """Return the positions moved apart so that labels there do not overlap.
 
-    Neighbours keep their order and come to be at least `gap` apart within [low, high], as near to
-    where they were as that allows (least squares); without room, they are spaced evenly.
+    Neighbours keep their order and end up at least `gap` apart within [low, high], as close to their
+    original positions as that allows (least squares); if they do not fit, they are spaced evenly.
     """
     wanted = np.clip(np.asarray(list(places), dtype=np.float64), low, high)
     if len(wanted) < 2:

@@ -82,7 +82,7 @@ class CurvesOfRuns(CompareView):
         return self._names[at] if at is not None and at < len(self._names) else ""
 
     def _curves(self, runs: Linked) -> dict[str, Curve]:
-        """Return the chosen metric of the runs that have it, over their own epochs."""
+        """Return the chosen metric for the runs that have it, over their own epochs."""
         named = zip(runs.heads, runs.records, strict=True)
         return {head: r.curves[self._metric] for head, r in named if self._metric in r.curves}
 
@@ -123,12 +123,12 @@ class CurvesOfRuns(CompareView):
         self.query_one(Curves).action_move(steps)
 
     def action_log(self) -> None:
-        """Make the vertical axis logarithmic, or not."""
+        """Toggle the logarithmic vertical axis."""
         curves = self.query_one(Curves)
         curves.logarithmic = not curves.logarithmic
 
     def action_smooth(self) -> None:
-        """Take the mean of more epochs, or of one again."""
+        """Average over more epochs, or over one again."""
         self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
         self._draw_chosen()
         self._read()

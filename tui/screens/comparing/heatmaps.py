@@ -1,4 +1,4 @@
-"""The runs' heatmaps with one cursor, and of two the difference."""
+"""The runs' heatmaps with one cursor, and for two runs the difference."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ WIDEST_LABELS = 12
 DIFFERENCE = "B − A"
 
 LEAST_REACH = 0.01
-"""The difference at the ends of the colours, if all are less."""
+"""The difference at the ends of the colours, if all differences are smaller."""
 
 REFERENCE_WORDS = {
     "last": "the last checkpoint",
-    "previous": "the checkpoint before",
+    "previous": "the previous checkpoint",
     "first": "the initial model",
-    "cursor": "the checkpoint of the cursor",
+    "cursor": "the checkpoint at the cursor",
 }
 
 
 class Panel(Vertical):
-    """A run's settings over its heatmap."""
+    """A run's settings above its heatmap."""
 
     def compose(self) -> ComposeResult:
         """Yield head and heatmap."""
@@ -105,7 +105,7 @@ class Overviews(CompareView):
         )
 
     def rows(self, shown: Similarity) -> tuple[str, ...] | None:
-        """Return what the rows are called."""
+        """Return the names of the rows."""
         return shown.names
 
     def at_columns(self, values: FloatArray, columns: list[int]) -> FloatArray:
@@ -117,13 +117,13 @@ class Overviews(CompareView):
         return row_of(shown, self.look)
 
     def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> ViewState:
-        """Return what is looked at when the cursor has moved in a run's heatmap."""
+        """Return the view state after the cursor has moved in a run's heatmap."""
         epoch = runs.translated(event.epoch, run, 0)
         return replace(self.look, epoch=epoch, layer=event.row)
 
     def title(self, runs: Linked) -> str:  # noqa: ARG002
         """Return what is shown."""
-        return f"{MEASURES[self.look.measure].quantity} to {REFERENCE_WORDS[self.look.reference]}"
+        return f"{MEASURES[self.look.measure].quantity} with {REFERENCE_WORDS[self.look.reference]}"
 
     square = False
 
@@ -176,8 +176,8 @@ class Overviews(CompareView):
     def _difference(self, runs: Linked, similar: list[Similarity | None]) -> HeatmapData | None:
         """Return B - A at A's checkpoints.
 
-        B's checkpoints are those nearest to A's as they are linked. None if there are not two runs
-        with the same rows.
+        B's checkpoints are those nearest to A's as linked. None unless there are two runs with the
+        same rows.
         """
         if len(similar) != 2:
             return None
@@ -209,7 +209,7 @@ class Overviews(CompareView):
         self._link(self.runs, event.heatmap)
 
     def _link(self, runs: Linked, moved: Heatmap | None) -> None:
-        """Move the other cursors to where the moved one is, and read all out."""
+        """Move the other cursors to where the moved one is, and update the readouts."""
         parts: dict[str, str] = {}
         similar = runs.similar(self.look.measure)
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
@@ -235,7 +235,7 @@ class Overviews(CompareView):
     # --- for a file
 
     def table(self) -> Table | None:
-        """Return the values of all heatmaps, a line for each cell."""
+        """Return the values of all heatmaps, one row per cell."""
         similar = self.runs.similar(self.look.measure)
         shown = [
             self.data(self.runs, each, run, each.scale())
@@ -252,7 +252,7 @@ class Overviews(CompareView):
         return Table(("run", f"{unit} i" if self.square else "layer", unit, "value"), lines)
 
     def figure(self) -> Callable[[], Figure] | None:
-        """Return what draws the runs' heatmaps beside each other."""
+        """Return a function that draws the runs' heatmaps side by side."""
         runs = self.runs
         known = [
             (run, shown)
@@ -295,7 +295,7 @@ class Matrices(Overviews):
         return axis.nearest(shown.steps, runs.epoch_in(self.look.other, run))
 
     def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> ViewState:
-        """Return the look with both epochs of the cursor."""
+        """Return the view state with both epochs of the cursor."""
         other = runs.translated(int(event.heatmap.epochs[event.row]), run, 0)
         return replace(self.look, epoch=runs.translated(event.epoch, run, 0), other=other)
 

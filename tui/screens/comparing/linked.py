@@ -1,4 +1,4 @@
-"""Runs beside each other, and which epoch of one belongs to which epoch of another."""
+"""Runs side by side, and which epoch of one corresponds to which epoch of another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from repdyn.records import Curve, RunRecord
 from tui.screens.view_state import ViewState
 
 LETTERS = "ABCD"
-"""What the runs are called."""
+"""The letters of the runs."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class Linked:
         return [f"{letter} {plain(record.summary.name)}" for letter, record in named]
 
     def translated(self, epoch: int, origin: int, target: int) -> int:
-        """Return the epoch of a run that belongs to another's."""
+        """Return the epoch of a run that corresponds to another's."""
         if not self.by_phase or origin == target:
             return epoch
         return phase_aligned(epoch, self.records[origin], self.records[target])
 
     def epoch_in(self, epoch: int | None, run: int) -> int | None:
-        """Return the epoch of a run that belongs to one of the first; None, the last, for None."""
+        """Return the epoch of a run that corresponds to the first run's; None stays None, the last."""
         return None if epoch is None else self.translated(epoch, 0, run)
 
     def similar(self, measure: str) -> list[Similarity | None]:
-        """Return one measure of similarity of each run; None of a run that has none of it yet."""
+        """Return one similarity measure of each run; None for runs that lack it so far."""
         found = [record.dynamics for record in self.records]
         return [
             None
@@ -56,21 +56,21 @@ class Linked:
         ]
 
     def on_first(self, curve: Curve, run: int) -> Curve:
-        """Return a run's curve over the epochs of the first run that its own belong to."""
+        """Return a run's curve over the corresponding epochs of the first run."""
         epochs = np.array([self.translated(int(e), run, 0) for e in curve.steps], dtype=np.int64)
         last = np.append(epochs[1:] != epochs[:-1], True)[: len(epochs)]
         return Curve(epochs[last], curve.values[last])
 
 
 def row_of(shown: Similarity, look: ViewState) -> int:
-    """Return the layer that is looked at; of a run with fewer, its last."""
+    """Return the current layer, or the last one of a run with fewer layers."""
     return min(look.layer, len(shown.names) - 1)
 
 
 def phase_aligned(epoch: int, origin: RunRecord, target: RunRecord) -> int:
-    """Return the epoch that is in a run where another's is between the same phase boundaries.
+    """Return the epoch at the same relative position between phase boundaries as another run's.
 
-    On the log-epoch axis, linear between start, onset, fit and end, those that both runs have.
+    Linear on the log-epoch axis between those of start, onset, fit and end that both runs have.
     """
     names = [n for n in ("onset", "fit") if _both(origin, target, n)]
     ends = [(0, 0), *((_at(origin, n), _at(target, n)) for n in names)]

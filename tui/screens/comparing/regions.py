@@ -92,7 +92,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
     # --- what there is
 
     def _places(self, runs: Linked) -> list[Place]:
-        """Return what is in view of the runs that have a checkpoint."""
+        """Return what is in view, for the runs that have a checkpoint."""
         return [
             Place(run, known, min(self.look.layer, len(known.layers)), int(known.steps[at]))
             for run, record in enumerate(runs.records)
@@ -109,7 +109,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         return [planes for planes in found if planes is not None]
 
     def _maps(self, runs: Linked, places: list[Place]) -> list[Map]:
-        """Return the label maps in view, once all of them are there."""
+        """Return the label maps in view, once all of them are loaded."""
         maps = []
         for place in places:
             shelf = self._shelf(runs, place.run)
@@ -121,7 +121,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
     # --- drawing
 
     def draw(self, runs: Linked, look: ViewState) -> None:  # noqa: ARG002
-        """Draw the plane of each run once the maps of all are there."""
+        """Draw the plane of each run once the maps of all are loaded."""
         places = self._places(runs)
         self._draw_fragmentation(runs, places)
         missing = [p for p in places if not self._shelf(runs, p.run).has([p.epoch])]
@@ -181,7 +181,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             f"regions of the layers' probes, {plane_words(planes, self._plane)}", no_wrap=True
         )
         if not same:
-            text.append("; the runs have other planes: their data or data seed differ", "dim")
+            text.append("; the runs have different planes (other data or data seed)", "dim")
         self.query_one(".what", Static).update(text)
 
     def _read(self, places: list[Place], maps: list[Map], *, same: bool) -> None:
@@ -198,7 +198,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
     # --- acting
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Tell whether an action can be done: other epochs are not shown beside other runs."""
+        """Return whether an action is available: epochs cannot be pinned beside other runs."""
         del parameters
         return action != "pin"
 
@@ -239,7 +239,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
     # --- for a file
 
     def table(self) -> Table | None:
-        """Return the label maps in view, a line for each row of a map, the highest first."""
+        """Return the label maps in view, one line per row of a map, from the top down."""
         places = self._places(self.runs)
         maps = self._maps(self.runs, places)
         if not maps or len(maps) < len(places):
@@ -285,7 +285,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
 
 
 def same_plane(first: PlaneSet, second: PlaneSet, plane: int) -> bool:
-    """Tell whether a plane of two runs goes through the same images."""
+    """Return whether a plane of two runs goes through the same images."""
     return np.array_equal(first.anchors[plane], second.anchors[plane]) and np.allclose(
         first.extent[plane], second.extent[plane]
     )
@@ -300,7 +300,7 @@ def _pairs(curve: Curve) -> list[tuple[int, float]]:
 
 
 def _enlarged(shown: Map, side: int) -> Map:
-    """Return a map on a finer grid, so that maps of runs with other settings fit each other."""
+    """Return a map on a finer grid, so that maps of runs with different settings match."""
     nearest_point = np.rint(np.linspace(0, len(shown) - 1, side)).astype(int)
     enlarged: Map = shown[np.ix_(nearest_point, nearest_point)]
     return enlarged

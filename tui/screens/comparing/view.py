@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class CompareView(Vertical):
-    """One way to look at runs beside each other.
+    """One way to look at runs side by side.
 
-    `show` is called when the runs or what is looked at have changed. A view that moves the cursor
-    itself posts View.Pointed.
+    `show` is called when the runs or the view state have changed. A view that moves the cursor itself
+    posts View.Pointed.
     """
 
     def __init__(self, source: Source, desk: ReaderThread, runs: Linked, *, id: str) -> None:  # noqa: A002
@@ -38,13 +38,13 @@ class CompareView(Vertical):
         return self.runs.records[0].unit
 
     def show(self, runs: Linked, look: ViewState) -> None:
-        """Draw runs; before the view has a size, when it has got one."""
+        """Draw runs, or wait until the view has a size."""
         self.runs, self.look = runs, look
         if self.size.width:
             self.draw(runs, look)
 
     def on_mount(self) -> None:
-        """Take the keys: a view is made when it is first looked at."""
+        """Take the focus: a view is created when it is first shown."""
         self.focused_first().focus()
 
     def on_resize(self) -> None:
@@ -56,12 +56,12 @@ class CompareView(Vertical):
         raise NotImplementedError
 
     def pointed(self, look: ViewState, **changes: Any) -> None:
-        """Tell that the cursor was moved."""
+        """Post that the cursor was moved."""
         self.look = look
         self.post_message(View.Pointed(**changes))
 
     def focused_first(self) -> Widget:
-        """Return the widget that gets the keys."""
+        """Return the widget to focus."""
         raise NotImplementedError
 
     def table(self) -> Table | None:
@@ -69,10 +69,10 @@ class CompareView(Vertical):
         raise NotImplementedError
 
     def tables(self) -> dict[str, Table]:
-        """Return the numbers in view, by what their files' names end with."""
+        """Return the numbers in view, by file-name suffix."""
         table = self.table()
         return {} if table is None else {"": table}
 
     def figure(self) -> Callable[[], Figure] | None:
-        """Return what draws the view for a file, in a thread; None if there is nothing to draw."""
+        """Return a function that draws the view for a file, in a thread; None if there is none."""
         raise NotImplementedError
