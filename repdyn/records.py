@@ -53,6 +53,11 @@ def is_unit(text: str) -> bool:
     return text.isalpha() and len(text) <= UNIT_LENGTH
 
 
+def plural(unit: str) -> str:
+    """Return a unit in the plural, `epochs`; `tokens` stays as it is."""
+    return unit if unit.endswith("s") else f"{unit}s"
+
+
 OUTPUT = "output"
 """Stands for the network's output where a layer's name stands otherwise."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from repdyn.analysis.drift import LAG, WIDEST
 from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT
 from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, REACH, compute_scores
-from repdyn.records import Curve, Dynamics, FloatArray, IntArray, Phases
+from repdyn.records import EPOCH, Curve, Dynamics, IntArray, Phases, plural
 from repdyn.score_key import ScoreKey
 
 NO_FLIPPED = "undefined without label noise: no labels are flipped"
@@ -28,19 +28,22 @@ BREAK_SPREAD = ("break_spread", "break_spread_rank")
 DEPTH_DRIFT = ("depth_drift", "depth_drift_rank")
 
 
-def undefined_phases(curves: Mapping[str, Curve], phases: Phases) -> dict[str, str]:
+def undefined_phases(
+    curves: Mapping[str, Curve], phases: Phases, unit: str = EPOCH
+) -> dict[str, str]:
     """Return why each missing boundary is undefined, by the names of `Phases.markers`.
 
     Args:
         curves: of the run, as passed to find_phases.
         phases: found in them.
+        unit: of the steps.
     """
     reasons = {
-        "onset": _no_onset(curves),
-        "fit": _no_fit(curves.get("train/acc")),
-        "test_min": _too_short(curves.get("test/acc"), "test accuracy")
+        "onset": _no_onset(curves, unit),
+        "fit": _no_fit(curves.get("train/acc"), unit),
+        "test_min": _too_short(curves.get("test/acc"), "test accuracy", unit)
         or "the test error never falls below where it begins",
-        "test_peak": _too_short(curves.get("test/acc"), "test accuracy")
+        "test_peak": _too_short(curves.get("test/acc"), "test accuracy", unit)
         or f"the test error does not rise and fall again by {LEAST_PEAK:g} or more",
     }
     return {name: why for name, why in reasons.items() if name not in phases.markers()}
@@ -61,65 +64,67 @@ def undefined_scores(
     definable = compute_scores(dynamics, phases) if missing else {}
     reasons: dict[ScoreKey, str] = {}
     for key in missing:
-        why = _why(key.score, dynamics.matrices(key.measure)[1:], dynamics.steps, phases)
+        why = _why(key, dynamics, phases)
         reasons[key] = NOT_STORED if key in definable else why
     return reasons
 
 
-def _no_onset(curves: Mapping[str, Curve]) -> str:
+def _no_onset(curves: Mapping[str, Curve], unit: str) -> str:
     if "train/acc_noisy" not in curves:
         return NO_FLIPPED if "train/acc" in curves else "training accuracy is not recorded"
     return (
-        _too_short(curves["train/acc_noisy"], "noisy-fit accuracy")
+        _too_short(curves["train/acc_noisy"], "noisy-fit accuracy", unit)
         or "the flipped labels never start to be fit"
     )
 
 
-def _no_fit(train_acc: Curve | None) -> str:
+def _no_fit(train_acc: Curve | None, unit: str) -> str:
     if train_acc is None or not len(train_acc.values):
         return "training accuracy is not recorded"
     best = int(np.argmax(train_acc.values))
     return (
         f"training accuracy never reached {PERFECT:g}; its highest is "
-        f"{train_acc.values[best]:.3f}, at epoch {train_acc.steps[best]}"
+        f"{train_acc.values[best]:.3f}, at {unit} {train_acc.steps[best]}"
     )
 
 
-def _too_short(curve: Curve | None, what: str) -> str:
+def _too_short(curve: Curve | None, what: str, unit: str) -> str:
     """Return why a curve cannot be analysed, empty if it can."""
     if curve is None:
         return f"{what} is not recorded"
     if len(curve.values) < LEAST_EPOCHS:
-        return f"{what} is recorded at {len(curve.values)} epochs; {LEAST_EPOCHS} are needed"
+        count = len(curve.values)
+        return f"{what} is recorded at {count} {plural(unit)}; {LEAST_EPOCHS} are needed"
     return ""
 
 
-def _why(stem: str, matrices: FloatArray, epochs: IntArray, phases: Phases) -> str:
-    trained = epochs >= 1
+def _why(key: ScoreKey, dynamics: Dynamics, phases: Phases) -> str:
+    stem, unit, matrices = key.score, dynamics.unit, dynamics.matrices(key.measure)[1:]
+    trained = dynamics.steps >= 1
     finite = np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))
-    at = epochs[trained]
+    at = dynamics.steps[trained]
     needed = 3 if stem in DEPTH_DRIFT else 1 if stem in AT_FIT else 2
     return (
-        _no_drift(at)
+        _no_drift(at, unit)
         or _few_layers(len(matrices), int(finite.sum()), needed)
-        or _why_of(stem, at, phases)
+        or _why_of(stem, at, phases, unit)
     )
 
 
-def _no_drift(at: IntArray) -> str:
+def _no_drift(at: IntArray, unit: str) -> str:
     """Return why the checkpoints (E,), without the initial model, give no drift rates."""
     if len(at) < 2:
-        return f"{len(at)} checkpoints after epoch 0; at least 2 are needed"
+        return f"{len(at)} checkpoints after {unit} 0; at least 2 are needed"
     gaps = np.diff(np.log(at.astype(np.float64)))
     widest = int(np.argmax(gaps))
     if gaps[widest] > WIDEST + 1e-9:
         return (
-            f"no checkpoint between epochs {at[widest]} and {at[widest + 1]}; consecutive ones may "
+            f"no checkpoint between {plural(unit)} {at[widest]} and {at[widest + 1]}; consecutive ones may "
             f"be at most {math.exp(WIDEST):.1f} × apart"
         )
     if gaps.sum() < LAG - 1e-9:
         return (
-            f"the checkpoints end at epoch {at[-1]}; epoch {math.ceil(at[0] * math.exp(LAG))}, "
+            f"the checkpoints end at {unit} {at[-1]}; {unit} {math.ceil(at[0] * math.exp(LAG))}, "
             f"{math.exp(LAG):.1f} × the first, is needed"
         )
     return ""
@@ -132,24 +137,27 @@ def _few_layers(count: int, finite: int, needed: int) -> str:
     return f"{count} layers after the first{lost}; {needed} are needed"
 
 
-def _why_of(stem: str, at: IntArray, phases: Phases) -> str:
+def _why_of(stem: str, at: IntArray, phases: Phases, unit: str) -> str:
     """Return why a score is undefined for a run that has drift rates of enough layers."""
     if stem in (*AT_FIT, *OUTSIDE_FIT, *CHANGE_SPREAD):
         if phases.fit is None:
             return "needs perfect fit, which the run did not reach"
         if phases.fit < 1:
-            return "the fit is perfect at epoch 0, before training"
+            return f"the fit is perfect at {unit} 0, before training"
     if stem in AT_FIT:
-        return _cut_off(at, phases) or "no other epoch is far enough from the fit to compare with"
+        return (
+            _cut_off(at, phases, unit)
+            or f"no other {unit} is far enough from the fit to compare with"
+        )
     if stem in OUTSIDE_FIT:
         return (
             "too little of the run lies away from perfect fit, or fewer than two layers vary there"
         )
     if stem in CHANGE_SPREAD:
-        return _no_stretch(stem, phases)
+        return _no_stretch(stem, phases, unit)
     if stem in BREAK_SPREAD and at[-1] < REACHES**2 * at[0]:
         least = math.ceil(REACHES**2 * at[0])
-        return f"run ends at epoch {at[-1]}; the windows of a break need epoch {least}"
+        return f"run ends at {unit} {at[-1]}; the windows of a break need {unit} {least}"
     if stem in ("synchrony", "synchrony_rank"):
         return (
             f"fewer than two layers vary, or the run has fewer than {LEAST_POINTS} points of drift"
@@ -157,29 +165,29 @@ def _why_of(stem: str, at: IntArray, phases: Phases) -> str:
     return "not stored with this run"
 
 
-def _cut_off(at: IntArray, phases: Phases) -> str:
+def _cut_off(at: IntArray, phases: Phases, unit: str) -> str:
     """Return why the windows around perfect fit do not lie within the run."""
     fit = phases.fit or 0
     least = math.ceil(REACHES * fit)
     if at[-1] < least:
         return (
-            f"run ends at epoch {at[-1]}, {at[-1] - fit} epochs after perfect fit; the fit break "
-            f"needs {REACHES:.2f} × the fit epoch = {least}"
+            f"run ends at {unit} {at[-1]}, {at[-1] - fit} {plural(unit)} after perfect fit; the fit "
+            f"break needs {REACHES:.2f} × the fit {unit} = {least}"
         )
     if fit < REACHES * at[0]:
         return (
-            f"perfect fit, at epoch {fit}, comes too soon; the fit break needs "
+            f"perfect fit, at {unit} {fit}, comes too soon; the fit break needs "
             f"{REACHES:.2f} × the first checkpoint = {math.ceil(REACHES * at[0])}"
         )
     return ""
 
 
-def _no_stretch(stem: str, phases: Phases) -> str:
+def _no_stretch(stem: str, phases: Phases, unit: str) -> str:
     if phases.onset is None:
         return "needs memorisation onset, which the run does not have"
     if not 1 <= phases.onset < (phases.fit or 0):
         return (
-            f"memorisation onset, at epoch {phases.onset}, is not between epoch 1 and perfect fit"
+            f"memorisation onset, at {unit} {phases.onset}, is not between {unit} 1 and perfect fit"
         )
     if stem == "change_spread_rank":
         return "the run has no other stretch as long as from onset to fit"

@@ -40,7 +40,7 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | 
         return {"onset": NO_FLIPPED} if lacks_label_noise(record) else {}
     reasons: dict[str | ScoreKey, str] = {}
     if record.curves:
-        reasons.update(undefined_phases(record.curves, record.phases))
+        reasons.update(undefined_phases(record.curves, record.phases, record.unit))
     if record.dynamics is not None:
         reasons.update(undefined_scores(record.dynamics, record.phases, record.scores))
     return reasons

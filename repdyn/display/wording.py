@@ -121,11 +121,6 @@ def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[
     return words
 
 
-def plural(unit: str) -> str:
-    """Return a unit of steps in the plural, `epochs`; `tokens` is unchanged."""
-    return unit if unit.endswith("s") else f"{unit}s"
-
-
 def score_words(score: str) -> str:
     """Return the display name of a score, `fit break`."""
     return plain(score).replace("_", " ")

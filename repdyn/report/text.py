@@ -25,13 +25,12 @@ from repdyn.display.wording import (
     lacks_changes,
     layer_changes,
     plain,
-    plural,
     score_words,
     settings,
     spanned,
     undefined_lines,
 )
-from repdyn.records import PROBE_SPLITS, Dynamics, RunRecord
+from repdyn.records import PROBE_SPLITS, Dynamics, RunRecord, plural
 from repdyn.report.export import as_json
 from repdyn.report.runs import runs_table, status
 from repdyn.score_key import ScoreKey
@@ -106,7 +105,8 @@ def _header(record: RunRecord) -> RenderableType:
     title = Text.assemble(
         (plain(run.name), "bold"), "  ", (plain(run.run_id)[:8], "cyan"), "  ", status(run)
     )
-    counts = [f"{plain(run.params.get('epochs', '?'))} epochs"]
+    planned = plain(run.params.get("epochs", str(last_epoch(record))))
+    counts = [f"{planned} {plural(record.unit)}"]
     if record.dynamics is not None:
         counts.append(f"{len(record.dynamics.steps)} checkpoints")
         counts.append(f"{len(record.dynamics.layers)} layers")

@@ -169,13 +169,13 @@ def test_a_narrow_list_keeps_the_name() -> None:
 def test_json_holds_every_array() -> None:
     read = json.loads(as_json(RECORD))
     assert read["layers"] == list(DYNAMICS.layers)
-    arrays = {name: getattr(DYNAMICS, name) for name in ("epochs", *schema.ARRAYS)}
+    arrays = {name: getattr(DYNAMICS, name) for name in ("steps", *schema.ARRAYS)}
     for name, expected in {**arrays, **DYNAMICS.similarity}.items():
         got = np.array(read[name], dtype=np.float64)
         np.testing.assert_allclose(got, expected, rtol=1e-4)
     assert read["phases"]["fit"] == synthetic.FIT
     assert read["summary"]["run_id"] == RECORD.summary.run_id
-    assert read["curves"]["train/acc"]["epochs"][:3] == [0, 1, 2]
+    assert read["curves"]["train/acc"]["steps"][:3] == [0, 1, 2]
 
 
 def test_json_writes_nan_as_null() -> None:

@@ -16,6 +16,7 @@ from torch import nn
 
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
+from repdyn.display.reading import undefined
 from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.recorder import ProbeData, Recorder
@@ -196,6 +197,7 @@ def test_steps_have_the_unit_that_the_recorder_was_told(store: StoreConfig) -> N
         Loop().run(session, end=2)
     record = load_run(store, "mine")
     assert record.unit == "tokens"
+    assert undefined(record)["test_min"] == "test accuracy is recorded at 2 tokens; 10 are needed"
     axes = similarity_matrices(record, "cka").axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("tokens", "tokens")
     MlflowClient(store.tracking_uri).set_tag(record.summary.run_id, schema.UNIT_TAG, "\x1b[2J")

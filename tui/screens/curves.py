@@ -19,8 +19,8 @@ from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from repdyn.display.reading import value_at
-from repdyn.display.wording import boundary_marks, plain, plural
-from repdyn.records import Curve, FloatArray, RunRecord
+from repdyn.display.wording import boundary_marks, plain
+from repdyn.records import Curve, FloatArray, RunRecord, plural
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, empty, read_out, readout, titled

@@ -18,8 +18,8 @@ from textual.widgets import Static
 from repdyn.display import axis
 from repdyn.display.scale import FINEST
 from repdyn.display.similarity import Similarity, similarity
-from repdyn.display.wording import boundaries, plain, plural
-from repdyn.records import Curve, FloatArray, IntArray, RunRecord
+from repdyn.display.wording import boundaries, plain
+from repdyn.records import Curve, FloatArray, IntArray, RunRecord, plural
 from tui import actions
 from tui.screens.view import Table, View, empty, read_out, readout
 from tui.screens.view_state import ViewState, number

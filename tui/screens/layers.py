@@ -17,8 +17,8 @@ from textual.widgets import Static
 
 from repdyn.display import axis
 from repdyn.display.similarity import Similarity, similarity
-from repdyn.display.wording import plain, plural
-from repdyn.records import Phases, RunRecord
+from repdyn.display.wording import plain
+from repdyn.records import Phases, RunRecord, plural
 from tui import actions
 from tui.screens.layer import matrices, profile
 from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled

@@ -26,12 +26,11 @@ from repdyn.display.wording import (
     lacks_changes,
     layer_changes,
     plain,
-    plural,
     spanned,
     undefined_lines,
 )
 from repdyn.measures.spec import MEASURES
-from repdyn.records import PROBE_SPLITS, RunRecord
+from repdyn.records import PROBE_SPLITS, RunRecord, plural
 from repdyn.score_key import ScoreKey
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState

@@ -16,8 +16,8 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from repdyn.display.reading import value_at
-from repdyn.display.wording import boundary_marks, plain, plural
-from repdyn.records import Curve
+from repdyn.display.wording import boundary_marks, plain
+from repdyn.records import Curve, plural
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import Linked
