@@ -101,7 +101,7 @@ def train(
     """Train a model, measure it at its checkpoints, and log everything to MLflow.
 
     Args:
-        config: YAML file of settings (`name: value`); command-line options take precedence.
+        config: YAML file of settings, `name: value`; command-line options override it.
         run_name: name of the run (default: built from architecture, optimizer, data and seed).
         resume: resume this stopped run, with its own settings.
     """
@@ -175,10 +175,9 @@ def sweep(
 
     Args:
         preset: digits, fashion-mnist, paper-cifar10 or paper-tiny-imagenet.
-        config: YAML file of the grid (`name: value` or `name: [value, value]`); command-line
-            options take precedence.
-        seeds: number of seeds per grid point, starting at 0; a run's seed is also its data seed
-            unless --data-seed is given.
+        config: YAML file of the grid, `name: value` or `name: [value, value]`; options override it.
+        seeds: seeds per grid point, counted from 0; also used as data seeds unless --data-seed is
+            given.
         name: name of the sweep (default: the preset's or file's name and a digest of the settings).
         dry_run: only list the runs, and whether they are finished.
         ray: train runs in parallel as Ray tasks, on this machine or the cluster at ADDRESS

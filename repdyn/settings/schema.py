@@ -261,7 +261,7 @@ class OptimConfig:
     """Compile the training step's model with torch.compile."""
 
     keep_checkpoints: Literal["all", "phases", "last"] | int = "all"
-    """Weights to keep: all; phases (in the end, those at phase boundaries); last; N: the last N."""
+    """Weights to keep: all; phases (at the end, those at phase boundaries); last; N: the last N."""
 
     on_nan: OnNan = "stop"
     """When the loss is NaN or infinite: stop the run, or continue."""
