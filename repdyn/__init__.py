@@ -26,15 +26,15 @@ _HOMES = {
 def load_run(
     run: str = "last", *, tracking_uri: str | None = None, experiment: str | None = None
 ) -> RunRecord:
-    """Read a run from MLflow: its arrays with their epochs and layer names, curves and phases.
+    """Read a run from MLflow: arrays with their epochs and layer names, curves and phases.
 
     Args:
         run: id, unique prefix of one, run name, or `last`.
-        tracking_uri: MLflow's store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here).
+        tracking_uri: MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here).
         experiment: its name (default: MLFLOW_EXPERIMENT_NAME, else repdyn).
 
     Raises:
-        UserError: there is no such store or run, or more than one run is meant.
+        UserError: there is no such store or run, or the run is ambiguous.
     """
     from repdyn.settings.schema import StoreConfig
     from repdyn.storage import reader
@@ -43,7 +43,7 @@ def load_run(
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch only when it is asked for."""
+    """Import what needs torch on first access."""
     if name not in _HOMES:
         raise AttributeError(f"module 'repdyn' has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""One pass of a model over two inputs: which layers can be watched, and how they are laid out."""
+"""One forward pass over two inputs: which layers can be watched, and their layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Opened = Callable[[str, nn.Module], Iterator[str]]
 """Yields the paths of the blocks within a container of that path."""
 
 _INPUTS = 2
-"""With two inputs the axis of the inputs is known from others of length one."""
+"""With two inputs, the batch axis can be told from other axes of length one."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class _Call:
-    """A module's call: its place among all calls, what it returned, and what is known of that.
+    """A module's call: its position among all calls, and what it returned.
 
-    `version` is that of the tensor at the call: an operation in place makes another one of it.
+    `version` is the tensor's at the call: an in-place operation increments it.
     """
 
     place: int
@@ -43,7 +43,7 @@ class _Call:
     version: int
 
     def content(self) -> tuple[object, ...]:
-        """Return what two calls share only if they returned the same numbers."""
+        """Return a key that two calls share only if they returned the same numbers."""
         if self.tensor is None:
             return (self.place,)
         axes = zip(self.tensor.shape, self.tensor.stride(), strict=True)
@@ -58,8 +58,8 @@ def dry_pass(
 ) -> tuple[list[Layer], list[LeftOut]]:
     """Return the candidates that can be watched, laid out as seen, and those that cannot.
 
-    A container that does not run, or whose output cannot be read, gives way to its blocks. Of
-    layers with the same output the model's own is watched, else the first. The axis of a feature
+    A container that does not run, or whose output cannot be read, is replaced by its blocks. Of
+    layers with the same output the model itself is watched, else the first. The axis of a feature
     map's channels is found from its shape; where height, width and channels are of one size, from
     the shape for wider inputs, if the model takes them, else it is that of most other layers.
 
@@ -88,7 +88,7 @@ def dry_pass(
     output, blocks = layers[-1], layers[:-1]
     reason = _unreadable(calls[output.module], len(inputs))
     if reason:
-        raise UserError(f"the model itself: {reason}; it must return one tensor (n, classes)")
+        raise UserError(f"the model: {reason}; it must return one tensor (n, classes)")
     blocks.sort(key=lambda layer: calls[layer.module][0].place if calls[layer.module] else -1)
     watched, left_out = _told_apart([output, *blocks], calls, len(inputs))
     laid_out = _laid_out([*watched[1:], output], model, inputs, calls)
@@ -96,7 +96,7 @@ def dry_pass(
 
 
 def check_layers(model: nn.Module, layers: Sequence[Layer], inputs: Tensor) -> None:
-    """Check that layers can be watched and that their layout is not plainly another one.
+    """Check that layers can be watched and that their layout is not plainly wrong.
 
     Args:
         model: run in eval mode; its mode and the random state are restored.
@@ -104,7 +104,7 @@ def check_layers(model: nn.Module, layers: Sequence[Layer], inputs: Tensor) -> N
         inputs: (n, ...) as the model takes them; the first two are used.
 
     Raises:
-        UserError: names the first layer for which it is not so, and why.
+        UserError: names the first layer that fails, and why.
     """
     inputs = inputs[:_INPUTS]
     calls = _run(model, {layer.module for layer in layers}, inputs)
@@ -115,7 +115,7 @@ def check_layers(model: nn.Module, layers: Sequence[Layer], inputs: Tensor) -> N
 
 
 def grouped(left_out: Iterable[LeftOut]) -> str:
-    """Return the layers and the reasons in one line, those of one reason together."""
+    """Return the layers and the reasons in one line, grouped by reason."""
     names: dict[str, list[str]] = {}
     for left in left_out:
         names.setdefault(left.reason, []).append(left.name)
@@ -123,7 +123,7 @@ def grouped(left_out: Iterable[LeftOut]) -> str:
 
 
 def _run(model: nn.Module, paths: Iterable[str], inputs: Tensor) -> _Calls:
-    """Run the model and note all calls of the modules at the paths."""
+    """Run the model and record all calls of the modules at the paths."""
     calls: _Calls = {path: [] for path in paths}
     places = count()
 
@@ -154,14 +154,14 @@ def _unreadable(calls: list[_Call], n: int) -> str:
     if not calls:
         return "does not run"
     if len(calls) > 1:
-        return f"runs {len(calls)} times a pass"
+        return f"runs {len(calls)} times per pass"
     tensor = calls[0].tensor
     if tensor is None:
         return f"returns {described(calls[0].output)}"
     if tensor.dim() not in (2, 3, 4):
-        return f"returns a tensor of {tensor.dim()} axes, not 2 to 4"
+        return f"returns a tensor with {tensor.dim()} axes, not 2 to 4"
     if len(tensor) != n:
-        return f"the first axis of its output is not that of the {n} inputs"
+        return f"the first axis of its output is not the batch of {n} inputs"
     return ""
 
 
@@ -218,12 +218,10 @@ def _prefix(layer: Layer, tokens: int, image: tuple[int, int]) -> int:
 def _axes_of_wider(
     model: nn.Module, inputs: Tensor, paths: Sequence[str], shapes: dict[str, tuple[int, ...]]
 ) -> dict[str, int | None]:
-    """Return the channel axes that show when the inputs are twice as wide: the width's is beside."""
+    """Return the channel axes, found by doubling the input width, which is next to them."""
     try:
         calls = _run(model, paths, torch.cat([inputs, inputs], dim=3))
-    except (
-        Exception
-    ):  # what a model's own code raises on a size that it cannot take may be anything
+    except Exception:  # a model's own code may raise anything on an unsupported size
         return {}
     found: dict[str, int | None] = {}
     for path in paths:
@@ -235,14 +233,16 @@ def _axes_of_wider(
 
 
 def _misread(layer: Layer, calls: _Calls, inputs: Tensor) -> str:
-    """Return in what a layer's stated layout is not that of its output; empty if in nothing."""
+    """Return how a layer's stated layout contradicts its output; empty if it does not."""
     shape = _shape(calls, layer)
     shown = "×".join(map(str, shape[1:]))
     if len(shape) == 3 and layer.prefix_tokens:
         image = _image(inputs) if inputs.dim() == 4 else None
         found = leading_tokens(shape[1], layer.prefix_tokens, image) if image else None
         if layer.prefix_tokens >= shape[1] or found not in (None, layer.prefix_tokens):
-            return f"prefix_tokens={layer.prefix_tokens} does not fit its output {shown}; {_ADVICE}"
+            return (
+                f"prefix_tokens={layer.prefix_tokens} does not match its output {shown}; {_ADVICE}"
+            )
     if len(shape) == 4 and inputs.dim() == 4:
         axis = channel_axis(shape, _image(inputs))
         if axis not in (None, layer.channels):
@@ -251,7 +251,7 @@ def _misread(layer: Layer, calls: _Calls, inputs: Tensor) -> str:
     return ""
 
 
-_ADVICE = "set it in Layer, or give inputs to watched_layers"
+_ADVICE = "set it in Layer, or pass inputs to watched_layers"
 
 
 def _image(inputs: Tensor) -> tuple[int, int]:

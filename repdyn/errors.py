@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""The exception for errors that the user can fix."""
 
 import difflib
 import re
@@ -8,11 +8,11 @@ from repdyn.redaction import redact
 
 
 class UserError(Exception):
-    """A mistake the user can see and mend.
+    """An error that the user can fix.
 
     The message is one line: what was wrong and what to do. The command line prints it without a
-    traceback and exits with the exception's code. It holds no password or token, wherever it goes,
-    and of an overlong word, as damaged files hold them, its ends only.
+    traceback and exits with the exception's code. Passwords and tokens are redacted from it, and
+    overlong words, such as damaged files contain, are shortened.
     """
 
     exit_code = 2
@@ -22,14 +22,14 @@ class UserError(Exception):
 
 
 class UnsentError(UserError):
-    """All is done, but not all has reached the server: it waits on this machine's disk."""
+    """Everything is done, but some of it is still queued on this machine's disk, unsent."""
 
     exit_code = 75
     """EX_TEMPFAIL of sysexits.h: try again later."""
 
 
 _LONGEST_WORD = 400
-"""Characters; paths that people have are shorter."""
+"""Characters; real paths are shorter."""
 
 
 def _shortened(message: str) -> str:
@@ -39,6 +39,6 @@ def _shortened(message: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "; the nearest are …" for the end of a message, or nothing if none is near."""
+    """Return "; did you mean …?" for the end of a message, or nothing if no match is close."""
     near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.4)
-    return f"; the nearest are {', '.join(near)}" if near else ""
+    return f"; did you mean {', '.join(near)}?" if near else ""

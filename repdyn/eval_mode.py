@@ -1,4 +1,4 @@
-"""A model in eval mode for a while, and the random state as it was."""
+"""Context managers for eval mode and for restoring the random state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Hold the model in eval mode without gradients; restores each module's own mode."""
+    """Put the model in eval mode without gradients; restore each module's own mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -24,6 +24,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def random_state_kept(device: torch.device) -> Iterator[None]:
-    """Restore the global random states of the CPU and, if it is a CUDA device, of the device."""
+    """Restore the global random state of the CPU and, for a CUDA device, of the device."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield

@@ -1,4 +1,4 @@
-"""A watched layer, and what the shape of its output says of its layout."""
+"""A watched layer, and what the shape of its output says about its layout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def single_tensor(output: object) -> Tensor | None:
 
 
 def described(output: object) -> str:
-    """Return what an output is, in words."""
+    """Describe an output in words."""
     if isinstance(output, tuple | list):
         return f"a {type(output).__name__} of {len(_tensors(output))} tensors"
     return f"an object of type {type(output).__name__}"
@@ -45,7 +45,7 @@ def _tensors(parts: Sequence[object]) -> list[Tensor]:
 
 
 def channel_axis(shape: Sequence[int], image: tuple[int, int]) -> int | None:
-    """Return where a feature map has its channels: the other two axes have the image's aspect.
+    """Return the channel axis of a feature map: the other two axes have the image's aspect.
 
     Args:
         shape: of a module's output, 4 axes.
@@ -65,7 +65,7 @@ def leading_tokens(tokens: int, stated: int, image: tuple[int, int]) -> int | No
 
     Args:
         tokens: of a module's output.
-        stated: by the model; tried first, then none, a class token, and one for distillation besides.
+        stated: by the model; tried first, then none, a class token, and one for distillation too.
         image: height and width of the inputs.
 
     Returns:
@@ -79,6 +79,6 @@ def leading_tokens(tokens: int, stated: int, image: tuple[int, int]) -> int | No
 
 
 def _fits(h: int, w: int, image: tuple[int, int]) -> bool:
-    """Tell whether a grid has an image's aspect; of one that is not square within a cell."""
+    """Return whether a grid has an image's aspect; within one cell if it is not square."""
     height, width = image
     return h == w if height == width else abs(h * width - w * height) <= max(image)

@@ -24,7 +24,7 @@ class Choice:
 
     Attributes:
         layers: to watch, in order of depth.
-        left_out: which cannot be watched, and why.
+        left_out: those that cannot be watched, and why.
     """
 
     layers: tuple[Layer, ...]
@@ -32,29 +32,29 @@ class Choice:
 
     @property
     def notice(self) -> str:
-        """One line on what is left out; empty if nothing is."""
+        """One line about the layers left out; empty if there are none."""
         return f"layers not watched: {grouped(self.left_out)}" if self.left_out else ""
 
 
 def watched_layers(
     model: nn.Module, pattern: str = "", inputs: Tensor | None = None
 ) -> tuple[Layer, ...]:
-    """Return the layers to watch, in order of depth; warns of those that cannot be watched.
+    """Return the layers to watch, in order of depth; warn about those that cannot be watched.
 
     A ResNet's are its stem, every residual block and the logits; a ViT's the patch embedding, every
-    encoder block and the logits; of other models the children of their block containers, or failing
-    these the model's own children.
+    encoder block and the logits; for other models the children of their block containers, or, if
+    there are none, the model's own children.
 
     Args:
         model: any module; its own output is the layer `logits`.
-        pattern: regular expression; only layers whose name it finds are returned.
-        inputs: (n, ...) some inputs as the model takes them, for one pass that finds out each
+        pattern: regular expression that selects layers by name.
+        inputs: (n, ...) some inputs as the model takes them, for one pass that determines each
             layer's layout and which layers do not run, run more than once, return no single tensor
             or repeat the output of another. Without them the layout is a guess that the first
             measurement checks.
 
     Raises:
-        UserError: the pattern finds no layer, or one that cannot be watched; names it and says why.
+        UserError: the pattern matches no layer, or one that cannot be watched; says which and why.
     """
     choice = choose_layers(model, pattern, inputs)
     if choice.notice:
@@ -79,12 +79,12 @@ def choose_layers(model: nn.Module, pattern: str = "", inputs: Tensor | None = N
         raise UserError(f"--layers {pattern}: cannot watch {grouped(missing)}")
     if not found:
         there = ", ".join(layer.name for layer in layers)
-        raise UserError(f"--layers {pattern}: finds none of the layers {there}")
+        raise UserError(f"--layers {pattern}: matches none of the layers {there}")
     return Choice(found, missing)
 
 
 def _candidates(model: nn.Module) -> list[Layer]:
-    """Return the layers by the model's structure alone, and what it says of its tokens and axes."""
+    """Return the layers by the model's structure alone, with the tokens and axes it states."""
     prefix = int(getattr(model, "num_prefix_tokens", 0))
     axis = 3 if getattr(model, "output_fmt", "NCHW") == "NHWC" else 1
     if isinstance(model, timm.models.ResNet):
@@ -103,7 +103,7 @@ def _candidates(model: nn.Module) -> list[Layer]:
 
 
 def _blocks(model: nn.Module) -> Iterator[str]:
-    """Yield the paths of the blocks in the model's block containers, containers opened."""
+    """Yield the paths of the blocks in the model's block containers, nested ones included."""
     for name, child in model.named_children():
         if name in _CONTAINERS or "blocks" in name:
             yield from _opened(name, child)

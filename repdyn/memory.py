@@ -1,4 +1,4 @@
-"""How much memory there is."""
+"""How much memory is available."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
-    """Return the bytes of memory that can be had: of the machine, or of the job's control group."""
+    """Return the bytes of memory available on the machine or in the job's control group."""
     free = int(psutil.virtual_memory().available)
     try:
         most = int((CGROUP / "memory.max").read_text())
@@ -23,19 +23,19 @@ def available_memory() -> int:
 
 
 def check_memory(needed: int, what: str) -> None:
-    """Check that there is memory for something before it is made.
+    """Check that there is enough memory for something before it is allocated.
 
     Args:
         needed: bytes.
-        what: it is for, with the setting that makes it smaller, for the message.
+        what: what it is for, for the message; ends with a colon.
 
     Raises:
-        UserError: there is less.
+        UserError: there is not enough.
     """
     free = available_memory()
     if needed > free:
         raise UserError(
-            f"{what} takes {gigabytes(needed)} of memory and {gigabytes(free)} are free"
+            f"{what} {gigabytes(needed)} of memory needed, only {gigabytes(free)} available"
         )
 
 

@@ -1,4 +1,4 @@
-"""In which order a model's feature maps lie in memory."""
+"""The memory format of a model's feature maps."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 _LANES = 8
-"""Channels that oneDNN's AVX2 kernels take at once."""
+"""Channels that oneDNN's AVX2 kernels process at once."""
 
 
 def memory_format(model: nn.Module, device: torch.device) -> torch.memory_format:
-    """Return channels_last, which is faster, but for models that oneDNN would corrupt in it.
+    """Return channels_last, which is faster, except for models that oneDNN would corrupt.
 
     The backward pass of its strided 1×1 convolution in channels_last writes beyond its buffers on
     processors without AVX-512 if there are fewer than eight input channels (torch 2.15.0: the heap
-    is damaged, and numbers change from run to run). Such are the shortcuts of very narrow ResNets.
+    is damaged, and numbers change from run to run). Very narrow ResNets have such shortcuts.
     """
     if device.type != "cpu":
         return torch.channels_last

@@ -1,4 +1,4 @@
-"""Bounds of a model that is being built, whatever its arguments ask for."""
+"""Size limits for a model while it is being built, whatever its arguments."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MOST_MODULES = 20_000
 
 @contextmanager
 def limited(most: int) -> Iterator[None]:
-    """Stop a model from being built when it has too many modules or too many numbers.
+    """Stop a model from being built when it has too many modules or weights.
 
     Args:
-        most: bytes that its parameters and buffers may take together.
+        most: maximum bytes of its parameters and buffers together.
 
     Raises:
-        UserError: it has.
+        UserError: the model is too large.
     """
     modules = taken = 0
 
@@ -35,15 +35,15 @@ def limited(most: int) -> Iterator[None]:
         nonlocal modules
         modules += 1
         if modules > MOST_MODULES:
-            raise UserError(f"the model has more than {MOST_MODULES:,} modules; make it less deep")
+            raise UserError(f"the model has more than {MOST_MODULES:,} modules; reduce its depth")
 
     def add(_parent: nn.Module, _name: str, tensor: Tensor | None) -> None:
         nonlocal taken
         taken += 0 if tensor is None else tensor.numel() * tensor.element_size()
         if taken > most:
             raise UserError(
-                f"the model's weights take more than the {gigabytes(most)} of memory that are free; "
-                "take a smaller --arch, --width or --arch-arg"
+                f"the model's weights need more than the {gigabytes(most)} of memory available; "
+                "use a smaller --arch, --width or --arch-arg"
             )
 
     hooks = (

@@ -1,4 +1,4 @@
-"""A timm model for the image size at hand."""
+"""Builds timm models for a given image size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALL_IMAGE = 64
 (2016, section 4.2) used on CIFAR."""
 
 LARGEST_ARGUMENT = 1_000_000
-"""Of timm's numbers: none of its models has a dimension as large."""
+"""For timm's numeric arguments: none of its models has a dimension as large."""
 
 _FAMILIES: Mapping[str, Family] = {"resnet": "resnet", "vision_transformer": "vit", "deit": "vit"}
 _NAME = re.compile(r"\w+(\.[\w-]+)?", re.ASCII)
@@ -33,7 +33,7 @@ def family(arch: str) -> Family:
     """Return whether a timm model is a ResNet, a ViT or something else.
 
     Raises:
-        UserError: timm has no such model; names the nearest ones.
+        UserError: timm has no such model; suggests similar names.
     """
     # not the places that timm would load a model from: hf-hub:NAME, local-dir:PATH
     if not _NAME.fullmatch(arch) or not timm.is_model(arch):
@@ -47,10 +47,10 @@ def build(config: ModelConfig, *, image_size: int, channels: int, classes: int) 
 
     ResNets are initialised without zeroed last BatchNorms and ViTs with timm's `jax` scheme: with
     timm's defaults narrow ones stay near chance for tens of epochs. `--arch-arg` overrides both.
-    The global torch seed fixes the weights. How large the model becomes is for `sketch` to say.
+    The global torch seed fixes the weights. `sketch` checks how large the model becomes.
 
     Raises:
-        UserError: unknown model, an argument timm does not take, or a model that cannot take
+        UserError: unknown model, an argument timm does not accept, or a model that cannot process
             images of this size.
     """
     return _built(config, image_size=image_size, channels=channels, classes=classes)
@@ -60,7 +60,7 @@ def sketch(config: ModelConfig, *, image_size: int, channels: int, classes: int)
     """Build the model as `build` does, on the meta device: it has shapes and takes no memory.
 
     Raises:
-        UserError: as in `build`, or the model is larger than the memory there is.
+        UserError: as in `build`, or the model is larger than the available memory.
     """
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         return _built(
@@ -75,7 +75,7 @@ def sketch(config: ModelConfig, *, image_size: int, channels: int, classes: int)
 def _built(
     config: ModelConfig, *, image_size: int, channels: int, classes: int, most: int | None = None
 ) -> nn.Module:
-    """Build the model on the current device, of at most so many bytes."""
+    """Build the model on the current device, with at most `most` bytes."""
     kind = family(config.arch)
     plain = kind == "resnet" and _has_plain_stem(config.arch)
     arguments = _arguments(config, kind, image_size) | {
@@ -90,39 +90,39 @@ def _built(
         _try(model, image_size, channels)
     except UserError:
         raise
-    except Exception as error:  # of timm, whatever the arguments of --arch-arg lead it to
+    except Exception as error:  # timm's, which depend on the arguments of --arch-arg
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"--arch {config.arch}: timm cannot build it for {image_size}×{image_size} images"
-            f"{_said(config)}: {reason[:200]} (--arch-arg key=value passes more to timm)"
+            f"{_said(config)}: {reason[:200]} (--arch-arg key=value passes arguments to timm)"
         ) from error
     return model
 
 
 def _arguments(config: ModelConfig, kind: Family, image_size: int) -> dict[str, Any]:
-    """Return timm's arguments that adapt a model to its images and its width, and the user's."""
+    """Return timm's arguments: those that adapt a model to image size and width, and the user's."""
     given = _arch_args(config.arch_arg)
     width = 1.0 if config.width is None else config.width
     if kind == "resnet":
         return {"zero_init_last": False} | _resnet_width(config.arch, width) | given
     if kind == "vit":
         if "img_size" in given:
-            raise UserError("--arch-arg img_size: is the size of the data set's images; remove it")
+            raise UserError("--arch-arg img_size: is set by the data set's image size; remove it")
         size = {"img_size": image_size, "patch_size": patch_size(image_size)}
         return size | {"weight_init": "jax"} | _vit_width(config.arch, width) | given
     if width != 1:
-        raise UserError(f"--width {width}: scales ResNets and ViTs; {config.arch} is neither")
+        raise UserError(f"--width {width}: only scales ResNets and ViTs; {config.arch} is neither")
     return given
 
 
 def patch_size(image_size: int) -> int:
-    """Return the divisor of the image's side that gives nearest to 64 tokens (32 px → 4)."""
+    """Return the divisor of the image's side that gives closest to 64 tokens (32 px → 4)."""
     divisors = [d for d in range(1, image_size + 1) if image_size % d == 0]
     return min(divisors, key=lambda d: abs(math.log(image_size / d) - math.log(8)))
 
 
 def _arch_args(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Read key=value pairs: values as Python literals where they are some, else as text.
+    """Parse key=value pairs: values as Python literals if they are valid ones, else as text.
 
     Raises:
         UserError: a number is too large.
@@ -135,7 +135,7 @@ def _arch_args(pairs: tuple[str, ...]) -> dict[str, Any]:
         except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last of nested ones
             arguments[key] = value
         if not all(abs(number) <= LARGEST_ARGUMENT for number in _numbers(arguments[key])):
-            raise UserError(f"--arch-arg {pair}: numbers may be as large as {LARGEST_ARGUMENT:,}")
+            raise UserError(f"--arch-arg {pair}: numbers must be at most {LARGEST_ARGUMENT:,}")
     return arguments
 
 
@@ -151,7 +151,7 @@ def _numbers(value: object) -> Iterator[float]:
 
 
 def _stock(arch: str) -> nn.Module:
-    """Return the unchanged model without memory for its weights, to read its dimensions."""
+    """Return the unmodified model without allocating its weights, to read its dimensions."""
     with torch.device("meta"):
         model: nn.Module = timm.create_model(arch)
     return model

@@ -1,4 +1,4 @@
-"""Regular expressions that anyone may have written: matching them ends.
+"""Untrusted regular expressions: matching them is bounded in time.
 
 Python's `re` backtracks for hours on `(a+)+$` and cannot be stopped in its process; `regex`, which
 takes a time limit, fills the memory on `a{1000000000}`, and RE2 knows no lookahead. So an expression
@@ -31,7 +31,7 @@ def check_pattern(pattern: str) -> None:
     """Check that text is a regular expression.
 
     Raises:
-        UserError: it is none, or too long.
+        UserError: it is not, or is too long.
     """
     if len(pattern) > MOST_CHARACTERS:
         raise UserError(f"--layers: {len(pattern):,} characters; give at most {MOST_CHARACTERS}")
@@ -39,14 +39,14 @@ def check_pattern(pattern: str) -> None:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"--layers {pattern}: no regular expression ({reason})") from None
+        raise UserError(f"--layers {pattern}: invalid regular expression ({reason})") from None
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
     """Return the names in which a regular expression is found, all of them if it is empty.
 
     Raises:
-        UserError: it is none, is too long, or takes too much time.
+        UserError: it is invalid, is too long, or takes too much time.
     """
     check_pattern(pattern)
     if not _BACKTRACKS.search(pattern):
@@ -62,8 +62,7 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
         raise UserError(
-            f"--layers {pattern}: cannot be matched within {SECONDS:g} s; write it without "
-            "repetitions inside of repetitions"
+            f"--layers {pattern}: cannot be matched within {SECONDS:g} s; avoid nested repetitions"
         ) from None
     found: list[str] = json.loads(done.stdout)
     return found

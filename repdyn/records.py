@@ -1,4 +1,4 @@
-"""The frozen arrays that cross a border: from measuring to storing, from storing to showing.
+"""The frozen arrays passed between layers: from measuring to storing, from storing to display.
 
 Numpy only. Shapes are written with L watched layers, E checkpoints, K classes, P planes of a g×g
 grid, and L+1 where the network's output comes after its layers.
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from repdyn.score_key import ScoreKey
 
 Interval = tuple[int, int]
-"""First and last of a range of steps, both in it."""
+"""First and last of a range of steps, inclusive."""
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 ClassArray = NDArray[np.unsignedinteger[Any]]
-"""Indices of classes, of the type that `class_dtype` names."""
+"""Class indices, of the type that `class_dtype` returns."""
 
 MOST_CLASSES = 2**16
-"""What uint16 holds."""
+"""The range of uint16."""
 
 
 def class_dtype(classes: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """Return the smallest unsigned type that holds the indices of K classes: uint8 up to 256.
+    """Return the smallest unsigned type for the indices of K classes: uint8 up to 256.
 
     Raises:
         ValueError: there are more than MOST_CLASSES.
@@ -49,7 +49,7 @@ UNIT_LENGTH = 16
 
 
 def is_unit(text: str) -> bool:
-    """Say whether a text can be the unit of steps: one short word."""
+    """Return whether a text can be the unit of steps: one short word."""
     return text.isalpha() and len(text) <= UNIT_LENGTH
 
 
@@ -59,7 +59,7 @@ def plural(unit: str) -> str:
 
 
 OUTPUT = "output"
-"""Stands for the network's output where a layer's name stands otherwise."""
+"""Name of the network's output where layer names are used."""
 
 PLANE_KINDS = ("test", "train", "noisy")
 """Where a plane's three anchor images come from: test images, training images, or training images
@@ -73,7 +73,7 @@ SPLIT, CLASS = "split", "class"
 
 @dataclass(frozen=True)
 class Dynamics:
-    """All that was measured of one run, up to its last checkpoint.
+    """Everything measured in one run, up to its last checkpoint.
 
     Attributes:
         layers: names of the watched layers, in order of depth (L).

@@ -1,8 +1,7 @@
-"""Takes passwords and tokens out of text that is shown or stored.
+"""Removes passwords and tokens from text that is shown or stored.
 
-What is secret in a URI is its userinfo (`scheme://user:password@host`) and the parameters of its
-query that carry tokens or signatures; beside those, the values of the variables of the environment
-that hold credentials.
+Secrets are a URI's userinfo (`scheme://user:password@host`), its query parameters that carry tokens
+or signatures, and the values of environment variables that hold credentials.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import traceback
 from urllib.parse import quote
 
 HIDDEN = "***"
-"""Stands where a secret was."""
+"""Replaces a secret."""
 
 SECRET_VARIABLES = (
     "MLFLOW_TRACKING_PASSWORD",
@@ -25,11 +24,11 @@ SECRET_VARIABLES = (
     "AZURE_STORAGE_ACCESS_KEY",
     "AZURE_STORAGE_CONNECTION_STRING",
 )
-"""Of the environment, read by MLflow and by the drivers of artifact stores. The name of a user is
-none: it stands in paths and in MLflow's own tags."""
+"""Environment variables read by MLflow and by artifact-store drivers. A user name is not a secret:
+it appears in paths and in MLflow's own tags."""
 
 SHORTEST = 4
-"""Characters of a variable's value from which on it is looked for: shorter ones are words anywhere."""
+"""Minimum length of a variable's value to be redacted: shorter ones occur in ordinary words."""
 
 # up to the last @, for people forget to write one in a password as %40, and a slash as %2F; the
 # address of an Azure container is no userinfo
@@ -46,7 +45,7 @@ _HEADER = re.compile(r"""(?i)(\bauthorization['"]?\s*[:=]\s*['"]?(?:basic|bearer
 
 
 def redact(text: str) -> str:
-    """Return a text for people to read, with HIDDEN for what is secret in it."""
+    """Return a text to display, with secrets replaced by HIDDEN."""
     text = redact_uris(text)
     for pattern in (_ALONE, _HEADER):
         text = pattern.sub(rf"\g<1>{HIDDEN}", text)
@@ -56,7 +55,7 @@ def redact(text: str) -> str:
 
 
 def redact_uris(text: str) -> str:
-    """Return a text with HIDDEN for userinfo and secret parameters of the URIs in it."""
+    """Return a text with userinfo and secret parameters of its URIs replaced by HIDDEN."""
     if "://" not in text:
         return text
     return _IN_QUERY.sub(rf"\g<1>{HIDDEN}", _USERINFO.sub(rf"\g<1>{HIDDEN}@", text))
@@ -65,7 +64,7 @@ def redact_uris(text: str) -> str:
 def without_secrets(uri: str) -> str:
     """Return a URI that may be stored: without userinfo and without secret parameters.
 
-    Whoever uses it again takes the credentials from the environment.
+    To use it again, credentials come from the environment.
     """
     uri, _, fragment = _USERINFO.sub(r"\g<1>", uri).partition("#")
     place, _, query = uri.partition("?")
@@ -80,7 +79,7 @@ def traceable(error: BaseException) -> BaseException | None:
 
 
 def _from_environment() -> list[str]:
-    """Return the values of SECRET_VARIABLES, also as a URI writes them; the longest first."""
+    """Return the values of SECRET_VARIABLES, also URI-quoted; the longest first."""
     values = {os.environ.get(name, "") for name in SECRET_VARIABLES}
     values |= {quote(value, safe="") for value in values}
     return sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Reading files that anyone may have put there: a pipe or a device is no file, and nothing waits."""
+"""Reads untrusted files: pipes and devices are rejected, so that reading never blocks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def check_regular(path: Path) -> None:
-    """Check that a path, links followed, leads to a regular file.
+    """Check that a path, links followed, is a regular file.
 
     Raises:
-        FileNotFoundError: to none.
-        OSError: to a folder, or to a pipe, a socket or a device, on which a reader would wait.
+        FileNotFoundError: it does not exist.
+        OSError: it is a folder, or a pipe, a socket or a device, on which a reader would block.
     """
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
@@ -26,14 +26,14 @@ def read_regular(path: Path, most: int) -> bytes:
 
     Args:
         path: of the file.
-        most: bytes that it may have.
+        most: maximum number of bytes.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, or is not a regular file.
         ValueError: it is larger.
     """
     check_regular(path)
-    # a pipe that took the file's place meanwhile is opened without waiting, and has no bytes
+    # a pipe that replaced the file meanwhile is opened without blocking, and is empty
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
         content = file.read(most + 1)

@@ -1,15 +1,15 @@
-"""What scores are keyed by."""
+"""The key of a score."""
 
 from typing import NamedTuple
 
 
 class ScoreKey(NamedTuple):
-    """A score and the similarity measure that it is taken on."""
+    """A score and the similarity measure it is computed from."""
 
     score: str
     measure: str
 
     @property
     def name(self) -> str:
-        """What it is called in metrics and in exported tables, `fit_break_cka`; never taken apart."""
+        """Its name in metrics and exported tables, such as `fit_break_cka`; never parsed."""
         return f"{self.score}_{self.measure}"

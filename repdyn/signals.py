@@ -1,4 +1,4 @@
-"""What signals do to a command as a whole; a training takes them over for its loop (saving.py)."""
+"""Signal handling of a command; the training loop installs its own handlers (saving.py)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from types import FrameType
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a run as Ctrl-C does, with an exit code of its own."""
+    """SIGTERM: ends a run as Ctrl-C does, with its own exit code."""
 
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """Take the signals that would end the process on the spot and leave its run RUNNING.
+    """Handle the signals that would kill the process and leave its run RUNNING.
 
-    SIGTERM ends a command as Ctrl-C does. SIGUSR1 passes by: before the first step and after the
+    SIGTERM ends a command as Ctrl-C does. SIGUSR1 is ignored: before the first step and after the
     last there is nothing to save, and Slurm may send it at any time.
     """
     before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate)}

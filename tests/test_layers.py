@@ -175,7 +175,7 @@ CASES = {
         of_timm("pit_ti_distilled_224", img_size=64),
         64,
         {"patch_embed": ("NCHW", 64), "transformers.0.blocks.0": ("N(2+T)C", 192)},
-        {"head_drop": "runs 2 times a pass"},
+        {"head_drop": "runs 2 times per pass"},
     ),
     "vit": Case(
         of_timm("test_vit", img_size=32),
@@ -207,7 +207,7 @@ CASES = {
         of_timm("visformer_tiny", img_size=64),
         64,
         {"stage1": ("NCHW", 96), "stage3": ("NCHW", 384)},
-        {"pos_drop": "runs 3 times a pass", "head": "repeats the output of logits"},
+        {"pos_drop": "runs 3 times per pass", "head": "repeats the output of logits"},
     ),
     "regnet": Case(
         of_timm("regnetx_002"),
@@ -348,11 +348,11 @@ class Split(nn.Module):
 
 
 REASONS = {
-    "twice": "runs 2 times a pass",
+    "twice": "runs 2 times per pass",
     "never": "does not run",
     "split": "returns an object of type dict",
-    "deep": "returns a tensor of 5 axes, not 2 to 4",
-    "across": "the first axis of its output is not that of the 2 inputs",
+    "deep": "returns a tensor with 5 axes, not 2 to 4",
+    "across": "the first axis of its output is not the batch of 2 inputs",
     "dropped": "repeats the output of pair",
     "head": "repeats the output of logits",
 }
@@ -420,7 +420,7 @@ def test_layers_come_in_the_order_in_which_they_run() -> None:
 
 
 def test_a_model_that_returns_several_tensors_is_refused() -> None:
-    with pytest.raises(UserError, match=r"the model itself: returns a tuple of 2 tensors"):
+    with pytest.raises(UserError, match=r"the model: returns a tuple of 2 tensors"):
         watched_layers(Pair(4), inputs=torch.randn(2, 4))
 
 

@@ -1,4 +1,4 @@
-"""`repdyn analyze`: measure a run's saved checkpoints again, with other settings."""
+"""`repdyn analyze`: measure a run's saved checkpoints again, with different settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
     """Run the whole of `repdyn analyze`.
 
     Raises:
-        UserError: there is no such run, it has no checkpoints, or a setting cannot be met.
+        UserError: there is no such run, it has no checkpoints, or a setting is invalid.
     """
     console = new_console()
     record = analyze_run(run, measures, store, in_place=in_place, observer=_Observer(console))
@@ -26,7 +26,7 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
 
 
 class _Observer(ConsoleObserver):
-    """Shows a bar over the checkpoints in a terminal, a line for each elsewhere."""
+    """Shows a progress bar over the checkpoints in a terminal, one line for each elsewhere."""
 
     def measuring(self, steps: Sequence[int]) -> Iterable[int]:
         console = self.console

@@ -31,14 +31,14 @@ from repdyn.settings.yaml_file import read_yaml
 from repdyn.signals import Terminated, taken
 
 RUN = Annotated[
-    str, Parameter(help="Run id, unique prefix of one, run name, or last.", show_default=False)
+    str, Parameter(help="Run id, unique id prefix, run name, or last.", show_default=False)
 ]
 
 Source = Callable[[App, tuple[str, ...], ArgumentCollection], None]
 
 
 def _settings_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Take the settings of the file that --config names; options given beside it win."""
+    """Take settings from the --config file; command-line options take precedence."""
     option = arguments.get("--config", None)
     if option is None or not option.tokens:
         return
@@ -47,7 +47,7 @@ def _settings_file(app: App, commands: tuple[str, ...], arguments: ArgumentColle
 
 
 def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Take the measures of the run that is analysed; options given beside it win."""
+    """Take the measure settings of the analysed run; command-line options take precedence."""
     run, uri, experiment = (
         argument.tokens[0].value if argument is not None and argument.tokens else None
         for argument in (
@@ -63,9 +63,9 @@ def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCol
 
 
 def _source(settings: dict[str, Any], name: str, commands: tuple[str, ...]) -> Dict:
-    """Return settings as cyclopts takes them for one command.
+    """Return settings in the form that cyclopts expects for one command.
 
-    Below the command's name: at the top, `layers` would be taken for the command `layers`.
+    Nested under the command's name: at the top level, `layers` would be taken for the command.
     """
     for command in reversed(commands):
         settings = {command: settings}
@@ -84,7 +84,7 @@ app = App(
     version=_version,
     help_format="plaintext",
     default_parameter=Parameter(negative_iterable=()),
-    suppress_keyboard_interrupt=False,  # which of the signals it was is told by the exit code
+    suppress_keyboard_interrupt=False,  # the exit code tells which signal it was
 )
 app["--help"].group = app["--version"].group = Group("Options")
 
@@ -98,12 +98,12 @@ def train(
     run_name: str | None = None,
     resume: str | None = None,
 ) -> None:
-    """Train a model, measure it at its checkpoints, and log all of it to MLflow.
+    """Train a model, measure it at its checkpoints, and log everything to MLflow.
 
     Args:
-        config: YAML file of settings, written as `name: value`; options win over it.
-        run_name: name of the run (default: from architecture, optimizer, data and seed).
-        resume: go on with this run, which was stopped, with its own settings.
+        config: YAML file of settings, `name: value`; command-line options override it.
+        run_name: name of the run (default: built from architecture, optimizer, data and seed).
+        resume: resume this stopped run, with its own settings.
     """
     del config  # read by _settings_file
     if resume is not None:
@@ -125,12 +125,12 @@ def analyze(
     *,
     in_place: bool = False,
 ) -> None:
-    """Measure a run's saved checkpoints again, with other settings.
+    """Measure a run's saved checkpoints again, with different settings.
 
-    Settings that are not given are the run's own.
+    Settings that are not given default to the run's own.
 
     Args:
-        in_place: replace the run's measures instead of logging them as a nested run.
+        in_place: replace the run's measurements instead of logging them as a nested run.
     """
     from repdyn.cli.analyze import run_analysis
 
@@ -139,10 +139,10 @@ def analyze(
 
 @app.command
 def rebind(store: StoreConfig | None = None, *, yes: bool = False) -> None:
-    """Record where the artifacts of a copied or moved SQLite store are.
+    """Update the artifact paths recorded in a copied or moved SQLite store.
 
     Args:
-        yes: change the store instead of only listing what would change.
+        yes: apply the changes instead of only listing them.
     """
     from repdyn.cli.rebind import run_rebind
 
@@ -171,19 +171,19 @@ def sweep(
 ) -> None:
     """Train a grid of runs under one parent, and compare them.
 
-    The same command again trains only what is not finished, also with more seeds.
+    Running the same command again trains only unfinished runs; --seeds may be increased.
 
     Args:
         preset: digits, fashion-mnist, paper-cifar10 or paper-tiny-imagenet.
-        config: YAML file of the grid, `name: value` or `name: [value, value]`; options win over it.
-        seeds: train each point of the grid with so many seeds, counted from 0; a run's seed is its
-            data seed, too, unless --data-seed is given.
-        name: of the sweep (default: the preset's or the file's, and a digest of the settings).
-        dry_run: only list the runs, and which of them are finished.
-        ray: train runs side by side as tasks of Ray, on this machine or the cluster at ADDRESS
+        config: YAML file of the grid, `name: value` or `name: [value, value]`; options override it.
+        seeds: seeds per grid point, counted from 0; also used as data seeds unless --data-seed is
+            given.
+        name: name of the sweep (default: the preset's or file's name and a digest of the settings).
+        dry_run: only list the runs, and whether they are finished.
+        ray: train runs in parallel as Ray tasks, on this machine or the cluster at ADDRESS
             (pip install 'repdyn[ray]').
-        cpus_per_run: processor cores of a run on Ray.
-        gpus_per_run: GPUs of a run on Ray; 0.25 puts four runs on one.
+        cpus_per_run: CPU cores per run on Ray.
+        gpus_per_run: GPUs per run on Ray; 0.25 puts four runs on one GPU.
     """
     from repdyn.settings.sweep_grid import make_grid
 
@@ -203,25 +203,25 @@ def sweep(
 
 @app.command
 def compare(
-    *runs: Annotated[str, Parameter(help="Runs to compare, each as for repdyn show.")],
+    *runs: Annotated[str, Parameter(help="Runs to compare, named as for repdyn show.")],
     sweep: str | None = None,
     json: bool = False,
     csv: bool = False,
     epoch: int | None = None,
     store: StoreConfig | None = None,
 ) -> None:
-    """Compare runs, and say which of the paper's findings they support.
+    """Compare runs, and report which of the paper's findings they support.
 
     Args:
-        sweep: compare the finished runs of this sweep: its name, or its id.
+        sweep: compare the finished runs of this sweep, given by name or id.
         json: print all numbers as JSON, for scripts.
-        csv: print a row of numbers for each run.
-        epoch: of the CKA between the layers of two runs (default: the last that both have).
+        csv: print one row of numbers per run, as CSV.
+        epoch: epoch of the CKA between two runs' layers (default: the last that both have).
     """
     from repdyn.cli.compare import run_comparison
 
     if json and csv:
-        raise UserError("--json and --csv: give one of them")
+        raise UserError("--json and --csv: give only one")
     run_comparison(
         runs,
         sweep,
@@ -233,7 +233,7 @@ def compare(
 
 @app.command
 def report(
-    sweep: Annotated[str, Parameter(help="Name of the sweep, or its id.")],
+    sweep: Annotated[str, Parameter(help="Sweep name or id.")],
     /,
     store: StoreConfig | None = None,
     *,
@@ -242,7 +242,7 @@ def report(
     """Write the comparison of a sweep's runs as one HTML file, and log it to the sweep.
 
     Args:
-        out: the file (default: the sweep's name).
+        out: output file (default: named after the sweep).
     """
     from repdyn.cli.report import write_report
 
@@ -263,15 +263,15 @@ def show(run: RUN = "last", /, store: StoreConfig | None = None, *, json: bool =
 
 @app.command
 def sync(
-    folder: Annotated[Path, Parameter(help="Folder of what waits.")] = Path("repdyn-spool"),
+    folder: Annotated[Path, Parameter(help="Folder of queued data.")] = Path("repdyn-spool"),
     /,
     *,
     tracking_uri: str | None = None,
 ) -> None:
-    """Send what runs have logged while their MLflow server did not answer.
+    """Send what runs logged while their MLflow server was unreachable.
 
     Args:
-        tracking_uri: of the server, if it is another by now.
+        tracking_uri: URI of the server, if it has changed.
     """
     from repdyn.cli.sync import run_sync
 
@@ -283,7 +283,7 @@ def runs(store: StoreConfig | None = None, *, limit: int = 50) -> None:
     """List the runs, newest first.
 
     Args:
-        limit: how many at most.
+        limit: maximum number of runs.
     """
     from repdyn.cli.show import list_all
 
@@ -301,7 +301,7 @@ def tui(
     """Watch runs in the terminal, while they train and afterwards.
 
     Args:
-        demo: show the recorded runs that come with repdyn, instead of a store's.
+        demo: show the recorded runs bundled with repdyn instead of a store's.
     """
     from tui.app import run as show_app
 
@@ -319,9 +319,9 @@ def layers(
     """List the layers that would be watched, with the shapes of their activations.
 
     Args:
-        dataset: whose image size, channels and defaults are taken.
+        dataset: data set that determines image size, channels and defaults.
         image_size: side of the images in pixels (default: the data set's).
-        layers: regular expression; only layers whose name it finds.
+        layers: regular expression that selects layers by name.
     """
     from repdyn.cli.layers import list_layers
 
@@ -330,12 +330,12 @@ def layers(
 
 @app.command
 def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data_dir) -> None:
-    """Look at what repdyn needs: packages, devices, store, data sets, disk, terminal.
+    """Check what repdyn needs: packages, devices, store, data sets, disk, terminal.
 
-    Exit code 1 if something is wrong.
+    Exits with code 1 if something is wrong.
 
     Args:
-        data_dir: where data sets are looked for.
+        data_dir: folder to search for data sets.
     """
     from repdyn.cli.doctor import run_doctor
 
@@ -343,23 +343,23 @@ def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse what cannot be stored or printed: bytes that are no UTF-8 come as lone surrogates."""
+    """Reject text that cannot be stored or printed: invalid UTF-8 arrives as lone surrogates."""
     for word in words:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise UserError(f"{ascii(word)[1:-1]}: is not UTF-8; rename it") from None
+            raise UserError(f"{ascii(word)[1:-1]}: is not valid UTF-8; rename it") from None
 
 
 def _working_folder() -> str:
     try:
-        return os.getcwd()  # noqa: PTH109 (a str, with surrogates for what is no UTF-8)
+        return os.getcwd()  # noqa: PTH109 (a str, with surrogates for invalid UTF-8)
     except FileNotFoundError:
-        raise UserError("the working folder is gone; change to one that is there") from None
+        raise UserError("the working folder no longer exists; change to one that does") from None
 
 
 def main() -> None:
-    """Run the command line: one line and an exit code for what the user can mend."""
+    """Run the command line: errors that the user can fix become one line and an exit code."""
     with guarded_errors():
         try:
             with taken():
@@ -370,6 +370,6 @@ def main() -> None:
             sys.exit(error.exit_code if isinstance(error, UserError) else 2)
         except KeyboardInterrupt as stop:
             sys.exit(143 if isinstance(stop, Terminated) else 130)
-        except Exception:  # told here: Python would tell it when nothing guards the terminal
+        except Exception:  # printed here: Python would print it after the guard is gone
             traceback.print_exc()
             sys.exit(1)

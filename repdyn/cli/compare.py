@@ -28,15 +28,15 @@ def run_comparison(
         sweep: name of a sweep, instead of runs.
         store: where they are.
         form: of what is printed.
-        epoch: of the CKA between layers of two runs (None: the last that both have).
+        epoch: of the CKA between two runs' layers (None: the last that both have).
 
     Raises:
         UserError: fewer than two runs, one without a checkpoint, or no such epoch.
     """
     if sweep is not None and runs:
-        raise UserError("--sweep: compares its own runs; leave the others away")
+        raise UserError("--sweep: compares its own runs; omit the others")
     if sweep is None and len(runs) < 2:
-        raise UserError("give two runs or more, or a sweep with --sweep; repdyn runs lists them")
+        raise UserError("give two or more runs, or a sweep with --sweep; repdyn runs lists them")
     if sweep is None:
         records = [load_run(store, run) for run in runs]
         _check_distinct(runs, records)
@@ -56,5 +56,5 @@ def _check_distinct(named: Sequence[str], records: Sequence[RunRecord]) -> None:
     seen: set[str] = set()
     for name, record in zip(named, records, strict=True):
         if record.summary.run_id in seen:
-            raise UserError(f"{name}: is given twice; a run is compared with others")
+            raise UserError(f"{name}: this run is given twice; give each run once")
         seen.add(record.summary.run_id)

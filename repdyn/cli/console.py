@@ -1,4 +1,4 @@
-"""The one place that makes consoles: what they print is safe for the terminal."""
+"""The only place that creates consoles: what they print is safe for the terminal."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from repdyn.cli.terminal import printable, visible
 
 
 class SafeConsole(Console):
-    """A console that writes out what would steer the terminal; its own styles stay.
+    """A console that escapes control characters; its own styles stay.
 
-    Strings are made printable before they are laid out; what else is rendered, after that.
+    Strings are escaped before layout, all other renderables after it.
     """
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Turn a string into text, made printable."""
+        """Turn a string into text, escaped."""
         return super().render_str(printable(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Yield the parts of what is printed; those that hold rich's own codes stay as they are."""
+        """Yield the segments to print; those that hold rich's own codes stay as they are."""
         for part in super().render(renderable, options):
             if part.control:
                 yield part
@@ -37,5 +37,5 @@ class SafeConsole(Console):
 
 
 def new_console(file: IO[str] | None = None) -> SafeConsole:
-    """Return a console of standard output, or of a file; no text is read as markup."""
+    """Return a console for standard output or a file; no text is interpreted as markup."""
     return SafeConsole(file=file, markup=False, highlight=False, emoji=False)

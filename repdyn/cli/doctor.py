@@ -1,4 +1,4 @@
-"""`repdyn doctor`: is all there that repdyn needs, a line each."""
+"""`repdyn doctor`: check what repdyn needs, one line per check."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from repdyn.storage.store import connect_existing, experiment_name, tracking_uri
 PACKAGES = ("torch", "torchvision", "timm", "mlflow", "textual", "numpy", "rich")
 
 LEAST_FREE = 2**30
-"""Bytes of disk below which a training soon fails."""
+"""Free bytes of disk below which training soon fails."""
 
 MOST_RUNS = 1000
-"""Runs whose schema is looked at."""
+"""Runs whose schema is checked."""
 
 MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", "dim")}
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at.
+    """The result of one check.
 
     Attributes:
-        name: of what.
+        name: what was checked.
         fine: None for what is missing but not needed.
-        said: what was found; where something is wrong, also what to do.
+        said: what was found and, if something is wrong, what to do.
     """
 
     name: str
@@ -67,7 +67,7 @@ def run_doctor(store: StoreConfig, data_dir: Path) -> None:
 
 
 def checks(console: Console, store: StoreConfig, data_dir: Path) -> Iterator[Check]:
-    """Yield all checks, made as they are asked for."""
+    """Yield all checks; each runs when it is requested."""
     yield Check("repdyn", True, f"{version('repdyn')}, Python {python_version()}")
     yield from map(_package, PACKAGES)
     yield _devices()
@@ -97,7 +97,7 @@ def _store(store: StoreConfig) -> Check:
     uri = tracking_uri(store)
     database = database_file(uri)
     if database is not None and not database.exists():
-        return Check("store", None, f"{uri}: not made yet; repdyn train makes it")
+        return Check("store", None, f"{uri}: does not exist yet; repdyn train creates it")
     try:
         name = experiment_name(store)
         runs = list_runs(store, MOST_RUNS) if name in list_experiments(store) else []
@@ -108,7 +108,9 @@ def _store(store: StoreConfig) -> Check:
         return Check("store", False, describe(uri, moved[0]))
     newer = [run.name for run in runs if is_newer(run.tags)]
     if newer:
-        return Check("store", False, f"{uri}: {newer[0]} is of a newer repdyn; upgrade repdyn")
+        return Check(
+            "store", False, f"{uri}: {newer[0]} was written by a newer repdyn; upgrade repdyn"
+        )
     count = f"{len(runs)} or more" if len(runs) == MOST_RUNS else str(len(runs))
     listed = "1 run" if len(runs) == 1 else f"{count} runs"
     said = f"{uri}: {listed} in {name}, artifacts of schema {schema.SCHEMA_VERSION} or older"
@@ -127,12 +129,14 @@ def _disk(store: StoreConfig) -> Check:
     there = next(one for one in (folder, *folder.parents) if one.is_dir())
     free = shutil.disk_usage(there).free
     said = f"{free / 2**30:.1f} GiB free at {there}"
-    return Check("disk", free >= LEAST_FREE, said if free >= LEAST_FREE else f"{said}; make room")
+    return Check(
+        "disk", free >= LEAST_FREE, said if free >= LEAST_FREE else f"{said}; free some space"
+    )
 
 
 def _terminal(console: Console) -> Check:
     if not console.is_terminal:
-        return Check("terminal", None, "the output goes elsewhere")
+        return Check("terminal", None, "output is not a terminal")
     colours = console.color_system or "no colours"
     utf8 = "utf" in console.encoding
     said = f"{colours}, {console.width}×{console.height}, {console.encoding}"

@@ -22,7 +22,7 @@ def list_layers(model: ModelConfig, dataset: str, image_size: int | None, patter
     Layers that cannot be watched follow in one line, with the reasons.
 
     Raises:
-        UserError: unknown model or data set, or a pattern that finds no layer.
+        UserError: unknown model or data set, or a pattern that matches no layer.
     """
     config, _ = resolved(
         TrainConfig(

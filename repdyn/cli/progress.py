@@ -1,4 +1,4 @@
-"""Progress of a training: bars in a terminal, plain lines elsewhere."""
+"""Training progress: bars in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.training.loop import Epoch
 
 NAMED = 3
-"""Tensors that are not finite of which a line gives the names."""
+"""How many non-finite tensors a line lists by name."""
 
 
 class ConsoleObserver(Observer):
-    """Prints what it is told, and shows a training's progress.
+    """Prints messages, and shows training progress.
 
     Attributes:
-        console: on which it prints.
+        console: to print on.
     """
 
     def __init__(self, console: Console) -> None:
@@ -55,28 +55,28 @@ class ConsoleObserver(Observer):
             yield
 
     def on_epoch(self, epoch: Epoch) -> None:
-        """Move the bar of the epochs."""
+        """Advance the epoch bar."""
         if self._progress is not None:
             self._progress.epoch(epoch)
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Move the bar of the checkpoints or print a line, and name what is not defined."""
+        """Advance the checkpoint bar or print a line, and name what is undefined."""
         if self._progress is not None:
             self._progress.measured(checkpoint.seconds)
             self._progress.undefined(checkpoint.measurement)
             self._progress.not_finite(checkpoint.measurement.step, checkpoint.not_finite)
 
     def on_stop(self, run_id: str) -> None:
-        """Say how to look at a run that was stopped, and how to go on with it."""
+        """Say how to view a stopped run, and how to resume it."""
         short = run_id[:8]
         self.say(
             f"\nStopped. Run {short} keeps everything up to its last checkpoint: repdyn show {short}"
-            f"\nGo on with it: repdyn train --resume {short}"
+            f"\nResume it: repdyn train --resume {short}"
         )
 
 
 class Progress:
-    """Shows epochs and checkpoints as they are done, with the accuracies of the last epoch."""
+    """Shows finished epochs and checkpoints, with the accuracies of the last epoch."""
 
     def __init__(self, console: Console, epochs: int, checkpoints: int) -> None:
         self._console = console
@@ -110,17 +110,17 @@ class Progress:
         self._bars.stop()
 
     def start_at(self, checkpoints: int) -> None:
-        """Take in the checkpoints of a training that goes on."""
+        """Set how many checkpoints a resumed training has already measured."""
         self._bars.update(self._checkpoints, completed=checkpoints)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Take in a finished epoch."""
+        """Show a finished epoch."""
         self._last = epoch
         self._bars.update(self._epochs, completed=epoch.epoch, state=_accuracies(epoch))
 
     def measured(self, seconds: float) -> None:
-        """Take in that the last epoch is measured; without a terminal this prints the line."""
-        self._bars.update(self._checkpoints, advance=1, state=f"{seconds:.1f} s a checkpoint")
+        """Show that the last epoch is measured; without a terminal, print a line."""
+        self._bars.update(self._checkpoints, advance=1, state=f"{seconds:.1f} s per checkpoint")
         epoch = self._last
         if epoch is not None and not self._console.is_terminal:
             self._console.print(
@@ -131,7 +131,7 @@ class Progress:
             )
 
     def undefined(self, measurement: Measurement) -> None:
-        """Name the layers of which something is undefined, where they are others than before."""
+        """Name the layers with undefined values, if they differ from the last time."""
         found = (measurement.undefined, measurement.unsolved)
         if found != self._undefined:
             tell_undefined(self._console, measurement)
@@ -147,7 +147,7 @@ def tell_not_finite(console: Console, epoch: int, names: Sequence[str]) -> None:
     """Say that the weights stored at a checkpoint are not finite, and name the first tensors."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     console.print(
-        f"epoch {epoch}: weights that are not finite are stored: {', '.join(names[:NAMED])}{more}",
+        f"epoch {epoch}: stored weights are not finite: {', '.join(names[:NAMED])}{more}",
         style="yellow",
         highlight=False,
         markup=False,
@@ -173,7 +173,7 @@ def tell_undefined(console: Console, measurement: Measurement) -> None:
 
 
 def tell_notice(console: Console, notice: str) -> None:
-    """Print a line that the user should know of; nothing if it is empty."""
+    """Print a line that the user should see; nothing if it is empty."""
     if notice:
         console.print(notice, style="yellow", highlight=False, markup=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""`repdyn rebind`: record where the artifacts of a copied or moved store are."""
+"""`repdyn rebind`: update the artifact paths of a copied or moved store."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def run_rebind(store: StoreConfig, *, yes: bool) -> None:
     if not changes:
         lines.append("nothing to rebind")
     elif not yes:
-        lines.append("nothing was changed; add --yes to change it")
+        lines.append("nothing was changed; add --yes to apply these changes")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`repdyn train --resume`: go on with a run that was stopped."""
+"""`repdyn train --resume`: resume a stopped run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
 
     Args:
         text: which run, as for `find_run`.
-        given: settings beside --resume.
+        given: settings given with --resume.
         store: where the run is.
 
     Raises:
@@ -28,5 +28,5 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
         sum_up(console, record, store)
         return
     console.print(
-        f"{plain(run.name)} is finished; there is nothing to do", highlight=False, markup=False
+        f"{plain(run.name)} is already finished; nothing to do", highlight=False, markup=False
     )

@@ -13,7 +13,7 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import list_runs, load_run
 
 MOST_TOLD = 3
-"""Stopped runs that the list says how to go on with."""
+"""How many stopped runs the list says how to resume."""
 
 
 def show_run(run: str, store: StoreConfig, *, as_json_text: bool) -> None:

@@ -40,13 +40,13 @@ def run_sweep(
         store: where they are logged.
         name: of the sweep (default: the grid's).
         dry_run: only list the runs.
-        ray: address of a Ray cluster that trains them, `local` for one of this machine; None to
+        ray: address of a Ray cluster that trains them, `local` for one on this machine; None to
             train them one after another in this process.
-        resources: of a run on the cluster.
+        resources: per run on the cluster.
 
     Raises:
-        UserError: a setting that cannot be met; nothing is trained.
-        KeyboardInterrupt: stopped; the same command goes on from there.
+        UserError: a setting is invalid; nothing is trained.
+        KeyboardInterrupt: stopped; the same command resumes the sweep.
     """
     observer = ConsoleObserver(new_console())
     plan = plan_sweep(grid, store, name, observer)
@@ -60,7 +60,7 @@ def run_sweep(
                 plan.children, store, writer.run_id, observer, ray=ray, resources=resources
             )
         except KeyboardInterrupt:
-            observer.say("\nthe sweep is stopped; the same command goes on with it")
+            observer.say("\nsweep stopped; run the same command again to resume it")
             raise
         _compare(observer, store, plan.name, writer)
         if failed:
@@ -90,7 +90,7 @@ def _counts(children: Sequence[Child]) -> str:
 
 _COUNTED: Mapping[Todo, str] = {
     "train": "to train",
-    "finished": "finished before",
+    "finished": "already finished",
     "elsewhere": "being trained by another process",
 }
 
@@ -110,4 +110,4 @@ def _tell_failures(observer: ConsoleObserver, failed: Mapping[str, str]) -> None
     observer.console.print()
     for name, why in failed.items():
         observer.say(f"failed: {name}: {why}")
-    observer.say("the same command trains them again")
+    observer.say("run the same command again to retry them")

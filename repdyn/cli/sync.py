@@ -1,4 +1,4 @@
-"""`repdyn sync`: send what a server has not taken."""
+"""`repdyn sync`: send queued data to its server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from repdyn.storage.delivery.drain import Sent, drain_folder, queue_folders, ref
 
 
 def run_sync(folder: Path, uri: str | None) -> None:
-    """Run the whole of `repdyn sync`: a queue or an entry that cannot be sent holds up no other.
+    """Run the whole of `repdyn sync`; a queue or entry that cannot be sent never blocks the others.
 
     Raises:
-        UserError: something could not be sent; it stays.
+        UserError: something could not be sent; it stays queued.
     """
     console = new_console()
     unsent: list[str] = []
@@ -28,14 +28,16 @@ def run_sync(folder: Path, uri: str | None) -> None:
             if sent.refused:
                 unsent.append(refusals(sent))
     if not found:
-        console.print(f"nothing waits in {folder}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"nothing is queued in {folder}", highlight=False, markup=False, soft_wrap=True
+        )
     if unsent:
         raise UserError("; ".join(unsent))
 
 
 def _said(sent: Sent) -> str:
     run = sent.run_id[:8]
-    died = f"its process died: repdyn train --resume {run} goes on with it"
+    died = f"its process died: resume it with repdyn train --resume {run}"
     return (
         f"run {run}: {sent.metrics} metrics and {sent.artifacts} artifacts sent to {sent.uri}; "
         f"{died if sent.status == 'RUNNING' else f'the run is {sent.status}'}"

@@ -1,8 +1,8 @@
-"""What may reach the terminal: text without characters that steer it, and without secrets.
+"""What may reach the terminal: text without control characters and without secrets.
 
-Names of runs, params, addresses and options are anyone's text, and a terminal obeys what stands in
-it: it would set its title, fill the clipboard (OSC 52), move the cursor, or show text in another
-order than it is written. Everything that a command prints passes here: standard output through
+Names of runs, params, URIs and options are untrusted text, and a terminal obeys control sequences
+in it: they could set its title, fill the clipboard (OSC 52), move the cursor, or reorder the text
+shown. Everything that a command prints passes through here: standard output through
 `new_console` (console.py) or `write_out`, standard error through `guarded_errors`.
 """
 
@@ -25,7 +25,7 @@ _SUSPECT = re.compile(r"[^\w\n -~]")
 
 
 def visible(text: str) -> str:
-    r"""Return a text with characters that steer a terminal written out, as `\x1b` or `\u202e`.
+    r"""Return a text with control characters escaped, as `\x1b` or `\u202e`.
 
     Line feeds stay.
     """
@@ -40,22 +40,22 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 def steers(text: str) -> bool:
-    """Say whether a text holds characters that steer a terminal; line feeds are such."""
+    """Say whether a text contains control characters; line feeds count."""
     return not text.isprintable() and any(unicodedata.category(c) in _STEERING for c in text)
 
 
 def printable(text: str) -> str:
-    """Return a text as it may be printed."""
+    """Return a text that is safe to print."""
     return visible(redact(text))
 
 
 def write_out(text: str) -> None:
-    """Write to standard output what a program is to read: JSON or CSV."""
+    """Write machine-readable output, JSON or CSV, to standard output."""
     sys.stdout.write(visible(text))
 
 
 def tell_error(text: str) -> None:
-    """Write a line to standard error, whatever white space the text has."""
+    """Write a text to standard error as one line."""
     sys.stderr.write(printable(f"repdyn: {' '.join(text.split())}\n"))
 
 
@@ -67,13 +67,13 @@ def guarded_errors() -> Iterator[None]:
 
 
 class _Guarded(io.TextIOBase):
-    """Passes on what is written, made printable. Styles would not pass, so it is no terminal."""
+    """Passes on what is written, escaped. Styles would be lost, so it is not a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        # progress bars of libraries (tqdm) begin with a carriage return
+        # libraries' progress bars (tqdm) begin with a carriage return
         start = "\r" if text.startswith("\r") else ""
         self._stream.write(start + printable(text[len(start) :]))
         return len(text)

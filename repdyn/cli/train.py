@@ -1,4 +1,4 @@
-"""`repdyn train`: train, measure at the checkpoints, log to MLflow, sum up."""
+"""`repdyn train`: train, measure at the checkpoints, log to MLflow, print a summary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
     """Run the whole of `repdyn train`.
 
     Raises:
-        UserError: a setting that cannot be met; nothing is left behind.
+        UserError: a setting is invalid; nothing is left behind.
         KeyboardInterrupt: stopped; the run ends as KILLED and stays readable up to its last
             checkpoint.
     """
@@ -29,7 +29,7 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
 
 
 def _announce(console: Console, experiment: Experiment) -> None:
-    """Say what is trained, and which settings nobody gave."""
+    """Say what is trained, and which settings are defaults."""
     config, images = experiment.config, experiment.images
     _, channels, h, w = images.train_images.shape
     noisy = int(images.noisy.sum())

@@ -1,4 +1,4 @@
-"""A data set as tensors: images, given labels, true labels; the fixed probe images and planes."""
+"""A data set as tensors: images, given labels, true labels; fixed reference images and planes."""
 
 from repdyn.data.images import ImageData
 from repdyn.data.load import SHAPES, image_shape, load_data, place

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 images of 8×8 pixels, on every machine that has MLflow."""
+"""scikit-learn's digits: 1,797 images of 8×8 pixels, available wherever MLflow is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from repdyn.data.images import Source
 
 TRAIN = 1000
 SPLIT_SEED = 0
-"""The split is a property of the data set, not of a run: the data seed does not move it."""
+"""The split is a property of the data set, not of a run: the data seed does not change it."""
 
 
 def digits() -> Source:

@@ -1,4 +1,4 @@
-"""Image folders: one's own, ImageNet-like, or Tiny ImageNet as it is unpacked."""
+"""Image folders: custom ones, ImageNet-like, or Tiny ImageNet as unpacked."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class _Listed:
 
 
 def folder(root: Path, side: int, seed: int) -> Source:
-    """Read a folder of images: `train/` and `val/` or `test/` with a folder a class, or just these.
+    """Read an image folder: `train/` and `val/` or `test/` with a folder per class, or just these.
 
     Images become RGB and are cropped about their centre to a square of `side` pixels.
 
     Args:
         root: of the folder.
         side: in pixels.
-        seed: fixes which images are held out where there is no test split.
+        seed: determines which images are held out if there is no test split.
 
     Raises:
         UserError: no folder, no classes, a test image of an unknown class; or, when images are
-            read, one that is no image.
+            read, a file that is not an image.
     """
     if not root.is_dir():
         raise UserError(f"--dataset imagefolder:{root}: there is no such folder")
@@ -59,7 +59,7 @@ def folder(root: Path, side: int, seed: int) -> Source:
     number = {name: i for i, name in enumerate(classes)}
     strange = next((name for name in test.names if name not in number), None)
     if strange is not None:
-        raise UserError(f"{root}: test images of class {strange}, which train/ does not have")
+        raise UserError(f"{root}: has test images of class {strange}, which is not in train/")
     return Source(
         place=str(root),
         classes=classes,
@@ -71,7 +71,7 @@ def folder(root: Path, side: int, seed: int) -> Source:
 
 
 def _by_class(root: Path) -> _Listed:
-    """List the images below the folders of classes, however deep."""
+    """List the images in the class folders, at any depth."""
     found = [
         (path, home.name)
         for home in sorted(root.iterdir())
@@ -80,10 +80,10 @@ def _by_class(root: Path) -> _Listed:
         if path.suffix.lower() in IMG_EXTENSIONS
     ]
     if not found:
-        raise UserError(f"{root}: no images in folders of classes (CLASS/NAME.png); put them so")
+        raise UserError(f"{root}: no images in class folders; arrange them as CLASS/NAME.png")
     paths, names = zip(*found, strict=True)
     for name in set(names):
-        check_text(f"{root}: the name of a class", name, MOST_NAME_CHARACTERS)
+        check_text(f"{root}: class name", name, MOST_NAME_CHARACTERS)
     return _Listed(paths, names)
 
 
@@ -98,7 +98,7 @@ def _test_split(root: Path) -> _Listed:
 
 
 def _annotated(split: Path) -> _Listed:
-    """List Tiny ImageNet's validation images, whose classes stand in a file of their own."""
+    """List Tiny ImageNet's validation images, whose classes are in a separate file."""
     try:
         content = read_regular(split / TINY_IMAGENET_LABELS, MOST_LABEL_BYTES)
         lines = content.decode("utf-8").splitlines()
@@ -107,14 +107,14 @@ def _annotated(split: Path) -> _Listed:
         raise UserError(f"{split / TINY_IMAGENET_LABELS}: cannot be read ({reason})") from None
     rows = [line.split("\t") for line in lines if line.strip()]
     if not rows or any(len(row) < 2 for row in rows):
-        raise UserError(f"{split / TINY_IMAGENET_LABELS}: write NAME<tab>CLASS a line")
+        raise UserError(f"{split / TINY_IMAGENET_LABELS}: write one NAME<tab>CLASS per line")
     return _Listed(tuple(split / "images" / row[0] for row in rows), tuple(row[1] for row in rows))
 
 
 def _held_out(listed: _Listed, seed: int) -> tuple[_Listed, _Listed]:
     _, labels = np.unique(listed.names, return_inverse=True)
     if int(np.bincount(labels).min()) < 2:
-        raise UserError("a class has one image only; give each at least two, one is held out")
+        raise UserError("a class has only one image; give each at least two, one is held out")
     held = np.zeros(len(labels), dtype=bool)
     count = max(round(HELD_OUT * len(labels)), len(np.unique(labels)))
     held[stratified(labels.astype(np.int64), count, stream(seed, Purpose.HOLD_OUT))] = True
@@ -129,13 +129,14 @@ def _held_out(listed: _Listed, seed: int) -> tuple[_Listed, _Listed]:
 
 
 def _read(paths: tuple[Path, ...], side: int, indices: Labels) -> Images:
-    """Decode images in threads: Pillow lets the interpreter go meanwhile.
+    """Decode images in threads: Pillow releases the GIL.
 
     Raises:
-        UserError: one is no image, or there is no memory for all of them.
+        UserError: a file is not an image, or there is not enough memory for all of them.
     """
     # once as a list, once as one array
-    check_memory(2 * len(indices) * 3 * side**2, f"{len(indices):,} images of {side}×{side} pixels")
+    what = f"{len(indices):,} images of {side}×{side} pixels:"
+    check_memory(2 * len(indices) * 3 * side**2, what)
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(partial(_decode, side), [paths[i] for i in indices]))
     return np.stack(images).transpose(0, 3, 1, 2)
@@ -147,6 +148,6 @@ def _decode(side: int, path: Path) -> Images:
         with Image.open(path) as image:
             square = ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.BILINEAR)
             return np.asarray(square)
-    except Exception as error:  # of Pillow's many formats: whatever strange bytes lead them to
-        said = "no such file" if isinstance(error, FileNotFoundError) else "no readable image"
-        raise UserError(f"{path}: {said}; mend or remove it") from None
+    except Exception as error:  # Pillow's decoders may raise anything on malformed bytes
+        said = "no such file" if isinstance(error, FileNotFoundError) else "not a readable image"
+        raise UserError(f"{path}: {said}; fix or remove it") from None

@@ -1,4 +1,4 @@
-"""What a data set is: before a subset and label noise are drawn, and after."""
+"""A data set, before and after a subset and label noise are drawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it is found.
+    """A data set as stored.
 
     Attributes:
         place: where it comes from, for the record.

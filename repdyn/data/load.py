@@ -1,4 +1,4 @@
-"""From the settings to the data in memory."""
+"""Loads the data of a configuration into memory."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ SHAPES = {"digits": (1, 8), **{name: known.shape for name, known in VISION_SETS.
 
 
 def load_data(config: DataConfig) -> ImageData:
-    """Read the data set, draw the subset and flip the labels, as the data seed fixes.
+    """Read the data set, draw the subset and flip the labels, as determined by the data seed.
 
     Args:
         config: with label noise and, for a folder, image size filled in by the defaults.
 
     Raises:
-        UserError: an unknown or missing data set, damaged files, or a setting that it cannot meet.
+        UserError: an unknown or missing data set, damaged files, or a setting that does not fit it.
     """
     source = _source(config)
     count = len(source.train_labels)
     classes = len(source.classes)
     if not 2 <= classes <= MOST_CLASSES:
         raise UserError(
-            f"--dataset {config.dataset}: {classes:,} classes; repdyn takes 2 to {MOST_CLASSES:,}"
+            f"--dataset {config.dataset}: {classes:,} classes; "
+            f"repdyn supports 2 to {MOST_CLASSES:,}"
         )
     if config.train_size is not None and config.train_size > count:
         raise UserError(
-            f"--train-size {config.train_size}: {config.dataset} has {count} training images"
+            f"--train-size {config.train_size}: {config.dataset} has only {count} training images"
         )
     chosen = np.arange(count)
     if config.train_size is not None and config.train_size < count:
@@ -81,7 +82,7 @@ def image_shape(config: DataConfig) -> tuple[int, int]:
 
 
 def place(name: str, data_dir: Path) -> str | None:
-    """Return where a data set of SHAPES is on this machine, None if it would be downloaded."""
+    """Return where a data set of SHAPES is on this machine; None if it needs a download."""
     return "scikit-learn" if name == "digits" else files_of(name, data_dir.expanduser())
 
 
@@ -95,8 +96,8 @@ def _source(config: DataConfig) -> Source:
     if config.image_size is not None:
         side = SHAPES[name][1]
         raise UserError(
-            f"--image-size {config.image_size}: only an image folder is resized; "
-            f"{name} has {side}×{side} pixels"
+            f"--image-size {config.image_size}: only image folders are resized; "
+            f"{name} images are {side}×{side} pixels"
         )
     return digits() if name == "digits" else vision(name, config.data_dir.expanduser())
 
@@ -104,9 +105,8 @@ def _source(config: DataConfig) -> Source:
 def _check_name(name: str) -> None:
     if name not in SHAPES:
         names = [*SHAPES, f"{FOLDER}:PATH"]
-        raise UserError(
-            f"--dataset {name}: there is no such data set{nearest(name, names) or '; take one of ' + ', '.join(names)}"
-        )
+        advice = nearest(name, names) or f"; choose from {', '.join(names)}"
+        raise UserError(f"--dataset {name}: there is no such data set{advice}")
 
 
 def _channel_moments(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

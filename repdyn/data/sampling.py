@@ -1,6 +1,6 @@
-"""What the data seed fixes: the subset, the label noise, the probe images, the planes.
+"""What the data seed determines: the subset, label noise, reference images and planes.
 
-Each draw has a random stream of its own, so that asking for more planes leaves the noise as it is.
+Each draw has its own random stream, so that asking for more planes does not change the noise.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from repdyn.errors import UserError
 from repdyn.records import PLANE_KINDS
 
 ATTEMPTS = 100
-"""Draws of three images before it is said that no three of them span a plane."""
+"""Draws of three images before giving up on finding three that span a plane."""
 
 
 class Purpose(IntEnum):
-    """Names the random streams; a number, once given, stays."""
+    """The random streams; their numbers never change."""
 
     SUBSET = 1
     LABEL_NOISE = 2
@@ -34,7 +34,7 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True)
 class Anchors:
-    """The three images through which each plane goes.
+    """The three images that span each plane.
 
     Attributes:
         images: (P, 3, C, H, W) uint8.
@@ -49,14 +49,14 @@ class Anchors:
 
 
 def stream(seed: int, purpose: Purpose) -> np.random.Generator:
-    """Return the random stream of one purpose."""
+    """Return the random stream for one purpose."""
     return np.random.default_rng([seed, purpose])
 
 
 def stratified(labels: Labels, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return `count` indices, sorted, with each class's share kept to within one image.
 
-    Shares are rounded by largest remainders; ties fall to the lower class.
+    Shares are rounded by largest remainders; ties go to the lower class.
     """
     classes, sizes = np.unique(labels, return_counts=True)
     exact = sizes * (count / len(labels))
@@ -98,7 +98,7 @@ def probe_train(data: ImageData, count: int, seed: int) -> NDArray[np.int64]:
 def anchors(data: ImageData, planes: int, seed: int) -> Anchors:
     """Draw the anchors of the planes: in turn from test, training, and noisy training examples.
 
-    A plane of noisy examples has at least one; without label noise there are none of these.
+    A plane of noisy examples has at least one; without label noise there are no such planes.
 
     Raises:
         UserError: no three images span a plane.

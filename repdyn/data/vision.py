@@ -1,4 +1,4 @@
-"""The data sets that torchvision knows how to read and download."""
+"""The data sets that torchvision can read and download."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ Open = Callable[[Path, bool, bool], Opened]
 
 @dataclass(frozen=True)
 class VisionSet:
-    """A data set of torchvision's.
+    """A torchvision data set.
 
     Attributes:
         shape: (channels, side in pixels).
-        folder: below the data folder, where torchvision looks.
-        files: that it looks for there.
+        folder: subfolder of the data folder where torchvision looks.
+        files: the files it looks for there.
         open: (root, train, download) → images (N, C, H, W), labels, class names.
     """
 
@@ -80,7 +80,7 @@ def vision(name: str, data_dir: Path) -> Source:
 
 
 def files_of(name: str, data_dir: Path) -> str | None:
-    """Return where a data set's files are on this machine, None if they are not."""
+    """Return where a data set's files are on this machine; None if they are missing."""
     known = VISION_SETS[name]
     folder = data_dir / known.folder
     if all((folder / file).exists() for file in known.files):
@@ -91,7 +91,7 @@ def files_of(name: str, data_dir: Path) -> str | None:
 
 
 def _check_files(known: VisionSet, folder: Path) -> None:
-    """Check that what torchvision is about to open are files, on which nobody waits.
+    """Check that what torchvision is about to open are regular files, which never block.
 
     Raises:
         UserError: one is a pipe, a socket or a device.
@@ -115,14 +115,14 @@ def _source(known: VisionSet, root: Path, place: str) -> Source:
         if "not found" in str(error):
             raise _MissingError from None
         raise _damaged(place, error) from None
-    except Exception as error:  # of torchvision and scipy: whatever strange bytes lead them to
+    except Exception as error:  # torchvision and scipy may raise anything on malformed bytes
         raise _damaged(place, error) from None
     channels, side = known.shape
     for x, y in ((images, labels), (test_images, test_labels)):
         if len(x) != len(y) or x.shape[1:] != (channels, side, side):
             raise _damaged(place, f"{len(y)} labels for images {x.shape}")
         if not len(y) or y.min() < 0 or y.max() >= len(classes):
-            raise _damaged(place, f"labels that are none of the {len(classes)} classes")
+            raise _damaged(place, f"labels outside the {len(classes)} classes")
     return Source(
         place=place,
         classes=classes,
@@ -135,7 +135,7 @@ def _source(known: VisionSet, root: Path, place: str) -> Source:
 
 def _damaged(place: str, error: object) -> UserError:
     said = " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"{place}: damaged ({said[:120]}); remove it and fetch it again")
+    return UserError(f"{place}: damaged ({said[:120]}); remove it and download it again")
 
 
 def _unpack_idx(folder: Path, into: Path) -> None:
@@ -149,7 +149,7 @@ def _unpack_idx(folder: Path, into: Path) -> None:
 
 
 def _remove_empty(folder: Path, top: Path) -> None:
-    """Remove the folders that a failed download made."""
+    """Remove the folders that a failed download created."""
     while folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         if folder == top:
@@ -176,7 +176,7 @@ def _open_svhn(root: Path, train: bool, download: bool) -> Opened:
 
 
 def _names(found: Any) -> tuple[str, ...]:
-    """Return class names; MNIST's are "0 - zero", ..., of which the digit is enough."""
+    """Return class names; MNIST's are "0 - zero", ..., only the digit is kept."""
     return tuple(name.partition(" - ")[0] for name in found.classes)
 
 

@@ -1,4 +1,4 @@
-"""Measures a run's saved checkpoints again, with other settings."""
+"""Measures a run's saved checkpoints again, with different settings."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def analyze_run(
 
     Args:
         run: as for `find_run`.
-        measures: with which it is measured.
+        measures: settings to measure with.
         store: where the run is.
-        in_place: replace the run's measures instead of logging them as a nested run.
-        observer: is told how it goes on.
+        in_place: replace the run's measurements instead of logging them as a nested run.
+        observer: receives progress.
 
     Raises:
-        UserError: there is no such run, it has no checkpoints, or a setting cannot be met.
+        UserError: there is no such run, it has no checkpoints, or a setting is invalid.
     """
     observer = observer or Observer()
     summary = find_run(store, run)
     trained = _run_with_weights(summary, store)
     if in_place and summary.status == "RUNNING":
-        raise UserError(f"{summary.name}: is still running; leave --in-place away")
+        raise UserError(f"{summary.name}: is still running; omit --in-place")
     config = from_params(summary.params)
     # weights of the run's own checkpoints may be gone (--keep-checkpoints)
     own = measures.checkpoints == config.measure.checkpoints
@@ -105,7 +105,7 @@ def chosen_epochs(saved: Sequence[int], wanted: int | tuple[int, ...] | None) ->
         missing = [epoch for epoch in wanted if epoch not in saved]
         if missing:
             listed = ", ".join(map(str, saved))
-            raise UserError(f"--checkpoints {missing[0]}: was not saved; there are {listed}")
+            raise UserError(f"--checkpoints {missing[0]}: was not saved; saved epochs are {listed}")
         return sorted(set(wanted))
     if wanted is None or wanted >= len(saved):
         return list(saved)
@@ -114,7 +114,7 @@ def chosen_epochs(saved: Sequence[int], wanted: int | tuple[int, ...] | None) ->
 
 
 def _run_with_weights(summary: RunSummary, store: StoreConfig) -> RunSummary:
-    """Return the run itself, or of an analysis the run that was analysed."""
+    """Return the run itself, or, for an analysis, the run that was analysed."""
     if saved_epochs(store, summary.run_id):
         return summary
     parent = summary.tags.get(PARENT_TAG)
@@ -130,13 +130,13 @@ def _load(model: nn.Module, content: bytes, epoch: int) -> None:
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         path = schema.checkpoint_path(epoch)
-        raise UserError(f"{path}: not the weights of this model ({first})") from None
+        raise UserError(f"{path}: does not match this model ({first})") from None
     if not all(torch.isfinite(t).all() for t in weights.values() if t.is_floating_point()):
-        raise UserError(f"{schema.checkpoint_path(epoch)}: holds weights that are not finite")
+        raise UserError(f"{schema.checkpoint_path(epoch)}: contains weights that are not finite")
 
 
 def _log_new_settings(writer: RunWriter, experiment: Experiment) -> None:
-    """Note the settings in a tag: MLflow's params cannot change."""
+    """Record the settings in a tag: MLflow's params cannot be changed."""
     params = experiment.config.params()
     names = [field.name for field in dataclasses.fields(MeasureConfig)]
     writer.set_tag(schema.MEASURES_TAG, json.dumps({name: params[name] for name in names}))

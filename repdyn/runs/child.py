@@ -1,4 +1,4 @@
-"""One run of a sweep: what is known of it before it is trained, and its training."""
+"""One run of a sweep: its plan and its training."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Child:
 
     Attributes:
         name: of the run.
-        config: with its defaults.
-        point: digest by which the run is known.
-        todo: train it, or leave it: it is finished, or another process trains it.
+        config: with defaults filled in.
+        point: digest that identifies the run.
+        todo: train it, or skip it: it is finished, or another process trains it.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run takes of a cluster: processor cores, and GPUs or a share of one."""
+    """What a run uses of a cluster: CPU cores, and GPUs or a fraction of one."""
 
     cpus: float = 1
     gpus: float = 0
@@ -53,10 +53,10 @@ class Resources:
 
 
 def train_child(child: Child, store: StoreConfig, parent: str, observer: Observer) -> str:
-    """Train a run of a sweep, or go on with it; returns in a line what came out.
+    """Train or resume a run of a sweep; return a one-line result.
 
     Raises:
-        UserError: a setting that cannot be met, or the store refuses.
+        UserError: a setting is invalid, or the store rejects the run.
     """
     record = _trained(child, store, parent, observer)
     phases = " · ".join(f"{name} {epoch}" for name, epoch in record.phases.markers().items())
@@ -69,10 +69,10 @@ def _trained(child: Child, store: StoreConfig, parent: str, observer: Observer) 
             continue
         drain_run(run.run_id, store)
         if find_run(store, run.run_id).status in ("RUNNING", "DIED"):
-            # its process died: a sweep trains a point once at a time
+            # its process died: a sweep trains each point in one process at a time
             end_run(store, run.run_id, "FAILED")
         with claimed(store, run.run_id) as claim:
-            if claim.status == "FINISHED":  # what had waited for the server was its end
+            if claim.status == "FINISHED":  # its end was still queued for the server
                 return load_run(store, claim.run_id)
             stopped = load_stopped(claim, store)
             if stopped is not None or may_start_again(claim):
@@ -88,6 +88,6 @@ def _trained(child: Child, store: StoreConfig, parent: str, observer: Observer) 
 
 
 def one_line(error: Exception) -> str:
-    """Return what went wrong, on a line; of what is not the user's mistake with its kind."""
+    """Return an error on one line; with its type unless it is a UserError."""
     text = " ".join(str(error).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""Runs against runs, and the paper's findings on them."""
+"""Compares runs, and tests the paper's findings on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from repdyn.storage.writer import RunWriter
 
 
 def log_report(comparison: Comparison, writer: RunWriter) -> str:
-    """Log the figures of a comparison and its report to the run of the sweep; returns the report."""
+    """Log the figures of a comparison and its report to the run of the sweep; return the report."""
     figures = {name: png(figure) for name, figure in comparison_figures(comparison).items()}
     for name, content in figures.items():
         writer.put(schema.figure_path(name), content)
@@ -52,14 +52,14 @@ def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
     if len(records) < 2:
         left_out = "".join(f"; {why}" for why in damaged)
         raise UserError(
-            f"{sweep.name}: {len(finished)} finished runs; there is nothing to compare{left_out}"
+            f"{sweep.name}: {len(finished)} finished runs; a comparison needs at least 2{left_out}"
         )
     comparison = compared(f"sweep {sweep.name}", records, store)
     return replace(comparison, notes=(*(f"Left out: {why}." for why in damaged), *comparison.notes))
 
 
 def _loaded(runs: Sequence[RunSummary], store: StoreConfig) -> tuple[list[RunRecord], list[str]]:
-    """Read runs; returns those that can be read, and what is wrong with each of the others."""
+    """Read runs; return those that can be read, and what is wrong with each of the others."""
     records, damaged = [], []
     for run in runs:
         try:
@@ -72,7 +72,7 @@ def _loaded(runs: Sequence[RunSummary], store: StoreConfig) -> tuple[list[RunRec
 
 
 def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Comparison:
-    """Put a comparison together; phases and scores are taken as they are defined now.
+    """Build a comparison; phases and scores are recomputed by their current definitions.
 
     Raises:
         UserError: a run has no checkpoint.
@@ -91,7 +91,7 @@ def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Co
 
 
 def observation(run: RunRecord) -> Observation:
-    """Return a run as the findings look at it."""
+    """Return what the findings need of a run."""
     params = run.summary.params
     return Observation(
         family=run.summary.tags.get(schema.FAMILY_TAG, "other"),
@@ -103,11 +103,11 @@ def observation(run: RunRecord) -> Observation:
 
 
 def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
-    """Return the settings in which runs differ, but seed, places and what follows from others.
+    """Return the settings in which runs differ, except seed, places and derived ones.
 
     A data seed goes with the seed, as in a sweep, unless runs of one seed differ in it.
-    The learning rate, width and arguments of an architecture that its defaults bring are no setting
-    of their own: they count where runs of like architecture and optimizer differ in them.
+    The learning rate, width and arguments of an architecture that come from its defaults are not
+    settings of their own: they count if runs of equal architecture and optimizer differ in them.
     """
     names = dict.fromkeys(name for run in runs for name in run.params)
     ignored = BESIDES | {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
@@ -132,7 +132,7 @@ def _varies(name: str, runs: Sequence[RunSummary]) -> bool:
 
 
 def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Return what a reader of the findings must know.
+    """Return what a reader of the findings needs to know.
 
     Spikes, runs without a fit, learning rates, and seeds that all share their data.
     """
@@ -149,8 +149,8 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
         said.append(f"Perfect fit was not reached, so no break there: {', '.join(unfit)}.")
     if len({opt for opt, _ in rates}) > 1:
         said.append(
-            "Optimizers are compared at their own learning rates; another choice of them may give "
-            "another answer (repdyn sweep --lr)."
+            "Optimizers are compared at their own learning rates; different ones may give "
+            "a different answer (repdyn sweep --lr)."
         )
     seeds, data_seeds = ({run.summary.params.get(n) for run in runs} for n in (SEED, DATA_SEED))
     if len(seeds) > 1 and len(data_seeds) == 1:
@@ -162,7 +162,7 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
 
 
 def _order(run: RunSummary) -> tuple[object, ...]:
-    """Return a run's place in a sweep, whenever it was trained: SGD first, seeds together."""
+    """Return a run's sort key in a sweep: SGD first, seeds together, whenever it was trained."""
     params = dict(run.params)
     seeds = [params.pop(name, "").zfill(20) for name in (SEED, DATA_SEED)]
     return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), seeds
@@ -188,7 +188,7 @@ def _crossed(
 
 
 def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:
-    """Yield the two runs, or of many those that differ in nothing but their optimizer."""
+    """Yield the two runs, or, of many, the pairs that differ only in their optimizer."""
     if len(runs) == 2:
         yield runs[0], runs[1]
         return

@@ -1,4 +1,4 @@
-"""CKA between two runs, from the rows that they stored: no forward pass."""
+"""CKA between two runs, from the rows that they stored, without a forward pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from repdyn.storage import schema
 from repdyn.storage.reader import load_summaries
 
 PROBES = ("dataset", "image_size", "data_seed", "probe_images", "cka", "cka_batch")
-"""Settings that fix the reference images and how they are put into rows."""
+"""Settings that determine the reference images and their rows."""
 
 
 def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
@@ -50,21 +50,21 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
 
 def _layer_by_layer(a: NDArray[np.float16], b: NDArray[np.float16]) -> NDArray[np.float64]:
     if a.shape[1] != b.shape[1]:
-        raise UserError(f"grams: rows of {a.shape[1]} and of {b.shape[1]} numbers")
+        raise UserError(f"grams: row lengths differ ({a.shape[1]} and {b.shape[1]})")
     return cka_matrix(list(a), list(b))
 
 
 def different_probes(a: RunRecord, b: RunRecord) -> str | None:
-    """Return by what the reference images of two runs differ, `data_seed 0 and 1`; None if they do not.
+    """Return how the reference images of two runs differ, `data_seed 0 and 1`; None if they do not.
 
-    Settings decide where both runs have them: normalised images differ a little between training
-    sets whose reference images are the same. Of runs of somebody's own loop fingerprints decide.
+    Settings decide if both runs have them: normalised images differ slightly between training sets
+    whose reference images are the same. For runs of custom training loops, fingerprints decide.
     """
     params = (a.summary.params, b.summary.params)
     if not all("dataset" in one for one in params):
         prints = [run.summary.tags.get(schema.INPUTS_TAG) for run in (a, b)]
         if None in prints:
-            return "not known of both"
+            return "not known for both runs"
         return None if prints[0] == prints[1] else "by their fingerprints"
     values = ((name, *(plain(one.get(name, "")) for one in params)) for name in PROBES)
     return next((f"{name} {one} and {other}" for name, one, other in values if one != other), None)

@@ -1,4 +1,4 @@
-"""The curves of a run as its epochs are logged."""
+"""The curves of a run, collected as its epochs are logged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class GrowingCurves:
     """Metrics by epoch.
 
     Args:
-        known: of a run that goes on.
+        known: curves of a run that is resumed.
     """
 
     def __init__(self, known: Mapping[str, Curve]) -> None:
@@ -23,7 +23,7 @@ class GrowingCurves:
         }
 
     def add(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Take in an epoch; it replaces what was known of it."""
+        """Add an epoch, replacing its earlier values."""
         for name, value in metrics.items():
             self._values.setdefault(name, {})[epoch] = value
 

@@ -31,14 +31,14 @@ class Experiment:
     """A run's ingredients, everything checked.
 
     Attributes:
-        config: nothing left open.
+        config: fully resolved.
         family: of the architecture.
-        brought: the settings that defaults filled in, by name.
+        brought: the settings filled in from defaults, by name.
         epochs, batch_size: of the training.
         checkpoints: epochs to measure and save, increasing.
-        images: the data set; `data` is its part on the device.
-        layers: watched.
-        notice: one line on layers that cannot be watched; empty if all can.
+        images: the data set; `data` is the part of it on the device.
+        layers: the watched layers.
+        notice: one line about layers that cannot be watched; empty if all can.
     """
 
     config: TrainConfig
@@ -55,7 +55,7 @@ class Experiment:
     notice: str
 
     def new_model(self) -> nn.Module:
-        """Return the model with its initial weights, which the seed fixes."""
+        """Return the model with its initial weights, which the seed determines."""
         model = _build(self.config, self.images).to(self.device)
         return model.to(memory_format=self.data.memory_format)
 
@@ -107,16 +107,14 @@ def prepare(config: TrainConfig) -> Experiment:
     """Check a configuration against its data and its model, and fill in its defaults.
 
     Raises:
-        UserError: a setting that cannot be met, named.
+        UserError: a setting is invalid; names it.
     """
     family = models.family(config.model.arch)
     check_optimizer(config.optim.opt)
     config, brought = resolved(config, family)
     optim, measure = config.optim, config.measure
     if optim.lr is None:
-        raise UserError(
-            f"--opt {optim.opt}: repdyn knows no default learning rate for it; give --lr"
-        )
+        raise UserError(f"--opt {optim.opt}: repdyn has no default learning rate for it; give --lr")
     epochs, batch_size = known(optim.epochs), known(optim.batch_size)
     wanted = cast("int | tuple[int, ...]", known(measure.checkpoints))
     checkpoints = checkpoint_epochs(epochs, wanted)
@@ -127,10 +125,10 @@ def prepare(config: TrainConfig) -> Experiment:
     n = len(images.train_images)
     if batch_size > n:
         raise UserError(
-            f"--batch-size {batch_size}: there are {n} training images; take at most {n}"
+            f"--batch-size {batch_size}: there are only {n} training images; use at most {n}"
         )
     config = replace(config, data=replace(config.data, train_size=n))
-    _sketch(config, images)  # refuses what is too large before memory is taken for it
+    _sketch(config, images)  # rejects what is too large before memory is allocated for it
     model = _build(config, images)
     blank = torch.zeros(2, *images.train_images.shape[1:])
     choice = choose_layers(model, measure.layers, blank)
@@ -177,6 +175,6 @@ def _sketch(config: TrainConfig, images: ImageData) -> nn.Module:
 
 
 def _shape(images: ImageData) -> dict[str, int]:
-    """Return what a model must know of its images."""
+    """Return what a model needs to know about its images."""
     _, channels, _, side = images.train_images.shape
     return {"image_size": side, "channels": channels, "classes": len(images.classes)}

@@ -1,4 +1,4 @@
-"""What a training will take of disk and memory, known before it starts."""
+"""Estimates the disk space and memory of a training before it starts."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ FLOAT = 4
 """Bytes of a number in float32."""
 
 LAYERS_AT_WORK = 3
-"""Of which a pass holds activations, or their gradients, beside those that are kept: a layer's
-input, its output, and one in between."""
+"""Layers whose activations or gradients a pass holds in addition to those kept: a layer's input,
+its output, and one in between."""
 
 OVERHEAD = 250_000_000
-"""Bytes of memory that MLflow, figures and torch's own workspace take, whatever is trained."""
+"""Bytes of memory for MLflow, figures and torch's own workspace, whatever is trained."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that a training takes at most, beside the data and what is loaded already.
+    """Maximum bytes that a training uses, besides the data and what is already loaded.
 
     Attributes:
         weights: of the checkpoints that are kept, on disk.
-        state: to go on from, on disk, twice while it is replaced.
+        state: saved for resuming, on disk, twice while it is replaced.
         rows: packed Grams of all checkpoints, on disk and in memory.
         maps: label maps of all checkpoints before they are packed, and the area of each class, on
             disk and in memory.
-        numbers: weights, gradients and the optimizer's, on the device.
-        passing: activations of a training step, of an evaluation or of a minibatch of CKA, whichever
-            is most, on the device.
+        numbers: weights, gradients and optimizer state, on the device.
+        passing: activations of a training step, an evaluation or a CKA minibatch, whichever is
+            largest, on the device.
     """
 
     weights: int
@@ -64,19 +64,19 @@ class Footprint:
 
     @property
     def kept(self) -> int:
-        """In memory, whatever the device; more rows are memory-mapped."""
+        """In memory, on any device; further rows are memory-mapped."""
         return min(self.summaries, ROWS_IN_MEMORY) + self.maps + OVERHEAD
 
     @property
     def device(self) -> int:
-        """On the device, beside what is kept."""
+        """On the device, in addition to what is kept."""
         return self.numbers + self.passing
 
 
 def footprint(experiment: Experiment) -> Footprint:
-    """Estimate what a training takes, from its settings and one pass of two images without content.
+    """Estimate what a training needs, from its settings and one pass of two empty images.
 
-    All of it on the meta device: nothing is made that may turn out to be too large.
+    Everything is on the meta device: nothing is allocated that may turn out to be too large.
     """
     config, layers = experiment.config, experiment.layers
     measure, checkpoints = config.measure, len(experiment.checkpoints)
@@ -112,20 +112,20 @@ def footprint(experiment: Experiment) -> Footprint:
 
 
 def room(taken: Footprint) -> str:
-    """Return in a line what a training will take."""
+    """Return, on one line, what a training will need."""
     return (
-        f"takes at most {size(taken.disk)} of disk (checkpoints {size(taken.weights)}, state "
+        f"needs at most {size(taken.disk)} of disk space (checkpoints {size(taken.weights)}, state "
         f"{size(taken.state)}, Gram matrices {size(taken.summaries)}, label maps {size(taken.maps)}) and about "
         f"{size(taken.device + taken.kept)} of memory"
     )
 
 
 def check_room(experiment: Experiment, taken: Footprint, folder: Path | None) -> None:
-    """Refuse a training where there is less room than it will take.
+    """Reject a training that needs more space than is available.
 
     Args:
         experiment: to be trained.
-        taken: what it takes.
+        taken: what it needs.
         folder: on whose disk its artifacts will be; None if a server keeps them.
 
     Raises:
@@ -136,8 +136,8 @@ def check_room(experiment: Experiment, taken: Footprint, folder: Path | None) ->
         free = shutil.disk_usage(there).free
         if taken.disk > free:
             raise UserError(
-                f"{there}: has {size(free)} free and the run may take {size(taken.disk)}; make "
-                f"room, or take {_smaller(taken)}"
+                f"{there}: has {size(free)} free, but the run may need {size(taken.disk)}; free "
+                f"some space, or use {_smaller(taken)}"
             )
     on_gpu = experiment.device.type == "cuda"
     needed, free = taken.kept + (0 if on_gpu else taken.device), available_memory()
@@ -150,14 +150,14 @@ def check_room(experiment: Experiment, taken: Footprint, folder: Path | None) ->
 
 
 def _held_for_grams(batch: int, widths: Sequence[int]) -> int:
-    """Return the bytes that the largest minibatch of CKA takes, of so many an image and layer."""
+    """Return the bytes of the largest CKA minibatch, given the bytes per image of each layer."""
     if batch <= CHUNK:
         return batch * LAYERS_AT_WORK * max(widths)
     return 2 * batch * sum(widths)  # held once in parts and once whole
 
 
 def _smaller(taken: Footprint) -> str:
-    """Return the setting that makes the largest part on disk smaller."""
+    """Return the setting that reduces the largest part on disk."""
     parts = {
         "--keep-checkpoints last": taken.weights,
         "a smaller --width": taken.state,
@@ -169,13 +169,13 @@ def _smaller(taken: Footprint) -> str:
 
 def _too_much(what: str, needed: int, free: int) -> str:
     return (
-        f"{what}: {size(free)} are free and the training needs about {size(needed)}; "
-        "take a smaller --batch-size, --width, --probe-images, --planes or --cka-batch"
+        f"{what}: {size(free)} available, but training needs about {size(needed)}; "
+        "use a smaller --batch-size, --width, --probe-images, --planes or --cka-batch"
     )
 
 
 def activations(model: nn.Module, images: Tensor) -> int:
-    """Return the bytes an image that a training step keeps for its gradients."""
+    """Return the bytes per image that a training step keeps for its gradients."""
     weights = {_storage(p) for p in model.parameters()}
     seen: dict[StorageWeakRef, int] = {}
 
@@ -191,7 +191,7 @@ def activations(model: nn.Module, images: Tensor) -> int:
 
 
 def _storage(tensor: Tensor) -> StorageWeakRef:
-    """Return what stands for a tensor's memory; on the meta device it has no address."""
+    """Return what identifies a tensor's memory; on the meta device it has no address."""
     return StorageWeakRef(tensor.untyped_storage())
 
 

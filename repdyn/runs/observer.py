@@ -1,4 +1,4 @@
-"""What is told while a run goes on, to whoever wants to show it."""
+"""The interface through which a run reports its progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Checkpoint:
 
     Attributes:
         measurement: what was measured.
-        seconds: that measuring and storing took.
+        seconds: time spent on measuring and storing.
         not_finite: names of the stored weights that are not finite.
     """
 
@@ -26,37 +26,37 @@ class Checkpoint:
 
 
 class Observer:
-    """Is told how a run goes on; this one shows nothing, and others override what they show."""
+    """Receives a run's progress; this class shows nothing, subclasses override what they show."""
 
     def say(self, text: str) -> None:
-        """Take a line on what is done now."""
+        """Receive a line about what is happening."""
 
     def remark(self, text: str) -> None:
-        """Take a line that few need."""
+        """Receive a line of minor importance."""
 
     def notice(self, text: str) -> None:
-        """Take a line that the user should know of; never an empty one."""
+        """Receive a line that the user should see; never an empty one."""
 
     def training(self, epochs: int, checkpoints: int, done: int) -> AbstractContextManager[object]:
-        """Return what is entered while a model trains.
+        """Return a context manager that is entered while a model trains.
 
         Args:
             epochs: to train.
             checkpoints: to measure.
-            done: how many of these were measured before.
+            done: how many of these were already measured.
         """
         del epochs, checkpoints, done
         return nullcontext()
 
     def on_epoch(self, epoch: Epoch) -> None:
-        """Take in an epoch that is trained."""
+        """Receive a trained epoch."""
 
     def measuring(self, steps: Sequence[int]) -> Iterable[int]:
-        """Return the steps whose stored weights are measured, one after the other."""
+        """Return the steps whose stored weights are to be measured, in order."""
         return steps
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Take in a checkpoint that is stored."""
+        """Receive a stored checkpoint."""
 
     def on_stop(self, run_id: str) -> None:
-        """Take in that a training was stopped and its run has ended."""
+        """Called when a training was stopped and its run has ended."""

@@ -1,4 +1,4 @@
-"""Whether what a saved state holds of an optimizer and its schedule can be a training's."""
+"""Checks that a saved optimizer and schedule state can belong to a training."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ROUNDING = 1e-6
 
 
 def is_optimizer(value: object, model: nn.Module, experiment: Experiment, steps: int) -> bool:
-    """Say whether a state is of the training's optimizer: the same groups, options and buffers.
+    """Return whether a state is of the training's optimizer: same groups, options and buffers.
 
-    What it looks like is seen from an optimizer that takes one step on two images, so this holds for
+    The expected state comes from an optimizer that takes one step on two images, so this works for
     all of timm's. Options that a step does not change must be equal; each parameter that gets a
     gradient must have its buffers, of the shapes and types that they have after a step; buffers
     that later steps make have those of their parameter.
@@ -30,11 +30,11 @@ def is_optimizer(value: object, model: nn.Module, experiment: Experiment, steps:
         value: of the state.
         model: of the training, with any weights; they change.
         experiment: the training's.
-        steps: that the training has done.
+        steps: number of steps the training has done.
     """
     optimizer = make_optimizer(model, experiment.config.optim)
     if experiment.config.optim.schedule == "cosine":
-        _cosine(optimizer, experiment)  # which notes the initial rate in the groups
+        _cosine(optimizer, experiment)  # which records the initial rate in the groups
     before = optimizer.state_dict()["param_groups"]
     with random_state_kept(experiment.device):
         data = experiment.data
@@ -102,7 +102,7 @@ def _cosine(
 def _is_group(
     value: object, before: Mapping[str, Any], after: Mapping[str, Any], most: float
 ) -> bool:
-    """Say whether a group has these options; some optimizers add one in their first step."""
+    """Return whether a group has these options; some optimizers add one in their first step."""
     if not (isinstance(value, Mapping) and before.keys() <= value.keys() <= after.keys()):
         return False
     changes = {name for name in after if not _is_same(before.get(name), after[name])}
@@ -140,7 +140,7 @@ def _is_buffer(value: object, expected: object) -> bool:
 
 
 def _is_same(a: object, b: object) -> bool:
-    """Say whether two options are equal; tensors among them are told apart by shape and type."""
+    """Say whether two options are equal; tensors among them are compared by shape and type."""
     if isinstance(b, Tensor):
         return _is_buffer(a, b)
     if type(a) is not type(b):

@@ -1,4 +1,4 @@
-"""Two processes never go on with one run."""
+"""Ensures that two processes never resume the same run."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from repdyn.storage.store import connect_existing, one_line, tracking_uri
 from repdyn.storage.writer import run_lock
 
 CLAIM_TAG = "repdyn.claim"
-"""On a server: the signature of the process that is about to go on with the run, as JSON."""
+"""On a server: the signature of the process that is about to resume the run, as JSON."""
 
 CLAIM_SECONDS = 1.0
-"""After which a claim that another process made at the same moment shows."""
+"""After which a claim that another process made at the same moment is visible."""
 
 
 @contextmanager
 def claimed(store: StoreConfig, run_id: str) -> Iterator[RunSummary]:
-    """Go on with a run alone; gives the run as it is then.
+    """Take exclusive ownership of a run; yield the run as it is then.
 
-    On this machine by a lock, which ends with the process; on a server by a tag, of which the last
-    counts when two are set at once.
+    On this machine by a lock, which ends with the process; on a server by a tag: if two are set at
+    once, the last one counts.
 
     Raises:
-        UserError: another process has the run, or the store has no such run.
+        UserError: another process owns the run, or the store has no such run.
     """
     client = connect_existing(store)
     with one_line(tracking_uri(store)):
@@ -59,15 +59,15 @@ def claimed(store: StoreConfig, run_id: str) -> Iterator[RunSummary]:
         if lock is not None:
             lock.release()
         else:
-            with suppress(MlflowException):  # the server may be away; the claim ages
+            with suppress(MlflowException):  # the server may be unreachable; the claim expires
                 client.delete_tag(run_id, CLAIM_TAG)
 
 
 def _has_died(run: RunSummary, *, locked: bool) -> bool:
-    """Say whether a run's process is gone although one of its number is there.
+    """Return whether a run's process has died although a process with its id exists.
 
-    A container that is started again has its old name and the old process's number, often ours. Of
-    this machine's processes the one that writes a run on this machine holds its lock.
+    A restarted container has its old host name and the old process id, often ours. The process that
+    writes a run on this machine holds the run's lock.
     """
     mine = signature()
     here = run.tags.get(HOST_TAG) == mine[HOST_TAG]
@@ -75,7 +75,7 @@ def _has_died(run: RunSummary, *, locked: bool) -> bool:
 
 
 def _claim_by_tag(client: MlflowClient, run_id: str) -> None:
-    """Set a tag, and see after a while whether it has stayed.
+    """Set a tag, and check after a while whether it is still there.
 
     Raises:
         HeldError: another process has set it.
@@ -96,7 +96,7 @@ def _claim_by_tag(client: MlflowClient, run_id: str) -> None:
 
 
 def _claim(client: MlflowClient, run_id: str) -> dict[str, str]:
-    """Return the signature in the tag, nothing where there is none."""
+    """Return the signature in the tag; empty if there is none."""
     try:
         said = json.loads(client.get_run(run_id).data.tags.get(CLAIM_TAG, "{}"))
         return {str(name): str(value) for name, value in said.items()}

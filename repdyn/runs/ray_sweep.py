@@ -21,10 +21,10 @@ except ImportError:
     raise UserError("--ray: Ray is not installed; pip install 'repdyn[ray]'") from None
 
 LOCAL = "local"
-"""Stands for a cluster that is started on this machine and ends with the sweep."""
+"""A cluster that is started on this machine and ends with the sweep."""
 
 RETRIES = 3
-"""How often a run is taken up again whose worker died."""
+"""How often a run is retried if its worker dies."""
 
 
 def train_all_by_ray(
@@ -35,18 +35,18 @@ def train_all_by_ray(
     resources: Resources,
     observer: Observer,
 ) -> dict[str, str]:
-    """Train the runs of a sweep as Ray has room for them; returns what went wrong, by run.
+    """Train the runs of a sweep as Ray has capacity for them; return the errors, by run.
 
     Args:
         children: of the sweep.
-        store: that all workers reach: a server, or a file on a disk that they share.
+        store: reachable by all workers: a server, or a file on a shared disk.
         parent: run id of the sweep.
         address: of the cluster, `auto` for the one that runs here, or LOCAL.
         resources: of each run.
-        observer: is told of each run that ends.
+        observer: receives each run that ends.
 
     Raises:
-        UserError: there is no such cluster, or it can never have the resources.
+        UserError: there is no such cluster, or it lacks the resources.
     """
     _connect(address)
     try:
@@ -54,7 +54,7 @@ def train_all_by_ray(
         task = ray.remote(_train).options(
             num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=RETRIES
         )
-        # a relative store is meant from here, whatever folder a worker stands in
+        # a relative store is relative to this folder, not to the worker's
         store = replace(store, tracking_uri=tracking_uri(store))
         waiting = {
             task.remote(child, store, parent, str(Path.cwd())): child

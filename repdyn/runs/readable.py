@@ -1,4 +1,4 @@
-"""Refuses a run whose files would be larger than what a reader takes for whole."""
+"""Rejects a run whose files would be too large to be read."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from repdyn.storage import schema
 
 
 def check_readable(experiment: Experiment, taken: Footprint, checkpoints: int) -> None:
-    """Check the sizes of a run's files against the bounds within which they are read.
+    """Check the sizes of a run's files against the limits of what can be read.
 
     Args:
         experiment: to be run.
-        taken: what it takes.
-        checkpoints: that are measured.
+        taken: what it needs.
+        checkpoints: number that is measured.
 
     Raises:
         UserError: a file would be too large, or there are too many layers.
     """
     layers, classes = len(experiment.layers), len(experiment.images.classes)
     if layers > schema.MOST_LAYERS:
-        raise UserError(f"--layers: selects {layers:,}; a run has at most {schema.MOST_LAYERS:,}")
+        raise UserError(
+            f"--layers: selects {layers:,}; a run can have at most {schema.MOST_LAYERS:,}"
+        )
     planned = len(experiment.checkpoints)
     planes = known(experiment.config.measure.planes)
     files = (
@@ -55,10 +57,10 @@ def check_readable(experiment: Experiment, taken: Footprint, checkpoints: int) -
     for what, needed, most, fewer in files:
         if needed > most - _HEADERS:
             raise UserError(
-                f"{what} take {size(needed)}, and at most {size(most)} of a run are read; "
-                f"take fewer {fewer}"
+                f"{what} need {size(needed)}, more than the {size(most)} that can be read; "
+                f"use fewer {fewer}"
             )
 
 
 _HEADERS = 2**20
-"""Left for the headers of arrays, and for what else lies in the same file."""
+"""Reserved for array headers and whatever else is in the same file."""

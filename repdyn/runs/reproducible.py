@@ -1,4 +1,4 @@
-"""Where the promise does not hold that the same seeds give the same numbers."""
+"""Cases in which the same seeds may not give the same numbers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from repdyn.runs.experiment import Experiment
 
 NOTICE = (
     "--precision bf16 on a CPU with depthwise convolutions: the weights may differ from run to run; "
-    "take fp32 where they must not"
+    "use fp32 if they must not"
 )
 
 
 def notice(experiment: Experiment) -> str:
-    """Return one line if a training's numbers may differ from run to run; nothing if not.
+    """Return one line if a training's numbers may differ from run to run, else an empty string.
 
-    Seen of a MobileNetV3's `conv_dw.weight` only (torch's backward pass on the CPU).
+    Observed only for a MobileNetV3's `conv_dw.weight` (torch's backward pass on the CPU).
     """
     if experiment.device.type != "cpu" or experiment.config.optim.precision != "bf16":
         return ""

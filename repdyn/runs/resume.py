@@ -1,4 +1,4 @@
-"""Goes on with a training that was stopped."""
+"""Resumes a stopped training."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ from repdyn.storage.reader import find_run, load_state
 def resume_stopped(
     text: str, given: TrainConfig, store: StoreConfig, observer: Observer
 ) -> tuple[RunSummary, RunRecord | None]:
-    """Find a stopped run, claim it, and train it to its end.
+    """Find a stopped run, claim it, and finish training it.
 
     Args:
         text: which run, as for `find_run`.
-        given: settings of the user; only those of PLACES may be others than the defaults.
+        given: the user's settings; only those in PLACES may differ from the defaults.
         store: where the run is.
-        observer: is told how it goes on.
+        observer: receives progress.
 
     Returns:
-        The run as it was found; and as it is in the end, None if it was finished before.
+        The run as it was found, and the finished run; None if it was already finished.
 
     Raises:
-        UserError: there is no such run, it is being trained, has no saved state, or other settings
-            were given.
+        UserError: there is no such run, it is being trained, it has no saved state, or different
+            settings were given.
         KeyboardInterrupt: stopped again.
     """
     found = find_run(store, text)
     if schema.SWEEP_TAG in found.tags:
-        raise UserError(f"{text}: is a sweep; the repdyn sweep that started it goes on with it")
+        raise UserError(
+            f"{text}: is a sweep; resume it with the repdyn sweep command that started it"
+        )
     drain_run(found.run_id, store)
     with claimed(store, found.run_id) as run:
         if run.status == "FINISHED":
@@ -53,14 +55,14 @@ def resume_stopped(
         stopped = load_stopped(run, store)
         if stopped is None and not may_start_again(run):
             raise UserError(
-                f"{run.name} ({run.run_id[:8]}): has no saved state and not all settings of a "
-                "training; train it anew"
+                f"{run.name} ({run.run_id[:8]}): has no saved state and incomplete settings; "
+                "train a new run"
             )
         return run, resume(run, config, stopped, store, observer)
 
 
 def may_start_again(run: RunSummary) -> bool:
-    """Say whether a run that has saved no state can be trained from its start.
+    """Return whether a run without a saved state can be trained from the start.
 
     It cannot if it was stopped before all its settings were logged, or if it is an analysis.
     """
@@ -78,26 +80,26 @@ def resume(
     store: StoreConfig,
     observer: Observer,
 ) -> RunRecord:
-    """Train a stopped run, which is claimed, to its end.
+    """Finish training a stopped run, which must be claimed.
 
     Args:
-        run: that was stopped.
+        run: the stopped run.
         config: of the run.
-        stopped: where to go on; None to start again.
+        stopped: where to resume; None to start from the beginning.
         store: where the run is.
-        observer: is told how it goes on.
+        observer: receives progress.
 
     Raises:
-        UserError: the state is not that of this run, or the store refuses.
+        UserError: the state does not belong to this run, or the store rejects it.
         KeyboardInterrupt: stopped again.
     """
     experiment = prepare(config)
     if stopped is not None:
         check_state(stopped.state, experiment)
     how = (
-        "starts again: it was stopped before its state was saved"
+        "starts over: it was stopped before its state was saved"
         if stopped is None
-        else f"goes on in epoch {stopped.epoch} of {experiment.epochs}"
+        else f"resumes in epoch {stopped.epoch} of {experiment.epochs}"
     )
     observer.say(f"{plain(run.name)} ({run.run_id[:8]}) {how}")
     recorder = experiment.new_recorder()
@@ -110,7 +112,7 @@ def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:
     """Return where a run was stopped; None if its state was never saved.
 
     Raises:
-        UserError: what it stored is damaged.
+        UserError: its stored data is damaged.
     """
     content = load_state(store, run.run_id)
     if content is None:
@@ -118,19 +120,19 @@ def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:
     state = decode_state(content)
     past = load_past(store, run.run_id, int(state["trainer"]["epoch"]))
     if past is None:
-        raise UserError(f"{run.name}: has a saved state but no checkpoint; train it anew")
+        raise UserError(f"{run.name}: has a saved state but no checkpoint; train a new run")
     return Stopped(state, past)
 
 
 def _with_places(config: TrainConfig, given: TrainConfig) -> TrainConfig:
-    """Return a run's settings with the given ones that do not change what is computed."""
+    """Return a run's settings, updated by given ones that do not change what is computed."""
     default = dict(TrainConfig().settings())
     changed = {name: value for name, value in given.settings() if value != default[name]}
     others = sorted(changed.keys() - PLACES)
     if others:
         raise UserError(
-            f"--{others[0].replace('_', '-')}: a run goes on with its own settings; "
-            "leave this away, or train a new run"
+            f"--{others[0].replace('_', '-')}: a resumed run keeps its own settings; "
+            "omit this option, or train a new run"
         )
     data = {name: changed[name] for name in changed.keys() & {"data_dir"}}
     optim = {name: changed[name] for name in changed.keys() - {"data_dir"}}

@@ -18,26 +18,26 @@ from repdyn.training.loop import Trainer
 Handler = Callable[[int, FrameType | None], None]
 
 SAVE_SECONDS = 60.0
-"""Work that may be lost where --save-every says nothing."""
+"""Seconds of work that may be lost if --save-every is not given."""
 
 FORMAT = 4
-"""Of the state that is saved."""
+"""Version of the saved state."""
 
 OLDER_FORMAT = 3
-"""Of which only the probes are not used: their solver starts from zero at the next checkpoint."""
+"""Still read, except the probes: their solver starts from zero at the next checkpoint."""
 
 
 class Saver:
-    """Saves a training's state now and then, and where a signal asks for it.
+    """Saves a training's state periodically, and when a signal asks for it.
 
-    As a context manager it takes the signals: after SIGINT or SIGTERM the training stops when its
+    As a context manager it handles the signals: after SIGINT or SIGTERM the training stops when its
     step is done, and the state is saved; a second SIGINT stops it at once, a second SIGTERM does
-    nothing. After SIGUSR1, which Slurm can send ahead of the end, the state is saved and the
-    training goes on.
+    nothing. After SIGUSR1, which Slurm can send before the time limit, the state is saved and
+    training continues.
 
     Args:
         save: saves the state.
-        every: epochs, None for SAVE_SECONDS.
+        every: number of epochs; None to save every SAVE_SECONDS.
     """
 
     def __init__(self, save: Callable[[], None], every: int | None) -> None:
@@ -65,12 +65,12 @@ class Saver:
         traceback: TracebackType | None,
     ) -> None:
         for one, handler in self._before.items():
-            # a run that is ending is not cut short by what has asked for that already
+            # a run that is already ending is not cut short by a repeated signal
             if self._stop is None or one == signal.SIGINT:
                 signal.signal(one, handler)
 
     def after_step(self) -> None:
-        """Save if it is time, and stop if that was asked for.
+        """Save if it is time, and stop if requested.
 
         Raises:
             KeyboardInterrupt: a signal asked to stop; the state is saved.
@@ -82,7 +82,7 @@ class Saver:
             raise self._stop
 
     def after_epoch(self, epoch: int) -> None:
-        """Do as after a step, and save if so many epochs are done."""
+        """Do the same as after a step, and save every `every` epochs."""
         if self._every is not None and epoch % self._every == 0:
             self._now()
         self.after_step()
@@ -102,7 +102,7 @@ class Saver:
 
 
 def encode_state(trainer: Trainer, recorder: Recorder, seconds: Mapping[str, float]) -> bytes:
-    """Return all from which a training goes on; measured checkpoints are stored beside it."""
+    """Return everything needed to resume a training, except its stored checkpoints."""
     return state_file.encode(
         {
             "format": FORMAT,
@@ -117,18 +117,19 @@ def decode_state(content: bytes) -> dict[str, Any]:
     """Return a state that was saved.
 
     Raises:
-        UserError: it is damaged or of another format.
+        UserError: it is damaged or has an unknown format.
     """
     try:
         state = state_file.decode(content)
         known = state["format"] in (FORMAT, OLDER_FORMAT)
         if known and not _is_sound(state):
-            raise ValueError("another content")
-    except Exception:  # of safetensors and json: whatever strange bytes lead them to
-        raise UserError(f"{schema.LAST_STATE}: is damaged; train anew") from None
+            raise ValueError("unexpected content")
+    except Exception:  # safetensors and json may raise anything on malformed bytes
+        raise UserError(f"{schema.LAST_STATE}: is damaged; train a new run") from None
     if not known:
         raise UserError(
-            f"{schema.LAST_STATE}: was saved by another repdyn; use that, or train anew"
+            f"{schema.LAST_STATE}: was saved by a different repdyn version; "
+            "use that, or train a new run"
         )
     if state["format"] == OLDER_FORMAT:
         return dict(state) | {"recorder": {}}
@@ -136,7 +137,7 @@ def decode_state(content: bytes) -> dict[str, Any]:
 
 
 def _is_sound(state: Mapping[str, Any]) -> bool:
-    """Say whether a state has the parts that are looked at before it is loaded."""
+    """Return whether a state has the parts that are used before it is loaded."""
     epoch, seconds = state["trainer"]["epoch"], state["seconds"]
     counted = all(isinstance(name, str) and isinstance(s, float) for name, s in seconds.items())
     return type(epoch) is int and counted and isinstance(state["recorder"], dict)

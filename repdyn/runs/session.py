@@ -1,6 +1,6 @@
-"""A run of MLflow into which a model is measured, step by step; no console, no command line.
+"""An MLflow run into which a model is measured, step by step; no console, no command line.
 
-`repdyn train` and `repdyn analyze` drive a session, and so can any loop:
+`repdyn train` and `repdyn analyze` use a session, and so can any training loop:
 
     recorder = Recorder(layers, data)
     with RunSession.open(recorder, "mine", due=checkpoint_epochs(100, 20)) as session:
@@ -40,21 +40,21 @@ from repdyn.storage.reader import load_label_maps, load_run, load_summaries
 from repdyn.storage.writer import RunWriter
 
 RUN_VARIABLE = "MLFLOW_RUN_ID"
-"""Environment variable by which MLflow hands a run over to another process."""
+"""Environment variable by which MLflow passes a run to another process."""
 
 
 class Options(TypedDict, total=False):
-    """What a session may be given beside its recorder.
+    """Options of a session.
 
     Attributes:
         due: steps at which the model is to be measured.
-        planes: as they are stored, of the recorder's data; without them there is no figure of
+        planes: of the recorder's data, as they are stored; without them there is no figure of
             decision regions, and the screen does not show them.
-        observer: is told of each checkpoint.
+        observer: receives each checkpoint.
         keeps_weights: whether the model's weights are stored with each checkpoint.
-        replaces_at_end: whether the matrices are stored once, in the end: those of an earlier
+        replaces_at_end: whether the matrices are stored once, at the end: those of an earlier
             measurement stay until then.
-        curves: metrics that the run has already.
+        curves: metrics that the run already has.
     """
 
     due: Collection[int]
@@ -71,8 +71,8 @@ class Past:
 
     Attributes:
         dynamics: of the checkpoints before it.
-        checkpoints: summaries and label maps of each of them, read one after the other.
-        curves: all that had been logged; what comes after the step is logged again.
+        checkpoints: summaries and label maps of each of them, read lazily.
+        curves: everything logged so far; what comes after the step is logged again.
     """
 
     dynamics: Dynamics
@@ -83,18 +83,18 @@ class Past:
 class RunSession:
     """One run, from its first measurement to its figures.
 
-    As a context manager it ends the run: FINISHED after all that follows from the measurements is
-    stored, KILLED after Ctrl-C, FAILED after another exception. Of a run that somebody else has
-    started the end stays with them, and so does saying that it lives.
+    As a context manager it ends the run: FINISHED after everything derived from the measurements is
+    stored, KILLED after Ctrl-C, FAILED after another exception. A run that was started elsewhere is
+    neither ended nor given a heartbeat here.
 
     Args:
         writer: of the run.
-        recorder: that measures, with nothing measured yet.
+        recorder: to measure with; must not have measured anything yet.
         options: see `Options`.
 
     Attributes:
         writer: for what is stored beside the measurements.
-        seconds: spent, by part of the work.
+        seconds: time spent, by part of the work.
         record: the run with its phases and scores; None before `finish`.
     """
 
@@ -119,16 +119,16 @@ class RunSession:
         store: StoreConfig | None = None,
         **options: Unpack[Options],
     ) -> RunSession:
-        """Attach to the run that is started here, see `attach`; create one if there is none.
+        """Attach to the run that is active here, see `attach`; create one if there is none.
 
         Args:
-            recorder: that measures, with nothing measured yet.
-            name: of the run that is created.
+            recorder: to measure with; must not have measured anything yet.
+            name: of the run if one is created.
             store: where it is created (default: where MLflow logs to in this process).
             options: see `Options`.
 
         Raises:
-            UserError: the store does not answer or refuses.
+            UserError: the store is unreachable or rejects the run.
         """
         if started_run() is not None:
             return cls.attach(recorder, **options)
@@ -149,16 +149,16 @@ class RunSession:
         """Create a run.
 
         Args:
-            recorder: that measures, with nothing measured yet.
+            recorder: to measure with; must not have measured anything yet.
             name: of the run.
             store: where it is created.
             params: as MLflow lists them.
-            tags: set beside repdyn's own.
-            parent_run_id: of the run below which MLflow lists this one.
+            tags: set in addition to repdyn's own.
+            parent_run_id: of the run under which MLflow lists this one.
             options: see `Options`.
 
         Raises:
-            UserError: the store does not answer or refuses.
+            UserError: the store is unreachable or rejects the run.
         """
         all_tags = _tags(recorder) | dict(tags or {})
         writer = RunWriter.create(store, name, params or {}, all_tags, parent_run_id=parent_run_id)
@@ -172,23 +172,22 @@ class RunSession:
         store: StoreConfig | None = None,
         **options: Unpack[Options],
     ) -> RunSession:
-        """Measure into a run that somebody else has started and will end.
+        """Measure into a run that was started, and will be ended, elsewhere.
 
         Args:
-            recorder: that measures, with nothing measured yet.
+            recorder: to measure with; must not have measured anything yet.
             run_id: of the run (default: MLflow's active run in this process, else the one that the
                 environment variable MLFLOW_RUN_ID names).
             store: where the run is (default: where MLflow logs to in this process).
             options: see `Options`.
 
         Raises:
-            UserError: there is no such run, or the store does not answer.
+            UserError: there is no such run, or the store is unreachable.
         """
         run_id = run_id or started_run()
         if run_id is None:
             raise UserError(
-                "there is no run to attach to: start one with mlflow.start_run, "
-                f"or name one in {RUN_VARIABLE}"
+                f"no run to attach to: start one with mlflow.start_run, or set {RUN_VARIABLE}"
             )
         session = cls(RunWriter.attach(store or StoreConfig(), run_id), recorder, **options)
         for tag, value in _tags(recorder).items():
@@ -199,10 +198,10 @@ class RunSession:
     def restart(
         cls, recorder: Recorder, run_id: str, store: StoreConfig, **options: Unpack[Options]
     ) -> RunSession:
-        """Go on with a run that was stopped, and end it; what it had measured is loaded by `load`.
+        """Resume a stopped run, and end it; `load` restores what it had measured.
 
         Raises:
-            UserError: the store does not answer or has no such run.
+            UserError: the store is unreachable or has no such run.
         """
         return cls(RunWriter.restart(store, run_id), recorder, **options)
 
@@ -218,7 +217,7 @@ class RunSession:
         if kind is not None:
             self.writer.__exit__(kind, error, traceback)
             return
-        with self.writer:  # what goes wrong in the end is a failure of the run
+        with self.writer:  # an error at the end is a failure of the run
             if self.record is None:
                 self.finish()
 
@@ -233,18 +232,18 @@ class RunSession:
         return self._recorder.steps
 
     def is_due(self, step: int) -> bool:
-        """Say whether the model is to be measured at a step, and has not been."""
+        """Return whether the model is to be measured at a step, and has not been."""
         return step in self._due and step not in self.steps
 
     def load(self, past: Past, probes: Mapping[str, Mapping[str, Tensor]] | None = None) -> None:
-        """Take in what the run had measured before it was stopped.
+        """Restore what the run had measured before it was stopped.
 
         Args:
             past: see `load_past`.
-            probes: the recorder's state at that time; without it the probes' solver starts anew.
+            probes: the recorder's state at that time; without it the solver starts from zero.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: it is not of this recorder's layers and data.
+            KeyError, RuntimeError, TypeError, ValueError: it does not match this recorder.
         """
         self._recorder.load_state(probes or {}, past.dynamics, self._taken_in(past.checkpoints))
         self._curves = GrowingCurves(past.curves)
@@ -257,7 +256,7 @@ class RunSession:
             yield summaries, maps.maps
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Log metrics; `train/acc`, `train/acc_noisy` and `test/acc` are what phases are found in."""
+        """Log metrics; phases are found from `train/acc`, `train/acc_noisy` and `test/acc`."""
         self.writer.log_metrics(step, metrics)
         self._curves.add(step, metrics)
 
@@ -266,11 +265,11 @@ class RunSession:
         self.seconds[part] = self.seconds.get(part, 0.0) + seconds
 
     def measure(self, model: nn.Module, step: int) -> Measurement:
-        """Measure a model, and store what was measured; the model stays as it is.
+        """Measure a model and store the measurement; the model is left unchanged.
 
         Raises:
             ValueError: the step does not come after the last measured one.
-            UserError: a layer cannot be watched, or the store refuses.
+            UserError: a layer cannot be watched, or the store rejects the data.
         """
         if self._planes is not None and not self.steps:
             self.writer.log_planes(self._planes)
@@ -296,10 +295,10 @@ class RunSession:
         drop_weights(self.writer, steps)
 
     def finish(self, began: RunSummary | None = None) -> RunRecord:
-        """Store what follows from all that was measured; nothing is read back, the server may be away.
+        """Store everything derived from the measurements; works offline, nothing is read back.
 
         Args:
-            began: the run as it is known (default: as it was opened).
+            began: summary of the run (default: as it was opened).
 
         Returns:
             The run, with phases and scores.
@@ -326,7 +325,7 @@ class RunSession:
 
 
 def started_run() -> str | None:
-    """Return the id of MLflow's active run in this process, else of the one that MLFLOW_RUN_ID names."""
+    """Return the id of MLflow's active run in this process, else the one in MLFLOW_RUN_ID."""
     active = mlflow.active_run()
     return os.environ.get(RUN_VARIABLE) or None if active is None else str(active.info.run_id)
 
@@ -340,7 +339,7 @@ def load_past(store: StoreConfig, run_id: str, before: int) -> Past | None:
         before: the first step that is not done.
 
     Raises:
-        UserError: there is no such run, or what it stored is damaged.
+        UserError: there is no such run, or its stored data is damaged.
     """
     record = load_run(store, run_id)
     if record.dynamics is None:

@@ -1,4 +1,4 @@
-"""Whether a saved state can be that of a training, before the training's run is opened again."""
+"""Checks that a saved state can belong to a training, before its run is reopened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_state(state: Mapping[str, Any], experiment: Experiment) -> None:
     """Check a state's counters, sums, weights, optimizer, random states and probes against the training's settings.
 
     Raises:
-        UserError: names the first that is not of this training.
+        UserError: names the first part that does not belong to this training.
     """
     trainer = state["trainer"]
     epochs, images, batch = experiment.epochs, len(experiment.data.images), experiment.batch_size
@@ -55,7 +55,7 @@ def check_state(state: Mapping[str, Any], experiment: Experiment) -> None:
 def _require(name: str, holds: bool) -> None:
     if not holds:
         raise UserError(
-            f"{schema.LAST_STATE}: is not the state of this run (its {name}); train it anew"
+            f"{schema.LAST_STATE}: does not belong to this run (its {name}); train a new run"
         )
 
 
@@ -64,13 +64,13 @@ def _is_whole(value: object, least: int, most: int) -> bool:
 
 
 def _seen(step: int, images: int, batch: int) -> int:
-    """Return the images of so many steps; a last batch of one is left out."""
+    """Return the number of images in this many steps; a last batch of one is left out."""
     seen = min(step * batch, images)
     return seen - 1 if step * batch >= images and images % batch == 1 else seen
 
 
 def _is_tally(value: object, seen: int) -> bool:
-    """Say whether sums are those of so many images; the loss may be what it likes."""
+    """Return whether sums are of this many images; the loss may have any value."""
     if not isinstance(value, Tensor) or value.shape != (6,) or value.dtype != torch.float64:
         return False
     _, count, clean, noisy, flipped, good = value.tolist()

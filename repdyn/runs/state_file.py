@@ -1,6 +1,6 @@
-"""A training's state as one file: tensors as safetensors, all else as JSON in its header.
+"""A training's state as one file: tensors as safetensors, everything else as JSON in its header.
 
-torch.save would pickle it, and such a file may come from someone else.
+torch.save would pickle it, and the file may be untrusted.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch import Tensor
 _TREE = "state"
 _DTYPES = {str(each): each for each in vars(torch).values() if isinstance(each, torch.dtype)}
 _LENGTH_BYTES = 8
-"""In which a safetensors file says how long its header is."""
+"""Size of the header length at the start of a safetensors file."""
 
 
 def encode(tree: Mapping[str, Any]) -> bytes:
     """Return a tree of mappings, lists, tuples, plain values, types and tensors as a file.
 
     Raises:
-        TypeError: there is something else in it.
+        TypeError: it contains anything else.
     """
     tensors = _Tensors()
     said = _said(tree, tensors)
@@ -34,7 +34,7 @@ def decode(content: bytes) -> Any:
     """Return the tree of a file.
 
     Raises:
-        Exception: it is damaged; of what kind depends on how.
+        Exception: it is damaged; the type depends on how.
     """
     tensors = load(content)
     end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
@@ -50,7 +50,7 @@ class _Tensors:
         self._places: set[int] = set()
 
     def add(self, tensor: Tensor) -> str:
-        """Take in a tensor; returns its name."""
+        """Add a tensor; return its name."""
         tensor = tensor.detach().cpu().contiguous()
         place = tensor.untyped_storage().data_ptr()
         name = str(len(self.named))
@@ -60,7 +60,7 @@ class _Tensors:
 
 
 def _said(value: object, tensors: _Tensors) -> Any:
-    """Return a value as JSON has it; what JSON lacks becomes an object with its kind."""
+    """Encode a value as JSON; what JSON lacks becomes an object with its kind."""
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -90,7 +90,7 @@ def _meant(said: Any, tensors: Mapping[str, Tensor]) -> Any:
         case {"mapping": items}:
             return {_key(key): _meant(value, tensors) for key, value in items}
         case dict():
-            raise ValueError("an object of no known kind")
+            raise ValueError("an object of unknown kind")
         case list():
             return [_meant(each, tensors) for each in said]
     return said
@@ -103,9 +103,9 @@ def _key(key: object) -> str | int:
 
 
 def _order(tensor: Tensor) -> list[int]:
-    """Return the dimensions as they lie in memory, outermost first.
+    """Return the dimensions in memory order, outermost first.
 
-    Tensors come back in that order: sums over another one round otherwise, and momentum that lies
-    as its weights do is added to them faster.
+    Tensors are restored in that order: sums in another order round differently, and momentum with
+    the same layout as its weights is added to them faster.
     """
     return sorted(range(tensor.dim()), key=lambda each: -tensor.stride()[each])

@@ -1,4 +1,4 @@
-"""What a measured checkpoint leaves in a run."""
+"""What a measured checkpoint stores in a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repdyn.storage.writer import RunWriter
 
 
 def store_weights(writer: RunWriter, model: nn.Module, step: int) -> tuple[str, ...]:
-    """Store the model's weights; returns the names of the tensors that are not finite."""
+    """Store the model's weights; return the names of the tensors that are not finite."""
     weights = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in model.state_dict().items()
@@ -31,7 +31,7 @@ def drop_weights(writer: RunWriter, steps: Iterable[int]) -> None:
 
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
-    """Store a checkpoint's label maps and summaries; the matrices that grow are the caller's."""
+    """Store a checkpoint's label maps and summaries; the growing matrices are the caller's task."""
     writer.log_label_maps(measurement.label_maps)
     for name, summaries in measurement.summaries.items():
         if spec(name).folder:

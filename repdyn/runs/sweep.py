@@ -30,9 +30,9 @@ class Plan:
 
     Attributes:
         name: of the sweep.
-        grid: of the runs, as the sweep was begun.
-        parent: the run below which they are listed; None if there is none yet.
-        children: the runs, and what is to be done for each.
+        grid: of the runs, as the sweep was started.
+        parent: the run under which they are listed; None if there is none yet.
+        children: the runs, and what to do with each.
     """
 
     name: str
@@ -42,16 +42,16 @@ class Plan:
 
 
 def plan_sweep(grid: Grid, store: StoreConfig, name: str | None, observer: Observer) -> Plan:
-    """Return what a sweep is to do; nothing is made.
+    """Return what a sweep is to do; nothing is created.
 
     Args:
         grid: of the runs.
         store: where they are logged.
         name: of the sweep (default: the grid's).
-        observer: is told if the sweep keeps settings with which it was begun.
+        observer: is notified if the sweep keeps settings it was started with.
 
     Raises:
-        UserError: a setting that cannot be met.
+        UserError: a setting is invalid.
     """
     if name is not None:
         check_text("--name", name, MOST_RUN_CHARACTERS)
@@ -63,20 +63,20 @@ def plan_sweep(grid: Grid, store: StoreConfig, name: str | None, observer: Obser
     runs = [] if parent is None else sweep_runs(store, parent)
     children = planned(configs, runs, grid.varied())
     if parent is None:
-        prepare(configs[0])  # a mistake that all runs share is met before anything is made
+        prepare(configs[0])  # an error that all runs share is raised before anything is created
     return Plan(name, grid, parent, children)
 
 
 def _with_one_data_seed(
     name: str, grid: Grid, configs: list[TrainConfig], observer: Observer
 ) -> tuple[Grid, list[TrainConfig]]:
-    """Return the runs of a sweep that was begun when all seeds had one data seed."""
+    """Return the runs of a sweep that was started when all seeds had one data seed."""
     grid = replace(grid, one_data_seed=True)
     before = [_checked(config) for config in grid.runs()]
     if before != configs:
         observer.say(
-            f"sweep {plain(name)} was begun with one data seed for all seeds and keeps it; another "
-            "--name starts one with a data seed for each"
+            f"sweep {plain(name)} was started with one data seed for all seeds and keeps it; use "
+            "another --name for a data seed per seed"
         )
     return grid, before
 
@@ -84,10 +84,10 @@ def _with_one_data_seed(
 def planned(
     configs: Sequence[TrainConfig], runs: Sequence[RunSummary], varied: Sequence[str] = ()
 ) -> list[Child]:
-    """Return what is to be done for each configuration, with what was done before.
+    """Return what to do for each configuration, given what was done before.
 
     Args:
-        configs: with their defaults.
+        configs: with defaults filled in.
         runs: of the sweep so far.
         varied: settings by which the runs differ.
     """
@@ -109,14 +109,14 @@ def planned(
 
 
 def _name(config: TrainConfig, varied: Sequence[str]) -> str:
-    """Return a run's name, with the settings that vary and that its usual name does not tell."""
+    """Return a run's name, with the varied settings that its default name lacks."""
     params = config.params()
     told = {"arch", "opt", "dataset", "seed"}
     return "-".join([run_name(config), *(f"{n}{params[n]}" for n in varied if n not in told)])
 
 
 def _checked(config: TrainConfig) -> TrainConfig:
-    """Return a configuration with its defaults; what needs no data is checked."""
+    """Return a configuration with defaults filled in; check what needs no data."""
     family = models.family(config.model.arch)
     check_optimizer(config.optim.opt)
     return resolved(config, family)[0]
@@ -129,16 +129,18 @@ def _parent(store: StoreConfig, name: str) -> RunSummary | None:
 
 
 def open_sweep(plan: Plan, store: StoreConfig) -> RunWriter:
-    """Open the parent run, made if there is none.
+    """Open the parent run; create it if there is none.
 
     Raises:
-        UserError: there is a sweep of this name with other settings.
+        UserError: there is a sweep of this name with different settings.
     """
     fixed, parent = plan.grid.digest, plan.parent
     if parent is None:
         return RunWriter.create(store, plan.name, plan.grid.params(), {schema.SWEEP_TAG: fixed})
     if parent.tags[schema.SWEEP_TAG] != fixed:
-        raise UserError(f"--name {plan.name}: this sweep has other settings; give another name")
+        raise UserError(
+            f"--name {plan.name}: a sweep of this name has different settings; use another name"
+        )
     return RunWriter.restart(store, parent.run_id)
 
 
@@ -151,19 +153,19 @@ def train_all(
     ray: str | None = None,
     resources: Resources | None = None,
 ) -> dict[str, str]:
-    """Train the runs of a sweep; returns what went wrong, by run.
+    """Train the runs of a sweep; return the errors, by run.
 
     Args:
         children: of the sweep.
         store: where they are logged.
         parent: run id of the sweep.
-        observer: is told of each run.
-        ray: address of a Ray cluster that trains them, `local` for one of this machine; None to
+        observer: receives each run.
+        ray: address of a Ray cluster that trains them, `local` for one on this machine; None to
             train them one after another in this process.
-        resources: of a run on the cluster.
+        resources: per run on the cluster.
 
     Raises:
-        UserError: the cluster cannot have the resources.
+        UserError: the cluster lacks the resources.
     """
     if ray is None:
         return _train_in_turn(children, store, parent, observer)

@@ -1,4 +1,4 @@
-"""A training: measured at its checkpoints, logged to MLflow, stopped and gone on with."""
+"""A training: measured at its checkpoints, logged to MLflow, stopped and resumed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from repdyn.training.loop import Epoch, Trainer
 
 @dataclass(frozen=True)
 class Stopped:
-    """Where a training was stopped: the state that was saved, and what had been measured by then."""
+    """Where a training was stopped: its saved state, and what had been measured by then."""
 
     state: dict[str, Any]
     past: Past
@@ -40,10 +40,10 @@ class Stopped:
         return int(self.state["trainer"]["epoch"])
 
     def load(self, trainer: Trainer, session: RunSession) -> None:
-        """Set a trainer and a session to where they were.
+        """Restore a trainer and a session to where they were.
 
         Raises:
-            UserError: they are not those of the run.
+            UserError: they do not belong to the run.
         """
         try:
             trainer.load_state(self.state["trainer"])
@@ -51,7 +51,7 @@ class Stopped:
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
-                f"{schema.LAST_STATE}: is not the state of this run ({reason}); train it anew"
+                f"{schema.LAST_STATE}: does not belong to this run ({reason}); train a new run"
             ) from error
         session.seconds |= self.state["seconds"]
 
@@ -70,14 +70,14 @@ def train_run(
     Args:
         experiment: what is run.
         store: where it is logged.
-        name: of the run (default: from its settings).
-        tags: set beside repdyn's own.
+        name: of the run (default: built from its settings).
+        tags: set in addition to repdyn's own.
         parent_run_id: of the sweep that the run belongs to.
-        observer: is told how it goes on.
+        observer: receives progress.
 
     Raises:
-        UserError: the store refuses, the disk or the memory is too small, or the run's files would
-            be larger than a reader takes; nothing is left behind.
+        UserError: the store rejects the run, there is not enough disk space or memory, or the run's
+            files would be too large to be read; nothing is left behind.
         KeyboardInterrupt: stopped; the run ends as KILLED and stays readable up to its last
             checkpoint.
     """
@@ -101,7 +101,7 @@ def train_run(
 
 
 def session_options(experiment: Experiment, recorder: Recorder, observer: Observer) -> Options:
-    """Return what a session is told of a training."""
+    """Return a training's session options."""
     return {
         "due": experiment.checkpoints,
         "planes": experiment.plane_set(recorder),
@@ -116,10 +116,10 @@ def go_on(
     observer: Observer,
     stopped: Stopped | None = None,
 ) -> RunRecord:
-    """Train a run to its end, from the start or from where it was stopped.
+    """Train a run to completion, from the start or from where it was stopped.
 
     Raises:
-        UserError: the store refuses, or the state is not that of this run.
+        UserError: the store rejects it, or the state does not belong to this run.
         KeyboardInterrupt: stopped; the run ends as KILLED, readable up to its last checkpoint.
     """
     notice = reproducible.notice(experiment)
@@ -182,16 +182,16 @@ def _train(
 def _not_finite(epoch: Epoch, measured: Sequence[int]) -> str:
     at = "" if epoch.bad_step is None else f", step {epoch.bad_step}"
     last = (
-        f"the last good checkpoint is epoch {measured[-1]}" if measured else "nothing is measured"
+        f"the last good checkpoint is epoch {measured[-1]}" if measured else "nothing was measured"
     )
     return (
         f"epoch {epoch.epoch}{at}: the loss is not finite; {last}; "
-        "lower --lr, or train on with --on-nan continue"
+        "lower --lr, or keep training with --on-nan continue"
     )
 
 
 def run_name(config: TrainConfig) -> str:
-    """Return what a run is called where nobody names it."""
+    """Return the default name of a run."""
     arch = config.model.arch.partition("_patch")[0]
     data = config.data.dataset.rpartition("/")[2]
     return f"{arch}-{config.optim.opt}-{data}-s{config.optim.seed}"

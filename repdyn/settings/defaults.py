@@ -1,8 +1,8 @@
-"""What a data set, an architecture family and an optimizer bring along where nothing is said.
+"""Defaults that depend on the data set, the architecture family and the optimizer.
 
 The values of `digits` make the paper's phenomenon visible within minutes on two CPU cores: clean
 examples are fit first, the noisy ones are memorised over a stretch of epochs, and training goes on
-for several times as long. Learning rates that are usual elsewhere fit too soon for that there.
+for several times as long. The usual learning rates would fit it too soon for that.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from repdyn.settings.schema import Family, TrainConfig
 
 @dataclass(frozen=True)
 class Defaults:
-    """Of a data set.
+    """Defaults of a data set.
 
     Attributes:
-        train_size: training images; None for all.
-        image_size: only an image folder's images are resized.
+        train_size: number of training images; None for all.
+        image_size: only for image folders, whose images are resized.
         width, arch_arg: by architecture family, where it differs from timm's.
         lr: learning rates by (family, sgd or adam), where they differ from LEARNING_RATES.
     """
@@ -127,8 +127,8 @@ _ADAM_LIKE = {
     "muon": 5.0,
     "adan": 2.0,
 }
-"""Steps beside Adam's: Lion's sign updates want 3-10 times smaller ones (Chen et al. 2023), Muon's
-orthogonalised ones larger ones (Jordan et al. 2024)."""
+"""Step sizes relative to Adam's: Lion's sign updates need 3-10 times smaller ones (Chen et al.
+2023), Muon's orthogonalised ones larger ones (Jordan et al. 2024)."""
 
 
 WIDTH_POWERS: Mapping[tuple[Family, str], float] = {
@@ -145,7 +145,7 @@ SGD; later than 120, 45, 17 by Adam; 62, 51, 48 in a ViT by SGD, which needs non
 
 
 def optimizer_kind(opt: str) -> str | None:
-    """Return sgd or adam for the two and their kin, None for an optimizer the tables do not know."""
+    """Return sgd or adam, whichever an optimizer is like; None if the tables do not list it."""
     kinds = {"sgd": _SGD_LIKE, "adam": _ADAM_LIKE}
     return next((kind for kind, factors in kinds.items() if opt in factors), None)
 
@@ -153,12 +153,12 @@ def optimizer_kind(opt: str) -> str | None:
 def learning_rate(
     opt: str, family: Family, data_set: Defaults, width: float | None = None
 ) -> float | None:
-    """Return the default learning rate, or None for an optimizer that the tables do not know.
+    """Return the default learning rate, or None for an optimizer that the tables do not list.
 
     Args:
         opt: name of the optimizer.
         family: of the architecture.
-        data_set: what it brings.
+        data_set: its defaults.
         width: of the network (None: the data set's).
     """
     kind = optimizer_kind(opt)
@@ -172,10 +172,10 @@ def learning_rate(
 
 
 def resolved(config: TrainConfig, family: Family) -> tuple[TrainConfig, dict[str, Any]]:
-    """Fill in what was not said.
+    """Fill in the settings that were not given.
 
     Returns:
-        The configuration, and the settings that the defaults brought, by name.
+        The configuration, and the settings filled in from the defaults, by name.
     """
     d = DATA_SETS.get(config.data.dataset.partition(":")[0], _FOLDER)
     brought: dict[str, Any] = {}

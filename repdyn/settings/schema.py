@@ -1,9 +1,9 @@
-"""Every setting, written once: name, type, default, help, check.
+"""Every setting, defined once: name, type, default, help, check.
 
 The command line's options, the keys of a YAML file and MLflow's params all derive from these
 dataclasses: field `label_noise` is `--label-noise`, `label_noise: 0.15` and param `label_noise`.
 The string below a field is its help. A default of None means that the data set, the architecture
-or the optimizer brings its own (see defaults.py); `resolved` configurations hold no such None.
+or the optimizer determines it (see defaults.py); `resolved` configurations have no such None.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ ProbeLabels = Literal["given", "true"]
 
 MOST_EPOCHS = 1_000_000
 MOST_CHECKPOINTS = 20_000
-"""Checkpoints of a run: of more, a reader would take the files for damaged."""
+"""Checkpoints per run: with more, a reader would report the files as damaged."""
 
 MOST_CHARACTERS = 1000
-"""In a setting that is text: longer ones are no name, path or pattern, but slow to go through."""
+"""In a text setting: anything longer is not a name, path or pattern, and slow to process."""
 
 MOST_EXPERIMENT_CHARACTERS = 500
 MOST_RUN_CHARACTERS = 250
-"""In the names of experiments and runs: MLflow's tables hold no more."""
+"""In the names of experiments and runs: the limits of MLflow's tables."""
 
 SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
-"""Magnitudes of float32's normal numbers, in which a setting reaches torch."""
+"""Range of float32's normal numbers, the type in which torch receives a setting."""
 
 RESERVED_ARGUMENTS = frozenset(
     {
@@ -78,29 +78,29 @@ RESERVED_ARGUMENTS = frozenset(
         "variant",
     }
 )
-"""timm's arguments that no run may give: a run is anyone's, and they read files, go to the network,
-or change what repdyn sets itself. So is all that starts with `pretrained`."""
+"""timm arguments that a run may not set: runs are untrusted, and these read files, use the network
+or override what repdyn sets itself. The same holds for every name that starts with `pretrained`."""
 
 T = TypeVar("T")
 
 
 def _check(config: object, name: str, holds: Callable[[Any], bool], must: str) -> None:
-    """Raise the user's mistake where a given value does not hold."""
+    """Raise a UserError if a given value is invalid."""
     value = getattr(config, name)
     if value is not None and not holds(value):
         raise UserError(f"--{name.replace('_', '-')} {value}: must be {must}")
 
 
 def _check_count(config: object, name: str, least: int, most: int) -> None:
-    """Raise the user's mistake where a given number lies outside of its bounds."""
+    """Raise a UserError if a given number is out of bounds."""
     must = f"at least {least} and at most {most:,}"
     _check(config, name, lambda n: least <= n <= most, must)
 
 
 def _check_plain(config: Any) -> None:
-    """Raise the user's mistake where a setting of any kind cannot be computed with or stored.
+    """Raise a UserError if a setting, of any type, cannot be stored or computed with.
 
-    Text is short and without control characters; a float is one that float32 holds.
+    Text must be short and without control characters; a float must be representable in float32.
     """
     for setting in dataclasses.fields(config):
         option = f"--{setting.name.replace('_', '-')}"
@@ -110,7 +110,7 @@ def _check_plain(config: Any) -> None:
                 check_text(option, str(part), MOST_CHARACTERS)
             elif isinstance(part, float) and part and not SMALLEST <= abs(part) <= LARGEST:
                 raise UserError(
-                    f"{option} {part}: must be a number that float32 holds, "
+                    f"{option} {part}: must be representable in float32, "
                     f"from {SMALLEST:.2g} to {LARGEST:.2g}"
                 )
 
@@ -119,9 +119,9 @@ def check_text(name: str, text: str, most: int) -> None:
     """Check text that is to be stored.
 
     Args:
-        name: of what it is, for the message.
+        name: what the text is, for the message.
         text: to check.
-        most: characters that it may have.
+        most: maximum number of characters.
 
     Raises:
         UserError: it is too long, has control characters or is not Unicode.
@@ -130,25 +130,29 @@ def check_text(name: str, text: str, most: int) -> None:
         raise UserError(f"{name}: {len(text):,} characters; give at most {most:,}")
     strange = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None)
     if strange is not None:
-        raise UserError(f"{name}: holds U+{ord(strange):04X}, which is no character; remove it")
+        raise UserError(
+            f"{name}: contains the non-printable character U+{ord(strange):04X}; remove it"
+        )
 
 
 def _checkpoints(_hint: object, tokens: Sequence[Token]) -> int | tuple[int, ...]:
-    """Read a number, or epochs divided by commas; a YAML list comes as one token an epoch."""
+    """Read a number, or comma-separated epochs; a YAML list comes as one token per epoch."""
     words = [word for token in tokens for word in token.value.replace(",", " ").split()]
     try:
         epochs = tuple(int(word) for word in words)
     except ValueError:
         said = " ".join(words)
-        raise UserError(f"--checkpoints {said}: give a number, or epochs as in 0,1,10") from None
+        raise UserError(
+            f"--checkpoints {said}: give a number, or a list of epochs such as 0,1,10"
+        ) from None
     if not epochs:
-        raise UserError("--checkpoints: give a number, or epochs as in 0,1,10")
+        raise UserError("--checkpoints: give a number, or a list of epochs such as 0,1,10")
     listed = len(epochs) > 1 or any("," in token.value for token in tokens)
     return epochs if listed else epochs[0]
 
 
 def _names(_hint: object, tokens: Sequence[Token]) -> tuple[str, ...]:
-    """Read names divided by commas; a YAML list comes as one token a name."""
+    """Read comma-separated names; a YAML list comes as one token per name."""
     words = (word for token in tokens for word in token.value.replace(",", " ").split())
     return tuple(dict.fromkeys(words))
 
@@ -156,33 +160,33 @@ def _names(_hint: object, tokens: Sequence[Token]) -> tuple[str, ...]:
 @Parameter(name="*", group=DATA)
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """What is learned."""
+    """Settings of the data."""
 
     dataset: str = "digits"
     """digits, mnist, fashion-mnist, cifar10, cifar100, svhn, or imagefolder:PATH."""
 
     data_dir: Path = Path("data")
-    """Folder looked in first, and downloaded to."""
+    """Folder that data sets are read from and downloaded to."""
 
     train_size: int | None = None
-    """Training images to use, drawn by the data seed."""
+    """Number of training images to use, drawn with the data seed."""
 
     image_size: int | None = None
     """Side in pixels to resize an image folder's images to."""
 
     label_noise: float | None = None
-    """Share of the training labels moved to another class, symmetric, fixed by the data seed."""
+    """Share of training labels flipped to another class (symmetric), fixed by the data seed."""
 
     augment: Augment = "none"
-    """Random change of the training images: none, horizontal flip, or padded crop and flip."""
+    """Augmentation of the training images: none, horizontal flip, or padded crop and flip."""
 
     data_seed: int = 0
-    """Fixes the subset, the label noise, the probe images and the planes."""
+    """Fixes the subset, the label noise, the reference images and the planes."""
 
     def __post_init__(self) -> None:
         _check_count(self, "train_size", 2, 10**9)
         _check_count(self, "image_size", 4, 8192)
-        _check(self, "label_noise", lambda s: 0 <= s < 1, "a share of at least 0 and below 1")
+        _check(self, "label_noise", lambda s: 0 <= s < 1, "at least 0 and below 1")
         _check(self, "data_seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
         _check_plain(self)
 
@@ -190,16 +194,16 @@ class DataConfig:
 @Parameter(name="*", group=MODEL)
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """What learns."""
+    """Settings of the model."""
 
     arch: str = "resnet18"
     """Any timm model name; stem and patches are adapted to small images."""
 
     width: float | None = None
-    """Scales the channels of a ResNet, the embedding of a ViT."""
+    """Scales the channels of a ResNet or the embedding of a ViT."""
 
     arch_arg: Annotated[tuple[str, ...], Parameter(negative_iterable=(), show_default=False)] = ()
-    """key=value passed on to timm; may be repeated."""
+    """key=value argument passed to timm; may be repeated."""
 
     def __post_init__(self) -> None:
         _check(self, "width", lambda w: 0.001 <= w <= 16, "at least 0.001 and at most 16")
@@ -214,56 +218,56 @@ def _check_argument(text: str) -> None:
         raise UserError(f"--arch-arg {text}: write key=value, for example depth=6")
     if key in RESERVED_ARGUMENTS or key.startswith("pretrained"):
         raise UserError(
-            f"--arch-arg {text}: repdyn sets {key} itself, or never lets a run set it; remove it"
+            f"--arch-arg {text}: repdyn sets {key} itself or does not allow it; remove it"
         )
 
 
 @Parameter(name="*", group=OPTIMISATION)
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """How it learns."""
+    """Settings of the training."""
 
     opt: str = "sgd"
     """Any timm optimizer: sgd, adam, adamw, lion, muon, and more."""
 
     lr: float | None = None
-    """Learning rate (default: by optimizer, architecture family and data set; printed)."""
+    """Learning rate (default: set by optimizer, architecture family and data set; printed)."""
 
     momentum: float = 0.9
-    """Momentum of the optimizers that have one."""
+    """Momentum, for optimizers that have one."""
 
     weight_decay: float = 0.0
-    """Weight decay; biases and norms are left out, as timm does."""
+    """Weight decay; not applied to biases and norms, as in timm."""
 
     schedule: Schedule = "constant"
-    """Learning rate over the epochs."""
+    """Learning-rate schedule."""
 
     batch_size: int | None = None
-    """Images a step."""
+    """Images per step."""
 
     epochs: int | None = None
-    """Epochs to train."""
+    """Number of epochs to train."""
 
     seed: int = 0
     """Fixes the initial weights, the order of the images and the augmentation."""
 
     device: Device = "auto"
-    """auto takes cuda, else cpu."""
+    """auto uses cuda if available, else cpu."""
 
     precision: Precision = "fp32"
-    """bf16 is autocast."""
+    """bf16 uses autocast."""
 
     compile: bool = False
     """Compile the training step's model with torch.compile."""
 
     keep_checkpoints: Literal["all", "phases", "last"] | int = "all"
-    """Whose weights to keep: all; in the end those at the phases' boundaries; the last; the last N."""
+    """Weights to keep: all; phases (at the end, those at phase boundaries); last; N: the last N."""
 
     on_nan: OnNan = "stop"
     """When the loss is NaN or infinite: stop the run, or continue."""
 
     save_every: int | None = None
-    """Save the state for --resume every so many epochs (default: once a minute)."""
+    """Save the state for --resume every N epochs (default: once a minute)."""
 
     def __post_init__(self) -> None:
         _check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
@@ -286,10 +290,10 @@ class MeasureConfig:
     checkpoints: Annotated[
         int | tuple[int, ...] | None, Parameter(converter=_checkpoints, n_tokens=1, negative=())
     ] = None
-    """How many, log-spaced with the first and the last epoch in; or a list of epochs: 0,1,10,100."""
+    """Number, log-spaced, including the first and last epoch; or a list of epochs: 0,1,10,100."""
 
     layers: Annotated[str, Parameter(show_default=False)] = ""
-    """Regular expression: the watched layers whose name it finds (default: all)."""
+    """Regular expression that selects watched layers by name (default: all)."""
 
     bn: BatchNormStatistics = "precise"
     """precise: recompute BatchNorm's statistics over training images, on a copy, before measuring."""
@@ -298,46 +302,46 @@ class MeasureConfig:
         "cka",
         "regions",
     )
-    """Similarity measures, with commas between: cka, regions, knn (overlap of nearest neighbours)."""
+    """Similarity measures, comma-separated: cka, regions, knn (overlap of nearest neighbours)."""
 
     cka: CkaEstimator = "unbiased"
     """unbiased: HSIC1 over minibatches (Nguyen et al. 2021); biased (Kornblith et al. 2019)."""
 
     probe_images: int | None = None
-    """Test images on which CKA is computed and the probes are tested."""
+    """Number of test images used for CKA and to test the probes."""
 
     cka_batch: int = 250
-    """Images a minibatch of CKA."""
+    """Images per CKA minibatch."""
 
     neighbours: int = 10
-    """Nearest neighbours of each reference image that the measure knn compares."""
+    """Nearest neighbours per reference image, for the measure knn."""
 
     probe: Probe = "logistic"
     """logistic: L2-regularised multinomial logistic regression; ridge: closed form, faster."""
 
     probe_features: ProbeFeatures = "pooled"
-    """pooled: spatial mean, or class token and mean of the other tokens; flat: all of them."""
+    """pooled: spatial mean, or class token and mean of the other tokens; flat: all features."""
 
     probe_train: int | None = None
-    """Training images on which the probes are trained."""
+    """Number of training images used to train the probes."""
 
     probe_labels: ProbeLabels = "given"
     """Labels the probes are trained on."""
 
     probe_l2: float = 1e-3
-    """Regularisation: l2/2 ‖W‖² beside the mean cross-entropy."""
+    """Regularisation: l2/2 ‖W‖² is added to the mean cross-entropy."""
 
     planes: int | None = None
-    """Planes for the similarity of decision regions, through test, training and noisy images."""
+    """Number of planes for decision-region similarity, through test, training and noisy images."""
 
     grid: int = 12
-    """Points a side of a plane's grid."""
+    """Points per side of a plane's grid."""
 
     fine_planes: int = 3
-    """How many of the planes are also drawn on a finer grid."""
+    """Number of planes also drawn on a finer grid."""
 
     fine_grid: int = 32
-    """Points a side of the finer grid."""
+    """Points per side of the finer grid."""
 
     def __post_init__(self) -> None:
         _check_count(self, "probe_images", 4, 10**9)
@@ -358,7 +362,7 @@ class MeasureConfig:
 
 def _check_similarity(names: tuple[str, ...]) -> None:
     if not names:
-        raise UserError(f"--similarity: name at least one of {', '.join(spec.MEASURES)}")
+        raise UserError(f"--similarity: give at least one of {', '.join(spec.MEASURES)}")
     for name in names:
         try:
             spec.spec(name)
@@ -369,13 +373,15 @@ def _check_similarity(names: tuple[str, ...]) -> None:
 def _check_checkpoints(checkpoints: int | tuple[int, ...] | None) -> None:
     match checkpoints:
         case int(n) if n < 2:
-            raise UserError(f"--checkpoints {n}: at least 2, the first and the last epoch")
+            raise UserError(f"--checkpoints {n}: must be at least 2, the first and the last epoch")
         case int(n) if n > MOST_CHECKPOINTS:
-            raise UserError(f"--checkpoints {n}: at most {MOST_CHECKPOINTS:,}")
+            raise UserError(f"--checkpoints {n}: must be at most {MOST_CHECKPOINTS:,}")
         case tuple(epochs) if any(e < 0 for e in epochs):
             raise UserError(f"--checkpoints {min(epochs)}: epochs start at 0")
         case tuple(epochs) if len(epochs) > MOST_CHECKPOINTS:
-            raise UserError(f"--checkpoints: {len(epochs):,} epochs; at most {MOST_CHECKPOINTS:,}")
+            raise UserError(
+                f"--checkpoints: {len(epochs):,} epochs; give at most {MOST_CHECKPOINTS:,}"
+            )
 
 
 @Parameter(name="*", group=TRACKING)
@@ -384,7 +390,7 @@ class StoreConfig:
     """Where the runs are."""
 
     tracking_uri: str | None = field(default=None, repr=False)  # it may hold a password
-    """MLflow's store or server (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)."""
+    """MLflow store or server (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here)."""
 
     experiment: str | None = None
     """MLflow experiment (default: MLFLOW_EXPERIMENT_NAME, else repdyn)."""
@@ -396,7 +402,7 @@ class StoreConfig:
 
 
 def known(value: T | None) -> T:
-    """Return a setting that defaults have filled in by now."""
+    """Return a setting that the defaults have already filled in."""
     if value is None:
         raise AssertionError("a resolved configuration leaves no such setting open")
     return value
@@ -405,7 +411,7 @@ def known(value: T | None) -> T:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """All settings of a run but where it is stored."""
+    """All settings of a run except where it is stored."""
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -413,14 +419,14 @@ class TrainConfig:
     measure: MeasureConfig = field(default_factory=MeasureConfig)
 
     def settings(self) -> Iterator[tuple[str, Any]]:
-        """Yield each setting's name and value, in the order in which they are written down."""
+        """Yield each setting's name and value, in order of definition."""
         for group in dataclasses.fields(self):
             part = getattr(self, group.name)
             for setting in dataclasses.fields(part):
                 yield setting.name, getattr(part, setting.name)
 
     def params(self) -> dict[str, str]:
-        """Return MLflow's params: each setting as text, lists as a shell would quote them."""
+        """Return MLflow's params: each setting as text, lists quoted as in a shell."""
         return {name: _text(value) for name, value in self.settings()}
 
 
@@ -437,7 +443,7 @@ def given_settings(params: Mapping[str, str], part: type) -> dict[str, str | lis
 def _words(name: str, text: str) -> list[str]:
     try:
         return shlex.split(text)
-    except ValueError as error:  # a quotation mark that nothing closes
+    except ValueError as error:  # an unclosed quotation mark
         raise UserError(f"--{name.replace('_', '-')} {text[:100]}: {error}") from None
 
 
@@ -445,7 +451,7 @@ def from_params(params: Mapping[str, str]) -> TrainConfig:
     """Return the configuration that `TrainConfig.params` wrote.
 
     Raises:
-        UserError: a value is not what its setting takes. Params of other names are passed over.
+        UserError: a value is invalid for its setting. Params of other names are ignored.
     """
     given: dict[str, str | list[str]] = {}
     for part in (DataConfig, ModelConfig, OptimConfig, MeasureConfig):
@@ -454,10 +460,10 @@ def from_params(params: Mapping[str, str]) -> TrainConfig:
 
 
 def from_settings(settings: Mapping[str, str | list[str]]) -> TrainConfig:
-    """Return the configuration with these settings, as a YAML file would give them.
+    """Return the configuration with these settings, given as in a YAML file.
 
     Raises:
-        UserError: a value is not what its setting takes.
+        UserError: a value is invalid for its setting.
     """
     from cyclopts import App, CycloptsError
     from cyclopts.config import Dict
@@ -470,7 +476,7 @@ def from_settings(settings: Mapping[str, str | list[str]]) -> TrainConfig:
         )
     except CycloptsError as error:
         said = " ".join(str(error).split())
-        # it repeats the value, which a stranger's run may have made as long as it likes
+        # it repeats the value, which in an untrusted run may be of any length
         raise UserError(said if len(said) < 600 else f"{said[:300]} … {said[-150:]}") from None
     return config
 

@@ -1,4 +1,4 @@
-"""A grid of runs: settings with one or several values each, and the runs that they span."""
+"""A grid of runs: settings with one or more values each, and the runs that they span."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PRESETS = Path(__file__).with_name("presets")
 SEED, SEEDS, DATA_SEED = "seed", "seeds", "data_seed"
 
 AS_SEED = "seed"
-"""The data seed in a sweep's params where nothing sets it: each run's is its seed."""
+"""The data seed in a sweep's params if nothing sets it: each run uses its seed."""
 
 WHERE, SET = "where", "set"
-"""Keys of a file: settings of only those runs that agree with a rule."""
+"""Keys of a file: settings for only those runs that match a rule."""
 
 MOST_RUNS = 10_000
-"""Of a sweep."""
+"""In a sweep."""
 
 _DIGITS = 9
-"""Of a number of seeds that are read: anyone may have written more."""
+"""Maximum digits read of a number of seeds: the file is untrusted."""
 
 PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every"})
 """Settings that say where and how a run is computed, not what is computed."""
@@ -38,7 +38,7 @@ BESIDES = PLACES | {"similarity", "neighbours"}
 """Settings that change none of the numbers by which runs are compared."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}
-"""Settings in whose values a comma divides no runs."""
+"""Settings whose values may contain commas, which do not separate runs."""
 
 Value = str | list[str]
 Values = tuple[Value, ...]
@@ -46,11 +46,11 @@ Values = tuple[Value, ...]
 
 @dataclass(frozen=True)
 class Rule:
-    """Settings for the runs that have certain values of others.
+    """Settings for the runs in which other settings have certain values.
 
     Attributes:
         where: the values that a run must have, by setting.
-        settings: what such a run then has.
+        settings: what such a run then uses.
     """
 
     where: Mapping[str, Value]
@@ -62,11 +62,11 @@ class Grid:
     """The runs of a sweep.
 
     Attributes:
-        stem: what the sweep is called where nobody names it.
+        stem: default name of the sweep, without the digest.
         settings: the values of each setting that is given, by its name in TrainConfig.
-        rules: settings of some of the runs; those in `settings` win over them.
-        one_data_seed: runs whose data seed nothing sets have the default one and not their seed.
-            So had all runs of a sweep once, and one that was begun so goes on so.
+        rules: settings of some of the runs; those in `settings` take precedence.
+        one_data_seed: runs whose data seed is not set use the default one instead of their seed.
+            Earlier versions did this for all sweeps; a sweep started that way continues so.
     """
 
     stem: str
@@ -77,14 +77,14 @@ class Grid:
     def runs(self) -> list[TrainConfig]:
         """Return a configuration for each combination of values; seeds change last.
 
-        So that a sweep that is stopped half way has compared everything for its first seeds.
+        Thus a sweep that is stopped halfway has compared everything for its first seeds.
 
         Raises:
-            UserError: a value is not what its setting takes, or there are more than MOST_RUNS.
+            UserError: a value is invalid for its setting, or there are more than MOST_RUNS.
         """
         count = math.prod(map(len, self.settings.values()))
         if count > MOST_RUNS:
-            raise UserError(f"the grid has {count:,} runs; a sweep takes at most {MOST_RUNS:,}")
+            raise UserError(f"the grid has {count:,} runs; a sweep can have at most {MOST_RUNS:,}")
         names = sorted(self.settings, key=lambda name: name != SEED)
         combinations = itertools.product(*(self.settings[name] for name in names))
         return [
@@ -106,13 +106,13 @@ class Grid:
     def name(self) -> str:
         """The sweep's name: its stem, and a digest of all settings but the seeds.
 
-        The same grid has the same name on every day, also with more seeds than before.
+        The same grid always has the same name, also with more seeds than before.
         """
         return f"{self.stem}-{self.digest[:6]}"
 
     @property
     def digest(self) -> str:
-        """Hexadecimal digits that stand for all settings but the seeds."""
+        """Hexadecimal digest of all settings but the seeds."""
         fixed = {name: values for name, values in self.settings.items() if name != SEED}
         rules = [[dict(rule.where), dict(rule.settings)] for rule in self.rules]
         return digest([fixed, rules] if rules else fixed)
@@ -122,7 +122,7 @@ class Grid:
         return [name for name, values in self.settings.items() if len(values) > 1]
 
     def params(self) -> dict[str, str]:
-        """Return the settings as text, values divided by commas; how the data seed is set, too."""
+        """Return the settings as comma-separated text, and how the data seed is set."""
         given = {name: ",".join(map(_text, values)) for name, values in self.settings.items()}
         return given if self.one_data_seed else {DATA_SEED: AS_SEED} | given
 
@@ -130,20 +130,20 @@ class Grid:
 def make_grid(
     options: Sequence[str], *, preset: str | None, file: Path | None, seeds: int | None
 ) -> Grid:
-    """Put a grid together: a preset or a file, and options that win over it.
+    """Build a grid from a preset or a file, and options that take precedence over it.
 
     Args:
-        options: of `repdyn train`, with one value or several divided by commas: `--lr 0.1,0.01`.
+        options: of `repdyn train`, with one or more comma-separated values: `--lr 0.1,0.01`.
         preset: name of one of PRESETS.
         file: YAML of `name: value` and `name: [value, value]`, `seeds: n`, and under `where` a
             list of rules such as `{opt: adam, set: {lr: 0.001}}`.
-        seeds: how many, counted from 0; each is the data seed, too, where nothing else sets it.
+        seeds: how many, starting at 0; each is also the data seed unless that is set.
 
     Raises:
-        UserError: a setting that there is not, or no such preset or file.
+        UserError: there is no such setting, preset or file.
     """
     if preset is not None and file is not None:
-        raise UserError("--preset and --config: give one of them")
+        raise UserError("--preset and --config: give only one")
     settings: dict[str, Values] = {}
     rules: tuple[Rule, ...] = ()
     if preset is not None:
@@ -162,19 +162,19 @@ def make_grid(
 
 
 def digest(value: Any) -> str:
-    """Return hexadecimal digits that stand for a value of JSON's types."""
+    """Return a hexadecimal digest of a JSON value."""
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def point(config: TrainConfig) -> str:
-    """Return a digest of what a configuration computes, wherever it does."""
+    """Return a digest of what a configuration computes, wherever it runs."""
     return digest({name: v for name, v in config.params().items() if name not in BESIDES})
 
 
 def _preset(name: str) -> Path:
     names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
     if name not in names:
-        raise UserError(f"--preset {name}: there is none of this name; take {', '.join(names)}")
+        raise UserError(f"--preset {name}: there is no such preset; choose from {', '.join(names)}")
     return PRESETS / f"{name}.yaml"
 
 
@@ -206,9 +206,7 @@ def _item(value: object) -> Value:
 def _seeds(count: object) -> Values:
     digits = str(count)
     if not (digits.isdecimal() and len(digits) <= _DIGITS and 1 <= int(digits) <= MOST_RUNS):
-        raise UserError(
-            f"--seeds {digits[:20]}: give how many, at least 1 and at most {MOST_RUNS:,}"
-        )
+        raise UserError(f"--seeds {digits[:20]}: must be at least 1 and at most {MOST_RUNS:,}")
     return tuple(str(seed) for seed in range(int(digits)))
 
 
@@ -230,7 +228,7 @@ def _pairs(options: Sequence[str]) -> Iterator[tuple[str, str]]:
     while rest:
         option = rest.pop(0)
         if not option.startswith("--") or len(option) < 4:
-            raise UserError(f"{option}: write settings as --name value, several values as a,b,c")
+            raise UserError(f"{option}: write settings as --name value or --name a,b,c")
         name, equals, value = option[2:].partition("=")
         if equals:
             yield name, value
@@ -261,7 +259,9 @@ def _check_names(names: Iterable[str]) -> None:
 def _check_values(settings: Mapping[str, Values]) -> None:
     for name, values in settings.items():
         if not values or "" in values:
-            raise UserError(f"{_option(name)}: a value is missing; divide values by commas, a,b,c")
+            raise UserError(
+                f"{_option(name)}: a value is missing; separate values with commas: a,b,c"
+            )
 
 
 def _option(name: str) -> str:

@@ -13,47 +13,47 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2**18
 MOST_VALUES = 10_000
-"""Of a file, aliases written out: a value that holds itself has more than any number of them."""
+"""Per file, with aliases expanded: a value that contains itself exceeds any limit."""
 
 _WHOLE_NUMBER, _MOST_DIGITS = "tag:yaml.org,2002:int", 100
-"""Python writes no number of thousands of digits as text."""
+"""Python does not convert numbers of thousands of digits to text."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the settings that a file gives, as YAML reads them; those without a value are left out.
+    """Return the settings in a YAML file; those without a value are omitted.
 
     Raises:
-        UserError: the file cannot be read, is too large, is no YAML or no mapping.
+        UserError: the file cannot be read, is too large, is invalid YAML or not a mapping.
     """
     try:
         content = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"--config {path}: no YAML: {error}") from None
+        raise UserError(f"--config {path}: invalid YAML: {error}") from None
     return parse_mapping(f"--config {path}", content, "write settings as `name: value` lines")
 
 
 def parse_mapping(source: str, content: bytes, advice: str) -> dict[str, Any]:
-    """Return the values by name that YAML gives; those without a value are left out.
+    """Return the values of a YAML mapping by name; empty ones are omitted.
 
     Args:
         source: for the message.
         content: of the file.
-        advice: what to do where it is no mapping.
+        advice: what to do if it is not a mapping.
 
     Raises:
-        UserError: it is no YAML or no mapping.
+        UserError: it is invalid YAML or not a mapping.
     """
     import yaml
 
     try:
         values = _parsed(content.decode("utf-8"))
     except RecursionError:
-        raise UserError(f"{source}: no YAML: nested too deep") from None
-    # its constructors let through what strange tags and values lead them to
+        raise UserError(f"{source}: invalid YAML: nested too deeply") from None
+    # its constructors raise these for malformed tags and values
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise UserError(f"{source}: no YAML: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{source}: invalid YAML: {' '.join(str(error).split())[:200]}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -62,7 +62,7 @@ def parse_mapping(source: str, content: bytes, advice: str) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> object:
-    """Return what YAML says; its size is known before aliases and merges are written out."""
+    """Return the parsed YAML; its size is checked before aliases and merges are expanded."""
     import yaml
 
     loader = yaml.SafeLoader(text)
@@ -77,10 +77,10 @@ def _parsed(text: str) -> object:
 
 
 def _check_size(root: yaml.Node) -> None:
-    """Count the values below a node, one that several aliases name each time.
+    """Count the values below a node, counting each alias.
 
     Raises:
-        ValueError: they are more than MOST_VALUES.
+        ValueError: there are more than MOST_VALUES.
     """
     rest: list[Any] = [root]
     for _ in range(MOST_VALUES):
@@ -92,4 +92,4 @@ def _check_size(root: yaml.Node) -> None:
             raise ValueError(f"a number of more than {_MOST_DIGITS} digits")
         for each in value if isinstance(value, list) else ():  # of a mapping, pairs
             rest += each if isinstance(each, tuple) else (each,)
-    raise ValueError(f"more than {MOST_VALUES:,} values, or one that holds itself")
+    raise ValueError(f"more than {MOST_VALUES:,} values, or one that contains itself")

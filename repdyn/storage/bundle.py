@@ -1,6 +1,6 @@
-"""Runs in one file, to be looked at without a store: a zip of what schema.py encodes.
+"""Runs in one file, to be viewed without a store: a zip of what schema.py encodes.
 
-Of the planes only those are kept that are drawn finely; checkpoints and Grams are left out.
+Only the finely drawn planes are kept; checkpoints and Grams are left out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _KINDS: Mapping[str, _Types | dict[str, _Types]] = {
     "tags": {"of": str},
     "metrics": {"of": float | int},
 }
-"""Of what describes a run; those of a mapping's values are in a dict."""
+"""Types of the fields that describe a run; a mapping's value types are in a dict."""
 
 MOST_FILES = 2**14
 """In a bundle: some hundred runs."""
@@ -101,7 +101,7 @@ class Bundle:
         content: of the file.
 
     Raises:
-        UserError: it is no bundle.
+        UserError: it is not a bundle.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -115,7 +115,7 @@ class Bundle:
         """Return one run whole.
 
         Raises:
-            UserError: there is none, or it is damaged; so do the other methods.
+            UserError: there is no such run, or it is damaged; so do the other methods.
         """
         summary = next((found for found in self.summaries if found.run_id == run), None)
         if summary is None:
@@ -151,12 +151,12 @@ class Bundle:
     def _summary(self, run: str) -> RunSummary:
         values = _mapping(SUMMARY, self._json(run, SUMMARY), object)
         if values.keys() != _KINDS.keys() or values["run_id"] != run:
-            raise damaged(SUMMARY, f"not what describes run {run}")
+            raise damaged(SUMMARY, f"does not describe run {run}")
         for name, kind in _KINDS.items():
             if isinstance(kind, dict):
                 _mapping(SUMMARY, values[name], kind["of"])
             elif not isinstance(values[name], kind):
-                raise damaged(SUMMARY, f"its {name}")
+                raise damaged(SUMMARY, f"invalid {name}")
         return RunSummary(**values)
 
     def _json(self, run: str, path: str) -> Any:
@@ -171,7 +171,7 @@ class Bundle:
         try:
             return codec.decode_dynamics(read, unit)
         except FileNotFoundError as error:
-            raise damaged("bundle of runs", f"no {error}") from None
+            raise damaged("bundle of runs", f"missing {error}") from None
 
     def _read(self, run: str, path: str, most: int) -> bytes:
         with self._open() as bundle:
@@ -179,14 +179,14 @@ class Bundle:
 
 
 def _mapping(path: str, values: Any, kind: _Types) -> dict[str, Any]:
-    """Return what a JSON file says if it is values of one kind by name."""
+    """Return the content of a JSON file if it maps names to values of one type."""
     if not isinstance(values, dict) or not all(isinstance(v, kind) for v in values.values()):
-        raise damaged(path, "other values than it must have")
+        raise damaged(path, "unexpected values")
     return values
 
 
 def _curves(values: Any) -> dict[str, Curve]:
-    """Return the curves that a JSON file says, each as epochs and values of the same length."""
+    """Return the curves in a JSON file, each as epochs and values of the same length."""
     try:
         return {
             name: _curve(np.array(epochs, dtype=np.int64), np.array(numbers, dtype=np.float64))
@@ -198,5 +198,5 @@ def _curves(values: Any) -> dict[str, Curve]:
 
 def _curve(epochs: IntArray, values: FloatArray) -> Curve:
     if epochs.ndim != 1 or epochs.shape != values.shape or (epochs[1:] <= epochs[:-1]).any():
-        raise ValueError("epochs that do not increase, or not one value of each")
+        raise ValueError("epochs do not increase, or do not match the values")
     return Curve(epochs, values)

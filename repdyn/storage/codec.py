@@ -1,8 +1,8 @@
-"""Turns records into the bytes that a run stores, and back.
+"""Encodes records as the bytes that a run stores, and decodes them.
 
-Where the bytes lie is not known here. They
-may be anyone's: what comes out is whole and within its bounds, or it is said to be damaged. NaN
-stands for what is not defined, such as the similarity of a layer with constant features.
+It does not know where the bytes are stored. They are untrusted: what is decoded is complete and
+within its bounds, or reported as damaged. NaN stands for undefined values, such as the similarity
+of a layer with constant features.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from repdyn.storage.schema import (
 )
 
 Read = Callable[[str, int], bytes]
-"""Reads the file at a path, of so many bytes at most."""
+"""Reads the file at a path, up to a maximum number of bytes."""
 
 
 def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
@@ -72,19 +72,19 @@ def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
 
 
 def decode_dynamics(read: Read, unit: str = EPOCH) -> Dynamics:
-    """Return the dynamics, of steps in a unit, up to the last checkpoint that all files have.
+    """Return the dynamics, with steps in a unit, up to the last checkpoint that all files have.
 
-    The files are replaced one by one while a run trains, but grow only, so the part that all of
-    them have is whole. A measure without a file is one that the run was not measured with.
+    The files are replaced one by one while a run trains, but only grow, so the part that all of
+    them have is complete. A measure without a file is one that the run was not measured with.
 
     Raises:
-        UserError: a file is damaged or does not fit the others.
-        FileNotFoundError: a file that every run has is not there.
+        UserError: a file is damaged or does not match the others.
+        FileNotFoundError: a file that every run has is missing.
     """
     layers = decode_layers(read)
     steps = read_npy(EPOCHS, read(EPOCHS, EPOCHS_BYTES), (np.int64, 1))
     if (steps[1:] <= steps[:-1]).any() or not _within(steps, (0, MOST_EPOCHS)):
-        raise damaged(EPOCHS, "steps that do not increase from 0")
+        raise damaged(EPOCHS, "steps do not increase from 0")
     if dynamics_bytes(len(layers), len(steps), classes=2) > DYNAMICS_BYTES:
         raise damaged(EPOCHS, f"{len(steps):,} checkpoints of {len(layers):,} layers are too many")
     arrays: dict[str, NDArray[Any]] = {}
@@ -97,7 +97,7 @@ def decode_dynamics(read: Read, unit: str = EPOCH) -> Dynamics:
     e = min(len(steps), *(a.shape[_epoch_axes(name)[0]] for name, a in arrays.items()))
     for name in arrays:
         for axis in _epoch_axes(name):
-            if arrays[name].shape[axis] > e:  # a copy of what is whole would take as much again
+            if arrays[name].shape[axis] > e:  # copying a complete array would double its memory
                 arrays[name] = arrays[name].take(range(e), axis=axis)
     similarity = {name: arrays.pop(name) for name in MEASURES if name in arrays}
     return Dynamics(layers, steps[:e], similarity, unit=unit, **arrays)
@@ -111,17 +111,17 @@ def decode_layers(read: Read) -> tuple[str, ...]:
     """
     names = read_json(LAYERS, read(LAYERS, LAYERS_BYTES))
     if not (isinstance(names, list) and 1 <= len(names) <= MOST_LAYERS):
-        raise damaged(LAYERS, f"no list of 1 to {MOST_LAYERS:,} names")
+        raise damaged(LAYERS, f"not a list of 1 to {MOST_LAYERS:,} names")
     for i, name in enumerate(names):
         if not (isinstance(name, str) and name.isprintable() and 0 < len(name) <= NAME_LENGTH):
-            raise damaged(LAYERS, f"entry {i} is no name")
+            raise damaged(LAYERS, f"entry {i} is not a valid name")
     if len(set(names)) < len(names):
-        raise damaged(LAYERS, "the same name twice")
+        raise damaged(LAYERS, "duplicate name")
     return tuple(names)
 
 
 def _decode_array(name: str, read: Read, layers: int, checkpoints: int) -> NDArray[Any]:
-    """Read one of the arrays of the dynamics, no larger than so many layers make it."""
+    """Read one of the arrays of the dynamics, no larger than the number of layers allows."""
     shape = SHAPES[name]
     # until schema 1 a measure that includes the output had it in a file of its own
     divided = name in MEASURES and shape[0] == OUTPUT_TOO
@@ -133,13 +133,15 @@ def _decode_array(name: str, read: Read, layers: int, checkpoints: int) -> NDArr
         try:
             last = _read_array(apart, shape[1:], read, layers, checkpoints)
         except FileNotFoundError:
-            raise damaged(array_path(name), f"no matrix of the output, nor {apart}") from None
+            raise damaged(
+                array_path(name), f"the output's matrix is missing, and so is {apart}"
+            ) from None
         if not _within(last, BOUNDS.get(name, SHARE)):
-            raise damaged(apart, "values that it cannot have")
+            raise damaged(apart, "values out of range")
         e = min(array.shape[1], last.shape[0])
         array = np.concatenate([array[:, :e, :e], last[None, :e, :e]])
     if not _within(array, BOUNDS.get(name, SHARE)):
-        raise damaged(array_path(name), "values that it cannot have")
+        raise damaged(array_path(name), "values out of range")
     return array
 
 
@@ -151,12 +153,12 @@ def _read_array(
     checkpoints: int,
     also: tuple[int, ...] = (),
 ) -> NDArray[Any]:
-    """Read an array with these axes; `also` are lengths that its first may have besides."""
+    """Read an array with these axes; `also` are further lengths allowed for the first."""
     sides = sides_of(layers)
     largest = sides | {CHECKPOINT: checkpoints + NEWER, CLASS: MOST_CLASSES}
     values = math.prod(largest[side] for side in shape)
     most = 2**10 + np.dtype(np.float32).itemsize * values
-    if CLASS in shape:  # what the others leave: how many classes there are is not known before
+    if CLASS in shape:  # what the others leave: the number of classes is not known yet
         left = DYNAMICS_BYTES - dynamics_bytes(layers, checkpoints, classes=0)
         most = min(most, 2**10 + left)
     array = read_npy(path, read(path, most), (np.float32, len(shape)))
@@ -173,16 +175,16 @@ def _epoch_axes(name: str) -> list[int]:
 
 
 def _within(array: NDArray[Any], bounds: tuple[float, float]) -> bool:
-    """Say whether all values that are defined are within bounds."""
+    """Return whether all defined values are within bounds."""
     if not array.size:
         return True
-    # both pass NaN over, and take no memory
+    # both ignore NaN, and need no memory
     low, high = np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)
     return not (low < bounds[0] or high > bounds[1])
 
 
 def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
-    """Return MLflow's metrics of the last checkpoint, by layer; NaN ones are left out."""
+    """Return MLflow's metrics of the last checkpoint, by layer, without NaNs."""
     metrics: dict[str, float] = {}
     for layer, value in zip((*dynamics.layers, OUTPUT), dynamics.fragmentation[:, -1], strict=True):
         metrics[f"fragmentation/{layer}"] = float(value)
@@ -214,7 +216,7 @@ def decode_label_maps(
         path: for the message.
         content: of the file.
         epoch: of the checkpoint.
-        layers: that the run watches, None if it is not known.
+        layers: number the run watches; None if unknown.
 
     Raises:
         UserError: the file is damaged.
@@ -271,29 +273,29 @@ def decode_planes(content: bytes) -> PlaneSet:
             raise damaged(PLANES, f"{name} of shape {arrays[name].shape}")
     for name in ("coords", "extent"):
         if not np.isfinite(arrays[name]).all():
-            raise damaged(PLANES, f"{name} that are not finite")
+            raise damaged(PLANES, f"{name} are not finite")
     ends = {"labels": known, "true_labels": known, "kinds": len(PLANE_KINDS), "fine": count}
     for name, end in ends.items():
         if not _within(arrays[name], (0, end - 1)):
-            raise damaged(PLANES, f"{name} that do not exist")
+            raise damaged(PLANES, f"{name} out of range")
     return PlaneSet(**arrays, classes=classes)
 
 
 def encode_summaries(summaries: NDArray[Any]) -> bytes:
-    """Return what a measure keeps of a checkpoint, (N, m), as a file."""
+    """Return what a measure stores of a checkpoint, (N, m), as a file."""
     return _npy(summaries)
 
 
 def decode_summaries(
     measure: str, path: str, content: bytes, layers: int | None = None
 ) -> NDArray[Any]:
-    """Return what a measure keeps of a checkpoint, (N, m): of CKA packed Gram matrices, float16.
+    """Return what a measure stores of a checkpoint, (N, m): for CKA packed Gram matrices, float16.
 
     Args:
         measure: its name.
         path: for the message.
         content: of the file.
-        layers: that the run watches, None if it is not known.
+        layers: number the run watches; None if unknown.
 
     Raises:
         UserError: the file is damaged.
@@ -324,7 +326,7 @@ def decode_phases(content: bytes) -> Phases:
     try:
         points = tuple(_epochs(epochs) for epochs in said["change_points"])
         joint = _epochs(said.get("joint", ()))
-        # files from before there were intervals have none
+        # older files have no intervals
         intervals = {str(name): _pair(ends) for name, ends in said.get("intervals", {}).items()}
         change_intervals = tuple(
             tuple(map(_pair, layer)) for layer in said.get("change_intervals", ())
@@ -354,7 +356,7 @@ def decode_phases(content: bytes) -> Phases:
 
 def _epoch(value: object) -> int:
     if type(value) is not int or not 0 <= value <= MOST_EPOCHS:
-        raise ValueError("an epoch that is none")
+        raise ValueError("not a valid epoch")
     return value
 
 
@@ -374,13 +376,13 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 
 def _npz(**arrays: NDArray[Any]) -> bytes:
-    """Return arrays as np.savez_compressed does, at the level that takes a fifth of its time.
+    """Return arrays as np.savez_compressed does, at a level that takes a fifth of its time.
 
     Training waits for it; a checkpoint's label maps are a third larger, its rows forty times theirs.
     """
     buffer = io.BytesIO()
     with ZipFile(buffer, "w", ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as file:  # writestr would note the time of day
+            with archive.open(f"{name}.npy", "w") as file:  # writestr would record the time of day
                 file.write(_npy(array))
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Says what a database, or the missing driver of one, has to say, without what wraps it."""
+"""Extracts the message of a database or of its missing driver from the wrapping errors."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ _DRIVERS = {
     "psycopg2": "psycopg2-binary",
     "MySQLdb": "mysqlclient",
 }
-"""What to install for a module; for others the package of that name."""
+"""The package to install for a module; for others, the package of the same name."""
 
 _CREDENTIALS = (
-    "set MLFLOW_TRACKING_URI, or give --tracking-uri, with the user and the password, or set "
-    "PGUSER and PGPASSWORD"
+    "give user and password in MLFLOW_TRACKING_URI or --tracking-uri, or set PGUSER and PGPASSWORD"
 )
 _HINTS = {
     "no password supplied": _CREDENTIALS,
@@ -24,7 +23,7 @@ _HINTS = {
 
 
 def driver_message(error: BaseException) -> str | None:
-    """Return the message of the database's driver that an error was raised from, None without one.
+    """Return the message of the database driver's error behind an error; None if there is none.
 
     SQLAlchemy puts lines of advice before it, and MLflow wraps SQLAlchemy's error.
     """
@@ -41,8 +40,8 @@ def driver_message(error: BaseException) -> str | None:
 
 
 def missing_driver(error: BaseException) -> str | None:
-    """Return what to install for the driver of a database, None for another error."""
+    """Return what to install if a database driver is missing; None for other errors."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     package = _DRIVERS.get(error.name, error.name)
-    return f"the database's driver {error.name} is not installed: pip install {package}"
+    return f"the database driver {error.name} is not installed: pip install {package}"

@@ -1,4 +1,4 @@
-"""Bounds how long a call takes, whatever it waits for."""
+"""Limits how long a call may take, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ T = TypeVar("T")
 
 
 class OverdueError(TimeoutError):
-    """A call has not returned in time."""
+    """A call did not return in time."""
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """Call, and wait no longer than some seconds for the result.
+    """Call, and wait at most `seconds` for the result.
 
-    The timeout of a request bounds each read of its answer, not the whole: a server that sends a
-    byte now and then could hold it for days. An overdue call is left behind in its thread.
+    A request's timeout limits each read of the response, not the whole: a server that sends a byte
+    now and then could block it for days. An overdue call is abandoned in its thread.
 
     Raises:
-        OverdueError: the call has not returned in time.
-        Exception: what the call raises.
+        OverdueError: the call did not return in time.
+        Exception: whatever the call raises.
     """
     result: Future[T] = Future()
 
@@ -40,4 +40,4 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     except TimeoutError:
         if result.done():
             raise
-        raise OverdueError(f"no complete answer within {seconds:.0f} s") from None
+        raise OverdueError(f"no complete response within {seconds:.0f} s") from None

@@ -1,6 +1,6 @@
-"""Arrays and JSON out of bytes that anyone may have written; nothing in them is executed.
+"""Decodes arrays and JSON from untrusted bytes; nothing in them is executed.
 
-What a file says of its size is held against the bytes that there are before memory is taken for it.
+The size a file declares is checked against its actual bytes before memory is allocated.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from numpy.typing import NDArray
 from repdyn.errors import UserError
 
 Kind = tuple[type[np.generic], int]
-"""What an array must be: its type and number of dimensions; unsignedinteger stands for indices of
-classes, uint8 or uint16."""
+"""The required type and number of dimensions of an array; unsignedinteger stands for class indices,
+uint8 or uint16."""
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEAD_BYTES = 512
 """Within which the header of an array ends."""
 
-# as numpy writes it; its own reader would evaluate whatever stands there
+# as numpy writes it; its own reader would evaluate whatever is there
 _HEADER = re.compile(
     rb"\{'descr': '(?P<type>[<|][A-Za-z]\d{1,9})', 'fortran_order': (?P<fortran>True|False), "
     rb"'shape': \((?P<shape>|\d{1,18},|\d{1,18}(?:, \d{1,18})+)\), \} *\n"
 )
 _LARGEST = 2**40
-"""Numbers in an array, also of an empty one if its empty axes are left away."""
+"""Numbers in an array, also of an empty one if its empty axes are omitted."""
 
 _ENTRY = b"PK\x01\x02"
 _MOST_ENTRIES = 64
-"""Of a zip: each takes a hundred times its bytes when it is listed."""
+"""In a zip: listing an entry takes a hundred times its bytes."""
 
 _LAST_CHARACTER = 0x10FFFF
 _MOST_CHARACTERS = 4096
 
 
 def damaged(path: str, why: object) -> UserError:
-    """Return the error that says that a file is damaged."""
+    """Return the error for a damaged file."""
     said = " ".join(str(why).split()) or type(why).__name__
     return UserError(
-        f"{path}: damaged ({said[:120]}); make it again with repdyn analyze RUN --in-place"
+        f"{path}: damaged ({said[:120]}); recreate it with repdyn analyze RUN --in-place"
     )
 
 
 def read_json(path: str, content: bytes) -> Any:
-    """Return what a JSON file says.
+    """Return the content of a JSON file.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not valid JSON.
     """
     try:
         return json.loads(content)
@@ -68,7 +68,7 @@ def read_npy(path: str, content: bytes, kind: Kind) -> NDArray[Any]:
     """Return the array that numpy.save wrote.
 
     Raises:
-        UserError: it is damaged or of another kind.
+        UserError: it is damaged or of the wrong kind.
     """
     return _array(path, _header(path, content[:_HEAD_BYTES], len(content), kind), content)
 
@@ -76,16 +76,16 @@ def read_npy(path: str, content: bytes, kind: Kind) -> NDArray[Any]:
 def read_npz(
     path: str, content: bytes, wanted: Mapping[str, Kind], most: int
 ) -> dict[str, NDArray[Any]]:
-    """Return the wanted arrays of those that numpy.savez_compressed wrote.
+    """Return the requested arrays of those that numpy.savez_compressed wrote.
 
     Args:
         path: for the message.
         content: of the file.
         wanted: kinds by name.
-        most: bytes that these arrays may have together when unpacked.
+        most: maximum bytes of these arrays together when unpacked.
 
     Raises:
-        UserError: one is missing, damaged or of another kind, or they are too large.
+        UserError: one is missing, damaged or of the wrong kind, or they are too large.
     """
     arrays: dict[str, NDArray[Any]] = {}
     with opened_zip(path, content, _MOST_ENTRIES) as stored:
@@ -98,26 +98,26 @@ def read_npz(
 
 @contextmanager
 def opened_zip(path: str, content: bytes, most_entries: int) -> Iterator[ZipFile]:
-    """Open a zip, and turn whatever goes wrong while it is read into one line.
+    """Open a zip, and turn any error while it is read into one line.
 
     Args:
         path: for the message.
         content: of the file.
-        most_entries: that it may list.
+        most_entries: maximum number of entries.
 
     Raises:
-        UserError: it is damaged, lists more entries, or one name twice.
+        UserError: it is damaged, has more entries, or a duplicate name.
     """
     try:
         if content.count(_ENTRY) > most_entries:
             raise damaged(path, "too many entries")
         with ZipFile(io.BytesIO(content)) as stored:
             if len(set(stored.namelist())) < len(stored.namelist()):
-                raise damaged(path, "the same name twice")
+                raise damaged(path, "duplicate name")
             yield stored
     except UserError:
         raise
-    except Exception as error:  # of zipfile, zlib and struct: whatever strange bytes lead them to
+    except Exception as error:  # zipfile, zlib and struct may raise anything on malformed bytes
         raise damaged(path, error) from None
 
 
@@ -128,14 +128,14 @@ def read_member(path: str, stored: ZipFile, name: str, most: int) -> bytes:
         path: for the message.
         stored: the zip.
         name: of the entry.
-        most: bytes that it may have.
+        most: maximum number of bytes.
 
     Raises:
-        UserError: it is larger, packed in another way, or shorter than it says.
+        UserError: it is larger, uses an unsupported compression, or is shorter than declared.
     """
     entry = _entry(path, stored, name, most)
     with stored.open(entry) as file:
-        # so many bytes and no more: asked for all, zipfile unpacks without a limit
+        # a bounded read: zipfile unpacks without a limit when asked for everything
         content = file.read(entry.file_size)
     if len(content) != entry.file_size:
         raise damaged(path, f"{name} is truncated")
@@ -143,17 +143,17 @@ def read_member(path: str, stored: ZipFile, name: str, most: int) -> bytes:
 
 
 def _entry(path: str, stored: ZipFile, name: str, most: int) -> ZipInfo:
-    """Return what a zip says of an entry, within its bounds."""
+    """Return a zip's record of an entry, checked against its bounds."""
     entry = stored.getinfo(name)
     if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise damaged(path, f"{name} is packed in another way")
+        raise damaged(path, f"{name} uses an unsupported compression")
     if entry.file_size > most:
         raise damaged(path, f"{name} of {entry.file_size:,} bytes is too large")
     return entry
 
 
 def _member(path: str, stored: ZipFile, name: str, kind: Kind, most: int) -> NDArray[Any]:
-    """Return one array of a zip; its header is read before memory is taken for the rest."""
+    """Return one array of a zip; its header is read before memory is allocated for the rest."""
     entry = _entry(path, stored, f"{name}.npy", most)
     with stored.open(entry) as file:
         head = file.read(min(_HEAD_BYTES, entry.file_size))
@@ -164,7 +164,7 @@ def _member(path: str, stored: ZipFile, name: str, kind: Kind, most: int) -> NDA
 
 @dataclass(frozen=True)
 class _Header:
-    """What a file says of its array: where it starts, and what is there."""
+    """What a file declares about its array: where it starts, its type and its shape."""
 
     start: int
     type: np.dtype[Any]
@@ -173,27 +173,27 @@ class _Header:
 
     @property
     def size(self) -> int:
-        """Bytes that the whole file must have."""
+        """Required size of the whole file, in bytes."""
         return self.start + math.prod(self.shape) * self.type.itemsize
 
 
 def _header(path: str, head: bytes, size: int, kind: Kind) -> _Header:
-    """Read a header and hold it against what the array must be and the size of its file.
+    """Read a header and check it against the required kind and the size of its file.
 
     Args:
         path: for the message.
         head: the first bytes of the file.
         size: of the whole file, in bytes.
-        kind: that the array must be.
+        kind: required of the array.
 
     Raises:
-        UserError: it does not fit.
+        UserError: it does not match.
     """
     start = len(_MAGIC) + 2
     end = start + int.from_bytes(head[len(_MAGIC) : start], "little")
     found = _HEADER.fullmatch(head, start, end)
     if not head.startswith(_MAGIC) or found is None or end > len(head):
-        raise damaged(path, "no array")
+        raise damaged(path, "not an array")
     shape = tuple(int(side) for side in found["shape"].decode().replace(",", " ").split())
     written = found["type"].decode()
     dtype = _type(written, kind[0])
@@ -203,12 +203,12 @@ def _header(path: str, head: bytes, size: int, kind: Kind) -> _Header:
         raise damaged(path, f"shape {shape} is too large")
     header = _Header(end, dtype, shape, found["fortran"] == b"True")
     if size != header.size:
-        raise damaged(path, f"{size:,} bytes where shape {shape} takes {header.size:,}")
+        raise damaged(path, f"{size:,} bytes, but shape {shape} needs {header.size:,}")
     return header
 
 
 def _type(written: str, wanted: type[np.generic]) -> np.dtype[Any] | None:
-    """Return the type that is written if it is a wanted one; text may be of any length."""
+    """Return the declared type if it is the wanted one; text may be of any length."""
     if wanted is not np.str_:
         types = (np.uint8, np.uint16) if wanted is np.unsignedinteger else (wanted,)
         return next((np.dtype(each) for each in types if written == np.dtype(each).str), None)
@@ -219,8 +219,8 @@ def _type(written: str, wanted: type[np.generic]) -> np.dtype[Any] | None:
 def _array(path: str, header: _Header, content: bytes) -> NDArray[Any]:
     if len(content) != header.size:
         raise damaged(path, "truncated")
-    # of a bytearray, so that it can be written to as any other array
+    # a copy in a bytearray is writable, like any other array
     values: NDArray[Any] = np.frombuffer(bytearray(content), header.type, offset=header.start)
     if header.type.kind == "U" and (values.view(np.uint32) > _LAST_CHARACTER).any():
-        raise damaged(path, "characters that do not exist")
+        raise damaged(path, "invalid characters")
     return values.reshape(header.shape, order="F" if header.fortran else "C")

@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Atomic writes: files are complete or absent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from repdyn.errors import UserError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _UNFINISHED = ".repdyn-"
-"""How the names of files begin that are being written."""
+"""Prefix of files that are being written."""
 
 
 READABLE, PRIVATE = 0o644, 0o600
@@ -21,11 +21,11 @@ READABLE, PRIVATE = 0o644, 0o600
 
 
 class OutsideError(UserError):
-    """A path leads out of the folder that it must stay in."""
+    """A path points outside the folder that it must stay in."""
 
 
 def write_whole(path: Path, content: bytes, mode: int = READABLE) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one.
+    """Write a temporary file, then rename it: a reader sees the old file or the new one.
 
     Args:
         path: of the file.
@@ -34,7 +34,7 @@ def write_whole(path: Path, content: bytes, mode: int = READABLE) -> None:
 
     Raises:
         UserError: the disk is full; the old file is still there.
-        OSError: it cannot be written for another reason.
+        OSError: it cannot be written for some other reason.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,33 +57,33 @@ def write_whole(path: Path, content: bytes, mode: int = READABLE) -> None:
 
 
 def disk_full(missing: str) -> str:
-    """Return what is said where so many bytes are missing."""
+    """Return the message for a full disk, given how many bytes are missing."""
     return (
-        f"the disk is full, {missing} bytes are missing; make room, "
-        "then go on with repdyn train --resume"
+        f"the disk is full, {missing} more bytes are needed; free some space, "
+        "then resume with repdyn train --resume"
     )
 
 
 def unfinished(path: Path) -> Path:
-    """Return the name beside a file under which one process at a time may write it."""
+    """Return the temporary name under which one process at a time may write a file."""
     return path.with_name(f"{_UNFINISHED}{path.name}")
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a process that was killed while writing has left in a folder and those below.
+    """Remove temporary files that a killed process left in a folder and its subfolders.
 
-    Only for who alone writes there.
+    Only safe if nobody else writes there.
     """
     for file in folder.rglob(f"{_UNFINISHED}*"):
         file.unlink(missing_ok=True)
 
 
 def is_inside(folder: Path, file: Path) -> bool:
-    """Say whether a file is in a folder or below, links followed."""
+    """Return whether a file is in a folder or its subfolders, links followed."""
     return file.resolve().is_relative_to(folder.resolve())
 
 
 def _free(folder: Path) -> int:
-    """Return the bytes that may still be written into a folder or the nearest one above it."""
+    """Return the free bytes on the disk of a folder or its nearest existing parent."""
     there = next(one for one in (folder, *folder.parents) if one.is_dir())
     return shutil.disk_usage(there).free

@@ -1,7 +1,7 @@
-"""Converts between the URIs that MLflow keeps and the paths that they stand for.
+"""Converts between the URIs that MLflow records and the paths that they stand for.
 
-SQLAlchemy and MLflow read `%20` in a URI as a space, so a folder that is called `a%20b`, or `My Docs`
-where MLflow quotes it, is found only through the functions below.
+SQLAlchemy and MLflow read `%20` in a URI as a space, so a folder named `a%20b`, or `My Docs` if
+MLflow quotes it, is found only through the functions below.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 ARTIFACTS = Path("mlruns")
-"""Where MLflow puts artifacts that no server keeps, in the working folder."""
+"""Where MLflow puts artifacts without a server, in the working folder."""
 
 _SQLITE = "sqlite:///"
 _MEMORY = (None, "", ":memory:")
 
 
 def default_uri() -> str:
-    """Return the URI of the store that the environment names, else of MLflow's own in this folder."""
+    """Return the URI of the store in the environment, else of MLflow's default in this folder."""
     if mlflow.is_tracking_uri_set():
         return str(mlflow.get_tracking_uri())
     uri = str(mlflow.get_tracking_uri())
-    # MLflow quotes more than SQLAlchemy 2.0 takes off again
+    # MLflow quotes more than SQLAlchemy 2.0 unquotes
     return sqlite_uri(Path(unquote(uri.removeprefix(_SQLITE)))) if uri.startswith(_SQLITE) else uri
 
 
@@ -46,7 +46,7 @@ def database_file(uri: str) -> Path | None:
 
 
 def is_in_memory(uri: str) -> bool:
-    """Say whether a SQLite store would end with the process."""
+    """Return whether a SQLite store is in memory and would be lost with the process."""
     url = _sqlite_url(uri)
     if url is None or url.host is not None:
         return False
@@ -57,9 +57,9 @@ def is_in_memory(uri: str) -> bool:
 def uri_for_mlflow(uri: str) -> str:
     """Return the URI by which MLflow opens a store; an absolute one for the file of a SQLite store.
 
-    For a URI that begins with sqlite:/// MLflow would make the parent folder without unquoting it,
-    and leave a stray `My%20Docs` beside `My Docs`; with the driver named it does not. It keeps one
-    connection for each URI, also when the working folder has changed.
+    For a sqlite:/// URI MLflow would create the parent folder without unquoting it, and leave a
+    stray `My%20Docs` next to `My Docs`; with an explicit driver it does not. It keeps one
+    connection per URI, even if the working folder has changed.
     """
     database = database_file(uri)
     if database is None:
@@ -76,13 +76,13 @@ def is_remote(uri: str) -> bool:
 
 
 def is_database_server(uri: str) -> bool:
-    """Say whether a store is a database that a server keeps, such as PostgreSQL."""
+    """Return whether a store is a database on a server, such as PostgreSQL."""
     scheme = uri.partition(":")[0].partition("+")[0]
     return scheme in DATABASE_ENGINES and scheme != "sqlite"
 
 
 def is_served(uri: str) -> bool:
-    """Say whether a store is on a server, MLflow's or a database's, which may not answer."""
+    """Return whether a store is on a server, MLflow's or a database's, which may be unreachable."""
     return is_remote(uri) or is_database_server(uri)
 
 
@@ -101,7 +101,7 @@ def artifact_path(uri: str) -> Path | None:
 def artifact_uri(path: Path) -> str:
     """Return the URI of a local artifact location; `artifact_path` inverts this.
 
-    A plain path as MLflow itself records it, unless MLflow would read it as something else.
+    A plain path, as MLflow itself records it, unless MLflow would misread it.
     """
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links)
     return absolute.as_uri() if set("%?") & set(str(absolute)) else str(absolute)

@@ -1,4 +1,4 @@
-"""Recognizes a SQLite store that was copied or moved: its database records the old artifact folder."""
+"""Detects a SQLite store that was copied or moved: its database records the old artifact folder."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from repdyn.errors import UserError
 from repdyn.storage.location import ARTIFACTS, artifact_path, database_file, sqlite_uri
 
 LOOKED_AT = 20
-"""Folders beside the database that may be of the experiment's runs."""
+"""How many folders next to the database are checked for runs of the experiment."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """The artifact folder of an experiment as its database records it, and the one beside it."""
+    """An experiment's artifact folder as recorded, and the one next to its database."""
 
     recorded: Path
     beside: Path
 
 
 def find_moved(client: MlflowClient, experiment: Experiment) -> Moved | None:
-    """Return both folders if the store was copied or moved after the experiment was made.
+    """Return both folders if the store was copied or moved after the experiment was created.
 
     It was if an `mlruns` elsewhere is recorded, and runs of the experiment have their artifacts in
-    the one beside the database, or the folder of the recorded one is gone. A location that was
-    chosen on purpose is neither, nor is one that a link leads to. A database that was copied without
-    its artifacts cannot be told from one that is written to from another folder.
+    the one next to the database, or the parent of the recorded one is gone. A location chosen on
+    purpose is neither, nor is one reached through a link. A database that was copied without its
+    artifacts cannot be told from one that is written to from another folder.
     """
     database = database_file(client.tracking_uri)
     recorded = artifact_path(experiment.artifact_location)
@@ -47,7 +47,7 @@ def find_moved(client: MlflowClient, experiment: Experiment) -> Moved | None:
 
 
 def _has_runs(client: MlflowClient, experiment: Experiment, folder: Path) -> bool:
-    """Say whether a folder holds artifacts of an experiment's runs."""
+    """Return whether a folder contains artifacts of an experiment's runs."""
     inside = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
     for name in inside[:LOOKED_AT]:
         with suppress(MlflowException):  # there is no such run
@@ -57,14 +57,14 @@ def _has_runs(client: MlflowClient, experiment: Experiment, folder: Path) -> boo
 
 
 def moved_experiments(client: MlflowClient) -> list[Moved]:
-    """Return those of all experiments of a store that was copied or moved."""
+    """Return the moved folders of all experiments in a store."""
     experiments = client.search_experiments(view_type=ViewType.ALL)
     found = (find_moved(client, one) for one in experiments)
     return [one for one in found if one is not None]
 
 
 def refuse_moved(client: MlflowClient, experiment_id: str) -> None:
-    """Refuse to write into an experiment whose artifacts are not where they are recorded.
+    """Refuse to write to an experiment whose artifacts are not where they are recorded.
 
     Raises:
         UserError: the store was copied or moved.
@@ -75,10 +75,10 @@ def refuse_moved(client: MlflowClient, experiment_id: str) -> None:
 
 
 def describe(uri: str, moved: Moved) -> str:
-    """Say in one line that a store was copied or moved, and what to do."""
+    """Return one line saying that a store was copied or moved, and what to do."""
     database = database_file(uri)
     named = "" if database is None else f" --tracking-uri {shlex.quote(sqlite_uri(database))}"
     return (
-        f"{database}: was copied or moved: it would put new artifacts into {moved.recorded}, not "
-        f"into {moved.beside}; run repdyn rebind --yes{named}"
+        f"{database}: was copied or moved: new artifacts would go to {moved.recorded} instead of "
+        f"{moved.beside}; run repdyn rebind --yes{named}"
     )

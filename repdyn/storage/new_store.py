@@ -1,4 +1,4 @@
-"""Opens a database for the first time: it is whole or absent, and nothing else is left behind."""
+"""Opens a database for the first time: it is complete or absent, and leaves nothing else behind."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from repdyn.storage.location import (
 )
 
 TABLES_SECONDS = 600.0
-"""How long one process waits while others make the tables of a store."""
+"""How long one process waits while others create the tables of a store."""
 
 CONNECT_SECONDS = 10
-"""How long a database server may take to answer."""
+"""How long a database server may take to respond."""
 
 _LEFT_BY_A_KILL = ("", "-journal", "-wal", "-shm")
 
 
 def make_store(database: Path) -> None:
-    """Make MLflow's tables in a file beside, then rename it.
+    """Create MLflow's tables in a temporary file, then rename it.
 
-    MLflow makes them in several hundred steps that no transaction holds together: a process that is
-    killed between two leaves a file that MLflow never opens again. Only one process at a time may
-    make a store.
+    MLflow creates them in several hundred steps without a transaction: a process that is killed
+    between two leaves a file that MLflow never opens again. Only one process at a time may create
+    a store.
     """
     beside = unfinished(database).absolute()
     _remove(beside)
@@ -59,7 +59,7 @@ def _remove(database: Path) -> None:
 
 @cache
 def try_to_open(uri: str) -> None:
-    """Connect to a database once: where that fails MLflow would try again for two minutes.
+    """Connect to a database once: if that fails, MLflow would retry for two minutes.
 
     Args:
         uri: as for MLflow, see `uri_for_mlflow`.
@@ -81,12 +81,12 @@ def _open(uri: str) -> None:
 
 @contextmanager
 def opened_alone(uri: str) -> Iterator[None]:
-    """Keep other processes from a database while this one opens it: it may make the tables.
+    """Lock a database against other processes while this one opens it and may create its tables.
 
-    A file or folder that was made for it is gone again if that fails.
+    A file or folder that was created for it is removed if that fails.
 
     Raises:
-        OSError: no file can be made there.
+        OSError: no file can be created there.
     """
     database = database_file(uri)
     if database is not None:
@@ -119,21 +119,21 @@ def _locked(database: Path) -> Iterator[None]:
     lock = Path(f"{database}.lock")
     is_new = not lock.exists()
     if not _may_write(database.absolute().parent):
-        if database.exists():  # then there is nothing to make
+        if database.exists():  # then there is nothing to create
             yield
             return
-        raise OSError(f"no file can be made in {database.absolute().parent}")
+        raise OSError(f"cannot create a file in {database.absolute().parent}")
     with FileLock(lock, timeout=TABLES_SECONDS):
         try:
             yield
         except BaseException:
-            if is_new:  # who waits for it sees that it is gone, and makes another
+            if is_new:  # a waiting process sees that it is gone, and creates another
                 lock.unlink(missing_ok=True)
             raise
 
 
 def _may_write(folder: Path) -> bool:
-    """Say whether files can be made in a folder; of /proc, say, its mode tells something else."""
+    """Return whether files can be created in a folder; the mode of /proc, say, is misleading."""
     if not os.access(folder, os.W_OK):
         return False
     try:

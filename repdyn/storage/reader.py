@@ -27,27 +27,27 @@ from repdyn.storage.run_artifacts import RunArtifacts
 from repdyn.storage.store import connect_existing, experiment_name, one_line, tracking_uri
 
 PAGE = 100
-"""Runs a question: more take more memory at once, and are hardly faster."""
+"""Runs per query: more need more memory at once, and are hardly faster."""
 NEWEST_FIRST = ["attributes.start_time DESC"]
 LAST_CHANGED_FIRST = ["last_update_time DESC"]
 PHASE, SCORE = "phase/", "score/"
 LAST = "last"
 _DIGITS = 9
-"""Of a schema's number that are read: anyone may have written more."""
+"""Maximum digits read of a schema number: the tag is untrusted."""
 
 
 def pages(
     options: StoreConfig, *, matching: str = "", size: int = PAGE
 ) -> Iterator[list[RunSummary]]:
-    """Yield the experiment's runs, newest first, a page at a time; parents of sweeps are left out.
+    """Yield the experiment's runs, newest first, a page at a time, without parents of sweeps.
 
     Args:
         options: which store and experiment.
         matching: a filter in MLflow's language, such as `params.opt = 'sgd'`.
-        size: runs a page.
+        size: runs per page.
 
     Raises:
-        UserError: there is no such store or experiment, or the filter is none.
+        UserError: there is no such store or experiment, or the filter is invalid.
     """
     client = connect_existing(options)
     with one_line(tracking_uri(options)):
@@ -72,10 +72,10 @@ def pages(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Keep the garbage collector from going through the objects of a question again and again.
+    """Disable the garbage collector during a query.
 
-    SQLAlchemy makes many at once, and none of them is garbage: the passes over them are more than
-    half of the time that a page takes.
+    SQLAlchemy creates many objects at once, and none of them is garbage: scanning them repeatedly
+    takes more than half of the time of a page.
     """
     running = gc.isenabled()
     gc.disable()
@@ -87,7 +87,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def list_experiments(options: StoreConfig) -> list[str]:
-    """Return the names of the store's experiments, the last changed first.
+    """Return the names of the store's experiments, last changed first.
 
     Raises:
         UserError: there is no such store.
@@ -112,10 +112,10 @@ def list_runs(options: StoreConfig, limit: int = 1000) -> list[RunSummary]:
 
 
 def find_run(options: StoreConfig, text: str) -> RunSummary:
-    """Return the run that is meant: by id, by name, by a unique prefix of its id, or the `last`.
+    """Return a run by id, name, unique id prefix, or `last`.
 
     Raises:
-        UserError: there is none, or more than one is meant.
+        UserError: no run matches, or several do.
     """
     client = connect_existing(options)
     with one_line(tracking_uri(options)):
@@ -124,14 +124,14 @@ def find_run(options: StoreConfig, text: str) -> RunSummary:
 
 
 def find_sweep(options: StoreConfig, text: str) -> RunSummary:
-    """Return the parent run of a sweep: by id, by name or by a unique prefix of its id.
+    """Return the parent run of a sweep by id, name or unique id prefix.
 
     Raises:
-        UserError: there is none, or it is no sweep.
+        UserError: there is none, or it is not a sweep.
     """
     summary = find_run(options, text)
     if schema.SWEEP_TAG not in summary.tags:
-        raise UserError(f"--sweep {text}: is a single run; give the name that repdyn sweep printed")
+        raise UserError(f"--sweep {text}: is not a sweep; give the name that repdyn sweep printed")
     return summary
 
 
@@ -159,7 +159,7 @@ def sweep_runs(options: StoreConfig, sweep: RunSummary) -> list[RunSummary]:
 
 
 def load_run(options: StoreConfig, text: str) -> RunRecord:
-    """Read a run whole; `text` as in `find_run`.
+    """Read a complete run; `text` as in `find_run`.
 
     Raises:
         UserError: there is no such run, it was written by a newer repdyn, or a file is damaged.
@@ -175,13 +175,13 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
         key: summary.metrics[f"{schema.SCORE}{name}"]
         for name, key in schema.SCORES.items()
         if f"{schema.SCORE}{name}" in summary.metrics
-        and key.measure in measures  # metrics outlive a measure
+        and key.measure in measures  # metrics of a removed measure remain
     }
     return RunRecord(summary, dynamics, curves, phases, scores)
 
 
 def load_curves(options: StoreConfig, summary: RunSummary) -> dict[str, Curve]:
-    """Read the per-epoch metrics of a run; those by layer are in its dynamics."""
+    """Read the per-epoch metrics of a run, without those by layer, which its dynamics hold."""
     client = connect_existing(options)
     skipped = (PHASE, schema.SCORE, *(f"{name}/" for name in schema.LAYER_METRICS))
     with one_line(tracking_uri(options)):
@@ -217,9 +217,9 @@ def load_label_maps(options: StoreConfig, text: str, epoch: int) -> LabelMaps:
 
 
 def load_summaries(options: StoreConfig, text: str, measure: str, epoch: int) -> NDArray[Any]:
-    """Read what a measure kept of a checkpoint, (N, m).
+    """Read what a measure stored of a checkpoint, (N, m).
 
-    Of CKA these are packed Gram matrices, float16: CKA of any two runs is their product.
+    For CKA these are packed Gram matrices, float16: CKA of any two runs is their product.
 
     Raises:
         UserError: there is no such run or checkpoint, or its file is damaged.
@@ -243,7 +243,7 @@ def load_weights(options: StoreConfig, text: str, epoch: int) -> bytes:
 
 
 def load_state(options: StoreConfig, text: str) -> bytes | None:
-    """Read the state that a stopped training goes on from, as it is stored; None without one.
+    """Read the stored state from which a stopped training resumes; None if there is none.
 
     Raises:
         UserError: there is no such run.
@@ -265,7 +265,7 @@ def artifact_sizes(options: StoreConfig, text: str) -> dict[str, int]:
 
 
 def saved_epochs(options: StoreConfig, text: str) -> list[int]:
-    """Return the epochs of which weights are saved, increasing."""
+    """Return the epochs with saved weights, increasing."""
     _, found = _open(options, text)
     names = found.sizes(schema.CHECKPOINTS)
     numbers = (re.search(r"epoch_(\d+)\.safetensors$", name) for name in names)
@@ -279,7 +279,7 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
         summary = summary_of(run, client.get_experiment(run.info.experiment_id).name)
     if _is_sweep(run):
         raise UserError(
-            f"{text}: is a sweep, not a run; look at it with repdyn compare --sweep {text}"
+            f"{text}: is a sweep, not a run; view it with repdyn compare --sweep {text}"
         )
     if is_newer(summary.tags):
         raise UserError(
@@ -291,12 +291,12 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
 
 
 def is_newer(tags: Mapping[str, str]) -> bool:
-    """Say whether a run's artifacts are of a schema that this repdyn does not know."""
+    """Return whether a run's artifacts have a schema that this repdyn does not know."""
     return _schema(tags) > schema.SCHEMA_VERSION
 
 
 def is_older(tags: Mapping[str, str]) -> bool:
-    """Say whether a run's artifacts are of an earlier schema than this repdyn's, or of none."""
+    """Return whether a run's artifacts have an earlier schema than this repdyn's, or none."""
     return _schema(tags) < schema.SCHEMA_VERSION
 
 
@@ -308,7 +308,7 @@ def _schema(tags: Mapping[str, str]) -> int:
 
 @contextmanager
 def _naming(summary: RunSummary) -> Iterator[None]:
-    """Say of which run a file is that cannot be read."""
+    """Add the run to the error for a file that cannot be read."""
     try:
         yield
     except UserError as error:
@@ -331,7 +331,7 @@ def _dynamics(found: RunArtifacts, unit: str) -> Dynamics | None:
 
 
 def _phases(found: RunArtifacts, dynamics: Dynamics | None) -> Phases | None:
-    """Return the stored phases; None without, or while those of other layers still stand there."""
+    """Return the stored phases; None if there are none, or they are still those of other layers."""
     try:
         content = found.read(schema.PHASES, schema.JSON_BYTES)
     except FileNotFoundError:
@@ -342,7 +342,7 @@ def _phases(found: RunArtifacts, dynamics: Dynamics | None) -> Phases | None:
 
 
 def _layers(found: RunArtifacts) -> int | None:
-    """Return how many layers the run watches, None before its first checkpoint is stored."""
+    """Return how many layers the run watches; None before its first checkpoint is stored."""
     try:
         return len(codec.decode_layers(found.read))
     except FileNotFoundError:
@@ -382,13 +382,13 @@ def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
         found = search(f"attributes.run_id LIKE '{text}%'")
     if not found:
         raise UserError(
-            f"{text}: no run of experiment {experiment.name} has this name or an id that starts so;"
-            " repdyn runs lists them"
+            f"{text}: no run of experiment {experiment.name} has this name or id prefix; "
+            "repdyn runs lists them"
         )
     if len(found) > 1:
         ids = ", ".join(run.info.run_id[:8] for run in found[:3])
         more = " and more" if len(found) > 3 else ""
-        raise UserError(f"{text}: several runs are meant ({ids}{more}); give one's id")
+        raise UserError(f"{text}: ambiguous: matches several runs ({ids}{more}); give an id")
     return found[0]
 
 
@@ -405,7 +405,7 @@ def _no_experiment(client: MlflowClient, options: StoreConfig) -> str:
 
 
 def summary_of(run: Run, experiment: str) -> RunSummary:
-    """Return what is to be known of a run, from MLflow's record of it."""
+    """Return the summary of a run, from MLflow's record of it."""
     tags = dict(run.data.tags)
     return RunSummary(
         run_id=run.info.run_id,
@@ -421,7 +421,7 @@ def summary_of(run: Run, experiment: str) -> RunSummary:
 
 
 def _status(recorded: str, tags: Mapping[str, str]) -> str:
-    """Return MLflow's status, or DIED for a run that is recorded as running but has gone silent."""
+    """Return MLflow's status, or DIED for a run recorded as running without a heartbeat."""
     return "DIED" if recorded == "RUNNING" and is_silent(tags) else recorded
 
 
@@ -434,6 +434,6 @@ def _measured_again(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _curve(history: list[Metric]) -> Curve:
-    """Return a metric by epoch; of an epoch that was logged twice, the later value."""
+    """Return a metric by epoch; if an epoch was logged twice, the later value."""
     latest = {m.step: m.value for m in sorted(history, key=lambda m: (m.step, m.timestamp))}
     return Curve(np.array(list(latest), dtype=np.int64), np.array(list(latest.values())))

@@ -1,4 +1,4 @@
-"""Records the artifact folder beside a SQLite store that was copied or moved."""
+"""Updates the recorded artifact folder of a SQLite store that was copied or moved."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = (
     ("runs", "artifact_uri"),
     ("logged_models", "artifact_location"),
 )
-"""Where MLflow's tables name a local folder."""
+"""The columns of MLflow's tables that hold a local folder."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,20 @@ class Change:
 
 
 def rebind(store: StoreConfig, *, write: bool) -> list[Change]:
-    """Return what is to change so that a store records the artifacts beside it; all or nothing.
+    """Return the changes that make a store record the artifacts next to it; all or nothing.
 
     Args:
         store: a SQLite store.
         write: change it, in one transaction.
 
     Raises:
-        UserError: the store is no SQLite file, a run of it is being written, or it is read-only.
+        UserError: the store is not a SQLite file, one of its runs is being written, or it is
+            read-only.
     """
     uri = tracking_uri(store)
     database = database_file(uri)
     if database is None:
-        raise UserError(f"{uri}: is not a SQLite store; only those are rebound")
+        raise UserError(f"{uri}: is not a SQLite store; only SQLite stores can be rebound")
     client = connect_existing(store)
     with one_line(uri):
         moved = moved_experiments(client)
@@ -89,5 +90,5 @@ def _refuse_live(client: MlflowClient) -> None:
         if not is_silent(run.data.tags):
             raise UserError(
                 f"run {plain(str(run.info.run_name))} is being written, or was when the store was "
-                "copied; wait for its end, or two minutes, then rebind"
+                "copied; wait until it ends, or two minutes, then rebind"
             )

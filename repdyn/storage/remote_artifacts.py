@@ -1,4 +1,4 @@
-"""The artifacts of a run that a server or an object store keeps: put, removed, seen to be there."""
+"""A run's artifacts on a server or an object store: uploaded, removed, verified."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from repdyn.storage.rest_client import upload
 
 Sizes = dict[str, int | None]
-"""By path; None where a store does not tell the size."""
+"""By path; None if a store does not report the size."""
 
 
 class RemoteArtifacts:
@@ -31,13 +31,13 @@ class RemoteArtifacts:
         self._known: dict[str, Sizes] = {}
 
     def put(self, path: PurePosixPath, file: Path) -> None:
-        """Store a file, whose name is that of the artifact.
+        """Store a file, which must have the artifact's name.
 
         Raises:
-            Exception: the store refuses or does not answer.
+            Exception: the store rejects it or is unreachable.
         """
         folder = str(path.parent)
-        if folder not in self._known:  # what is overwritten is told from what is new
+        if folder not in self._known:  # to tell what is overwritten from what is new
             self._known[folder] = self._list(folder)
         proxied = self._proxied()
         if proxied is None:
@@ -47,10 +47,10 @@ class RemoteArtifacts:
             upload(proxied._host_creds, f"/{quote(str(path))}", content)
 
     def remove(self, path: PurePosixPath) -> None:
-        """Remove an artifact; none of that path is no mistake.
+        """Remove an artifact; a missing one is not an error.
 
         Raises:
-            Exception: the store refuses or does not answer.
+            Exception: the store rejects it or is unreachable.
         """
         try:
             self._repository.delete_artifacts(str(path))
@@ -62,10 +62,10 @@ class RemoteArtifacts:
         """Return the artifacts that are not as expected; one listing for each folder.
 
         Args:
-            expected: by path the file that was put, None of what was removed.
+            expected: by path, the uploaded file, or None if removed.
 
         Raises:
-            Exception: the store refuses or does not answer.
+            Exception: the store rejects it or is unreachable.
         """
         folders = sorted({str(PurePosixPath(path).parent) for path in expected})
         listed = {folder: self._list(folder) for folder in folders}
@@ -85,8 +85,8 @@ class RemoteArtifacts:
         size = listed[path]
         if size is not None and size != file.stat().st_size:
             return False
-        # an old one of the same size looks like the new one, and the answer to an upload proves
-        # nothing: MLflow's is empty, as that of a proxy may be
+        # an old one of the same size looks like the new one, and the response to an upload proves
+        # nothing: MLflow's is empty, as a proxy's may be
         before = self._known.get(str(PurePosixPath(path).parent), {})
         return before.get(path, -1) != size or self._is_same(path, file)
 
@@ -100,7 +100,7 @@ class RemoteArtifacts:
         return {entry.path: entry.file_size for entry in found if not entry.is_dir}
 
     def _proxied(self) -> HttpArtifactRepository | None:
-        """Return the repository if MLflow's server takes the artifacts, each in one request."""
+        """Return the repository if MLflow's server accepts artifacts in one request each."""
         if MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD.get():
             return None
         return self._repository if isinstance(self._repository, HttpArtifactRepository) else None

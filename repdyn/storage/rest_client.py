@@ -1,6 +1,6 @@
-"""MLflow's client of a server, without its retries, that takes only MLflow's own answers.
+"""MLflow's client without its retries, which accepts only MLflow's own responses.
 
-MLflow's client takes an empty answer for success, keeps of an HTML page all in its error, waits as
+MLflow's client takes an empty response for success, puts a whole HTML page into its error, waits as
 long as a server's Retry-After says, and repeats a request that may have been executed.
 """
 
@@ -24,13 +24,13 @@ from repdyn.storage.delivery.retryable import ForeignAnswerError
 from repdyn.storage.location import is_remote
 
 MOST_BYTES = 1 << 26
-"""Of an answer."""
+"""In a response."""
 
 CHUNK = 1 << 16
 
 
 def strict(client: MlflowClient) -> MlflowClient:
-    """Make a client of a server strict about the answers; of another store it stays as it is."""
+    """Make a server's client strict about responses; other stores' clients stay as they are."""
     if is_remote(client.tracking_uri):
         client._tracking_client = _StrictTracking(client.tracking_uri)
     return client
@@ -44,12 +44,12 @@ def upload(creds: MlflowHostCreds, endpoint: str, content: BinaryIO) -> None:
     """
     headers = {"Content-Type": "application/octet-stream"}
     body = _request(creds, endpoint, "PUT", data=content, extra_headers=headers)
-    if body and _object(body) != {}:  # older servers say {}, newer ones nothing
+    if body and _object(body) != {}:  # older servers return {}, newer ones nothing
         raise ForeignAnswerError(_foreign(body))
 
 
 def _request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) -> bytes:
-    """Send one request, once, and return the body of the answer.
+    """Send one request, once, and return the body of the response.
 
     Args:
         creds: of the server.
@@ -57,10 +57,10 @@ def _request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) 
         fields: of MLflow's `http_request`.
 
     Raises:
-        RestException: MLflow's server says what is wrong.
-        requests.HTTPError: an answer that is no success, of MLflow or of something before it.
-        ForeignAnswerError: an answer that is not MLflow's.
-        MlflowException: no answer.
+        RestException: MLflow's server reports an error.
+        requests.HTTPError: an error status, from MLflow or from something in front of it.
+        ForeignAnswerError: a response that is not from MLflow.
+        MlflowException: no response.
     """
     with http_request(
         creds,
@@ -78,12 +78,12 @@ def _request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) 
     answer = _object(body)
     if answer is not None and "error_code" in answer:
         raise RestException(answer)
-    said = f"answers {response.status_code} {response.reason}".strip()
+    said = f"returned {response.status_code} {response.reason}".strip()
     raise requests.HTTPError(f"{_address(creds.host)}: {said}", response=response)
 
 
 class _StrictStore(RestStore):
-    """Sends each request of a run once, and checks that the answer is one to that request."""
+    """Sends each request of a run once, and checks that the response matches the request."""
 
     def _call_endpoint(self, api: Any, json_body: str | None = None, *_: Any, **__: Any) -> Any:
         endpoint, method = self._METHOD_TO_INFO[api]
@@ -112,7 +112,7 @@ class _StrictTracking(TrackingServiceClient):
 
 
 def _names(message: Any) -> set[str]:
-    """Return what an answer may hold; MLflow's own leaves out a list that is empty."""
+    """Return the fields that a response may have; MLflow omits empty lists."""
     return {str(field.name) for field in message.DESCRIPTOR.fields}
 
 
@@ -120,14 +120,14 @@ _REQUIRED = ("run", "run_info", "experiment", "experiment_id")
 
 
 def _check_required(message: Any) -> None:
-    """See that an answer holds what was asked for: any JSON object parses as an empty one."""
+    """Check that a response has the required fields: any JSON object parses as an empty one."""
     for field in message.DESCRIPTOR.fields:
         if field.name in _REQUIRED and not message.HasField(field.name):
             raise ForeignAnswerError(_foreign(b""))
 
 
 def _address(url: str) -> str:
-    """Return a server's address without the user and password that it may hold."""
+    """Return a server's address without any user and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
@@ -137,12 +137,12 @@ def _body(response: requests.Response) -> bytes:
     for part in response.iter_content(CHUNK):
         body += part
         if len(body) > MOST_BYTES:
-            raise ForeignAnswerError(f"answers with more than {MOST_BYTES:,} bytes: a proxy?")
+            raise ForeignAnswerError(f"returned more than {MOST_BYTES:,} bytes: a proxy?")
     return bytes(body)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that a body is, None if it is none."""
+    """Return a body's JSON object; None if it is not one."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -152,5 +152,5 @@ def _object(body: bytes) -> dict[str, Any] | None:
 
 def _foreign(body: bytes) -> str:
     if body.lstrip()[:1] == b"<":
-        return "answers with an HTML page: a login or proxy page?"
-    return "gives an answer that is not MLflow's: a proxy?"
+        return "returned an HTML page: a login or proxy page?"
+    return "returned a response that is not MLflow's: a proxy?"

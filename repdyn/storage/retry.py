@@ -1,4 +1,4 @@
-"""Opens runs of a server: asks again while it is unreachable, and bounds how long that takes."""
+"""Retries calls to a server while it is unreachable, for a limited time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PAUSES = (0.5, 8.0)
 
 
 class Retry:
-    """Makes calls of a server, each again while the server is unreachable.
+    """Calls a server, retrying while it is unreachable.
 
     Args:
         uri: of the server.
-        seconds: that all calls may take together.
+        seconds: time limit for all calls together.
     """
 
     def __init__(self, uri: str, seconds: float = OPENING_SECONDS) -> None:
@@ -32,11 +32,11 @@ class Retry:
         self._end = time.monotonic() + seconds
 
     def __call__(self, call: Callable[[], T]) -> T:
-        """Call until there is an answer.
+        """Call until there is a response.
 
         Raises:
             UserError: the server is unreachable for too long.
-            Exception: the server refuses.
+            Exception: the server rejects the call.
         """
         pause = PAUSES[0]
         while True:
@@ -48,8 +48,8 @@ class Retry:
                     raise
                 if isinstance(error, OverdueError) or time.monotonic() + pause > self._end:
                     raise UserError(
-                        f"{self._uri}: {reason(error)}; nothing came of trying for "
-                        f"{self._seconds:.0f} s; see to the server, or name another store with "
+                        f"{self._uri}: {reason(error)}; gave up after {self._seconds:.0f} s; "
+                        "check the server, or name another store with "
                         "--tracking-uri"
                     ) from error
             time.sleep(pause)

@@ -1,4 +1,4 @@
-"""The artifacts of one run, wherever they lie; no path leads out of their folder."""
+"""The artifacts of one run, wherever they are stored; no path may leave their folder."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class RunArtifacts:
 
         Args:
             path: of the artifact.
-            most: bytes that it may have.
+            most: maximum number of bytes.
 
         Raises:
-            FileNotFoundError: there is none of that path.
-            UserError: it is no file of that folder, too large, or cannot be read.
+            FileNotFoundError: there is no such artifact.
+            UserError: it is not a file in that folder, is too large, or cannot be read.
         """
         if self._folder is not None:
             return read_inside(self._folder, path, most)
@@ -46,7 +46,7 @@ class RunArtifacts:
             try:
                 listed = self.sizes(str(PurePosixPath(path).parent))
                 _check_size(path, listed.get(path, 0), most)
-                with self._fetching():  # stores differ in where below the folder they put a file
+                with self._fetching():  # stores differ in where in the folder they put a file
                     got = self._client.download_artifacts(self._run_id, path, fetched)
             except (MlflowException, OSError) as error:
                 raise FileNotFoundError(path) from error
@@ -67,7 +67,7 @@ class RunArtifacts:
 
     @contextmanager
     def _fetching(self) -> Iterator[None]:
-        """Turn what the driver of a kind of store raises, whatever it is, into the user's one line."""
+        """Turn whatever a store's driver raises into a one-line UserError."""
         try:
             yield
         except (UserError, MlflowException, OSError):
@@ -75,7 +75,7 @@ class RunArtifacts:
         except Exception as error:
             said = " ".join(redact(str(error)).split())[:200]
             raise UserError(
-                f"run {self._run_id[:8]}: its artifacts in {self._uri} cannot be had ({said})"
+                f"run {self._run_id[:8]}: cannot access its artifacts in {self._uri} ({said})"
             ) from traceable(error)
 
 
@@ -84,20 +84,20 @@ def read_inside(folder: Path, path: str, most: int) -> bytes:
 
     Args:
         folder: that the file must be in, links followed.
-        path: of the file, from there.
-        most: bytes that it may have.
+        path: of the file, relative to the folder.
+        most: maximum number of bytes.
 
     Raises:
-        FileNotFoundError: there is none of that path.
-        UserError: it is no file of that folder, too large, or cannot be read.
+        FileNotFoundError: there is no such file.
+        UserError: it is not a file in that folder, is too large, or cannot be read.
     """
     file = folder / path
     try:
         found = file.stat()
         if not is_inside(folder, file):
-            raise UserError(f"{path}: leads out of the run's folder; put the file itself there")
+            raise UserError(f"{path}: points outside the run's folder; put the file itself there")
         if not stat.S_ISREG(found.st_mode):
-            raise UserError(f"{path}: is no file; remove it")
+            raise UserError(f"{path}: is not a regular file; remove it")
         _check_size(path, found.st_size, most)
         return file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -111,6 +111,4 @@ def read_inside(folder: Path, path: str, most: int) -> bytes:
 
 def _check_size(path: str, size: int, most: int) -> None:
     if size > most:
-        raise UserError(
-            f"{path}: {size:,} bytes, more than the {most:,} that it may have; it is damaged"
-        )
+        raise UserError(f"{path}: {size:,} bytes, more than the {most:,} allowed; it is damaged")

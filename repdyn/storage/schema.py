@@ -1,4 +1,4 @@
-"""Names, shapes, bounds and versions of what a run stores: the one place that knows them."""
+"""Names, shapes, bounds and versions of what a run stores, defined only here."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SCHEMA_VERSION = 2
 SCHEMA_TAG = "repdyn.schema"
 LAYERS_TAG = "repdyn.layers"
 INPUTS_TAG = "repdyn.inputs"
-"""Fingerprint of what similarities are computed on: runs of equal ones can be compared."""
+"""Fingerprint of the inputs of similarities: runs with the same one can be compared."""
 UNIT_TAG = "repdyn.unit"
-"""Of the run's steps; epoch where it is missing."""
+"""Unit of the run's steps; epoch if it is missing."""
 FAMILY_TAG = "repdyn.family"
 """Architecture family: resnet, vit or other."""
 SWEEP_TAG = "repdyn.sweep"
 """Marks the parent run of a sweep, which trains nothing itself; a digest of its settings."""
 POINT_TAG = "repdyn.point"
-"""Digest of the settings of a sweep's run: by it a finished one is known."""
+"""Digest of the settings of a sweep's run: it identifies finished ones."""
 LAST_CHECKPOINT_TAG = "repdyn.last_checkpoint"
 MEASURES_TAG = "repdyn.measures"
-"""JSON of the settings with which a run was measured again in place: MLflow's params stay."""
+"""JSON of the settings of an in-place analysis: MLflow's params cannot be changed."""
 
 DYNAMICS = "dynamics"
 REGIONS = "regions"
@@ -47,30 +47,30 @@ CHECKPOINTS = "checkpoints"
 PHASES = f"{DYNAMICS}/phases.json"
 TIMINGS = f"{DYNAMICS}/timings.json"
 LAST_STATE = f"{CHECKPOINTS}/last.safetensors"
-"""From which a stopped training goes on."""
+"""From which a stopped training resumes."""
 REPORT, COMPARISON = "report.html", "comparison.json"
 """Of the parent run of a sweep."""
 PLANES = f"{REGIONS}/planes.npz"
 
 LAYERS, EPOCHS = f"{DYNAMICS}/layers.json", f"{DYNAMICS}/epochs.npy"
 
-# bounds of what is read: nothing of a run that was measured comes near them
+# bounds of what is read: no measured run comes near them
 JSON_BYTES = 2**24
 ARRAY_BYTES = 2**30
-"""Of a file of arrays, and of what is packed in one."""
+"""Of a file of arrays, and of its unpacked content."""
 DYNAMICS_BYTES = len(MEASURES) * 2**28
-"""Of a run's arrays by layer and checkpoint together, whichever measures it has.
+"""Of all of a run's arrays by layer and checkpoint together, whichever measures it has.
 
-50 layers at 1,000 checkpoints take 0.2 GB a measure.
+50 layers at 1,000 checkpoints take 0.2 GB per measure.
 
-Training and analysis refuse what would be more (runs/readable.py)."""
+Training and analysis reject anything larger (runs/readable.py)."""
 SUMMARIES_BYTES = 2**33
 WEIGHTS_BYTES = 2**35
 MOST_LAYERS, MOST_EPOCHS = 4096, 10**9
 LAYERS_BYTES, EPOCHS_BYTES = 2**20, 8 * MOST_CHECKPOINTS + 2**10
 NAME_LENGTH = 256
 NEWER = 64
-"""Checkpoints that a run which trains may add while its files are read one after the other."""
+"""Checkpoints that a running training may add while its files are read one by one."""
 
 _MATRICES: Mapping[str, tuple[str, ...]] = {
     name: (OUTPUT_TOO if one.includes_output else LAYER, CHECKPOINT, CHECKPOINT)
@@ -82,11 +82,11 @@ ARRAYS: Mapping[str, tuple[str, ...]] = {
     if "dims" in one.metadata and one.name not in ("steps", "similarity")
 }
 SHAPES: Mapping[str, tuple[str, ...]] = {**_MATRICES, **ARRAYS}
-"""Axes of the float32 arrays of the dynamics, a file each: the measures' matrices first. How many
-checkpoints there are may differ while one writes."""
+"""Axes of the float32 arrays of the dynamics, one file each: the measures' matrices first. The
+number of checkpoints may differ between them while a run is being written."""
 
 OUTPUT_APART = "output_{}"
-"""Until schema 1 the matrix of the output, where a measure takes it in, lay in a file of its own."""
+"""Up to schema 1, the output's matrix, if a measure includes it, was in a separate file."""
 
 _ROUNDING = 1e-3
 BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -107,7 +107,7 @@ OLD_SCORES: Mapping[str, str] = {
     "change_spread": "amplitude_cv",
     "change_spread_rank": "amplitude_cv_rank",
 }
-"""What scores were called before; still read."""
+"""Former names of scores; still read."""
 
 SCORES: Mapping[str, ScoreKey] = {
     ScoreKey(name, measure).name: ScoreKey(score, measure)
@@ -115,48 +115,48 @@ SCORES: Mapping[str, ScoreKey] = {
     for score in MEANINGS
     for name in (OLD_SCORES.get(score, score), score)
 }
-"""The scores by the names that they are stored by, after SCORE where they are metrics: looked up,
-never taken apart. A score's old name comes before its present one."""
+"""The scores by their stored names, prefixed with SCORE in metrics: looked up, never parsed. A
+score's old name comes before its current one."""
 
 
 def array_path(name: str) -> str:
-    """Return where an array of the dynamics is, by its name or its measure's."""
+    """Return the path of an array of the dynamics, by its name or its measure's."""
     return f"{DYNAMICS}/{name}.npy"
 
 
 def label_maps_path(epoch: int) -> str:
-    """Return where a checkpoint's label maps are."""
+    """Return the path of a checkpoint's label maps."""
     return f"{REGIONS}/epoch_{epoch:05d}.npz"
 
 
 def summaries_path(measure: str, epoch: int) -> str:
-    """Path of what a measure keeps of a checkpoint."""
+    """Return the path of what a measure stores of a checkpoint."""
     return f"{MEASURES[measure].folder}/epoch_{epoch:05d}.npy"
 
 
 def checkpoint_path(epoch: int) -> str:
-    """Return where a checkpoint's weights are."""
+    """Return the path of a checkpoint's weights."""
     return f"{CHECKPOINTS}/epoch_{epoch:05d}.safetensors"
 
 
 def figure_path(name: str) -> str:
-    """Return where a figure is."""
+    """Return the path of a figure."""
     return f"figures/{name}.png"
 
 
 def sides_of(layers: int) -> dict[str, int]:
-    """Return the lengths of the axes that are known of so many layers."""
+    """Return the axis lengths that follow from the number of layers."""
     return {LAYER: layers, OUTPUT_TOO: layers + 1, SPLIT: len(PROBE_SPLITS)}
 
 
 def dynamics_bytes(layers: int, checkpoints: int, classes: int) -> int:
-    """Return the bytes that the matrices of so many layers, checkpoints and classes take."""
+    """Return the size in bytes of the arrays for a number of layers, checkpoints and classes."""
     sides = sides_of(layers) | {CHECKPOINT: checkpoints, CLASS: classes}
     values = (math.prod(sides[side] for side in shape) for shape in SHAPES.values())
     return np.dtype(np.float32).itemsize * sum(values)
 
 
 def unit_of(tags: Mapping[str, str]) -> str:
-    """Return the unit of a run's steps; epoch where the tag is missing or is no short word."""
+    """Return the unit of a run's steps; epoch if the tag is missing or is not a short word."""
     unit = tags.get(UNIT_TAG, EPOCH)
     return unit if is_unit(unit) else EPOCH

@@ -1,4 +1,4 @@
-"""Opens MLflow's store: which one is meant, whether it answers, where a run's artifacts lie."""
+"""Opens an MLflow store: which one, whether it responds, where a run's artifacts are."""
 
 from __future__ import annotations
 
@@ -42,36 +42,37 @@ EXPERIMENT = "repdyn"
 ANSWER_SECONDS = 5.0
 
 OPENING_SECONDS = 60.0
-"""How long it may take to open a run or a database, whatever the server does."""
+"""Time limit for opening a run or a database, whatever the server does."""
 
 LOCKED_SECONDS = 120.0
 LOCKED_PAUSE = 0.5
-"""How long and how often a SQLite store is asked again that others keep locked."""
+"""How long and how often a call to a locked SQLite store is retried."""
 
-# MLflow would print how it makes tables, that git is missing, each try of a server, a bar for each
-# artifact it fetches and where a server shows the run: all over our own output, or over the screen
+# MLflow would print that it creates tables, that git is missing, each retry of a server, a bar for
+# each artifact it downloads and a run's URL: into our own output, or over the screen
 _NOISY = ("alembic", "mlflow.utils.git_utils", "urllib3.connectionpool")
 for _noisy in _NOISY:
     logging.getLogger(_noisy).setLevel(logging.ERROR)
-# it logs each error of a database with its traceback, and raises it
+# it logs each database error with its traceback, and raises it
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-# it would wait two minutes for an answer, and try seven times with longer and longer pauses
+# it would wait two minutes for a response, and retry seven times with growing pauses
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-# nor as long as a server says that it should
+# nor wait as long as a server requests
 os.environ.setdefault("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "false")
-# a machine that is switched off refuses no connection to its PostgreSQL
+# a machine that is switched off never refuses a connection to its PostgreSQL
 os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
 
 
 def connect(options: StoreConfig) -> MlflowClient:
-    """Return a client of the store that is meant: the option's, the environment's, MLflow's own.
+    """Return a client of the store from the option, the environment or MLflow's default.
 
     Raises:
-        UserError: there is none of that kind, or its server does not answer; nothing is left behind.
+        UserError: there is no such kind of store, or its server does not respond; nothing is left
+            behind.
     """
     uri = tracking_uri(options)
     check_uri(uri)
@@ -87,7 +88,7 @@ def connect(options: StoreConfig) -> MlflowClient:
 
 def _client(uri: str) -> MlflowClient:
     try:
-        if is_database_server(uri):  # of which MLflow looks at the tables
+        if is_database_server(uri):  # MLflow reads its tables
             return within(OPENING_SECONDS, lambda: MlflowClient(uri_for_mlflow(uri)))
         return MlflowClient(uri_for_mlflow(uri))
     except MlflowException as error:
@@ -102,15 +103,15 @@ def _client(uri: str) -> MlflowClient:
 
 
 def _is_empty(database: Path) -> bool:
-    """Say whether a store has no tables yet: SQLite's tools leave an empty file where they look."""
+    """Return whether a store has no tables yet: SQLite's tools leave empty files behind."""
     return not database.exists() or (database.is_file() and not database.stat().st_size)
 
 
 def connect_existing(options: StoreConfig) -> MlflowClient:
-    """Return a client of a store that is there; unlike `connect`, never makes one.
+    """Return a client of an existing store; unlike `connect`, never create one.
 
     Raises:
-        UserError: there is no such store, or its server does not answer.
+        UserError: there is no such store, or its server does not respond.
     """
     uri = tracking_uri(options)
     check_uri(uri)
@@ -134,10 +135,10 @@ def experiment_name(options: StoreConfig) -> str:
 
 
 def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
-    """Return the folder of a run's artifacts on this machine, None if a server keeps them.
+    """Return the folder of a run's artifacts on this machine; None if they are on a server.
 
-    A store that was copied or moved still names the old folder; what lies beside its database is
-    its own.
+    A store that was copied or moved still records the old folder; the folder next to its database
+    is its own.
     """
     recorded = artifact_path(run.info.artifact_uri)
     database = database_file(client.tracking_uri)
@@ -148,7 +149,7 @@ def artifact_folder(client: MlflowClient, run: Run) -> Path | None:
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """Call, and again as long as others are in the way: then nothing has been written."""
+    """Call, and retry while other processes are in the way, as then nothing was written."""
     end = time.monotonic() + LOCKED_SECONDS
     while True:
         try:
@@ -160,31 +161,31 @@ def patiently(call: Callable[[], T]) -> T:
 
 
 def _was_in_the_way(said: str) -> bool:
-    """Say whether another process was.
+    """Return whether another process was.
 
-    It keeps a SQLite store locked; or it logged the same data set in the same moment, which MLflow
-    looks for and then inserts.
+    It holds the lock of a SQLite store; or it logged the same data set at the same moment, which
+    MLflow looks up and then inserts.
     """
     return "database is locked" in said or ("unique constraint" in said and "dataset" in said)
 
 
-# what a database says when MLflow makes or changes its tables once more
+# a database's error when MLflow creates or changes its tables again
 _HALF_MADE = ("table _alembic_tmp_", "(sqlite3.OperationalError) duplicate column name")
 _FULL = "(sqlite3.OperationalError) database or disk is full"
 _SQLITE_PAGE = 4096
-"""Bytes that SQLite asks for at least; it does not say how many it lacks."""
+"""Bytes that SQLite requests at least; it does not say how many are missing."""
 
 
 _REFUSED = (401, 403)
 NEEDS_CREDENTIALS = (
-    "the server refuses without other credentials: set MLFLOW_TRACKING_USERNAME and "
-    "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, or give --tracking-uri with them"
+    "the server denied access: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+    "MLFLOW_TRACKING_TOKEN, or give valid credentials in --tracking-uri"
 )
 
 
 @contextmanager
 def one_line(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its database drivers raise into the user's one line."""
+    """Turn what MLflow and its database drivers raise into a one-line UserError."""
     try:
         yield
     except UserError:
@@ -198,37 +199,37 @@ def one_line(uri: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an exception says, on one line."""
+    """Return an exception's message, on one line."""
     if any(said in str(error) for said in _HALF_MADE):
         return (
-            "a process was killed while it made or changed the tables of this store; put back a "
-            "copy of the file, or remove it if it holds no runs yet"
+            "a process was killed while it created or changed this store's tables; restore a "
+            "backup of the file, or delete it if it has no runs yet"
         )
     if _FULL in str(error):
         return disk_full(f"at least {_SQLITE_PAGE:,}")
     if isinstance(error, MlflowException) and error.get_http_status_code() in _REFUSED:
         return NEEDS_CREDENTIALS
     said = missing_driver(error) or driver_message(error) or str(error)
-    # redacted before it is cut: what is left of a secret would not be known as one
+    # redacted before it is cut: a truncated secret would not be recognised
     lines = [line for line in redact(said).splitlines() if line.strip()]
     return lines[0].strip()[:300] if lines else type(error).__name__
 
 
 def _knock(uri: str) -> None:
-    """See whether a server listens; MLflow itself would try again for minutes."""
+    """Check whether a server listens; MLflow itself would retry for minutes."""
     if not is_remote(uri):
         return
     try:
         parts = urlsplit(uri)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError as error:
-        raise UserError(f"{uri}: is no address ({error}); mend --tracking-uri") from None
+        raise UserError(f"{uri}: invalid URI ({error}); fix --tracking-uri") from None
     if port is None or parts.hostname is None:
         return
     try:
         socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
     except OSError as error:
         raise UserError(
-            f"{uri}: no MLflow server answers ({error.strerror or error}); start it, "
+            f"{uri}: no MLflow server responds ({error.strerror or error}); start it, "
             "or name another store with --tracking-uri"
         ) from None

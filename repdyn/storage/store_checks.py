@@ -1,4 +1,4 @@
-"""Refuses the URI of a store that cannot be meant, before anything is opened or made."""
+"""Rejects invalid store URIs before anything is opened or created."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from repdyn.errors import UserError
 from repdyn.storage.location import database_file, is_in_memory
 
 SQLITE_PATH = 511
-"""Bytes of a path that SQLite opens at most."""
+"""Longest path that SQLite opens, in bytes."""
 
 
 def check_uri(uri: str) -> None:
-    """See that a URI can be one of a store.
+    """Check that a URI can be that of a store.
 
     Raises:
-        UserError: it has characters that no path can have, is in memory, or names no regular file.
+        UserError: it has characters that no path can have, is in memory, or is not a regular file.
     """
     if "\0" in unquote(uri):
-        raise UserError(f"{uri!r}: holds a null character; name another store with --tracking-uri")
+        raise UserError(
+            f"{uri!r}: contains a null character; name another store with --tracking-uri"
+        )
     if is_in_memory(uri):
         raise UserError(
-            f"{uri}: is a store in memory, which would be lost with the process; name a file, such "
-            "as sqlite:///mlflow.db"
+            f"{uri}: is an in-memory store, which would be lost with the process; name a file, "
+            "such as sqlite:///mlflow.db"
         )
     database = database_file(uri)
     if database is not None:
@@ -43,7 +45,7 @@ def _check_file(uri: str, database: Path) -> None:
         ) from None
     if size > SQLITE_PATH:
         raise UserError(
-            f"{uri}: the path has {size:,} bytes, SQLite opens up to {SQLITE_PATH}; name a shorter "
+            f"{uri}: the path has {size:,} bytes, SQLite allows {SQLITE_PATH}; name a shorter "
             "one with --tracking-uri"
         )
     try:

@@ -1,4 +1,4 @@
-"""Writes a run into MLflow; see schema.py for what is stored."""
+"""Writes a run to MLflow; see schema.py for what is stored."""
 
 from __future__ import annotations
 
@@ -71,29 +71,30 @@ from repdyn.storage.store import (
 T = TypeVar("T")
 
 PARAMS_A_BATCH = 100
-"""MLflow's limit of one request."""
+"""MLflow's limit per request."""
 
 LAST_WORD_SECONDS = 10.0
-"""How long a server may take to be told that a run could not be opened."""
+"""Time limit for telling a server that a run could not be opened."""
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Lets MLflow's pages open on training rather than on agents."""
+"""Makes MLflow's UI open on training rather than on agents."""
 
 LOCK = "repdyn.lock"
-"""Beside the artifacts of a run that is stored on this machine."""
+"""Next to the artifacts of a run that is stored on this machine."""
 
 METRIC_SECONDS = 1.0
-"""How long a metric may wait for others to travel with."""
+"""How long a metric may wait to be sent in a batch with others."""
 
 _log = logging.getLogger(__name__)
 
 
 class RunWriter:
-    """One run of MLflow, open for writing.
+    """An MLflow run, open for writing.
 
     As a context manager it ends the run: FINISHED, KILLED after Ctrl-C, FAILED after another
     exception. Everything is sent by another thread, in order; an error there is raised by a later
-    call. What a server does not take waits on the disk, and ends no run (see delivery/disk_queue.py).
+    call. What a server does not accept is queued on disk, and never ends the run (see
+    delivery/disk_queue.py).
 
     Attributes:
         summary: of the run as it was opened.
@@ -133,17 +134,17 @@ class RunWriter:
         *,
         parent_run_id: str | None = None,
     ) -> RunWriter:
-        """Create a run, in an experiment that is made if it does not exist.
+        """Create a run, in an experiment that is created if it does not exist.
 
         Raises:
-            UserError: the store does not answer or refuses, or a text is longer than it takes.
+            UserError: the store is unreachable or rejects the run, or a text is too long for it.
         """
         name = experiment_name(store)
         _check_texts(name, run_name, params)
         with _opened(store) as (uri, client, call):
             experiment = call(lambda: _experiment_id(client, name))
             call(lambda: refuse_moved(client, experiment))
-            # of MLflow's own, the address of a git repository may hold a token
+            # among MLflow's own tags, the URL of a git repository may contain a token
             found = {name: redact_uris(value) for name, value in resolve_tags().items()}
             stamp = {schema.SCHEMA_TAG: str(schema.SCHEMA_VERSION)}
             all_tags = found | heartbeat.signature() | stamp | dict(tags)
@@ -162,10 +163,10 @@ class RunWriter:
 
     @classmethod
     def restart(cls, store: StoreConfig, run_id: str) -> RunWriter:
-        """Open a run that has ended so that it runs again, and ends again; see `claimed`.
+        """Reopen a run that has ended, so that it runs and ends again; see `claimed`.
 
         Raises:
-            UserError: the store does not answer or has no such run.
+            UserError: the store is unreachable or has no such run.
         """
         with _opened(store) as (uri, client, call):
             _refuse_moved_run(client, run_id, call)
@@ -181,10 +182,10 @@ class RunWriter:
 
     @classmethod
     def attach(cls, store: StoreConfig, run_id: str) -> RunWriter:
-        """Open a run that has ended, to add to it; its state stays as it is.
+        """Open a run to add to it, without changing its status.
 
         Raises:
-            UserError: the store does not answer or has no such run.
+            UserError: the store is unreachable or has no such run.
         """
         with _opened(store) as (uri, client, call):
             _refuse_moved_run(client, run_id, call)
@@ -207,13 +208,13 @@ class RunWriter:
             self._end(_status_after(kind))
         except UnsentError as unsent:
             _log.warning("%s", unsent)
-        except Exception:  # the one that ends the run is what the user is told
+        except Exception:  # the user sees the exception that ends the run
             return
 
     def log_metrics(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log metrics at an epoch; they travel with those of the next second.
+        """Log metrics at an epoch; they are sent in a batch with those of the next second.
 
-        What a run that goes on has logged before, in an epoch that it repeats, is not logged twice.
+        What a resumed run logged before, in an epoch that it repeats, is not logged twice.
         """
         now = heartbeat.now()
         self._metrics += [
@@ -226,7 +227,7 @@ class RunWriter:
             self._send_metrics()
 
     def set_tag(self, name: str, value: str) -> None:
-        """Set a tag, in order with what is logged."""
+        """Set a tag, in order with everything logged."""
         self._put(SetTag(name, value))
 
     def log_input(
@@ -238,15 +239,15 @@ class RunWriter:
             name: of the data set.
             source: where it comes from.
             context: train or test.
-            profile: what is to be known of it.
+            profile: its description.
         """
         said = json.dumps(profile)
         digest = sha256(f"{name}{source}{context}{said}".encode()).hexdigest()[:8]
         self._put(LogInput(name, digest, json.dumps({"uri": source}), said, context))
 
     def log_dynamics(self, dynamics: Dynamics) -> None:
-        """Replace the E×E matrices and their companions, and tag the last checkpoint."""
-        if not self._stamped:  # before what only a reader of this schema reads
+        """Replace the E×E matrices and the arrays stored with them, and tag the last checkpoint."""
+        if not self._stamped:  # before anything that only this schema's readers can read
             self.set_tag(schema.SCHEMA_TAG, str(schema.SCHEMA_VERSION))
             self._stamped = True
         for path, content in codec.encode_dynamics(dynamics):
@@ -264,13 +265,13 @@ class RunWriter:
         self.put(schema.PLANES, codec.encode_planes(planes))
 
     def log_summaries(self, measure: str, epoch: int, summaries: NDArray[Any]) -> None:
-        """Store what a measure keeps of a checkpoint to compare it with others, (N, m)."""
+        """Store what a measure needs of a checkpoint to compare it with others, (N, m)."""
         self.put(schema.summaries_path(measure, epoch), codec.encode_summaries(summaries))
 
     def log_phases(
         self, phases: Phases, scores: Mapping[ScoreKey, float], layers: tuple[str, ...]
     ) -> None:
-        """Store phases as an artifact, their epochs and the scores as metrics of the run."""
+        """Store phases as an artifact, and their epochs and the scores as metrics of the run."""
         self.put(schema.PHASES, codec.encode_phases(phases, layers))
         values = {f"phase/{name}": float(epoch) for name, epoch in phases.markers().items()}
         values |= {
@@ -281,23 +282,23 @@ class RunWriter:
         self.log_metrics(0, values)
 
     def log_state(self, content: bytes) -> None:
-        """Store the state to go on from, after all that was logged before it."""
+        """Store the state for resuming, after everything logged before it."""
         self._send_metrics()
         self.put(schema.LAST_STATE, content)
 
     def put(self, path: str, content: bytes) -> None:
-        """Store an artifact, whole or not at all, replacing one of that path."""
+        """Store an artifact atomically, replacing one with the same path."""
         self._put(PutArtifact(path, content))
 
     def remove(self, path: str) -> None:
-        """Remove an artifact; none of that path is no mistake."""
+        """Remove an artifact; a missing one is not an error."""
         self._put(RemoveArtifact(path))
 
     def flush(self) -> None:
         """Wait until everything is sent.
 
         Raises:
-            UnsentError: the server is away for longer than one may wait.
+            UnsentError: the server is unreachable for too long.
             UserError: something could not be sent.
         """
         self._send_metrics()
@@ -329,10 +330,10 @@ class RunWriter:
             self._put(LogMetrics(tuple(some)))
 
     def _end(self, status: str) -> None:
-        """Send what waits and close the run.
+        """Send what is queued and close the run.
 
         Raises:
-            UnsentError: the server is away; the end waits with all else.
+            UnsentError: the server is unreachable; the end is queued with everything else.
             UserError: something was refused; then the run has failed.
         """
         if self._heartbeat is not None:
@@ -356,21 +357,21 @@ class RunWriter:
         except Exception:
             if end is not None:
                 failed = end if end.status != "FINISHED" else replace(end, status="FAILED")
-                with suppress(Exception):  # what it has refused before is what the user is told
+                with suppress(Exception):  # the user sees the first error
                     self._executor(failed)
             raise
 
 
 def _check_texts(experiment: str, run_name: str, params: Mapping[str, str]) -> None:
-    """Check before a run is created what MLflow or its database would refuse afterwards."""
-    check_text("name of the experiment", experiment, MOST_EXPERIMENT_CHARACTERS)
-    check_text("name of the run", run_name, MOST_RUN_CHARACTERS)
+    """Check, before a run is created, what MLflow or its database would reject later."""
+    check_text("experiment name", experiment, MOST_EXPERIMENT_CHARACTERS)
+    check_text("run name", run_name, MOST_RUN_CHARACTERS)
     for name, value in params.items():
         check_text(name, value, MAX_PARAM_VAL_LENGTH)
 
 
 class Call(Protocol):
-    """Calls, and again where that may help."""
+    """Makes a call, and retries it where that may help."""
 
     def __call__(self, call: Callable[[], T], /) -> T:
         """Return what the call returns."""
@@ -378,7 +379,7 @@ class Call(Protocol):
 
 @contextmanager
 def _opened(store: StoreConfig) -> Iterator[tuple[str, MlflowClient, Call]]:
-    """Yield a store's address, its client and what makes calls; errors of the store are one line."""
+    """Yield a store's URI, its client and what makes calls; the store's errors become one line."""
     uri = tracking_uri(store)
     client = strict(connect(store))
     with one_line(uri):
@@ -386,7 +387,7 @@ def _opened(store: StoreConfig) -> Iterator[tuple[str, MlflowClient, Call]]:
 
 
 def _opening(uri: str, seconds: float = OPENING_SECONDS) -> Call:
-    """Return what makes the calls that open a run, which may take so long in all."""
+    """Return what makes the calls that open a run, within a time limit for all of them."""
     return Retry(uri, seconds) if is_served(uri) else patiently
 
 
@@ -402,7 +403,7 @@ def _refuse_moved_run(client: MlflowClient, run_id: str, call: Call) -> None:
 
 
 class _Creation:
-    """Creates a run, once: a second call looks first whether only the answer to the first was lost."""
+    """Creates a run once: a second call first checks if only the response to the first was lost."""
 
     def __init__(
         self, client: MlflowClient, experiment: str, tags: Mapping[str, str], name: str
@@ -431,12 +432,12 @@ class _Creation:
 
 @contextmanager
 def _ended_if_raised(client: MlflowClient, run_id: str) -> Iterator[None]:
-    """Give a run its last status where it cannot be opened: nobody else would."""
+    """Set a run's final status if it cannot be opened: nothing else would."""
     try:
         yield
     except BaseException as error:
         status = _status_after(type(error))
-        with suppress(Exception):  # why it cannot be opened is what the user is told
+        with suppress(Exception):  # the user sees why it cannot be opened
             _opening(client.tracking_uri, LAST_WORD_SECONDS)(
                 lambda: client.set_terminated(run_id, status)
             )
@@ -448,10 +449,10 @@ def _status_after(kind: type[BaseException]) -> str:
 
 
 def _logged(client: MlflowClient, run: Run) -> dict[tuple[str, int], float]:
-    """Return all metrics of a run by name and step; of what was logged twice, the later value."""
+    """Return all metrics of a run by name and step; if logged twice, the later value."""
     found: dict[tuple[str, int], float] = {}
     for name in run.data.metrics:
-        call = _opening(client.tracking_uri)  # how many there are is no matter of the server
+        call = _opening(client.tracking_uri)  # their number must not count against the server
         history = call(partial(client.get_metric_history, run.info.run_id, name))
         for metric in sorted(history, key=lambda metric: metric.timestamp):
             found[name, metric.step] = metric.value
@@ -464,7 +465,7 @@ def _as_stored(value: float) -> float:
 
 
 def run_lock(client: MlflowClient, run: Run) -> ProcessLock | None:
-    """Return the lock that the process holds which writes a run, None of a run of a server."""
+    """Return the lock held by the process that writes a run; None for a run on a server."""
     folder = None if is_remote(client.tracking_uri) else artifact_folder(client, run)
     if folder is None:
         return None
@@ -473,10 +474,10 @@ def run_lock(client: MlflowClient, run: Run) -> ProcessLock | None:
 
 
 def end_run(store: StoreConfig, run_id: str, status: str) -> None:
-    """Give a run that nobody writes any more its last status.
+    """Set the final status of a run that is no longer being written.
 
     Raises:
-        UserError: the store does not answer or has no such run.
+        UserError: the store is unreachable or has no such run.
     """
     client, uri = strict(connect(store)), tracking_uri(store)
     with one_line(uri):
@@ -484,7 +485,7 @@ def end_run(store: StoreConfig, run_id: str, status: str) -> None:
 
 
 def _experiment_id(client: MlflowClient, name: str) -> str:
-    """Return the experiment's id; made if missing, also if another process makes it just now."""
+    """Return the experiment's id, creating it if missing, even if another process does so too."""
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
@@ -495,15 +496,17 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
             if found is None:
                 raise
     if found.lifecycle_stage == "deleted":
-        raise MlflowException(f"experiment {name} is deleted; restore it or take --experiment")
+        raise MlflowException(
+            f"experiment {name} is deleted; restore it or choose another with --experiment"
+        )
     return str(found.experiment_id)
 
 
 def _artifact_location(client: MlflowClient) -> str | None:
-    """Return where a new experiment's artifacts are to lie, None for where MLflow puts them.
+    """Return where to store a new experiment's artifacts; None for MLflow's default.
 
     In a folder such as `a%20b` MLflow would record its path as it is, and read it as `a b`. The
-    experiment's id, after which MLflow names its folder, is not known before it is made.
+    experiment's id, after which MLflow names its folder, is not known before it is created.
     """
     folder = ARTIFACTS.absolute()
     if is_remote(client.tracking_uri) or artifact_uri(folder) == str(folder):

@@ -1,1 +1,1 @@
-"""The training loop, and at which epochs it is measured."""
+"""The training loop, and the epochs at which the model is measured."""

@@ -10,21 +10,21 @@ from repdyn.errors import UserError
 def checkpoint_epochs(epochs: int, wanted: int | tuple[int, ...]) -> tuple[int, ...]:
     """Return the checkpoints' epochs, increasing, always with 0 (the initial model) and the last.
 
-    A number asks for that many, evenly spaced in ln(1 + epoch): representations change by ratios of
-    epochs, so the start is dense. Where rounding makes two meet, the next free epoch is taken, so
-    that there are exactly as many as asked for, or every epoch if there are fewer.
+    A number requests that many, evenly spaced in ln(1 + epoch): representations change by ratios of
+    epochs, so the start is dense. Where two round to the same epoch, the next free one is taken, so
+    that there are exactly as many as requested, or every epoch if there are fewer.
 
     Args:
         epochs: of the training.
         wanted: how many, or which.
 
     Raises:
-        UserError: a listed epoch lies beyond the last.
+        UserError: a listed epoch is beyond the last.
     """
     if isinstance(wanted, tuple):
         beyond = [e for e in wanted if e > epochs]
         if beyond:
-            raise UserError(f"--checkpoints {beyond[0]}: the training has {epochs} epochs")
+            raise UserError(f"--checkpoints {beyond[0]}: the training has only {epochs} epochs")
         return tuple(sorted({0, epochs, *wanted}))
     count = min(wanted, epochs + 1)
     spaced = np.rint(np.expm1(np.linspace(0, np.log1p(epochs), count))).astype(int)

@@ -1,7 +1,7 @@
 """The training loop: epochs, augmentation, evaluation.
 
-Images live as uint8 tensors on the device and are normalised and augmented there a batch at a
-time. Nothing is read back from the device within an epoch.
+Images are kept as uint8 tensors on the device and are normalised and augmented there, batch by
+batch. Nothing is read back from the device within an epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from repdyn.errors import UserError, nearest
 from repdyn.settings.schema import Augment, Device, OptimConfig
 
 EVALUATION_CHUNK = 250
-"""Images a pass: of a ViT on a CPU, 1,000 take 1.6 times as long each."""
+"""Images per pass: with 1,000, a ViT on a CPU takes 1.6 times as long per image."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class TrainingData:
         mean, std = self.mean[:, None, None], self.std[:, None, None]
         x = (images.float() / 255 - mean) / std
         if self.memory_format is torch.contiguous_format:
-            # of one channel, other strides are contiguous too, and would be taken for channels_last
+            # with one channel, other strides are contiguous too, and would pass for channels_last
             return x.reshape(-1).view(x.shape)
         return x.contiguous(memory_format=self.memory_format)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch shows.
+    """The results of one epoch.
 
     Training loss and accuracies are means over the epoch's steps, as the images were seen; those
     of epoch 0, the initial model, are an evaluation. Accuracy on noisy examples counts the flipped
@@ -80,11 +80,11 @@ class Epoch:
 
     @property
     def finite(self) -> bool:
-        """Whether the losses are."""
+        """Whether the losses are finite."""
         return math.isfinite(self.train_loss) and math.isfinite(self.test_loss)
 
     def metrics(self) -> dict[str, float]:
-        """Return MLflow's metrics; those that are undefined are left out."""
+        """Return MLflow's metrics, without undefined ones."""
         named = {
             "train/loss": self.train_loss,
             "train/acc": self.train_acc,
@@ -98,16 +98,16 @@ class Epoch:
 
 
 def pick_device(wanted: Device) -> torch.device:
-    """Return the device; auto takes cuda, else cpu.
+    """Return the device; auto uses cuda if available, else cpu.
 
-    Apple's MPS is none of them: it has no float64, in which sums and Gram matrices are kept.
+    Apple's MPS is not supported: it has no float64, in which sums and Gram matrices are kept.
 
     Raises:
-        UserError: the wanted one is not there.
+        UserError: the requested device is not available.
     """
     cuda = torch.cuda.is_available()
     if wanted == "cuda" and not cuda:
-        raise UserError("--device cuda: torch finds none here; usable: cpu")
+        raise UserError("--device cuda: torch finds no CUDA device here; use cpu")
     return torch.device("cuda" if wanted != "cpu" and cuda else "cpu")
 
 
@@ -115,7 +115,7 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
     """Return timm's optimizer of that name over the model's parameters.
 
     Raises:
-        UserError: timm has none of that name, or it needs a package that is not installed.
+        UserError: timm has no such optimizer, or it needs a package that is not installed.
     """
     check_optimizer(config.opt)
     try:
@@ -128,21 +128,21 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
         )
     except (AssertionError, ImportError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"--opt {config.opt}: timm cannot make it: {reason}") from error
+        raise UserError(f"--opt {config.opt}: timm cannot create it: {reason}") from error
     return optimizer
 
 
 def check_optimizer(name: str) -> None:
-    """Check that timm has an optimizer of that name and that plain gradients serve it.
+    """Check that timm has an optimizer of that name and that it needs only gradients.
 
     Raises:
-        UserError: it has none, and which are the nearest; or it wants second derivatives.
+        UserError: there is none, with similar names; or it needs second derivatives.
     """
     names = [str(name) for name in timm.optim.list_optimizers()]
     if name not in names:
         raise UserError(f"--opt {name}: timm has no such optimizer{nearest(name, names)}")
     if timm.optim.get_optimizer_info(name).second_order:
-        raise UserError(f"--opt {name}: needs second derivatives; take a first-order optimizer")
+        raise UserError(f"--opt {name}: needs second derivatives; use a first-order optimizer")
 
 
 def augmented(images: Tensor, kind: Augment, generator: torch.Generator) -> Tensor:
@@ -171,16 +171,16 @@ class Trainer:
     """Trains a model in place, one epoch for each item drawn.
 
     The first item is epoch 0, the initial model; between items, and in `after_step`, the caller may
-    measure the model and save the state as long as weights, statistics and the random state stay as
-    they are.
+    measure the model and save the state as long as weights, statistics and the random state
+    stay the same.
 
     Args:
         model: on the data's device.
         data: images and labels on the device.
         config: optimizer, learning rate, schedule, seed, precision.
         epochs: to train.
-        batch_size: images a step; a last batch of one image is left out.
-        augment: random change of the training images.
+        batch_size: images per step; a last batch of one image is left out.
+        augment: augmentation of the training images.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class Trainer:
         self._begin_epoch()
 
     def __iter__(self) -> Iterator[Epoch]:
-        """Yield what each epoch showed, from the first that is not done on."""
+        """Yield the results of each epoch, starting with the first that is not done."""
         if self._epoch == 0:
             self._next_epoch()
             yield _initial(self._model, self._data, self._lr)
@@ -220,7 +220,7 @@ class Trainer:
             yield self._train_epoch()
 
     def state(self) -> dict[str, Any]:
-        """Return all that the rest of the training depends on, of tensors and plain values."""
+        """Return everything the rest of the training depends on, as tensors and plain values."""
         device = self._data.images.device
         return {
             "model": self._model.state_dict(),
@@ -238,10 +238,10 @@ class Trainer:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from where another trainer of the same model, data and settings was.
+        """Continue from the state of a trainer of the same model, data and settings.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: it is the state of something else.
+            KeyError, RuntimeError, TypeError, ValueError: the state does not match.
         """
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -270,7 +270,7 @@ class Trainer:
         self._begin_epoch()
 
     def _train_epoch(self) -> Epoch:
-        """Train the steps of the epoch that are not done."""
+        """Train the remaining steps of the epoch."""
         data, size = self._data, self._batch_size
         start = time.perf_counter() - self._seconds
         self._model.train()
@@ -347,7 +347,7 @@ def _autocast(
 
 
 class _Tally:
-    """Sums of losses and hits, kept on the device until they are asked for."""
+    """Sums of losses and hits, kept on the device until they are read."""
 
     def __init__(self, device: torch.device) -> None:
         self.sums = torch.zeros(6, dtype=torch.float64, device=device)

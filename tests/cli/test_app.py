@@ -69,16 +69,16 @@ def test_help_of_train_lists_every_setting(tmp_path: Path) -> None:
 
 
 MISTAKES = [
-    (["train", "--arch", "resnet81"], "--arch resnet81: timm has no such model; the nearest are"),
-    (["train", "--opt", "adamm"], "--opt adamm: timm has no such optimizer; the nearest are"),
-    (["train", "--opt", "madgrad"], "--opt madgrad: repdyn knows no default learning rate"),
+    (["train", "--arch", "resnet81"], "--arch resnet81: timm has no such model; did you mean"),
+    (["train", "--opt", "adamm"], "--opt adamm: timm has no such optimizer; did you mean"),
+    (["train", "--opt", "madgrad"], "--opt madgrad: repdyn has no default learning rate"),
     (["train", "--dataset", "digit"], "digits"),
     (["train", "--label-noise", "1.5"], "--label-noise 1.5"),
     (["train", "--label-noise", "much"], "--label-noise"),
-    (["train", "--batch-size", "5000"], "--batch-size 5000: there are 1000 training images"),
+    (["train", "--batch-size", "5000"], "--batch-size 5000: there are only 1000 training images"),
     (["train", "--train-size", "5000"], "1000"),
-    (["train", "--layers", "nothing"], "--layers nothing: finds none of the layers stem"),
-    (["train", "--layers", "("], "--layers (: no regular expression"),
+    (["train", "--layers", "nothing"], "--layers nothing: matches none of the layers stem"),
+    (["train", "--layers", "("], "--layers (: invalid regular expression"),
     (["train", "--checkpoints", "0,500"], "--checkpoints 500"),
     (["train", "--checkpoints", "often"], "--checkpoints often"),
     (["train", "--arch-arg", "depth"], "--arch-arg depth: write key=value"),
@@ -93,7 +93,7 @@ MISTAKES = [
     (["show", "abc", "--tracking-uri", "http://127.0.0.1:9"], "http://127.0.0.1:9"),
     (["runs", "--limit", "0"], "--limit 0"),
     (["analyze", "abc"], "repdyn train"),
-    (["layers", "--arch", "vit_tny"], "the nearest are"),
+    (["layers", "--arch", "vit_tny"], "did you mean"),
     (["tran"], "train"),
 ]
 
@@ -127,7 +127,7 @@ def test_a_config_file_is_read_and_options_win(repdyn: Callable[..., Outcome]) -
 def test_a_config_file_reaches_every_kind_of_setting(repdyn: Callable[..., Outcome]) -> None:
     """Also `layers`, which is the name of a command too."""
     Path("run.yaml").write_text("layers: nothing\ncheckpoints: [0, 1]\n")
-    assert "--layers nothing: finds none" in repdyn("train", "--config", "run.yaml")[1]
+    assert "--layers nothing: matches none" in repdyn("train", "--config", "run.yaml")[1]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_config_file_reaches_every_kind_of_setting(repdyn: Callable[..., Outco
         ("- a\n- b", "name: value"),
         ("epochs: many", "epochs"),
         ("label_noise: 2", "--label-noise"),
-        ("a: [", "no YAML"),
+        ("a: [", "invalid YAML"),
     ],
 )
 def test_a_bad_config_file_is_one_line(
@@ -173,7 +173,9 @@ def test_a_working_folder_that_is_no_utf8_is_one_line(command: list[str], tmp_pa
         [sys.executable, "-m", "repdyn.cli", *command], cwd=folder, capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [f"repdyn: {tmp_path}/caf\\udce9: is not UTF-8; rename it"]
+    assert done.stderr.splitlines() == [
+        f"repdyn: {tmp_path}/caf\\udce9: is not valid UTF-8; rename it"
+    ]
     assert not list(folder.iterdir())
 
 
@@ -189,4 +191,4 @@ def test_a_working_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr == ("repdyn: the working folder is gone; change to one that is there\n")
+    assert done.stderr == ("repdyn: the working folder no longer exists; change to one that does\n")

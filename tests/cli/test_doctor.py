@@ -55,7 +55,7 @@ def test_a_store_that_is_not_made_yet_is_no_mistake(
     monkeypatch.chdir(tmp_path)
     code, lines = doctor("--tracking-uri", "sqlite:///new.db")
     assert code == 0
-    assert "not made yet" in lines["store"]
+    assert "does not exist yet" in lines["store"]
     assert not (tmp_path / "new.db").exists()
 
 
@@ -75,5 +75,5 @@ def test_what_is_wrong_is_told_and_ends_with_1(
     code, lines = doctor("--tracking-uri", uri)
     assert code == 1
     assert lines["store"].startswith("✗")
-    expected = {"no server": "no MLflow server answers", "newer": "upgrade repdyn"}
+    expected = {"no server": "no MLflow server responds", "newer": "upgrade repdyn"}
     assert expected.get(wrong, "not a database") in lines["store"]

@@ -49,8 +49,8 @@ def test_one_from_before_is_known_and_keeps_its_data_seed(
     name = "mine" if named else old.name
     trained(store, old, name)
     said = said_of(capsys, store, grid(), "mine" if named else None)
-    assert f"sweep {name} was begun with one data seed" in said
-    assert "4 runs, 4 finished before" in said
+    assert f"sweep {name} was started with one data seed" in said
+    assert "4 runs, 4 already finished" in said
 
 
 def test_one_from_before_with_a_data_seed_of_its_own_goes_on(
@@ -58,8 +58,8 @@ def test_one_from_before_with_a_data_seed_of_its_own_goes_on(
 ) -> None:
     trained(store, grid("--data-seed", "3"), "mine")
     said = said_of(capsys, store, grid("--data-seed", "3"), "mine")
-    assert "was begun" not in said
-    assert "4 runs, 4 finished before" in said
+    assert "was started" not in said
+    assert "4 runs, 4 already finished" in said
 
 
 def test_a_new_one_is_known_again_with_a_data_seed_for_each_seed(
@@ -67,10 +67,10 @@ def test_a_new_one_is_known_again_with_a_data_seed_for_each_seed(
 ) -> None:
     trained(store, grid(), "mine")
     said = said_of(capsys, store, grid(), "mine")
-    assert "was begun" not in said
-    assert "4 runs, 4 finished before" in said
+    assert "was started" not in said
+    assert "4 runs, 4 already finished" in said
     more = make_grid(("--opt", "sgd,adam"), preset=None, file=None, seeds=3)
-    assert "2 to train, 4 finished before" in said_of(capsys, store, more, "mine")
+    assert "2 to train, 4 already finished" in said_of(capsys, store, more, "mine")
 
 
 def test_one_from_before_with_its_first_seed_alone_says_nothing(
@@ -80,5 +80,5 @@ def test_one_from_before_with_its_first_seed_alone_says_nothing(
     one = make_grid(("--opt", "sgd,adam"), preset=None, file=None, seeds=1)
     trained(store, replace(one, one_data_seed=True), "mine")
     said = said_of(capsys, store, one, "mine")
-    assert "was begun" not in said
-    assert "2 runs, 2 finished before" in said
+    assert "was started" not in said
+    assert "2 runs, 2 already finished" in said

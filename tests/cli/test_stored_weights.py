@@ -32,6 +32,6 @@ def test_tensors_that_are_not_finite_are_named() -> None:
     progress.not_finite(6, ())
     progress.not_finite(7, names)
     assert out.getvalue() == (
-        "epoch 7: weights that are not finite are stored: 0.weight, 0.bias, 2.bias and 1 more\n"
+        "epoch 7: stored weights are not finite: 0.weight, 0.bias, 2.bias and 1 more\n"
     )
     assert len(writer.paths) == 2

@@ -214,7 +214,7 @@ COMMANDS: dict[str, list[str]] = {
     "help": ["show", ARGUMENT, "--help"],
     "version": ["--version", ARGUMENT],
 }
-REFUSED = "which is no character; remove it"
+REFUSED = "contains the non-printable character"
 """How an argument is refused of which nothing is repeated."""
 
 UNMARKED = {"show", "analyze", "compare", "doctor", "help", "version", "report", "show a sweep"} | {

@@ -195,7 +195,7 @@ def test_only_the_images_of_the_subset_are_read(tmp_path: Path) -> None:
     assert len(kept.train_images) == 4
     for path in sorted((tmp_path / "train").rglob("*.png")):
         path.write_bytes(b"no picture")
-    with pytest.raises(UserError, match="no readable image"):
+    with pytest.raises(UserError, match="not a readable image"):
         load(dataset=f"imagefolder:{tmp_path}", image_size=8, train_size=4)
 
 
@@ -204,13 +204,13 @@ def test_only_the_images_of_the_subset_are_read(tmp_path: Path) -> None:
     [
         (
             {"dataset": "digts"},
-            "--dataset digts: there is no such data set; the nearest are digits",
+            "--dataset digts: there is no such data set; did you mean digits",
         ),
-        ({"dataset": "qqq"}, "take one of digits, mnist"),
+        ({"dataset": "qqq"}, "choose from digits, mnist"),
         ({"dataset": "imagefolder"}, "write imagefolder:PATH"),
         ({"dataset": "imagefolder:/no/such", "image_size": 8}, "no such folder"),
-        ({"train_size": 1001}, "digits has 1000 training images"),
-        ({"image_size": 32}, "only an image folder is resized"),
+        ({"train_size": 1001}, "digits has only 1000 training images"),
+        ({"image_size": 32}, "only image folders are resized"),
     ],
 )
 def test_what_cannot_be_met_is_said(settings: dict[str, object], said: str) -> None:
@@ -233,18 +233,18 @@ def test_up_to_65536_classes_are_taken(
     if taken:
         assert int(load().given_labels.max()) == classes - 1
     else:
-        with pytest.raises(UserError, match="digits: 65,537 classes; repdyn takes 2 to 65,536"):
+        with pytest.raises(UserError, match="digits: 65,537 classes; repdyn supports 2 to 65,536"):
             load()
 
 
 def test_a_folder_with_too_few_classes_or_splits(tmp_path: Path) -> None:
     one = tmp_path / "one"
     files.write_folder(one, classes=("cat",))
-    with pytest.raises(UserError, match="1 classes; repdyn takes 2 to 65,536"):
+    with pytest.raises(UserError, match="1 classes; repdyn supports 2 to 65,536"):
         load(dataset=f"imagefolder:{one}", image_size=8)
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UserError, match="no images in folders of classes"):
+    with pytest.raises(UserError, match="no images in class folders"):
         load(dataset=f"imagefolder:{empty}", image_size=8)
     lonely = tmp_path / "lonely"
     files.write_folder(lonely / "train")

@@ -234,7 +234,7 @@ def test_a_run_that_was_killed_is_resumed_to_the_same_numbers(
     process.communicate()
     uri = ["--tracking-uri", database.address]
     done = repdyn("train", "--resume", "killed", *uri, cwd=tmp_path)
-    assert "goes on in epoch" in done.stdout
+    assert "resumes in epoch" in done.stdout
     hides_the_password(done.stdout, done.stderr)
     assert not (tmp_path / "repdyn-spool").exists()
     same(database, run_id(database, "killed"), undisturbed, tmp_path)
@@ -252,7 +252,7 @@ def test_a_database_that_is_stopped_and_comes_back(
     database.start()
     out, error = ended(process)
     (line,) = [line for line in error.splitlines() if line.strip()]
-    assert "the run goes on, and what it logs waits in" in line
+    assert "training continues, and logged data is queued in" in line
     hides_the_password(out, error)
     assert not (tmp_path / "repdyn-spool").exists()
     same(database, run_id(database, f"disturbed_{mode}"), undisturbed, tmp_path)
@@ -280,7 +280,7 @@ def test_what_a_database_that_stays_away_did_not_get_is_delivered_by_sync(
     without = repdyn("sync", cwd=tmp_path, ok=False)  # the queue holds no credentials
     assert without.returncode == 2
     assert len(without.stderr.splitlines()) == 1, without.stderr
-    assert "give --tracking-uri, with the user and the password" in without.stderr
+    assert "give user and password in MLFLOW_TRACKING_URI or --tracking-uri" in without.stderr
     done = repdyn("sync", *uri, cwd=tmp_path)
     assert "the run is FINISHED" in done.stdout
     hides_the_password(done.stdout, done.stderr)

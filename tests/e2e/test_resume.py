@@ -133,14 +133,14 @@ def test_a_run_that_ctrl_c_stopped_goes_on(whole: Path, tmp_path: Path) -> None:
     # what a kill in the midst of a write leaves (tests/storage/test_files.py): gone afterwards
     (artifacts_folder(tmp_path) / "grams" / ".repdyn-cut.npy").write_bytes(b"half a ro")
     done = repdyn("train", "--resume", "last", cwd=tmp_path)
-    assert "goes on in epoch" in done.stdout
+    assert "resumes in epoch" in done.stdout
     same(tmp_path, whole)
     again = repdyn("train", "--resume", "last", cwd=tmp_path)
     assert "nothing to do" in again.stdout
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("saved", "how"), [(False, "starts again"), (True, "goes on in epoch")])
+@pytest.mark.parametrize(("saved", "how"), [(False, "starts over"), (True, "resumes in epoch")])
 def test_a_run_that_was_killed_goes_on(saved: bool, how: str, whole: Path, tmp_path: Path) -> None:
     code, said = stopped_after("epoch 4/8", signal.SIGKILL, tmp_path, "--save-every", "3")
     assert code == -signal.SIGKILL, said
@@ -172,7 +172,7 @@ def killed_until_finished(folder: Path, kills: int, rng: random.Random) -> int:
         code, said = left_alone(rng.uniform(0, 5) if killed < kills else 200, folder, *arguments)
         if code == 0:
             return killed
-        unknown = code == 2 and "not all settings of a training" in said
+        unknown = code == 2 and "has no saved state and incomplete settings" in said
         assert code == -signal.SIGKILL or unknown, said
         killed += code == -signal.SIGKILL
         try:
@@ -245,7 +245,7 @@ def test_a_run_whose_disk_was_full_goes_on(
         assert process.returncode == 2, said
         (line,) = error.splitlines()
         where = r"/mlruns/.*" if at == "mlruns" else r"/(mlruns/.*|mlflow\.db)"
-        assert re.search(rf"{where}: the disk is full, [\w ,]+ bytes are missing", line)
+        assert re.search(rf"{where}: the disk is full, [\w ,]+ more bytes are needed", line)
         assert find_run(store(tmp_path), "last").status in statuses
         assert load_run(store(tmp_path), "last").dynamics is not None
         (disk / "others").unlink()
@@ -306,6 +306,6 @@ def test_a_run_goes_on_with_its_own_settings(
     try:
         code, said = command("train", "--resume", "last", "--device", "cpu", "--lr", "0.5")
         assert code == 2
-        assert "--lr: a run goes on with its own settings" in said
+        assert "--lr: a resumed run keeps its own settings" in said
     finally:
         client.set_terminated(run.run_id, "FINISHED")

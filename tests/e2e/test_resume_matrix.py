@@ -72,5 +72,5 @@ def test_a_killed_run_goes_on_to_the_same_bits(
         process.kill()
     assert seen
     assert process.returncode == -signal.SIGKILL
-    assert "goes on in epoch" in repdyn("train", "--resume", "last", cwd=killed).stdout
+    assert "resumes in epoch" in repdyn("train", "--resume", "last", cwd=killed).stdout
     same(killed, whole)

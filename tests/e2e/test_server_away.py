@@ -183,7 +183,7 @@ def test_a_server_that_is_killed_and_comes_back(
     assert process.returncode == 0, out + error
     lines = [line for line in error.splitlines() if line.strip()]
     assert len(lines) == 1, error
-    assert "does not answer; the run goes on, and what it logs waits in" in lines[0]
+    assert "does not respond; training continues, and logged data is queued in" in lines[0]
     assert not (tmp_path / "repdyn-spool").exists()
     same(server, run_id(server, "disturbed"), undisturbed, tmp_path)
 
@@ -207,7 +207,7 @@ def test_a_server_that_comes_back_after_the_run(
 
     refused = repdyn("sync", cwd=tmp_path, ok=False)
     assert refused.returncode == 2
-    assert "no MLflow server answers" in refused.stderr
+    assert "no MLflow server responds" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
     server.start()
@@ -215,7 +215,7 @@ def test_a_server_that_comes_back_after_the_run(
     assert f"sent to {server.address}; the run is FINISHED" in done.stdout
     assert not (tmp_path / "repdyn-spool").exists()
     same(server, run_id(server, "late"), undisturbed, tmp_path)
-    assert "nothing waits" in repdyn("sync", cwd=tmp_path).stdout
+    assert "nothing is queued" in repdyn("sync", cwd=tmp_path).stdout
 
 
 def test_a_run_that_was_killed_while_the_server_was_away_goes_on(
@@ -230,7 +230,7 @@ def test_a_run_that_was_killed_while_the_server_was_away_goes_on(
     server.start()
     uri = ["--tracking-uri", server.address]
     done = repdyn("train", "--resume", "killed", *uri, cwd=tmp_path)
-    assert "goes on in epoch" in done.stdout
+    assert "resumes in epoch" in done.stdout
     assert not (tmp_path / "repdyn-spool").exists()
     run = run_id(server, "killed")
     assert artifacts(server, run, tmp_path) == artifacts(server, undisturbed, tmp_path)

@@ -99,7 +99,7 @@ def test_a_failed_run_stops_no_other_and_is_told(swept: tuple[Path, str]) -> Non
     said = swept[1]
     assert len(re.findall(r"^failed: .*batch-size 5000: there are 1000 training", said, re.M)) == 2
     assert len(re.findall(r"epoch 8/8", said)) == 2
-    assert "the same command trains them again" in said
+    assert "run the same command again to retry them" in said
 
 
 def test_the_sweep_ends_with_the_comparison(swept: tuple[Path, str]) -> None:
@@ -133,7 +133,7 @@ def test_the_parent_is_no_run(command: Command, runs: dict[str, str]) -> None:
 
 def test_finished_runs_are_not_trained_again(command: Command) -> None:
     again = ("sweep", "--config", "grid.yaml", "--name", "mine", "--dry-run")
-    assert "2 to train, 2 finished before" in command(*again)[1]
+    assert "2 to train, 2 already finished" in command(*again)[1]
     code, said = command("sweep", "--config", "grid.yaml", "--name", "mine", "--lr", "0.1")
     assert code == 2
     assert "other settings" in said
@@ -152,7 +152,7 @@ def test_a_sweep_that_is_stopped_says_how_it_goes_on(
     code, said = command("sweep", "--config", "grid.yaml", "--experiment", "stopped")
     assert code == 130
     assert len(begun) == 1
-    assert "the same command goes on" in said
+    assert "run the same command again to resume it" in said
 
 
 def test_cka_between_runs_is_that_of_their_networks(folder: Path, runs: dict[str, str]) -> None:
@@ -211,9 +211,9 @@ def test_the_report_needs_nothing_else(command: Command, folder: Path) -> None:
 
 MISTAKES = [
     (("compare", "last"), "two runs"),
-    (("compare", "--sweep", "last"), "single run"),
-    (("compare", "--sweep", "mine", "last"), "leave the others away"),
-    (("compare", "--sweep", "mine", "--json", "--csv"), "give one of them"),
+    (("compare", "--sweep", "last"), "is not a sweep"),
+    (("compare", "--sweep", "mine", "last"), "omit the others"),
+    (("compare", "--sweep", "mine", "--json", "--csv"), "give only one"),
     (("report", "nothing"), "nothing"),
     (("report", "mine", "--out", "missing/page.html"), "missing/page.html"),
 ]

@@ -109,7 +109,7 @@ def test_a_measure_that_there_is_none_of_is_an_error() -> None:
         spec("ckaa")
     with pytest.raises(UserError, match="--similarity ckaa: unknown similarity measure"):
         MeasureConfig(similarity=("cka", "ckaa"))
-    with pytest.raises(UserError, match="--similarity: name at least one of cka, regions, knn"):
+    with pytest.raises(UserError, match="--similarity: give at least one of cka, regions, knn"):
         MeasureConfig(similarity=())
 
 

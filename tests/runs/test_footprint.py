@@ -92,7 +92,7 @@ def test_what_fits_is_told_and_what_does_not_is_refused(
     check_room(experiment, footprint(experiment), tmp_path / "not" / "there")
     assert "of disk" in room(footprint(experiment))
     monkeypatch.setattr(module, "available_memory", lambda: 1000)
-    with pytest.raises(UserError, match=r"memory: 1e\+03 B are free|memory: 1 kB are free"):
+    with pytest.raises(UserError, match=r"memory: 1e\+03 B available|memory: 1 kB available"):
         check_room(experiment, footprint(experiment), None)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
     with pytest.raises(UserError, match="2 kB free"):
@@ -112,7 +112,7 @@ def test_what_takes_most_of_the_disk_is_told(
     part: str, advice: str, experiment: Experiment, tmp_path: Path
 ) -> None:
     large = replace(footprint(experiment), **{part: 2**60})
-    with pytest.raises(UserError, match=f"make room, or take .*{advice}"):
+    with pytest.raises(UserError, match=f"free some space, or use .*{advice}"):
         check_room(experiment, large, tmp_path)
 
 

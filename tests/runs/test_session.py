@@ -222,7 +222,7 @@ def test_cka_between_runs_of_own_loops_needs_the_same_reference_images(store: St
         cross_cka(a, other, store)
     tags = {name: text for name, text in b.summary.tags.items() if name != schema.INPUTS_TAG}
     unknown = replace(b, summary=replace(b.summary, tags=tags))
-    with pytest.raises(UserError, match="not known of both"):
+    with pytest.raises(UserError, match="not known for both runs"):
         cross_cka(a, unknown, store)
 
 

@@ -100,7 +100,7 @@ def test_a_wrong_state_is_refused_by_name(
     state = whole(states[1]["trainer"] | {name: value})
     if name == "recorder":
         state = whole(states[1]["trainer"], value)
-    with pytest.raises(UserError, match=rf"not the state of this run \(its {name}\)"):
+    with pytest.raises(UserError, match=rf"does not belong to this run \(its {name}\)"):
         check_state(state, experiment)
 
 
@@ -163,7 +163,7 @@ IN_OPTIMIZER = [
 def test_what_is_wrong_within_the_optimizer_or_its_schedule_is_refused(
     experiment: Experiment, states: list[dict[str, Any]], path: tuple[Any, ...], value: object
 ) -> None:
-    with pytest.raises(UserError, match=rf"not the state of this run \(its {path[0]}\)"):
+    with pytest.raises(UserError, match=rf"does not belong to this run \(its {path[0]}\)"):
         check_state(changed(states[1], path, value), experiment)
 
 

@@ -117,7 +117,7 @@ def test_the_probes_of_an_older_state_are_not_used() -> None:
 
 def test_a_state_of_an_unknown_format_is_refused() -> None:
     strange = {"format": 2, "trainer": {"epoch": 1}, "recorder": {}, "seconds": {}}
-    with pytest.raises(UserError, match="was saved by another repdyn"):
+    with pytest.raises(UserError, match="was saved by a different repdyn version"):
         decode_state(encode(strange))
 
 

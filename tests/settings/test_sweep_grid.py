@@ -173,14 +173,14 @@ def test_a_point_does_not_depend_on_where_it_is_computed() -> None:
 
 
 MISTAKES = [
-    (["--lrr", "1"], {}, "the nearest are lr"),
+    (["--lrr", "1"], {}, "did you mean lr"),
     (["--lr", "x"], {}, "x"),
     (["--lr", ""], {}, "a value is missing"),
     (["lr", "1"], {}, "write settings as --name value"),
     (["--label-noise", "2"], {}, "below 1"),
     ([], {"seeds": 0}, "at least 1"),
     ([], {"preset": "nope"}, "digits"),
-    ([], {"preset": "digits", "file": Path("x.yaml")}, "give one of them"),
+    ([], {"preset": "digits", "file": Path("x.yaml")}, "give only one"),
     ([], {"file": Path("missing.yaml")}, "missing.yaml"),
 ]
 

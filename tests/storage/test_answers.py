@@ -169,7 +169,7 @@ def test_an_answer_that_drips_is_given_up(
 ) -> None:
     monkeypatch.setattr(executor, "ANSWER_SECONDS", 0.5)
     start = time.monotonic()
-    with pytest.raises(RetryableError, match="no complete answer within"):
+    with pytest.raises(RetryableError, match="no complete response within"):
         executor_of(served(DRIPS[part], b"x").address)(JOBS[1])
     assert time.monotonic() - start < 10
 
@@ -309,5 +309,5 @@ def test_what_is_lost_is_told_from_what_does_not_answer(
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         executor = executor_of(address, "s3://bucket/run")
         executor(put)
-        with pytest.raises(MissingError, match="has taken y, and does not have it"):
+        with pytest.raises(MissingError, match="accepted y, but does not have it"):
             executor.check([put])

@@ -32,7 +32,7 @@ def test_what_cannot_be_written_leaves_the_old_file(
     assert path.read_bytes() == b"old"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     if kind is UserError:
-        assert f"{path}: the disk is full, 2 bytes are missing" in str(raised.value)
+        assert f"{path}: the disk is full, 2 more bytes are needed" in str(raised.value)
 
 
 def test_a_file_is_replaced_and_readable_for_others(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_database_that_is_full_is_one_line(
         for epoch in range(50):
             writer.log_metrics(epoch, {f"train/{i}": 0.1 for i in range(1000)})
         writer.flush()
-    assert "mlflow.db: the disk is full, at least 4,096 bytes are missing" in str(raised.value)
+    assert "mlflow.db: the disk is full, at least 4,096 more bytes are needed" in str(raised.value)
     assert not capfd.readouterr().err
 
 
@@ -278,7 +278,7 @@ def _unique_prefix(ids: list[str], i: int) -> str:
 
 def test_a_name_that_several_runs_have_is_ambiguous(store: StoreConfig) -> None:
     ids = [start(store, "twin").run_id for _ in range(2)]
-    with pytest.raises(UserError, match="several runs are meant") as raised:
+    with pytest.raises(UserError, match="ambiguous: matches several runs") as raised:
         reader.find_run(store, "twin")
     assert all(run[:8] in str(raised.value) for run in ids)
 
@@ -450,7 +450,7 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
 def test_a_store_that_mlflow_left_half_made_is_one_line(tmp_path: Path) -> None:
     store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     kill_the_making_of(store, "mlflow")
-    with pytest.raises(UserError, match="a process was killed while it made") as raised:
+    with pytest.raises(UserError, match="a process was killed while it created") as raised:
         reader.list_runs(store)
     assert "\n" not in str(raised.value)
 

@@ -77,10 +77,10 @@ def truncate(file: Path) -> None:
 
 
 DAMAGE = [
-    (link_outside, "leads out of the run's folder"),
-    (link_folder_outside, "leads out of the run's folder"),
-    (make_pipe, "is no file"),
-    (make_folder, "is no file"),
+    (link_outside, "points outside the run's folder"),
+    (link_folder_outside, "points outside the run's folder"),
+    (make_pipe, "is not a regular file"),
+    (make_folder, "is not a regular file"),
     (make_loop, "cannot be read"),
     (make_huge, "bytes, more than"),
     (truncate, "damaged"),

@@ -103,7 +103,7 @@ def hostile(members: Sequence[tuple[str, bytes]], name: str) -> dict[str, bytes]
         "the name from the root": packed([*rest, (f"/{name}", content)]),
         "the name with a drive": packed([*rest, (f"C:\\{name}", content)]),
         "a folder": packed([*rest, (f"{name}/", b"")]),
-        "packed in another way": holding(content, ZIP_BZIP2),
+        "uses an unsupported compression": holding(content, ZIP_BZIP2),
         "of an unknown method": patched(whole, name, 10, b"\x63\x00"),
         "encrypted": patched(whole, name, 8, b"\x01\x00"),
         "over another entry": patched(whole, name, 42, place(whole, rest[-1][0])),

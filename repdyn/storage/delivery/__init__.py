@@ -1,1 +1,1 @@
-"""What is sent to a store, in order, off the training thread."""
+"""Sends data to a store, in order, off the training thread."""

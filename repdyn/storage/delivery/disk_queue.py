@@ -1,4 +1,4 @@
-"""Has a server do a run's operations, in order, off the training thread, whatever the server answers."""
+"""Sends a run's operations to a server, in order, off the training thread, from a disk queue."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ PAUSES = (1.0, 30.0)
 """Seconds between tries: the first, doubled each time up to the last."""
 
 PATIENCE = 30.0
-"""Seconds that the end of a run waits for a server, whatever the server does."""
+"""Seconds that a run waits for a server at its end, whatever the server does."""
 
 SLOW = 1_000_000
-"""Bytes a second: what waits at the end of a run may take the time of an upload so slow, too."""
+"""Bytes per second: at the end of a run, uploads at this rate are given time in addition."""
 
 LOOK_SECONDS = 2.0
-"""How long artifacts that were sent wait for others, to be looked for together."""
+"""How long sent artifacts wait for others, to be verified together."""
 
 LET_GO = 1.0
-"""Seconds that the thread may take to end; one that waits for an answer is left to it."""
+"""Seconds that the thread may take to end; if it waits for a response, it is abandoned."""
 
 _log = logging.getLogger(__name__)
 
 
 class DiskQueue:
-    """A thread that sends operations in the order in which they came, each from the disk.
+    """A thread that sends operations in order, each from the disk.
 
-    A operation is on the disk when `put` returns and is deleted when the server is seen to have it. No
-    answer of the server ends the training, and a process that dies loses nothing: while the server
-    is unreachable or rejects what it is sent, all waits in the queue; what the server refuses by
-    itself is set aside there (see delivery.py).
+    An operation is on disk when `put` returns and is deleted once the server is seen to have it. No
+    response ends the training, and a process that dies loses nothing: while the server is
+    unreachable or rejects everything, operations stay queued; a single operation that it refuses
+    is set aside in the queue (see sender.py).
 
     Args:
-        queue: of the run; entries that it holds are sent first.
-        execute: sends a operation.
+        queue: of the run; entries already in it are sent first.
+        execute: sends an operation.
         pauses: between tries, first and longest, in seconds.
-        patience: of `flush` and `close`, in seconds; a second a megabyte comes on top.
+        patience: of `flush` and `close`, in seconds, plus one second per megabyte.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class DiskQueue:
         self._thread.start()
 
     def put(self, operation: Operation) -> None:
-        """Add a operation.
+        """Add an operation.
 
         Raises:
             Exception: the disk is full, or cannot be written.
@@ -78,16 +78,16 @@ class DiskQueue:
             self._changed.notify_all()
 
     def beat(self, operation: Operation) -> None:
-        """Send a operation that only says that the run lives, before all others; the latest counts."""
+        """Send a heartbeat before all other operations; only the latest counts."""
         with self._changed:
             self._beat = operation
             self._changed.notify_all()
 
     def flush(self) -> None:
-        """Wait until all operations are done, no longer than one may.
+        """Wait until all operations are done, for a limited time.
 
         Raises:
-            UnsentError: not all is done; the rest stays in the queue.
+            UnsentError: not all are done; the rest stays in the queue.
         """
         with self._changed:
             end = time.monotonic() + self._patience + self._queue.size() / SLOW
@@ -106,7 +106,7 @@ class DiskQueue:
             raise UnsentError(self._unsent())
 
     def close(self, last: Operation | None) -> None:
-        """Wait as `flush` does, also for a last operation, and end the thread.
+        """Wait as `flush` does, including for a last operation, and end the thread.
 
         Raises:
             UnsentError, Exception: as in `put` and `flush`.
@@ -123,20 +123,22 @@ class DiskQueue:
             self._queue.close()
 
     def _unsent(self) -> str:
-        """Say what is not sent, why, and what to do."""
+        """Return what is not sent, why, and what to do."""
         folder = self._queue.folder
         parts = []
         if len(self._queue):
-            trouble = self._trouble or "the server is too slow to take all that the run has logged"
+            trouble = (
+                self._trouble or "the server is too slow to receive everything the run has logged"
+            )
             parts.append(
-                f"{trouble}; {counted(len(self._queue))} not sent, in {folder}: "
-                "send with repdyn sync when the server is back"
+                f"{trouble}; {counted(len(self._queue))} not sent, queued in {folder}: "
+                "run repdyn sync when the server is back"
             )
         if self._queue.refused:
             first = self._delivery.refused[0] if self._delivery.refused else f"kept in {folder}"
             parts.append(
                 f"{counted(self._queue.refused)} refused by the server, the first: {first}; "
-                "repdyn sync tries them again"
+                "repdyn sync retries them"
             )
         return "; ".join(parts)
 
@@ -146,7 +148,7 @@ class DiskQueue:
             refused = len(self._delivery.refused)
             try:
                 self._step()
-            except Exception as error:  # no answer ends the training
+            except Exception as error:  # no response ends the training
                 kind = "unreachable" if isinstance(error, RetryableError) else "rejecting"
                 self._trouble = str(error) if kind == "unreachable" else reason(error)
                 self._tell(kind, self._trouble)
@@ -159,11 +161,11 @@ class DiskQueue:
                 self._tell("refused", why)
 
     def _wait_for_work(self) -> bool:
-        """Return when there is something to do, or False when the thread is to end."""
+        """Return True when there is something to do, False when the thread should end."""
         with self._changed:
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._stopped or self._beat or len(self._queue))
-            # artifacts that are sent are looked for when others have come, or none come any more
+            # sent artifacts are verified when others have been queued, or no more are
             self._changed.wait_for(
                 lambda: self._stopped or self._beat or self._hurry or not self._delivery.is_idle,
                 LOOK_SECONDS,
@@ -179,23 +181,27 @@ class DiskQueue:
             self._execute(beat)
         except RetryableError:
             raise
-        except Exception as error:  # the next beat may be taken; what waits is not held up by this
+        except (
+            Exception
+        ) as error:  # the next beat may be accepted; the queue is not blocked by this
             _log.debug("heartbeat: %s", error)
         with self._changed:
             if self._beat is beat:
                 self._beat = None
 
     def _sleep(self, seconds: float) -> None:
-        """Sleep, though not longer than the run, and not long while somebody waits."""
+        """Sleep, but not beyond the end of the run, and only briefly while a caller waits."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._stopped or self._hurry, seconds):
                 return
             self._changed.wait_for(lambda: self._stopped, min(seconds, self._pauses[0]))
 
     def _tell(self, kind: str, trouble: str) -> None:
-        """Say once of each kind of trouble that it is there."""
+        """Warn once about each kind of trouble."""
         if kind not in self._told:
             _log.warning(
-                "%s; the run goes on, and what it logs waits in %s", trouble, self._queue.folder
+                "%s; training continues, and logged data is queued in %s",
+                trouble,
+                self._queue.folder,
             )
         self._told.add(kind)

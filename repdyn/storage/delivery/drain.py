@@ -34,8 +34,8 @@ class Sent:
     """What was sent of a run.
 
     Attributes:
-        status: of the run now; RUNNING if its process died before its end.
-        refused: what stays and why, one line each.
+        status: of the run now; RUNNING if its process died before it ended.
+        refused: what stays queued and why, one line each.
     """
 
     uri: str
@@ -47,20 +47,20 @@ class Sent:
 
 
 def queue_folders(root: Path) -> list[Path]:
-    """Return the folders of the queues in a folder, which may be one itself."""
+    """Return the queue folders in a folder, which may itself be one."""
     folders = [root, *(sorted(root.iterdir()) if root.is_dir() else [])]
-    return [folder for folder in folders if (folder / RUN).is_file()]  # also where it is a link
+    return [folder for folder in folders if (folder / RUN).is_file()]  # also if it is a link
 
 
 def drain_run(run_id: str, store: StoreConfig) -> None:
-    """Send what waits of a run in the working folder, if anything does.
+    """Send what is queued of a run in the working folder, if anything.
 
     Args:
         run_id: of the run.
-        store: whose credentials are taken where it is the server that the run was logged to.
+        store: whose credentials are used if it is the server that the run was logged to.
 
     Raises:
-        UserError: as `drain_folder`; or the server has refused some of it.
+        UserError: as in `drain_folder`; or the server refused some of it.
     """
     for folder in queue_folders(ROOT):
         if folder.name.startswith(run_id):
@@ -70,35 +70,35 @@ def drain_run(run_id: str, store: StoreConfig) -> None:
 
 
 def refusals(sent: Sent) -> str:
-    """Say what the server has not taken, and what to do."""
+    """Return what the server refused, and what to do."""
     n = len(sent.refused)
     return (
         f"run {sent.run_id[:8]}: {counted(n)} refused: "
         f"{'; '.join(sent.refused[:3])}{'; …' if n > 3 else ''}; "
-        "repdyn sync tries again; delete what is not to be sent"
+        "repdyn sync retries; delete what should not be sent"
     )
 
 
 def drain_folder(folder: Path, uri: str | None = None, *, store: StoreConfig | None = None) -> Sent:
-    """Send a queue; what is sent is deleted, and what is not stays.
+    """Send a queue; what is sent is deleted, the rest stays.
 
     Args:
         folder: of the queue.
-        uri: of the server, if it is another by now or asks for credentials.
+        uri: of the server, if it has changed or needs credentials.
         store: where runs are looked for (default: the environment's); if it is the queue's server,
-            with the credentials in its address.
+            the credentials in its URI are used.
 
     Raises:
-        UserError: another process has the queue, it is not one of a server, the server is
-            unreachable or rejects, or another process has gone on with the run since.
+        UserError: another process holds the queue, it is not one of a server, the server is
+            unreachable or rejects, or another process has resumed the run since.
     """
     if folder.is_symlink():
-        raise UserError(f"{folder}: is a link; name the folder itself")
+        raise UserError(f"{folder}: is a link; give the folder itself")
     with one_line(str(folder)):
         try:
             queue = QueueFolder(folder)
         except HeldError as held:
-            raise UserError(f"{folder}: is {held}, which sends it itself") from None
+            raise UserError(f"{folder}: is {held}, which will send it itself") from None
         try:
             queued = queue.run()
             return _send(queue, queued, uri or _with_credentials(queued.uri, store))
@@ -107,14 +107,14 @@ def drain_folder(folder: Path, uri: str | None = None, *, store: StoreConfig | N
 
 
 def _with_credentials(uri: str, store: StoreConfig | None) -> str:
-    """Return the address of a server as the store is named, if it is that server."""
+    """Return a server's URI as the store gives it, if the store is that server."""
     named = tracking_uri(store or StoreConfig())
     return named if without_secrets(named) == uri else uri
 
 
 def _send(queue: QueueFolder, queued: QueuedRun, uri: str) -> Sent:
     if not is_served(uri):
-        raise UserError(f"{queue.folder}: {uri} is no server; name one with --tracking-uri")
+        raise UserError(f"{queue.folder}: {uri} is not a server; give one with --tracking-uri")
     client = strict(connect(StoreConfig(tracking_uri=uri)))
     run = Retry(uri)(lambda: client.get_run(queued.run_id))
     _check_writer(run.data.tags, queued, queue.folder)
@@ -139,7 +139,7 @@ def _send(queue: QueueFolder, queued: QueuedRun, uri: str) -> Sent:
 
 
 def _step(delivery: Sender) -> Operation | None:
-    """Do a step of a delivery, again where that may help."""
+    """Do a step of a delivery; retry where that may help."""
     pause = PAUSE
     for _ in range(TRIES - 1):
         try:
@@ -153,10 +153,10 @@ def _step(delivery: Sender) -> Operation | None:
 
 
 def _check_writer(tags: Mapping[str, str], run: QueuedRun, folder: Path) -> None:
-    """See that nobody has gone on with the run: what is older would replace what is newer."""
+    """Check that nobody has resumed the run: older data would replace newer."""
     host, pid = tags.get(HOST_TAG, ""), tags.get(PID_TAG, "")
     if (host, pid) != (run.host, run.pid):
         raise UserError(
-            f"{folder}: is out of date: process {pid} on {host} has gone on with the run since; "
+            f"{folder}: is out of date: process {pid} on {host} has since resumed the run; "
             "delete the folder"
         )

@@ -30,26 +30,26 @@ from repdyn.storage.rest_client import strict
 from repdyn.storage.store import artifact_folder, first_line, patiently
 
 ANSWER_SECONDS = 60.0
-"""How long an operation may take in all, without what its content takes."""
+"""Time limit for an operation, in addition to the time for its content."""
 
 SLOWEST = 10_000
-"""Bytes a second that an upload reaches at least."""
+"""Minimum assumed upload rate, in bytes per second."""
 
 
 class RetryableError(ConnectionError):
-    """A server does not answer, or is in trouble; the same may succeed later."""
+    """A server does not respond, or has a temporary error; a retry may succeed."""
 
 
 class MissingError(RetryableError):
-    """A server, or something before it, has taken artifacts that are not there."""
+    """A server, or something in front of it, accepted artifacts that are not there."""
 
 
 class StoreExecutor:
     """Executes the operations of one run, each within a bounded time.
 
-    Each may be done twice, when an answer was lost, and leaves what it leaves when done once: MLflow
-    keeps one metric of a name, value, time and step, one input of a name and digest, and the last
-    tag, artifact and end.
+    Executing one twice, if a response was lost, has the same result: MLflow keeps one metric of a
+    name, value, time and step, one input of a name and digest, and the last tag, artifact and
+    end.
     """
 
     def __init__(self, client: MlflowClient, run: Run) -> None:
@@ -63,21 +63,21 @@ class StoreExecutor:
         )
 
     def __call__(self, operation: Operation) -> None:
-        """Do a operation.
+        """Execute an operation.
 
         Raises:
-            RetryableError: the server does not answer in time, or is in trouble.
-            UserError: the disk of a store on this machine is full, or a link leads out of the run.
-            Exception: the store refuses: MLflow's, the system's or that of the artifacts' driver.
+            RetryableError: the server does not respond in time, or has a temporary error.
+            UserError: a local store's disk is full, or a link points outside the run.
+            Exception: the store rejects it: MLflow's, the system's or the artifact driver's error.
         """
         content = operation.content if isinstance(operation, PutArtifact) else b""
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         self._answered(lambda: self._do(operation), size)
 
     def check(self, operations: Sequence[Operation]) -> None:
-        """See that the server has what artifacts were put, and no more what were removed.
+        """Check that the server has the artifacts that were put, and not those that were removed.
 
-        An answer may come from something else than the server: a proxy, a login page.
+        A response may come from something other than the server: a proxy, a login page.
 
         Raises:
             MissingError: it does not.
@@ -97,12 +97,12 @@ class StoreExecutor:
         self._answered(lambda: missing.extend(remote.missing(expected)))
         if missing:
             raise MissingError(
-                f"{self._client.tracking_uri}: has taken {missing[0]}, and does not have it: "
+                f"{self._client.tracking_uri}: accepted {missing[0]}, but does not have it: "
                 "a login or proxy page?"
             )
 
     def ping(self) -> None:
-        """See that the server answers and has the run.
+        """Check that the server responds and has the run.
 
         Raises:
             RetryableError, Exception: as in `__call__`.
@@ -110,7 +110,7 @@ class StoreExecutor:
         self._answered(lambda: self._client.get_run(self._run_id))
 
     def _answered(self, call: Callable[[], object], size: int = 0) -> None:
-        """Call, and wait for the answer as long as an upload of that many bytes may take."""
+        """Call, and wait for the response as long as an upload of that many bytes may take."""
         try:
             if is_served(self._client.tracking_uri):
                 within(ANSWER_SECONDS + size / SLOWEST, call)
@@ -162,16 +162,16 @@ class StoreExecutor:
 
 
 def _within(folder: Path, path: PurePosixPath) -> Path:
-    """Return where an artifact lies: a link in a run of someone else may lead elsewhere.
+    """Return the file of an artifact: a link in an untrusted run may point elsewhere.
 
     The artifact itself may be a link: it is replaced or removed, not followed.
 
     Raises:
-        OutsideError: the path leads out of the folder.
+        OutsideError: the path points outside the folder.
     """
     file = folder / path
     if not is_inside(folder, file.parent):
-        raise OutsideError(f"{path}: leads out of the run's folder; remove the link")
+        raise OutsideError(f"{path}: points outside the run's folder; remove the link")
     return file
 
 
@@ -181,4 +181,4 @@ def reason(error: Exception) -> str:
         return str(error)
     cause = error.__context__ or error
     silent = isinstance(cause, requests.ConnectionError | requests.Timeout)
-    return "does not answer" if silent else first_line(error)
+    return "does not respond" if silent else first_line(error)

@@ -1,4 +1,4 @@
-"""Has a store that is on this machine do a run's operations, in order, off the training thread."""
+"""Sends a run's operations to a store on this machine, in order, off the training thread."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from queue import Full, Queue
 from repdyn.storage.delivery.operations import Operation
 
 WAITING = 32
-"""Operations that may wait before the training waits for them: bounds the memory of what is unsent."""
+"""Queued operations before the training waits for them: bounds the memory of the queue."""
 
 
 class MemoryQueue:
-    """A thread that sends operations in the order in which they came.
+    """A thread that sends operations in order.
 
-    After a operation has failed the later ones are dropped, and the next call raises its error.
+    After an operation has failed, later ones are dropped and the next call raises its error.
 
     Args:
-        send: does a operation.
+        send: executes an operation.
     """
 
     def __init__(self, send: Callable[[Operation], None]) -> None:
@@ -30,16 +30,16 @@ class MemoryQueue:
         self._thread.start()
 
     def put(self, operation: Operation) -> None:
-        """Queue a operation.
+        """Queue an operation.
 
         Raises:
-            Exception: what an earlier operation raised.
+            Exception: whatever an earlier operation raised.
         """
         self._raise()
         self._jobs.put(operation)
 
     def beat(self, operation: Operation) -> None:
-        """Send a operation that only says that the run lives; where others wait, these say it."""
+        """Send a heartbeat; skipped if the queue is full, as other operations show the same."""
         with suppress(Full):
             self._jobs.put_nowait(operation)
 
@@ -47,16 +47,16 @@ class MemoryQueue:
         """Wait until all operations are done.
 
         Raises:
-            Exception: what one of them raised.
+            Exception: whatever one of them raised.
         """
         self._jobs.join()
         self._raise()
 
     def close(self, last: Operation | None) -> None:
-        """Do what waits, then a last operation, and end the thread.
+        """Execute what is queued, then a last operation, and end the thread.
 
         Raises:
-            Exception: what one of them raised; the last operation is dropped if an earlier one failed.
+            Exception: whatever one of them raised; then the last operation may be dropped.
         """
         if last is not None:
             self._jobs.put(last)

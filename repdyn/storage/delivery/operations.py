@@ -1,4 +1,4 @@
-"""What a store is asked to do for a run, as plain data: it can wait on disk."""
+"""Operations on a run in a store, as plain data that can be queued on disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 METRICS_A_BATCH = 1000
-"""MLflow's limit of one request."""
+"""MLflow's limit per request."""
 
 ENDS = ("FINISHED", "FAILED", "KILLED")
 """MLflow's statuses of a run that has ended."""
@@ -24,7 +24,7 @@ class LogMetrics:
 
 @dataclass(frozen=True)
 class SetTag:
-    """A tag; replaces the one of that name."""
+    """A tag; replaces one with the same name."""
 
     name: str
     value: str
@@ -48,10 +48,10 @@ class LogInput:
 
 @dataclass(frozen=True)
 class PutArtifact:
-    """An artifact; replaces the one of that path.
+    """An artifact; replaces one with the same path.
 
     Attributes:
-        content: its bytes, or a file of the artifact's name that holds them.
+        content: its bytes, or a file with the artifact's name that contains them.
     """
 
     path: str
@@ -60,7 +60,7 @@ class PutArtifact:
 
 @dataclass(frozen=True)
 class RemoveArtifact:
-    """The removal of an artifact; none of that path is no mistake."""
+    """The removal of an artifact; a missing one is not an error."""
 
     path: str
 
@@ -105,28 +105,28 @@ def _input(**fields: Any) -> LogInput:
 
 def _end(status: Any, time: Any) -> EndRun:
     if status not in ENDS:
-        raise ValueError("no status of an ended run")
+        raise ValueError("not the status of an ended run")
     return EndRun(status, _number(time))
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError("no text")
+        raise ValueError("not text")
     value.encode()  # raises ValueError for half a surrogate pair
     return value
 
 
 def _number(value: Any) -> int:
     if type(value) is not int or abs(value) >= 1 << 63:
-        raise ValueError("no integer of 64 bits")
+        raise ValueError("not a 64-bit integer")
     return value
 
 
 def _relative(path: Any) -> str:
-    """Return a path below a run's artifacts, as it was written."""
+    """Return a path within a run's artifacts, unchanged."""
     parts = PurePosixPath(_text(path)).parts
     if not parts or ".." in parts or parts[0] == "/" or str(PurePosixPath(path)) != path:
-        raise ValueError("a path that leads out of the run's artifacts")
+        raise ValueError("a path outside the run's artifacts")
     return str(path)
 
 
@@ -149,7 +149,7 @@ _NAMES = {
 
 
 def replaced(operation: Operation) -> tuple[str, str] | None:
-    """Return what a operation sets; a later operation that sets the same makes it void. None: it adds."""
+    """Return what an operation sets, which a later one may replace; None if it only adds."""
     match operation:
         case SetTag(name):
             return "tag", name
@@ -161,7 +161,7 @@ def replaced(operation: Operation) -> tuple[str, str] | None:
 
 
 def summary(operation: Operation) -> str:
-    """Return what a operation does, in few words."""
+    """Return a short description of an operation."""
     match operation:
         case LogMetrics(metrics):
             return f"metrics {', '.join(dict.fromkeys(name for name, *_ in metrics))[:80]}"
@@ -178,23 +178,23 @@ def summary(operation: Operation) -> str:
 
 
 def to_json(operation: Operation) -> dict[str, Any]:
-    """Return a operation as JSON's own types; an artifact without its content."""
+    """Return an operation as JSON types; an artifact without its content."""
     said = dataclasses.asdict(operation)
     said.pop("content", None)
     return {"kind": _NAMES[type(operation)]} | said
 
 
 def from_json(said: Mapping[str, Any], **content: Path) -> Operation:
-    """Return the operation that `to_json` told.
+    """Return the operation that `to_json` encoded.
 
     Args:
-        said: by `to_json`.
+        said: what `to_json` returned.
         content: of an artifact, by its field's name.
 
     Raises:
-        KeyError, TypeError, ValueError, OverflowError: it is none.
+        KeyError, TypeError, ValueError, OverflowError: it is not an operation.
     """
     if "content" in said:
-        raise ValueError("a content that is not beside its description")
+        raise ValueError("content inside the description")
     fields = {name: value for name, value in said.items() if name != "kind"}
     return _KINDS[said["kind"]](**fields, **content)

@@ -1,17 +1,17 @@
-"""The disk queue: what a server has not taken yet, in order.
+"""The disk queue: what a server has not accepted yet, in order.
 
-    repdyn-spool/RUN_ID/   and RUN_ID-2, ... where one is taken or holds what is left
-      run.json         whose: server without credentials, run, process
+    repdyn-spool/RUN_ID/   and RUN_ID-2, ... if one is in use or not empty
+      run.json         owner: server without credentials, run, process
       lock             held by the process that writes or sends
-      00000001/        a operation, made under another name: it is whole or absent
+      00000001/        an operation, created under another name: it is complete or absent
         job.json
         content/NAME   of an artifact
       refused-00000001/  an entry that the server refused, or that is damaged
 
 Nothing is pickled, and only the owner may read it: the folder is 0700, its files are 0600. An entry
-is deleted when the server is seen to have it, so after a crash between the two it is sent again,
-which leaves what once would have left (see executor.py). A queue may come from somebody else: nothing
-is read from outside of its folder, and what is no entry is refused.
+is deleted once the server is seen to have it, so after a crash between the two it is sent again,
+with the same result (see executor.py). A queue is untrusted: nothing outside its folder is read,
+and anything that is not an entry is refused.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ ROOT = Path("repdyn-spool")
 """In the working folder: the queues of all runs."""
 
 REFUSED = "refused-"
-"""Begins the name of an entry that the server refused."""
+"""Prefix of an entry that the server refused."""
 
 MOST_JSON, MOST_CONTENT = 1 << 23, 1 << 34
-"""Bytes that an entry's description and its artifact may have."""
+"""Maximum bytes of an entry's description and of its artifact."""
 
 RUN, OPERATION, CONTENT, LOCK = "run.json", "job.json", "content", "lock"
 UNFINISHED = "."
-"""Begins the name of an entry that is being made or deleted."""
+"""Prefix of an entry that is being created or deleted."""
 
 CHUNK = 1 << 20
 
@@ -52,15 +52,15 @@ _OWNERS = 0o700
 
 
 class DamagedError(UserError):
-    """An entry is not what was written, or was written by somebody else."""
+    """An entry was changed, or was not written by repdyn."""
 
 
 @dataclass(frozen=True)
 class QueuedRun:
-    """Whose queue it is.
+    """The owner of a queue.
 
     Attributes:
-        uri: of the server, without credentials: these come from who sends (`leftover.py`).
+        uri: of the server, without credentials: the sender provides these (drain.py).
         host, pid: of the process that wrote it.
     """
 
@@ -71,18 +71,18 @@ class QueuedRun:
 
 
 class QueueFolder:
-    """A run's entries, in the order in which they came; one process at a time has it.
+    """A run's entries, in order; held by one process at a time.
 
     Args:
-        folder: of the run; made if missing.
+        folder: of the run; created if missing.
 
     Raises:
-        HeldError: another process has it.
+        HeldError: another process holds it.
         OSError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        # what is sent must be found by a command in the same folder, whatever the process does
+        # absolute, so that it stays valid whatever folder the process changes to
         self.folder = folder.absolute()
         _make_private(self.folder)
         self._lock = ProcessLock(self.folder / LOCK)
@@ -100,7 +100,7 @@ class QueueFolder:
         self._last = max(numbers, default=0)
 
     def __len__(self) -> int:
-        """Return how many entries wait to be sent."""
+        """Return how many entries are waiting to be sent."""
         return len(self._waiting)
 
     @property
@@ -109,27 +109,27 @@ class QueueFolder:
         return len(self._refused)
 
     def size(self) -> int:
-        """Return the bytes of the artifacts that wait."""
+        """Return the bytes of the artifacts that are waiting."""
         with self._changes:
             contents = (self.folder / name / CONTENT for name in self._waiting)
             files = (file for content in contents for file in content.glob("*"))
             return sum(file.lstat().st_size for file in files)
 
     def sign(self, run: QueuedRun) -> None:
-        """Say whose queue it is."""
+        """Record the owner of the queue."""
         write_whole(self.folder / RUN, json.dumps(asdict(run)).encode(), PRIVATE)
 
     def run(self) -> QueuedRun:
-        """Return whose queue it is.
+        """Return the owner of the queue.
 
         Raises:
-            UserError: that is damaged.
+            UserError: its record is damaged.
         """
         path = self.folder / RUN
         try:
             run = QueuedRun(**_load(path))
             if not all(isinstance(value, str) for value in asdict(run).values()):
-                raise ValueError("no text")
+                raise ValueError("not text")
             return run
         except _NO_ENTRY as error:
             raise _damaged(path, error) from error
@@ -159,10 +159,10 @@ class QueueFolder:
             self._waiting.append(name)
 
     def read(self, place: int) -> Operation:
-        """Return an entry that waits, by its place.
+        """Return a waiting entry, by its position.
 
         Raises:
-            DamagedError: the entry is damaged, or would be of something outside of the folder.
+            DamagedError: the entry is damaged, or refers to something outside the folder.
         """
         return _read(self.folder / self._waiting[place])
 
@@ -175,7 +175,7 @@ class QueueFolder:
                 self._delete(self._waiting.pop(0))
 
     def set_aside(self, place: int) -> Path:
-        """Let an entry wait no more, without deleting it; returns its folder."""
+        """Remove an entry from the queue without deleting it; return its folder."""
         with self._changes:
             name = self._waiting[place]
             aside = self.folder / f"{REFUSED}{name}"
@@ -186,7 +186,7 @@ class QueueFolder:
             return aside
 
     def restore(self) -> None:
-        """Let the entries that are set aside wait again, in their old places."""
+        """Put the entries that were set aside back into the queue, in their old positions."""
         with self._changes:
             for name in self._refused:
                 back = name.removeprefix(REFUSED)
@@ -196,7 +196,7 @@ class QueueFolder:
             self._waiting.sort()
 
     def drop_replaced(self, operation: Operation) -> None:
-        """Delete the entries set aside that set what a operation has set since."""
+        """Delete the entries set aside that an operation has since replaced."""
         sets = replaced(operation)
         if sets is None or not self._refused:
             return
@@ -208,7 +208,7 @@ class QueueFolder:
                         self._refused.remove(name)
 
     def close(self) -> None:
-        """Let other processes have it; nothing stays of a queue that is empty."""
+        """Release the queue; an empty one is removed."""
         with self._changes:
             self._open = False
             left = self._waiting or self._refused
@@ -225,14 +225,14 @@ class QueueFolder:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder, and those above it, into which only the owner may look."""
+    """Create a folder, and missing parents, that only the owner can access."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=_OWNERS)
     folder.mkdir(exist_ok=True, mode=_OWNERS)
-    folder.chmod(_OWNERS)  # also one that an earlier version has left
+    folder.chmod(_OWNERS)  # also one that an earlier version created
 
 
 def new_queue_folder(run_id: str) -> QueueFolder:
-    """Return an empty queue of a run; what another process writes or has left stays as it is."""
+    """Return an empty queue for a run; other processes' queues are left alone."""
     for n in count(1):
         try:
             queue = QueueFolder(ROOT / (run_id if n == 1 else f"{run_id}-{n}"))
@@ -260,7 +260,7 @@ _NO_ENTRY = (
     *(OSError, ValueError, TypeError, KeyError, AttributeError),
     *(OverflowError, RecursionError, MemoryError),
 )
-"""What reading raises where something else than an entry lies."""
+"""What reading raises if something is not an entry."""
 
 
 def _read(entry: Path) -> Operation:
@@ -276,7 +276,7 @@ def _read(entry: Path) -> Operation:
         operation = from_json(said, content=path)
         with _opened(path, MOST_CONTENT) as file:
             if os.fstat(file.fileno()).st_size != expected[0] or _checksum(file) != expected[1]:
-                raise ValueError("not what was written")
+                raise ValueError("size or checksum differs")
         return operation
     except _NO_ENTRY as error:
         raise _damaged(path, error) from error
@@ -287,28 +287,28 @@ def _load(path: Path) -> dict[str, Any]:
     with _opened(path, MOST_JSON) as file:
         found = json.loads(file.read(MOST_JSON))
     if not isinstance(found, dict):
-        raise ValueError("no object")
+        raise ValueError("not a JSON object")
     return found
 
 
 def _check_folder(path: Path) -> None:
     if not stat.S_ISDIR(path.lstat().st_mode):
-        raise ValueError("no folder")
+        raise ValueError("not a folder")
 
 
 def _opened(path: Path, most: int) -> BinaryIO:
-    """Open a file for reading: the file itself, of bounded size, not one that a link leads to.
+    """Open a file of bounded size for reading, without following links.
 
     Raises:
         OSError, ValueError: it is something else.
     """
-    # opening a FIFO would wait for who writes into it
+    # opening a FIFO would block until someone writes to it
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "rb")
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size > most:
         file.close()
-        raise ValueError("no file, or too large")
+        raise ValueError("not a regular file, or too large")
     return file
 
 
@@ -323,6 +323,6 @@ def _checksum(file: BinaryIO) -> int:
 def _damaged(path: Path, error: BaseException) -> DamagedError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return DamagedError(
-        f"{path}: is damaged ({reason or type(error).__name__}); all else of the queue is kept: fix "
-        "this entry, or move it away, then repdyn sync"
+        f"{path}: is damaged ({reason or type(error).__name__}); the rest of the queue is kept: "
+        "fix or move away this entry, then run repdyn sync"
     )

@@ -1,4 +1,4 @@
-"""Tells by an error whether a server is unreachable, refuses one operation, or rejects all."""
+"""Classifies errors: the server is unreachable, refuses one operation, or rejects all."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from repdyn.storage.deadline import OverdueError
 from repdyn.storage.files import OutsideError
 
 _BUSY = (408, 425, 429)
-"""Statuses of the moment."""
+"""Temporary statuses."""
 
 _INVALID = (400, 411, 413, 414, 422, 431)
-"""Statuses that speak of this request, not of who asks or whom."""
+"""Statuses caused by the request itself, not by the client or the server."""
 
 
 class ForeignAnswerError(ConnectionError):
-    """Something else than MLflow has answered: a proxy, a login page."""
+    """The response is not from MLflow but from a proxy or a login page."""
 
 
 def is_retryable(error: Exception) -> bool:
-    """Say whether the same request may succeed later: of MLflow's server, a database, or an S3."""
+    """Return whether a retry may succeed: for MLflow's server, a database, or S3."""
     if isinstance(error, OverdueError | ForeignAnswerError) or _is_away_database(error):
         return True
     status = _status(error)
@@ -33,7 +33,7 @@ def is_retryable(error: Exception) -> bool:
 
 
 def is_invalid(error: Exception) -> bool:
-    """Say whether a request is refused for what it holds; others may be taken."""
+    """Return whether a request is refused for its content; others may be accepted."""
     status = _status(error)
     if status is None:  # it could not be encoded, or must not be executed
         return isinstance(error, ValueError | TypeError | OverflowError | OutsideError)
@@ -41,9 +41,9 @@ def is_invalid(error: Exception) -> bool:
 
 
 def _status(error: Exception) -> int | None:
-    """Return the HTTP status of an error, None if there was no answer."""
+    """Return the HTTP status of an error; None if there was no response."""
     if isinstance(error, MlflowException):
-        # MLflow gives 500 to a connection that failed or timed out, too
+        # MLflow also uses 500 for a connection that failed or timed out
         return int(error.get_http_status_code())
     if isinstance(error, requests.RequestException):
         return None if error.response is None else int(error.response.status_code)
@@ -51,7 +51,7 @@ def _status(error: Exception) -> int | None:
 
 
 def _is_away_database(error: BaseException | None) -> bool:
-    """Say so of what SQLAlchemy raised; MLflow wraps some of it as a bad request (400)."""
+    """Check SQLAlchemy's errors; MLflow wraps some of them as a bad request (400)."""
     while error is not None:
         if isinstance(error, OperationalError | InterfaceError):
             return True
@@ -62,7 +62,7 @@ def _is_away_database(error: BaseException | None) -> bool:
 
 
 def _status_s3(error: BaseException | None) -> int | None:
-    """Return the status in what boto3 raised, or wrapped; who never met S3 has not loaded it."""
+    """Return the status of a boto3 error, even if wrapped; without S3, boto3 is not loaded."""
     botocore = sys.modules.get("botocore.exceptions")
     while botocore is not None and error is not None:
         if isinstance(error, botocore.ClientError):
@@ -73,7 +73,7 @@ def _status_s3(error: BaseException | None) -> int | None:
 
 
 def _is_silent_s3(error: BaseException | None) -> bool:
-    """Say whether boto3 got no answer, or one that is none of S3's."""
+    """Return whether boto3 got no response, or one that is not from S3."""
     parsers, botocore = (sys.modules.get(f"botocore.{name}") for name in ("parsers", "exceptions"))
     if parsers is None or botocore is None:
         return False

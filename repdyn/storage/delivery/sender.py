@@ -1,4 +1,4 @@
-"""Delivers a disk queue in order; deletes what the server is seen to have, sets aside what it refuses."""
+"""Sends a disk queue in order; deletes what the server has, sets aside what it refuses."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TRIES = 3
 """How often an operation is refused, by a server that has the run, before it is set aside."""
 
 MOST_UNSEEN = 64
-"""Artifacts that may have been sent before the server is seen to have them."""
+"""Maximum artifacts sent before checking that the server has them."""
 
 
 def counted(entries: int) -> str:
-    """Return how many entries are of some kind, as the start of a sentence."""
+    """Return a number of entries with its verb, as in "2 entries are"."""
     return "1 entry is" if entries == 1 else f"{entries} entries are"
 
 
@@ -29,21 +29,21 @@ class Executor(Protocol):
         """Execute an operation."""
 
     def check(self, operations: Sequence[Operation]) -> None:
-        """See that the server has what artifacts were sent."""
+        """Check that the server has the artifacts that were sent."""
 
     def ping(self) -> None:
-        """See that the server has the run."""
+        """Check that the server has the run."""
 
 
 class Sender:
-    """Sends the entries of a queue, one a step.
+    """Sends the entries of a queue, one per step.
 
-    Artifacts are sent one after another and then looked for, folder by folder; if one is missing
+    Artifacts are sent one after another and then verified, folder by folder; if one is missing
     all of them are sent again. Until then, nothing that follows them is sent.
 
     Args:
         queue: the queue.
-        execute: sends.
+        execute: sends an operation.
 
     Attributes:
         refused: what was set aside and why, one line each.
@@ -58,11 +58,11 @@ class Sender:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything is sent; artifacts may still have to be seen."""
+        """Whether everything is sent; artifacts may still have to be verified."""
         return len(self._queue) == len(self._unseen)
 
     def step(self) -> Operation | None:
-        """Send the next entry, or see that the artifacts sent are there; returns what was sent.
+        """Send the next entry, or verify the sent artifacts; return what was sent.
 
         Raises:
             RetryableError: the server is unreachable; the same step may succeed later.
@@ -109,7 +109,7 @@ class Sender:
         self._unseen = []
 
     def _is_refused(self, error: Exception) -> bool:
-        """Say whether a server that has the run refuses this entry, and has done so before."""
+        """Return whether a server that has the run refuses this entry, and has done so before."""
         if not is_invalid(error):
             return False
         self._tries += 1

@@ -1,1 +1,1 @@
-"""Which process writes a run, and whether it still lives."""
+"""Which process writes a run, and whether it is still alive."""

@@ -1,4 +1,4 @@
-"""A run that trains says now and then that it lives, so that one whose process died is told apart.
+"""Heartbeats of running trainings, which reveal runs whose process died.
 
 MLflow shows a run as RUNNING until its process says otherwise, which a killed one never does.
 """
@@ -12,17 +12,17 @@ import time
 from collections.abc import Callable, Mapping
 
 TAG = "repdyn.heartbeat"
-"""When the run last said that it lives, in milliseconds since 1970, UTC."""
+"""Time of the run's last heartbeat, in milliseconds since 1970, UTC."""
 
 HOST_TAG, PID_TAG = "repdyn.host", "repdyn.pid"
 """Which process of which machine trains the run."""
 
 BEAT_SECONDS = 30.0
 DEAD_SECONDS = 300.0
-"""Silence after which a run counts as dead: ten beats, and clocks of machines that differ."""
+"""Silence after which a run counts as dead: ten beats, to allow for clock differences."""
 
 _DIGITS = 18
-"""Of a tag that is a number: of more, someone else's."""
+"""Maximum digits of a numeric tag: longer ones are not ours."""
 
 
 class Heartbeat:
@@ -49,7 +49,7 @@ class Heartbeat:
         while not self._stopped.wait(self._seconds):
             try:
                 self._beat(now())
-            except Exception:  # whoever logs next meets the same error and tells the user
+            except Exception:  # the next logging call raises the same error and informs the user
                 return
 
 
@@ -59,14 +59,14 @@ def now() -> int:
 
 
 def signature() -> dict[str, str]:
-    """Return the tags by which this process says that it trains a run."""
+    """Return the tags that identify this process as the one training a run."""
     return {TAG: str(now()), HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
 
 
 def is_silent(tags: Mapping[str, str]) -> bool:
-    """Say whether a run has stopped saying that it lives; one that never did is given the benefit.
+    """Return whether a run's heartbeat has stopped; False if it never had one.
 
-    Of a process of this machine it is known at once.
+    For a process on this machine it is known at once.
     """
     if is_gone(tags.get(HOST_TAG, ""), tags.get(PID_TAG, "")):
         return True
@@ -79,7 +79,7 @@ def _number(text: str) -> int | None:
 
 
 def is_gone(host: str, pid: str) -> bool:
-    """Say whether a process of this machine has ended; of other machines' it is not known."""
+    """Return whether a process on this machine has ended; False for other machines."""
     number = _number(pid)
     return host == socket.gethostname() and number is not None and not _runs(number)
 

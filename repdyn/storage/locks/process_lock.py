@@ -1,4 +1,4 @@
-"""A file that one process at a time holds, until it lets go or dies, however it dies."""
+"""A lock file that one process at a time holds, until it releases it or dies."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from repdyn.storage.files import write_whole
 from repdyn.storage.locks.heartbeat import is_gone
 
 OWNER_SECONDS = 2.0
-"""How long the holder may take to write who it is, once it has the lock."""
+"""How long the holder may take to record who it is, once it has the lock."""
 
 
 class Owner(NamedTuple):
-    """A process of a machine."""
+    """A process on a machine."""
 
     host: str
     pid: str
@@ -37,7 +37,7 @@ class ProcessLock:
     """A lock whose holder is known.
 
     Args:
-        path: of the lock; the file stays when the lock is released, and beside it who held it last.
+        path: of the lock; after release the file stays, and next to it the last holder's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,10 +46,10 @@ class ProcessLock:
         self._owner = path.with_suffix(".owner")
 
     def take(self) -> None:
-        """Hold the lock.
+        """Acquire the lock.
 
         Raises:
-            HeldError: another process does.
+            HeldError: another process holds it.
             OSError: the file cannot be written.
         """
         try:
@@ -60,11 +60,11 @@ class ProcessLock:
         write_whole(self._owner, said.encode())
 
     def release(self) -> None:
-        """Let go; nothing happens if the lock is not held."""
+        """Release the lock; does nothing if it is not held."""
         self._lock.release()
 
     def _read_owner(self) -> Owner:
-        """Return who holds the lock; a holder that died may still stand there for a moment."""
+        """Return who holds the lock; for a moment this may still be a holder that died."""
         owner = Owner("?", "?")
         end = time.monotonic() + OWNER_SECONDS
         while time.monotonic() < end:

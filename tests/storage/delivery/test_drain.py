@@ -41,7 +41,7 @@ def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
 
     def through(executor: StoreExecutor, operation: Operation) -> None:
         if cable.cut:
-            raise RetryableError("http://server: does not answer")
+            raise RetryableError("http://server: does not respond")
         if cable.refused is not None and isinstance(operation, cable.refused):
             raise OSError("refused")
         do(executor, operation)
@@ -113,7 +113,7 @@ def test_what_is_left_is_sent_later(
     whole(sqlite_store, run)
     assert not ROOT.exists()
     run_sync(ROOT, None)
-    assert capsys.readouterr().out == "nothing waits in repdyn-spool\n"
+    assert capsys.readouterr().out == "nothing is queued in repdyn-spool\n"
 
 
 def test_the_end_is_when_the_run_ended(sqlite_store: StoreConfig, cable: Cable) -> None:
@@ -133,7 +133,7 @@ def test_a_queue_is_sent_to_where_the_server_is_now(
     away = queue.run()
     queue.sign(type(away)("http://127.0.0.1:9", away.run_id, away.host, away.pid))
     queue.close()
-    with pytest.raises(UserError, match="no MLflow server answers"):
+    with pytest.raises(UserError, match="no MLflow server responds"):
         drain_folder(folder)
     sent = drain_folder(folder, sqlite_store.tracking_uri)
     assert sent.uri == sqlite_store.tracking_uri
@@ -170,7 +170,7 @@ def test_a_run_that_others_have_gone_on_with_is_not_overwritten(
 ) -> None:
     run, folder = left(sqlite_store, cable)
     MlflowClient(sqlite_store.tracking_uri).set_tag(run, heartbeat.PID_TAG, "7")
-    with pytest.raises(UserError, match=r"process 7 on .* has gone on with the run since"):
+    with pytest.raises(UserError, match=r"process 7 on .* has since resumed the run"):
         drain_folder(folder)
     assert len(QueueFolder(folder)) > 3
 
@@ -194,7 +194,7 @@ def test_a_killed_process_leaves_what_it_has_not_sent(
     end = sorted(path for path in folder.iterdir() if path.is_dir())[-1]
     end.rename(folder / ".00000000")
     run_sync(folder, None)
-    assert "its process died: repdyn train --resume" in capsys.readouterr().out
+    assert "its process died: resume it with repdyn train --resume" in capsys.readouterr().out
     drain_run(run, sqlite_store)  # nothing any more
 
 
@@ -206,7 +206,7 @@ def test_a_run_that_is_stopped_while_its_server_is_away_tells_where_it_waits(
         run.set_tag("a", "b")
         raise KeyboardInterrupt
     notice, place = (record.getMessage() for record in caplog.records)
-    assert "the run goes on" in notice
+    assert "training continues" in notice
     assert "repdyn sync" in place
     assert logging.getLogger("repdyn").getEffectiveLevel() <= logging.WARNING
     cable.cut = False

@@ -84,7 +84,7 @@ def test_nothing_is_written_or_removed_outside_of_the_runs_folder(
     executor = StoreExecutor(client, run)
     operations: list[Operation] = [PutArtifact(path, b"new"), RemoveArtifact(path)]
     for operation in operations:
-        with pytest.raises(UserError, match="leads out of the run's folder"):
+        with pytest.raises(UserError, match="points outside the run's folder"):
             executor(operation)
     assert (outside / "x.npy").read_text() == "kept"
     assert (folder.parent / "x.npy").read_text() == "kept"
@@ -202,7 +202,7 @@ def test_a_server_that_is_not_there_is_away(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(RetryableError) as raised:
         executor_of("http://127.0.0.1:9")(operation)
-    assert str(raised.value) == "http://127.0.0.1:9: does not answer"
+    assert str(raised.value) == "http://127.0.0.1:9: does not respond"
 
 
 def test_a_server_that_hangs_is_away(
@@ -215,7 +215,7 @@ def test_a_server_that_hangs_is_away(
     with pytest.raises(RetryableError) as raised:
         executor_of(address)(SetTag("a", "b"))
     go_on.set()
-    assert str(raised.value) == f"{address}: does not answer"
+    assert str(raised.value) == f"{address}: does not respond"
 
 
 def test_what_is_wrong_with_the_file_is_no_matter_of_the_server(

@@ -56,7 +56,7 @@ class Server:
     def __call__(self, operation: Operation) -> None:
         self.tries += 1
         if self.away:
-            raise RetryableError("http://server: does not answer")
+            raise RetryableError("http://server: does not respond")
         if self.rejects:
             raise PermissionError("answers 401 Unauthorized")
         if operation == self.refuses:
@@ -72,7 +72,7 @@ class Server:
     def check(self, operations: Sequence[Operation]) -> None:
         self.looks += 1
         if self.away:
-            raise RetryableError("http://server: does not answer")
+            raise RetryableError("http://server: does not respond")
         there = {operation.path for operation in self.taken if isinstance(operation, PutArtifact)}
         if any(
             isinstance(operation, PutArtifact) and operation.path not in there
@@ -82,7 +82,7 @@ class Server:
 
     def ping(self) -> None:
         if self.away:
-            raise RetryableError("http://server: does not answer")
+            raise RetryableError("http://server: does not respond")
         if self.rejects:
             raise PermissionError("answers 401 Unauthorized")
 
@@ -166,7 +166,7 @@ def test_what_comes_while_the_server_is_away_is_sent_in_order_when_it_is_back(
     assert server.taken == [*tags(20), PutArtifact("dynamics/x.npy", b"x")]
     told = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(told) == 1, "it is said once"
-    assert told[0].getMessage().startswith("http://server: does not answer; ")
+    assert told[0].getMessage().startswith("http://server: does not respond; ")
     assert str(folder) in told[0].getMessage()
 
 
@@ -273,7 +273,7 @@ def test_no_answer_ends_the_training_and_it_is_said_once(
     queue.close(JOBS[-1])
     assert server.taken == [*JOBS[:-1], JOBS[1], JOBS[-1]]
     assert len(caplog.records) == 1
-    assert "the run goes on" in caplog.records[0].getMessage()
+    assert "training continues" in caplog.records[0].getMessage()
 
 
 def test_artifacts_are_looked_for_together_and_sent_again_where_one_is_missing(
