@@ -156,7 +156,7 @@ def test_show_json_is_the_arrays(store: Path) -> None:
     read = json.loads(repdyn("show", "small", "--json", cwd=store).stdout)
     record = api.load_run("small")
     assert record.dynamics is not None
-    assert read["epochs"] == EPOCHS
+    assert read["steps"] == EPOCHS
     np.testing.assert_allclose(np.array(read["cka"]), record.dynamics.similarity["cka"], atol=1e-5)
 
 
