@@ -136,7 +136,7 @@ def test_finished_runs_are_not_trained_again(command: Command) -> None:
     assert "2 to train, 2 already finished" in command(*again)[1]
     code, said = command("sweep", "--config", "grid.yaml", "--name", "mine", "--lr", "0.1")
     assert code == 2
-    assert "other settings" in said
+    assert "different settings" in said
 
 
 def test_a_sweep_that_is_stopped_says_how_it_goes_on(
