@@ -13,7 +13,7 @@ from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.location import artifact_path, artifact_uri, database_file
-from repdyn.storage.locks.heartbeat import is_silent
+from repdyn.storage.locks.heartbeat import DEAD_SECONDS, is_silent
 from repdyn.storage.moved import Moved, moved_experiments
 from repdyn.storage.store import connect_existing, one_line, tracking_uri
 
@@ -90,5 +90,5 @@ def _refuse_live(client: MlflowClient) -> None:
         if not is_silent(run.data.tags):
             raise UserError(
                 f"run {plain(str(run.info.run_name))} is being written, or was when the store was "
-                "copied; wait until it ends, or two minutes, then rebind"
+                f"copied; wait until it ends, or {DEAD_SECONDS / 60:.0f} minutes, then rebind"
             )
