@@ -97,7 +97,7 @@ def runs(folder: Path) -> dict[str, str]:
 
 def test_a_failed_run_stops_no_other_and_is_told(swept: tuple[Path, str]) -> None:
     said = swept[1]
-    assert len(re.findall(r"^failed: .*batch-size 5000: there are 1000 training", said, re.M)) == 2
+    assert len(re.findall(r"^failed: .*batch-size 5000: there are only 1000 training", said, re.M)) == 2
     assert len(re.findall(r"epoch 8/8", said)) == 2
     assert "run the same command again to retry them" in said
 
@@ -210,7 +210,7 @@ def test_the_report_needs_nothing_else(command: Command, folder: Path) -> None:
 
 
 MISTAKES = [
-    (("compare", "last"), "two runs"),
+    (("compare", "last"), "two or more runs"),
     (("compare", "--sweep", "last"), "is not a sweep"),
     (("compare", "--sweep", "mine", "last"), "omit the others"),
     (("compare", "--sweep", "mine", "--json", "--csv"), "give only one"),
