@@ -53,8 +53,10 @@ LOCKED_PAUSE = 0.5
 _NOISY = ("alembic", "mlflow.utils.git_utils", "urllib3.connectionpool")
 for _noisy in _NOISY:
     logging.getLogger(_noisy).setLevel(logging.ERROR)
-# it logs each database error with its traceback, and raises it
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+# they log each database error with its traceback; the first raises it too, the second logs what
+# happens to a connection that was lost before it was returned
+for _noisy in ("mlflow.store.db.utils", "sqlalchemy.pool"):
+    logging.getLogger(_noisy).setLevel(logging.CRITICAL)
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

@@ -251,8 +251,9 @@ def test_a_database_that_is_stopped_and_comes_back(
     time.sleep(2)
     database.start()
     out, error = ended(process)
-    (line,) = [line for line in error.splitlines() if line.strip()]
-    assert "training continues, and logged data is queued in" in line
+    lines = [line for line in error.splitlines() if line.strip()]
+    assert len(lines) == 1, error
+    assert "training continues, and logged data is queued in" in lines[0]
     hides_the_password(out, error)
     assert not (tmp_path / "repdyn-spool").exists()
     same(database, run_id(database, f"disturbed_{mode}"), undisturbed, tmp_path)

@@ -97,7 +97,10 @@ def runs(folder: Path) -> dict[str, str]:
 
 def test_a_failed_run_stops_no_other_and_is_told(swept: tuple[Path, str]) -> None:
     said = swept[1]
-    assert len(re.findall(r"^failed: .*batch-size 5000: there are only 1000 training", said, re.M)) == 2
+    assert (
+        len(re.findall(r"^failed: .*batch-size 5000: there are only 1000 training", said, re.M))
+        == 2
+    )
     assert len(re.findall(r"epoch 8/8", said)) == 2
     assert "run the same command again to retry them" in said
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, create_engine, event
 
 from repdyn.cli.show import list_all
 from repdyn.errors import UserError
@@ -588,3 +588,12 @@ def test_mlflows_own_patience_with_a_server_is_cut_but_the_users_is_kept() -> No
 
     assert said() == "1 30"
     assert said(MLFLOW_HTTP_REQUEST_TIMEOUT="300", MLFLOW_HTTP_REQUEST_MAX_RETRIES="5") == "5 300"
+
+
+def test_a_database_connection_that_was_lost_is_returned_in_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connection = create_engine("sqlite://").raw_connection()
+    present(connection.dbapi_connection).close()
+    connection.close()
+    assert not caplog.records

@@ -185,7 +185,11 @@ def test_a_file_changes_the_cursors_keys(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("run.knid: x", "unknown action run.knid"), ("[1, 2]", "action: key"), ("a: [", "invalid YAML")],
+    [
+        ("run.knid: x", "unknown action run.knid"),
+        ("[1, 2]", "action: key"),
+        ("a: [", "invalid YAML"),
+    ],
 )
 def test_a_file_that_is_wrong_says_how(home: Path, text: str, why: str) -> None:
     home.write_text(text)
