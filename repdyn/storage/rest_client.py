@@ -103,8 +103,8 @@ class _StrictTracking(TrackingServiceClient):
 
     def __init__(self, uri: str) -> None:
         creds = partial(get_default_host_creds, uri)
-        self._store = _StrictStore(creds)  # type: ignore[no-untyped-call]  # MLflow's
-        super().__init__(uri)  # type: ignore[no-untyped-call]  # MLflow's
+        self._store = _StrictStore(creds)  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
+        super().__init__(uri)  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
 
     @property
     def store(self) -> _StrictStore:

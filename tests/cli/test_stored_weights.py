@@ -21,12 +21,12 @@ class Writer:
 def test_tensors_that_are_not_finite_are_named() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2), nn.Linear(2, 2))
     writer, out = Writer(), io.StringIO()
-    assert store_weights(writer, model, 6) == ()  # type: ignore[arg-type]  # all that it calls
+    assert store_weights(writer, model, 6) == ()  # type: ignore[arg-type]  # has what is called
     with torch.no_grad():
         model.get_parameter("0.weight")[0, 0] = float("nan")
         for layer in (0, 2, 3):
             model.get_parameter(f"{layer}.bias")[1] = float("inf")
-    names = store_weights(writer, model, 7)  # type: ignore[arg-type]  # all that it calls
+    names = store_weights(writer, model, 7)  # type: ignore[arg-type]  # has what is called
     assert names == ("0.weight", "0.bias", "2.bias", "3.bias")
     progress = Progress(new_console(out), 9, 3)
     progress.not_finite(6, ())
