@@ -47,7 +47,7 @@ def show(record: RunRecord) -> RenderableType:
     parts: list[RenderableType] = [_header(record)]
     if record.dynamics is None:
         parts.append(Text("no checkpoint yet", "italic"))
-    else:
+    elif record.dynamics.similarity:
         parts.append(
             _section("Similarity to the last checkpoint", _heatmaps(record, record.dynamics))
         )

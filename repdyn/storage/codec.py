@@ -12,6 +12,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -75,11 +76,12 @@ def decode_dynamics(read: Read, unit: str = EPOCH) -> Dynamics:
     """Return the dynamics, with steps in a unit, up to the last checkpoint that all files have.
 
     The files are replaced one by one while a run trains, but only grow, so the part that all of
-    them have is complete. A measure without a file is one that the run was not measured with.
+    them have is complete. A measure without a file is one that the run was not measured with; other
+    arrays without a file are NaN, and areas of no class.
 
     Raises:
         UserError: a file is damaged or does not match the others.
-        FileNotFoundError: a file that every run has is missing.
+        FileNotFoundError: the layers or the steps are missing: the run has no checkpoint yet.
     """
     layers = decode_layers(read)
     steps = read_npy(EPOCHS, read(EPOCHS, EPOCHS_BYTES), (np.int64, 1))
@@ -89,17 +91,17 @@ def decode_dynamics(read: Read, unit: str = EPOCH) -> Dynamics:
         raise damaged(EPOCHS, f"{len(steps):,} checkpoints of {len(layers):,} layers are too many")
     arrays: dict[str, NDArray[Any]] = {}
     for name in SHAPES:
-        try:
+        with suppress(FileNotFoundError):
             arrays[name] = _decode_array(name, read, len(layers), len(steps))
-        except FileNotFoundError:
-            if name in ARRAYS:
-                raise
-    e = min(len(steps), *(a.shape[_epoch_axes(name)[0]] for name, a in arrays.items()))
+    e = min([len(steps), *(a.shape[_epoch_axes(name)[0]] for name, a in arrays.items())])
     for name in arrays:
         for axis in _epoch_axes(name):
             if arrays[name].shape[axis] > e:  # copying a complete array would double its memory
                 arrays[name] = arrays[name].take(range(e), axis=axis)
     similarity = {name: arrays.pop(name) for name in MEASURES if name in arrays}
+    sides = sides_of(len(layers)) | {CHECKPOINT: e, CLASS: 0}
+    for name in ARRAYS.keys() - arrays.keys():
+        arrays[name] = np.full([sides[side] for side in SHAPES[name]], np.nan, dtype=np.float32)
     return Dynamics(layers, steps[:e], similarity, unit=unit, **arrays)
 
 

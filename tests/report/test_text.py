@@ -58,6 +58,12 @@ def test_show_names_layers_phases_and_scores(width: int) -> None:
     assert "resnet18 ×0.25 · sgd 0.0015 · digits, 1000 images, 15 % label noise" in said
 
 
+def test_a_run_without_a_similarity_is_shown_with_its_probes() -> None:
+    said = printed(show(replace(RECORD, dynamics=replace(DYNAMICS, similarity={}))))
+    assert "Similarity" not in said
+    assert "probe, test" in said
+
+
 def test_markers_stand_at_their_epochs() -> None:
     """The first and the last epoch stand in the middle of the first and the last cell."""
     last = int(DYNAMICS.steps[-1])

@@ -78,6 +78,27 @@ def test_a_measure_without_a_file_is_a_missing_feature(name: str) -> None:
     assert len(found.steps) == len(dynamics.steps)
 
 
+@pytest.mark.parametrize("name", list(schema.ARRAYS))
+def test_another_array_without_a_file_is_a_missing_feature_too(name: str) -> None:
+    dynamics = made.dynamics()
+    files = stored(dynamics)
+    del files[f"dynamics/{name}.npy"]
+    found = decoded(files)
+    assert found.steps.tolist() == dynamics.steps.tolist()
+    assert np.isnan(getattr(found, name)).all()
+    assert getattr(found, name).shape[:2] == getattr(dynamics, name).shape[:2]
+    for other in schema.ARRAYS.keys() - {name}:
+        np.testing.assert_array_equal(getattr(found, other), getattr(dynamics, other))
+
+
+def test_layers_and_steps_alone_are_a_run_without_measures() -> None:
+    files = stored(made.dynamics())
+    found = decoded({name: files[name] for name in (schema.LAYERS, schema.EPOCHS)})
+    assert not found.similarity
+    assert found.probe_acc.shape == (3, 4, 3)
+    assert found.areas.shape == (4, 4, 0)
+
+
 def test_the_layout_is_the_documented_one() -> None:
     files = stored(made.dynamics())
     assert np.load(io.BytesIO(files["dynamics/cka.npy"])).shape == (3, 4, 4)

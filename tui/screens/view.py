@@ -83,7 +83,8 @@ class View(Vertical):
         if not self.size.width:
             return
         empty = self.query_one(".empty", Static)
-        without = self.needs_checkpoint and record.dynamics is None
+        measured = record.dynamics is not None and record.dynamics.similarity
+        without = self.needs_checkpoint and not measured
         empty.display = without
         for child in self.children:
             if child is not empty:
