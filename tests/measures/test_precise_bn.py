@@ -182,7 +182,7 @@ def test_modules_that_are_frozen_norms_are_left_alone(arch: str) -> None:
     else:
         name = "test_resnet" if arch == "timm" else "regnetx_002"
         model = timm.create_model(name, num_classes=5)
-        model = freeze_batch_norm_2d(model)  # type: ignore[no-untyped-call]  # timm's
+        model = freeze_batch_norm_2d(model)
     model = trained(model)
     assert statistics(model)
     assert with_precise_bn(model, IMAGES) is model
