@@ -31,8 +31,9 @@ DEPTH = 2
 """How many folders deep checkpoints are searched for: `checkpoint-500/unsharded/model.pt`."""
 
 _NO_WEIGHTS = re.compile(
-    r"-\d{5}-of-\d{5}\.|(?:^|_)(?:optim|optimizer|scheduler|scaler|sampler|rng_state|random_states"
-    r"|training_args)(?:_|\d|\.|$)"
+    r"-\d{5}-of-\d{5}\.|optim_states\.pt$"
+    r"|^(?:optim|optimizer|scheduler|scaler|sampler|rng_state|random_states|training_args)"
+    r"(?:[_-]?\d+)?(?:_rank_?\d+)?\."
 )
 """Files beside the weights: shards, which the index lists, and what resuming needs."""
 

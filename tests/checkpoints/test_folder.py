@@ -112,6 +112,21 @@ def test_folders_of_trainer(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["optim_{:06}_rank0.pt", "optimizer-{}.pt", "scheduler{}.pt", "mp_rank_00_{}_optim_states.pt"],
+)
+def test_states_of_optimizers_are_no_checkpoints(tmp_path: Path, name: str) -> None:
+    for step in (10, 20):
+        saved(tmp_path / name.format(step))
+        saved(tmp_path / f"model_optimizer_adam_{step}.pt")
+
+    assert [one.name for one in from_folder(tmp_path)] == [
+        "model_optimizer_adam_10.pt",
+        "model_optimizer_adam_20.pt",
+    ]
+
+
 def test_the_summary_of_timm_gives_the_curves(tmp_path: Path) -> None:
     saved(tmp_path / "checkpoint-0.pth.tar")
     (tmp_path / "summary.csv").write_text("epoch,train_loss,eval_top1\n0,2.0,50\n")
