@@ -56,7 +56,7 @@ def from_hub(
             commit = commits[revision]
             place = f"{repo}@{revision}"
             # mapped files cannot be deleted on Windows while someone holds their weights
-            with TemporaryDirectory(prefix="repdyn-", ignore_cleanup_errors=True) as folder:
+            with TemporaryDirectory(prefix="repdyn-hub-", ignore_cleanup_errors=True) as folder:
                 with _reaching(place):
                     whole = whole_model(api.list_repo_files(repo, revision=commit))
                     if whole is None:

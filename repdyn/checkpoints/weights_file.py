@@ -131,7 +131,7 @@ def _read_file(path: Path, key: str | None) -> dict[str, Tensor]:
         raise UserError(f"{path}: is empty; was it still being written?")
     if head == _LFS_POINTER:
         raise UserError(f"{path}: is a pointer of Git LFS; run git lfs pull")
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path, key)
     return _weights_in(_read_torch(path, head), key, path)
 
@@ -142,7 +142,8 @@ def _read_safetensors(path: Path, key: str | None) -> dict[str, Tensor]:
     try:
         weights: dict[str, Tensor] = load_file(path)
     except Exception as error:  # safetensors raises its own, torch's and Python's
-        raise UserError(f"{path}: is truncated or not a safetensors file ({error})") from None
+        reason = shown(str(error).splitlines()[:1])
+        raise UserError(f"{path}: is truncated or not a safetensors file ({reason})") from None
     return weights
 
 
@@ -156,7 +157,7 @@ def _read_shards(path: Path, key: str | None) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for home in sorted(set(named.values())):
         if Path(home).name != home:
-            raise UserError(f"{path}: lists {home}, which is not a file beside it")
+            raise UserError(f"{path}: lists {shown([home])}, which is not a file beside it")
         shard = _read_file(path.with_name(home), key)
         weights |= {name: shard[name] for name in shard if named.get(name) == home}
     missing = [name for name in named if name not in weights]

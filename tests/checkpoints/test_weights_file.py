@@ -113,6 +113,8 @@ def test_safetensors(tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "a.safetensors")
 
     assert same(read_weights(tmp_path / "a.safetensors"))
+    save_file(WEIGHTS, tmp_path / "A.SAFETENSORS")
+    assert same(read_weights(tmp_path / "A.SAFETENSORS"))
     assert "omit key='model'" in message(tmp_path / "a.safetensors", key="model")
 
 
