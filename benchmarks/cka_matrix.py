@@ -35,7 +35,7 @@ def run(quick: bool) -> Result:
     """Time the matrices of three networks, and those of precomputed features."""
     figures: list[Figure] = []
     for name in [next(iter(MODELS))] if quick else MODELS:
-        figures += _of_checkpoints(name, repeat=1 if quick else 3)
+        figures += _of_checkpoints(name, *((BATCH, 1) if quick else (IMAGES, 3)))
     figures += _of_features(repeat=1 if quick else 5)
     return Result(
         f"E×E CKA of all layers, {IMAGES} images, HSIC₁ over minibatches of {BATCH}",
@@ -49,8 +49,8 @@ def run(quick: bool) -> Result:
     )
 
 
-def _of_checkpoints(name: str, repeat: int) -> Iterator[Figure]:
-    model, x = build(name).eval(), images(IMAGES)
+def _of_checkpoints(name: str, count: int, repeat: int) -> Iterator[Figure]:
+    model, x = build(name).eval(), images(count)
     layers = watched_layers(model)
     pairs = foldable(model, {layer.module for layer in layers})
     with saved_checkpoints(model, SAVED) as paths:

@@ -64,7 +64,8 @@ def run(quick: bool) -> Result:
 
 
 def _digits(quick: bool) -> Iterator[Figure]:
-    experiment = prepare(TrainConfig())
+    measures = MeasureConfig(planes=TIMED_PLANES) if quick else MeasureConfig()
+    experiment = prepare(TrainConfig(measure=measures))
     model, recorder = experiment.new_model(), experiment.new_recorder()
     trainer = Trainer(
         model,

@@ -32,6 +32,12 @@ TOGETHER = {
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the processes of -n auto: one more than cores, as many tests wait rather than work."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Deal out tests one by one, but together those that share a run or the machine's Ray.
 

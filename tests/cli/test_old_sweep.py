@@ -1,7 +1,6 @@
 """Sweeps that were begun when all seeds had one data seed: known again, resumed as they were."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,10 +18,9 @@ def grid(*options: str) -> Grid:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
-    monkeypatch.chdir(tmp_path)
+def store(sqlite_store: StoreConfig, monkeypatch: pytest.MonkeyPatch) -> StoreConfig:
     monkeypatch.setenv("COLUMNS", "200")
-    return StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    return sqlite_store
 
 
 def trained(store: StoreConfig, made: Grid, name: str) -> None:

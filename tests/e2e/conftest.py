@@ -2,10 +2,12 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support import forked
+from tests.support.forked import ForkedProcess
 
 SETTINGS = """
 arch: resnet18
@@ -27,16 +29,14 @@ def clean_environment() -> dict[str, str]:
     return environment | {"COLUMNS": "100", "NO_COLOR": "1"}
 
 
+def started(*arguments: str, cwd: Path) -> ForkedProcess:
+    """Start a command as a user would."""
+    return ForkedProcess(["-m", "repdyn.cli", *arguments], cwd, clean_environment())
+
+
 def repdyn(*arguments: str, cwd: Path, ok: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command as a user would."""
-    done = subprocess.run(
-        [sys.executable, "-m", "repdyn.cli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=clean_environment(),
-        timeout=240,
-    )
+    done = forked.run(["-m", "repdyn.cli", *arguments], cwd, clean_environment(), timeout=240)
     assert not ok or done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_run, list_runs, load_run
-from tests.e2e.conftest import clean_environment
+from tests.e2e.conftest import clean_environment, started
 from tests.e2e.test_resume import SETTINGS, stopped_after
+from tests.support.forked import ForkedProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -31,32 +29,17 @@ with RunWriter.create(StoreConfig(), "light" + sys.argv[1], {"epochs": "3"}, {})
 """
 
 
-def started(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-
-
 def test_twenty_runs_and_three_trainings_start_at_once_on_a_fresh_store(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)
-    light = [started(["-c", LIGHT, str(i)], tmp_path) for i in range(20)]
+    light = [ForkedProcess(["-c", LIGHT, str(i)], tmp_path, clean_environment()) for i in range(20)]
     for process in light:
-        assert process.stdout is not None
-        assert process.stdin is not None
         assert process.stdout.readline() == "ready\n"
-    train = ["-m", "repdyn.cli", "train", "--config", "run.yaml", "--epochs", "2"]
+    train = ["train", "--config", "run.yaml", "--epochs", "2"]
     heavy = [
-        started([*train, "--checkpoints", "2", "--run-name", f"heavy{i}"], tmp_path)
+        started(*train, "--checkpoints", "2", "--run-name", f"heavy{i}", cwd=tmp_path)
         for i in range(3)
     ]
     for process in light:
-        assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
     for process in (*light, *heavy):
@@ -75,8 +58,7 @@ def test_twenty_runs_and_three_trainings_start_at_once_on_a_fresh_store(tmp_path
 def test_of_two_that_resume_a_killed_run_one_goes_on(tmp_path: Path) -> None:
     code, said = stopped_after("epoch 4/8", signal.SIGKILL, tmp_path, "--save-every", "1")
     assert code == -signal.SIGKILL, said
-    resume = ["-m", "repdyn.cli", "train", "--resume", "last"]
-    both = [started(resume, tmp_path) for _ in range(2)]
+    both = [started("train", "--resume", "last", cwd=tmp_path) for _ in range(2)]
     done = [process.communicate(timeout=600) for process in both]
     codes = [process.returncode for process in both]
     assert sorted(codes) == [0, 2], done

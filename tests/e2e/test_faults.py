@@ -26,7 +26,7 @@ from tests.support.fault_proxy import FAULTS, FaultProxy, at_random
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SEEDS = range(50)
+SEEDS = range(30)
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.support.synthetic_run"])
 

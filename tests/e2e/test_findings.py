@@ -1,4 +1,4 @@
-"""What the digits show of the paper's findings, on runs measured on fewer planes than README.md's."""
+"""What the digits show of the paper's findings, on runs measured less than README.md's."""
 
 import subprocess
 import sys
@@ -17,6 +17,7 @@ GRID = """
 arch: [resnet18, vit_tiny_patch16_224]
 opt: [sgd, adam]
 epochs: 200
+checkpoints: 0,2,5,8,10,12,14,16,18,20,22,25,33,44,58,77,101,133,174,200
 planes: 6
 fine_planes: 1
 fine_grid: 12

@@ -1,29 +1,19 @@
 """A run that is stopped."""
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import repdyn as api
-from tests.e2e.conftest import SETTINGS, clean_environment
+from tests.e2e.conftest import SETTINGS, started
 
 
 @pytest.mark.slow
 def test_signals_before_the_first_step(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "repdyn.cli", "train", "--config", "run.yaml"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=clean_environment(),
-    )
-    assert process.stdout is not None
+    process = started("train", "--config", "run.yaml", cwd=tmp_path)
     process.stdout.readline()  # what will be trained; the store is not made yet
     process.send_signal(signal.SIGUSR1)
     assert "defaults" in process.stdout.readline()
@@ -40,27 +30,8 @@ def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
     sent: signal.Signals, code: int, tmp_path: Path
 ) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-u",
-            "-m",
-            "repdyn.cli",
-            "train",
-            "--config",
-            "run.yaml",
-            "--epochs",
-            "5000",
-            "--checkpoints",
-            "0,1,2,3",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=clean_environment(),
-    )
-    assert process.stdout is not None
+    settings = ["--config", "run.yaml", "--epochs", "5000", "--checkpoints", "0,1,2,3"]
+    process = started("train", *settings, cwd=tmp_path)
     for line in process.stdout:
         if line.startswith("epoch 3/"):
             break

@@ -21,9 +21,9 @@ from sqlalchemy import create_engine, text
 
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import list_runs
-from tests.e2e.conftest import repdyn
-from tests.e2e.test_at_once import started
+from tests.e2e.conftest import repdyn, started
 from tests.e2e.test_server_away import artifacts, metrics, read_to, run_id
+from tests.support.forked import ForkedProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -158,13 +158,13 @@ def undisturbed(database: Database, tmp_path_factory: pytest.TempPathFactory) ->
     return run_id(database, "undisturbed")
 
 
-def train(database: Database, folder: Path, name: str, *more: str) -> subprocess.Popen[str]:
+def train(database: Database, folder: Path, name: str, *more: str) -> ForkedProcess:
     (folder / "run.yaml").write_text(SETTINGS)
-    command = ["-u", "-m", "repdyn.cli", "train", "--config", "run.yaml", "--run-name", name]
-    return started([*command, "--tracking-uri", database.address, *more], folder)
+    settings = ["--config", "run.yaml", "--run-name", name, "--tracking-uri", database.address]
+    return started("train", *settings, *more, cwd=folder)
 
 
-def ended(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
+def ended(process: ForkedProcess, code: int = 0) -> tuple[str, str]:
     """Wait for the end of a training; returns what it printed and its errors."""
     out, error = process.communicate(timeout=300)
     assert process.returncode == code, out + error
@@ -213,9 +213,9 @@ def test_two_trainings_start_at_once_on_a_fresh_database(
 ) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)
     uri = database.made("fresh")
-    command = ["-m", "repdyn.cli", "train", "--config", "run.yaml", "--tracking-uri", uri]
+    command = ["train", "--config", "run.yaml", "--tracking-uri", uri]
     quick = ["--epochs", "2", "--checkpoints", "2"]
-    both = [started([*command, *quick, "--run-name", f"run{i}"], tmp_path) for i in range(2)]
+    both = [started(*command, *quick, "--run-name", f"run{i}", cwd=tmp_path) for i in range(2)]
     for process in both:
         assert not ended(process)[1]
     runs = list_runs(StoreConfig(tracking_uri=uri))

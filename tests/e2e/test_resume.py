@@ -20,7 +20,8 @@ from repdyn.runs.saving import decode_state
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.reader import find_run, load_run
-from tests.e2e.conftest import clean_environment, repdyn
+from tests.e2e.conftest import repdyn, started
+from tests.support.forked import ForkedProcess
 
 SETTINGS = """
 arch: resnet18
@@ -44,16 +45,9 @@ similarity: cka,regions,knn
 KILLS = 5  # of each seed
 
 
-def train(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def train(folder: Path, *arguments: str) -> ForkedProcess:
     (folder / "run.yaml").write_text(SETTINGS)
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", "repdyn.cli", "train", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env=clean_environment(),
-    )
+    return started("train", *arguments, cwd=folder)
 
 
 def store(folder: Path) -> StoreConfig:
@@ -113,7 +107,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stopped_after(line: str, sent: signal.Signals, folder: Path, *settings: str) -> tuple[int, str]:
     """Start a run, send a signal when it has printed a line; returns exit code and what it said."""
     process = train(folder, "--config", "run.yaml", *settings)
-    assert process.stdout is not None
     said = ""
     for printed in process.stdout:
         said += printed
@@ -186,7 +179,6 @@ def left_alone(seconds: float, folder: Path, *arguments: str) -> tuple[int, str]
     """Train and kill that some seconds after its first word; returns exit code and what it said."""
     with train(folder, *arguments) as process:
         try:
-            assert process.stdout is not None
             said = process.stdout.readline()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=seconds)
@@ -236,7 +228,6 @@ def test_a_run_whose_disk_was_full_goes_on(
         pytest.skip("only root may mount a small disk")
     try:
         process = train(tmp_path, "--config", "run.yaml", "--save-every", "1")
-        assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("epoch 1/"):
                 break

@@ -1,14 +1,13 @@
 """Runs of many families, optimizers and precisions, killed half way and resumed: the same bits."""
 
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import clean_environment, repdyn
+from tests.e2e.conftest import repdyn, started
 from tests.e2e.test_resume import same
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -40,8 +39,9 @@ MATRIX = [
 ]
 
 
-def prepared(folder: Path) -> Path:
+def prepared(folder: Path, blank_database: Path) -> Path:
     folder.mkdir()
+    shutil.copy(blank_database, folder / "mlflow.db")
     (folder / "run.yaml").write_text(SETTINGS)
     return folder
 
@@ -55,17 +55,13 @@ def wait_for_state(folder: Path) -> None:
 
 @pytest.mark.parametrize(("arch", "opt", "precision"), MATRIX)
 def test_a_killed_run_goes_on_to_the_same_bits(
-    arch: str, opt: str, precision: str, tmp_path: Path
+    arch: str, opt: str, precision: str, blank_database: Path, tmp_path: Path
 ) -> None:
     given = ["train", "--config", "run.yaml", "--arch", *arch.split(), "--opt", opt]
     given += ["--lr", "0.001", "--precision", precision]
-    whole, killed = prepared(tmp_path / "whole"), prepared(tmp_path / "killed")
+    whole, killed = (prepared(tmp_path / name, blank_database) for name in ("whole", "killed"))
     repdyn(*given, cwd=whole)
-    command = [sys.executable, "-u", "-m", "repdyn.cli", *given]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=killed, env=clean_environment()
-    ) as process:
-        assert process.stdout is not None
+    with started(*given, cwd=killed) as process:
         # the state of the first epoch is saved by then, and the second is being trained or measured
         seen = any(line.startswith("epoch 1/3") for line in process.stdout)
         wait_for_state(killed)

@@ -18,8 +18,9 @@ from mlflow.tracking import MlflowClient
 
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_run
-from tests.e2e.conftest import clean_environment, repdyn
+from tests.e2e.conftest import clean_environment, repdyn, started
 from tests.e2e.test_mlflow_ui import wait_for
+from tests.support.forked import ForkedProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -101,21 +102,13 @@ def run_id(server: Addressed, name: str) -> str:
     return find_run(StoreConfig(tracking_uri=server.address), name).run_id
 
 
-def train(server: Server, folder: Path, name: str) -> subprocess.Popen[str]:
+def train(server: Server, folder: Path, name: str) -> ForkedProcess:
     (folder / "run.yaml").write_text(SETTINGS)
-    command = [sys.executable, "-u", "-m", "repdyn.cli", "train", "--config", "run.yaml"]
-    return subprocess.Popen(
-        [*command, "--run-name", name, "--tracking-uri", server.address],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env=clean_environment(),
-    )
+    settings = ["--config", "run.yaml", "--run-name", name, "--tracking-uri", server.address]
+    return started("train", *settings, cwd=folder)
 
 
-def read_to(line: str, process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
+def read_to(line: str, process: ForkedProcess) -> None:
     for printed in process.stdout:
         if printed.startswith(line):
             return

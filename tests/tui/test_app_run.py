@@ -13,6 +13,7 @@ from tests.support import synthetic
 from tests.support.fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
 from tui.actions import VIEWS
 from tui.screens.info import Info
+from tui.screens.layers import Layers
 from tui.screens.run import RunScreen
 from tui.screens.view import View
 from tui.screens.view_state import ViewState, to_reference
@@ -464,3 +465,18 @@ def _two_points() -> tuple[IntArray, FloatArray]:
     import numpy as np
 
     return np.array([0, 200]), np.array([0.0, 1.0])
+
+
+def test_matrices_are_drawn_again_while_their_places_are_made() -> None:
+    """As when the terminal changes its size twice at once."""
+    more, _, _ = synthetic.run(layers=tuple(f"blocks.{i}" for i in range(6)), count=5)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press(str(VIEWS.index("layers") + 1))
+        await stage.sees("block.1")
+        view = stage.screen.query_one(Layers)
+        for _ in range(2):
+            view.show(more, view.look)
+        await stage.sees("blocks.5")
+
+    play(scenario, run="run-0")

@@ -89,9 +89,8 @@ class Layers(View):
         grid = self.query_one(Grid)
         title = f"{shown.measure.quantity} of two checkpoints"
         self._title(title, record)
-        if len(panels) < len(shown.names):
-            grid.mount(*(Panel() for _ in shown.names[len(panels) :]))
-            self.call_after_refresh(self._redraw)
+        if len(panels) < len(shown.names) or not all(panel.is_mounted for panel in panels):
+            self.call_later(self._add_panels, len(shown.names))
             return
         for panel in panels:
             panel.display = panels.index(panel) < len(shown.names)
@@ -108,7 +107,9 @@ class Layers(View):
             text = titled(title, record.phases, panels.first(), beside_bar(self.size.width))
         self.query_one(".what", Static).update(text)
 
-    def _redraw(self) -> None:
+    async def _add_panels(self, count: int) -> None:
+        missing = count - len(self.query(Panel))
+        await self.query_one(Grid).mount(*(Panel() for _ in range(missing)))
         if self.record is not None:
             self.show(self.record, self.look)
             self.take_keys()

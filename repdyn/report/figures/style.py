@@ -101,7 +101,10 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(STYLE):
             figure = draw(*args, **kwargs)
+            engine = figure.get_layout_engine()
+            figure.set_layout_engine("none")  # takes time, and png() lays the figure out
             figure.draw_without_rendering()  # makes the ticks, which take their font when made
+            figure.set_layout_engine(engine)
         return figure
 
     return drawn
