@@ -53,6 +53,16 @@ def is_unit(text: str) -> bool:
     return text.isalpha() and len(text) <= UNIT_LENGTH
 
 
+UNIT_TAG = "repdyn.unit"
+"""Of a run, the unit of its steps."""
+
+
+def unit_of(tags: Mapping[str, str]) -> str:
+    """Return the unit of a run's steps; epoch if the tag is missing or is not a short word."""
+    unit = tags.get(UNIT_TAG, EPOCH)
+    return unit if is_unit(unit) else EPOCH
+
+
 def plural(unit: str) -> str:
     """Return a unit in the plural, `epochs`; `tokens` stays as it is."""
     return unit if unit.endswith("s") else f"{unit}s"
@@ -269,4 +279,4 @@ class RunRecord:
     @property
     def unit(self) -> str:
         """Of the steps."""
-        return EPOCH if self.dynamics is None else self.dynamics.unit
+        return unit_of(self.summary.tags) if self.dynamics is None else self.dynamics.unit

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("blank")
     MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
     return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def partial_store(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> StoreConfig:
+    """Store the runs of support/partial_runs.py once, for tests that only read them."""
+    from tests.support import partial_runs
+
+    folder = tmp_path_factory.mktemp("partial")
+    shutil.copy(blank_database, folder / "mlflow.db")
+    where = StoreConfig(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    with chdir(folder):
+        for name in partial_runs.PARTIAL:
+            partial_runs.store(name, where)
+    return where
 
 
 @pytest.fixture

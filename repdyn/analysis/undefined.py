@@ -12,8 +12,15 @@ from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT
 from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, REACH, compute_scores
 from repdyn.records import EPOCH, Curve, Dynamics, IntArray, Phases, plural
 from repdyn.score_key import ScoreKey
+from repdyn.step_words import counted, step
 
 NO_FLIPPED = "undefined without label noise: no labels are flipped"
+
+NOT_LOGGED = "log train/acc and test/acc (README, What is measured)"
+"""All boundaries, of a run without the curves in which they are found."""
+
+FOUND_IN = ("train/acc", "train/acc_noisy", "test/acc")
+"""The curves in which boundaries are found."""
 
 NOT_STORED = "defined, but not among the scores stored with this run"
 
@@ -24,6 +31,7 @@ rate; the window before it begins at the epoch divided by this."""
 AT_FIT = ("fit_break", "fit_break_rank", "fit_break_weakest_layer_rank")
 OUTSIDE_FIT = ("synchrony_outside_fit", "synchrony_outside_fit_rank")
 CHANGE_SPREAD = ("change_spread", "change_spread_rank")
+OF_FIT = (*AT_FIT, *OUTSIDE_FIT, *CHANGE_SPREAD)
 BREAK_SPREAD = ("break_spread", "break_spread_rank")
 DEPTH_DRIFT = ("depth_drift", "depth_drift_rank")
 
@@ -38,6 +46,9 @@ def undefined_phases(
         phases: found in them.
         unit: of the steps.
     """
+    if not curves.keys() & set(FOUND_IN):
+        reasons = dict.fromkeys(("onset", "fit", "test_min", "test_peak"), NOT_LOGGED)
+        return {name: why for name, why in reasons.items() if name not in phases.markers()}
     reasons = {
         "onset": _no_onset(curves, unit),
         "fit": _no_fit(curves.get("train/acc"), unit),
@@ -50,13 +61,18 @@ def undefined_phases(
 
 
 def undefined_scores(
-    dynamics: Dynamics, phases: Phases, scores: Mapping[ScoreKey, float]
+    dynamics: Dynamics,
+    phases: Phases,
+    scores: Mapping[ScoreKey, float],
+    *,
+    fit_known: bool = True,
 ) -> dict[ScoreKey, str]:
     """Return why each missing score is undefined.
 
     Args:
         dynamics, phases: of the run.
         scores: those that it has.
+        fit_known: whether the run has the curve in which perfect fit is found.
     """
     keys = (ScoreKey(score, measure) for measure in dynamics.similarity for score in MEANINGS)
     missing = [key for key in keys if key not in scores]
@@ -64,9 +80,12 @@ def undefined_scores(
     definable = compute_scores(dynamics, phases) if missing else {}
     reasons: dict[ScoreKey, str] = {}
     for key in missing:
-        why = _why(key, dynamics, phases)
+        why = _why(key, dynamics, phases, fit_known=fit_known)
         reasons[key] = NOT_STORED if key in definable else why
     return reasons
+
+
+_NO_FIT = "needs perfect fit, for which train/acc must be logged"
 
 
 def _no_onset(curves: Mapping[str, Curve], unit: str) -> str:
@@ -84,7 +103,7 @@ def _no_fit(train_acc: Curve | None, unit: str) -> str:
     best = int(np.argmax(train_acc.values))
     return (
         f"training accuracy never reached {PERFECT:g}; its highest is "
-        f"{train_acc.values[best]:.3f}, at {unit} {train_acc.steps[best]}"
+        f"{train_acc.values[best]:.3f}, at {unit} {step(int(train_acc.steps[best]))}"
     )
 
 
@@ -94,11 +113,11 @@ def _too_short(curve: Curve | None, what: str, unit: str) -> str:
         return f"{what} is not recorded"
     if len(curve.values) < LEAST_EPOCHS:
         count = len(curve.values)
-        return f"{what} is recorded at {count} {plural(unit)}; {LEAST_EPOCHS} are needed"
+        return f"{what} is recorded at {counted(count, unit)}; {LEAST_EPOCHS} are needed"
     return ""
 
 
-def _why(key: ScoreKey, dynamics: Dynamics, phases: Phases) -> str:
+def _why(key: ScoreKey, dynamics: Dynamics, phases: Phases, *, fit_known: bool) -> str:
     stem, unit, matrices = key.score, dynamics.unit, dynamics.matrices(key.measure)[1:]
     trained = dynamics.steps >= 1
     finite = np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))
@@ -107,24 +126,25 @@ def _why(key: ScoreKey, dynamics: Dynamics, phases: Phases) -> str:
     return (
         _no_drift(at, unit)
         or _few_layers(len(matrices), int(finite.sum()), needed)
-        or _why_of(stem, at, phases, unit)
+        or (_NO_FIT if stem in OF_FIT and not fit_known else _why_of(stem, at, phases, unit))
     )
 
 
 def _no_drift(at: IntArray, unit: str) -> str:
     """Return why the checkpoints (E,), without the initial model, give no drift rates."""
     if len(at) < 2:
-        return f"{len(at)} checkpoints after {unit} 0; at least 2 are needed"
+        return f"{counted(len(at), 'checkpoint')} after {unit} 0; at least 2 are needed"
     gaps = np.diff(np.log(at.astype(np.float64)))
     widest = int(np.argmax(gaps))
     if gaps[widest] > WIDEST + 1e-9:
         return (
-            f"no checkpoint between {plural(unit)} {at[widest]} and {at[widest + 1]}; consecutive ones may "
-            f"be at most {math.exp(WIDEST):.1f} × apart"
+            f"no checkpoint between {plural(unit)} {step(int(at[widest]))} and "
+            f"{step(int(at[widest + 1]))}; consecutive ones may be at most {math.exp(WIDEST):.1f} × apart"
         )
     if gaps.sum() < LAG - 1e-9:
         return (
-            f"the checkpoints end at {unit} {at[-1]}; {unit} {math.ceil(at[0] * math.exp(LAG))}, "
+            f"the checkpoints end at {unit} {step(int(at[-1]))}; "
+            f"{unit} {step(math.ceil(at[0] * math.exp(LAG)))}, "
             f"{math.exp(LAG):.1f} × the first, is needed"
         )
     return ""
@@ -134,12 +154,12 @@ def _few_layers(count: int, finite: int, needed: int) -> str:
     if finite >= needed:
         return ""
     lost = f", {count - finite} of them without a defined similarity" if finite < count else ""
-    return f"{count} layers after the first{lost}; {needed} are needed"
+    return f"{counted(count, 'layer')} after the first{lost}; {needed} {'is' if needed == 1 else 'are'} needed"
 
 
 def _why_of(stem: str, at: IntArray, phases: Phases, unit: str) -> str:
     """Return why a score is undefined for a run that has drift rates of enough layers."""
-    if stem in (*AT_FIT, *OUTSIDE_FIT, *CHANGE_SPREAD):
+    if stem in OF_FIT:
         if phases.fit is None:
             return "needs perfect fit, which the run did not reach"
         if phases.fit < 1:
@@ -157,7 +177,10 @@ def _why_of(stem: str, at: IntArray, phases: Phases, unit: str) -> str:
         return _no_stretch(stem, phases, unit)
     if stem in BREAK_SPREAD and at[-1] < REACHES**2 * at[0]:
         least = math.ceil(REACHES**2 * at[0])
-        return f"run ends at {unit} {at[-1]}; the windows of a break need {unit} {least}"
+        return (
+            f"run ends at {unit} {step(int(at[-1]))}; "
+            f"the windows of a break need {unit} {step(least)}"
+        )
     if stem in ("synchrony", "synchrony_rank"):
         return (
             f"fewer than two layers vary, or the run has fewer than {LEAST_POINTS} points of drift"
@@ -171,13 +194,13 @@ def _cut_off(at: IntArray, phases: Phases, unit: str) -> str:
     least = math.ceil(REACHES * fit)
     if at[-1] < least:
         return (
-            f"run ends at {unit} {at[-1]}, {at[-1] - fit} {plural(unit)} after perfect fit; the fit "
-            f"break needs {REACHES:.2f} × the fit {unit} = {least}"
+            f"run ends at {unit} {step(int(at[-1]))}, {counted(int(at[-1]) - fit, unit)} after perfect "
+            f"fit; the fit break needs {REACHES:.2f} × the fit {unit} = {step(least)}"
         )
     if fit < REACHES * at[0]:
         return (
-            f"perfect fit, at {unit} {fit}, comes too soon; the fit break needs "
-            f"{REACHES:.2f} × the first checkpoint = {math.ceil(REACHES * at[0])}"
+            f"perfect fit, at {unit} {step(fit)}, comes too soon; the fit break needs "
+            f"{REACHES:.2f} × the first checkpoint = {step(math.ceil(REACHES * at[0]))}"
         )
     return ""
 
@@ -186,9 +209,7 @@ def _no_stretch(stem: str, phases: Phases, unit: str) -> str:
     if phases.onset is None:
         return "needs memorisation onset, which the run does not have"
     if not 1 <= phases.onset < (phases.fit or 0):
-        return (
-            f"memorisation onset, at {unit} {phases.onset}, is not between {unit} 1 and perfect fit"
-        )
+        return f"memorisation onset, at {unit} {step(phases.onset)}, is not between {unit} 1 and perfect fit"
     if stem == "change_spread_rank":
         return "the run has no other stretch as long as from onset to fit"
     return "the layers do not change from onset to fit"

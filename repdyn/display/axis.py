@@ -1,4 +1,8 @@
-"""The log-epoch axis of figures and text: ln(1 + epoch), which includes epoch 0."""
+"""The log-epoch axis of figures and text: ln(1 + epoch / grain), which includes epoch 0.
+
+The grain is the first checkpoint after step 0: 1 where that is epoch 1. With a grain of 1 the initial
+model would take most of an axis whose next checkpoint is at a million tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,47 +14,80 @@ from numpy.typing import ArrayLike, NDArray
 from repdyn.records import IntArray
 
 LONE_HALF_WIDTH = 0.5
-"""Half the width of the cell of a run's only checkpoint, in ln(1 + epoch)."""
+"""Half the width of the cell of a run's only checkpoint, on the axis."""
+
+LONG = 5
+"""Powers of ten from which on only they are marked on an axis."""
 
 
-def position(epochs: ArrayLike) -> NDArray[np.float64]:
+def grain(epochs: IntArray) -> int:
+    """Return the first of increasing epochs after 0, 1 if there is none."""
+    trained = epochs[epochs > 0]
+    return int(trained[0]) if len(trained) else 1
+
+
+def position(epochs: ArrayLike, grain: int = 1) -> NDArray[np.float64]:
     """Return the positions of epochs on the axis."""
-    place: NDArray[np.float64] = np.log1p(np.asarray(epochs, dtype=np.float64))
+    place: NDArray[np.float64] = np.log1p(np.asarray(epochs, dtype=np.float64) / grain)
     return place
+
+
+def epoch_at(place: ArrayLike, grain: int = 1) -> NDArray[np.float64]:
+    """Return the epochs at positions on the axis."""
+    return np.asarray(np.expm1(place) * grain)
 
 
 def nearest(epochs: IntArray, epoch: float | None) -> int:
     """Return the index of the checkpoint nearest to an epoch on the axis; None gives the last."""
     if epoch is None:
         return len(epochs) - 1
-    return int(np.abs(position(epochs) - position(epoch)).argmin())
+    unit = grain(epochs)
+    return int(np.abs(position(epochs, unit) - position(epoch, unit)).argmin())
 
 
 def edges(epochs: IntArray) -> NDArray[np.float64]:
     """Return the borders of the checkpoints' cells, (E+1,) in epochs.
 
     They lie halfway between neighbours on the axis; the outer cells are symmetric, so that the
-    first border lies between -1 and 0 where the first epoch is 0.
+    first border lies between minus the grain and 0 where the first epoch is 0.
     """
-    place = position(epochs)
+    unit = grain(epochs)
+    place = position(epochs, unit)
     if len(place) == 1:
         borders = place[0] + np.array([-LONE_HALF_WIDTH, LONE_HALF_WIDTH])
     else:
         between = (place[1:] + place[:-1]) / 2
         first, last = 2 * place[0] - between[0], 2 * place[-1] - between[-1]
         borders = np.concatenate([[first], between, [last]])
-    return np.asarray(np.expm1(borders))
+    return epoch_at(borders, unit)
 
 
-def ticks(last: int) -> tuple[int, ...]:
-    """Return the epochs to label up to the last: 0, 1, 10, 100, ...; in short runs 2, 5, ... too."""
-    steps = (1,) if last >= 100 else (1, 2, 5)
-    return (0, *_up_to(last, steps))
+def ticks(last: int, first: int = 0, most: int | None = None, grain: int = 1) -> tuple[int, ...]:
+    """Return the epochs to label from the first to the last.
+
+    They are 0, 1, 10, 100, ...; 2, 5, ... too where that gives few; without any, the two ends.
+
+    Args:
+        last, first: of the axis.
+        most: about as many fit; of more powers of ten, every second or third remains (None: all).
+        grain: of the axis; what lies between it and 0 is crowded, and not labelled.
+    """
+    least = max(first, grain)
+    labelled = [e for e in _up_to(last, (1,)) if e >= least]
+    more = [e for e in _up_to(last, (1, 2, 5)) if e >= least]
+    if last < 100 * least and (most is None or len(more) < most or not labelled):
+        labelled = more
+    elif most is not None:
+        labelled = labelled[:: -(-(len(labelled) + 1) // max(1, most))]
+    inside = labelled if first else [0, *labelled]
+    return tuple(inside) if len(inside) > 1 or not first else tuple(dict.fromkeys((first, last)))
 
 
-def minor_ticks(last: int) -> tuple[int, ...]:
-    """Return the epochs to mark without a label."""
-    return tuple(e for e in _up_to(last, range(1, 10)) if e not in ticks(last))
+def minor_ticks(last: int, least: int, labelled: Iterable[int]) -> tuple[int, ...]:
+    """Return the epochs from the least on to mark without a label; if many, only powers of ten."""
+    steps = range(1, 10) if last < 10**LONG * max(1, least) else (1,)
+    inside = {epoch for epoch in _up_to(last, steps) if epoch >= least}
+    return tuple(sorted(inside - {*labelled}))
 
 
 def _up_to(last: int, steps: Iterable[int]) -> list[int]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from repdyn.analysis.undefined import NO_FLIPPED, undefined_phases, undefined_scores
 from repdyn.errors import UserError
-from repdyn.records import Curve, Dynamics, RunRecord
+from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord
 from repdyn.score_key import ScoreKey
 
 
@@ -20,6 +22,17 @@ def measured(record: RunRecord) -> Dynamics:
     if record.dynamics is None:
         raise UserError(f"run {record.summary.run_id}: has no checkpoint yet; wait for its first")
     return record.dynamics
+
+
+def probe_splits(dynamics: Dynamics) -> tuple[str, ...]:
+    """Return the splits on which linear probes were measured; none without labels."""
+    known = np.isfinite(dynamics.probe_acc)
+    return tuple(split for i, split in enumerate(PROBE_SPLITS) if known[..., i].any())
+
+
+def has_regions(dynamics: Dynamics) -> bool:
+    """Return whether decision regions were measured, not without planes."""
+    return bool(np.isfinite(dynamics.fragmentation).any())
 
 
 def lacks_label_noise(record: RunRecord) -> bool:
@@ -39,10 +52,12 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | 
     if live if ended is None else not ended:
         return {"onset": NO_FLIPPED} if lacks_label_noise(record) else {}
     reasons: dict[str | ScoreKey, str] = {}
-    if record.curves:
-        reasons.update(undefined_phases(record.curves, record.phases, record.unit))
+    reasons.update(undefined_phases(record.curves, record.phases, record.unit))
     if record.dynamics is not None:
-        reasons.update(undefined_scores(record.dynamics, record.phases, record.scores))
+        fit_known = "train/acc" in record.curves
+        reasons.update(
+            undefined_scores(record.dynamics, record.phases, record.scores, fit_known=fit_known)
+        )
     return reasons
 
 

@@ -16,14 +16,18 @@ from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import Scale
 from repdyn.display.viridis import viridis
-from repdyn.display.wording import plain
+from repdyn.display.wording import ending, plain
 from repdyn.records import IntArray
+from repdyn.step_words import short_step
 
 NARROWEST = 24
 """Width below which two heatmaps are stacked."""
 
 GAP = 2
 """Cells between two adjacent heatmaps, and between a layer's name and its row."""
+
+TICK = 5
+"""Columns of the widest label of a power of ten, `100k`, and a gap."""
 
 COLOURFUL = frozenset({"256", "truecolor"})
 """Colour systems in which viridis keeps its order."""
@@ -77,7 +81,7 @@ class TextHeatmaps:
     ) -> Iterator[Text]:
         """Yield the lines of heatmaps side by side, each `width` cells wide."""
         below = [(self.unit, "dim"), ("", "bold"), ("", "dim")]
-        heads = [("", ""), *((name, "") for name in self.names), *below]
+        heads = [("", ""), *((ending(name, margin), "") for name in self.names), *below]
         columns = [self._lines(one, width, ink) for one in beside]
         for (head, style), *parts in zip(heads, *columns, strict=True):
             line = Text(no_wrap=True, overflow="crop", end="\n")
@@ -93,13 +97,19 @@ class TextHeatmaps:
         shown = _sampled(heatmap.steps, width * ink.columns)
         rows = [ink.cells(row[shown]) for row in heatmap.scale.place(heatmap.values)]
         rows += [Text()] * (len(self.names) - len(rows))
-        ticks = axis.ticks(int(heatmap.steps[-1]))
+        first, last = int(heatmap.steps[0]), int(heatmap.steps[-1])
+        ticks = axis.ticks(last, first, width // TICK, axis.grain(heatmap.steps))
         found = heatmap.phases.markers()
-        marks = {f"{name} {found[name]}": found[name] for name in MARKED if name in found}
+        marks = {
+            f"{name} {short_step(found[name])}": found[name] for name in MARKED if name in found
+        }
         return [
             Text(heatmap.title, "bold"),
             *rows,
-            Text(tick_row({str(e): _column(heatmap.steps, e, width) for e in ticks}, width), "dim"),
+            Text(
+                tick_row({short_step(e): _column(heatmap.steps, e, width) for e in ticks}, width),
+                "dim",
+            ),
             Text(
                 marker_row(
                     {mark: _column(heatmap.steps, e, width) for mark, e in marks.items()},
@@ -113,7 +123,7 @@ class TextHeatmaps:
 
 def _sampled(epochs: IntArray, columns: int) -> NDArray[np.intp]:
     """Return for each column the checkpoint whose cell contains its middle."""
-    borders = axis.position(axis.edges(epochs))
+    borders = axis.position(axis.edges(epochs), axis.grain(epochs))
     middles = (np.arange(columns) + 0.5) / columns
     at = borders[0] + middles * (borders[-1] - borders[0])
     cell = np.searchsorted(borders, at) - 1
@@ -122,8 +132,9 @@ def _sampled(epochs: IntArray, columns: int) -> NDArray[np.intp]:
 
 def _column(epochs: IntArray, epoch: int, width: int) -> int:
     """Return the column in which an epoch lies."""
-    first, last = axis.position(axis.edges(epochs)[[0, -1]])
-    share = (axis.position(epoch) - first) / (last - first)
+    grain = axis.grain(epochs)
+    first, last = axis.position(axis.edges(epochs)[[0, -1]], grain)
+    share = (axis.position(epoch, grain) - first) / (last - first)
     return int(np.clip(share * width, 0, width - 1))
 
 

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from repdyn.display.labels import MARKS, PHASES
 from repdyn.measures.spec import MEASURES
+from repdyn.step_words import step
 
 if TYPE_CHECKING:  # numpy is slow to import, and the screen's first frame needs none of it
     from repdyn.records import Interval, Phases, RunSummary
     from repdyn.score_key import ScoreKey
-
-NO_CHANGES = "– no change that stands out from a steady drift"
-"""Shown below change points if an analysed layer has none."""
 
 NOT_TESTABLE = "not testable: no matched pair has this score"
 """Shown for an effect without values; for a share of runs, NO_RUN."""
@@ -33,6 +31,11 @@ def plain(text: str) -> str:
     """Return the text on one line, without terminal control or bidirectional characters."""
     kept = (" " if c in "\t\r\n" else c for c in text)
     return "".join(c for c in kept if not unicodedata.category(c).startswith("C"))
+
+
+def ending(name: str, room: int) -> str:
+    """Return the end of a name that is too long: it tells `model.layers.31` from its neighbours."""
+    return name if len(name) <= room else f"…{name[len(name) - room + 1 :]}" if room > 0 else ""
 
 
 def arch(summary: RunSummary) -> str:
@@ -53,13 +56,22 @@ def noise(summary: RunSummary) -> str:
 
 def data(summary: RunSummary) -> str:
     """Return the data in words, `digits, 1000 images, 15 % label noise`."""
-    size = plain(summary.params.get("train_size", "None"))
+    size = plain(summary.params.get("train_size", ""))
     parts = [
         plain(summary.params.get("dataset", "")),
-        "" if size == "None" else f"{size} images",
+        "" if size in ("", "None") else f"{size} {_inputs(summary)}",
         noise(summary) and f"{noise(summary)} label noise",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def trained_here(summary: RunSummary) -> bool:
+    """Return whether `repdyn train` has trained the run, not a user's own loop."""
+    return {"arch", "dataset", "train_size"} <= summary.params.keys()
+
+
+def _inputs(summary: RunSummary) -> str:
+    return "images" if trained_here(summary) else "examples"
 
 
 def optimizer(summary: RunSummary) -> str:
@@ -79,10 +91,20 @@ STOPPED = {"DIED": "its process is gone", "KILLED": "stopped", "FAILED": "failed
 
 
 def going_on(summary: RunSummary) -> str:
-    """Return why a run has stopped and how to resume it, or nothing if it ended or is training."""
-    why = STOPPED.get(summary.status)
+    """Return why a run has stopped and how to resume it, or nothing if it ended or is training.
+
+    A user's own loop knows itself how to go on.
+    """
+    why = STOPPED.get(summary.status, "")
+    if not why or not trained_here(summary):
+        return why
     command = f"repdyn train --resume {plain(summary.run_id)[:8]}"
-    return "" if why is None else f"{why}; resume with {command}"
+    return f"{why}; resume with {command}"
+
+
+def end_words(unit: str) -> str:
+    """Return how the last step is called, `last epoch`."""
+    return "end" if unit.endswith("s") else f"last {unit}"
 
 
 def boundaries(phases: Phases) -> dict[str, int]:
@@ -105,7 +127,11 @@ def undefined_lines(reasons: Mapping[str | ScoreKey, str], measures: Collection[
     names: dict[str, list[str | ScoreKey]] = {}
     for name, why in reasons.items():
         names.setdefault(why, []).append(name)
-    return [f"{', '.join(_joined(same, measures))}: {why}" for why, same in names.items()]
+    return [f"{_together(same, measures)}: {why}" for why, same in names.items()]
+
+
+def _together(names: Sequence[str | ScoreKey], measures: Collection[str]) -> str:
+    return "No phases" if set(names) == PHASES.keys() else ", ".join(_joined(names, measures))
 
 
 def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[str]:
@@ -147,8 +173,8 @@ def label(measure: str) -> str:
 def spanned(epoch: int, interval: Interval | None) -> str:
     """Return an epoch with its interval, `37 (35–39)`, or alone if it is certain."""
     if interval is None or interval == (epoch, epoch):
-        return str(epoch)
-    return f"{epoch} ({interval[0]}–{interval[1]})"
+        return step(epoch)
+    return f"{step(epoch)} ({step(interval[0])}–{step(interval[1])})"
 
 
 def layer_changes(phases: Phases, layer: int) -> str:

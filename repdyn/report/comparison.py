@@ -89,11 +89,11 @@ def groups(comparison: Comparison) -> list[Group]:
 
 
 def label(run: RunRecord, varied: Sequence[str]) -> str:
-    """Return the label of a run among others: the settings in which they differ."""
+    """Return the label of a run among others: the settings in which they differ, or its name."""
     params = {name: plain(value) for name, value in run.summary.params.items()}
     usual = [params.get("arch", "").partition("_patch")[0], params.get("opt", "")]
-    others = [f"{n} {params.get(n, '')}" for n in varied if n not in ("arch", "opt")]
-    return " ".join([*usual, *others])
+    others = [f"{n} {params[n]}" for n in varied if n not in ("arch", "opt") and n in params]
+    return " ".join(part for part in [*usual, *others] if part) or plain(run.summary.name)
 
 
 def score_names(comparison: Comparison) -> list[str]:
@@ -172,6 +172,11 @@ def _undecided(seeds: int, needed: float) -> str:
 
 def _number(n: int, unit: str) -> str:
     return f"{n} {unit}" if n == 1 else f"{n} {unit}s"
+
+
+def has_findings(comparison: Comparison) -> bool:
+    """Return whether any finding can be tested on these runs."""
+    return any(effect.values for finding in comparison.findings for effect in finding.effects)
 
 
 def as_json(comparison: Comparison) -> str:

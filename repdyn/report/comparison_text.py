@@ -26,6 +26,7 @@ from repdyn.report.comparison import (
     effect_words,
     finding_words,
     groups,
+    has_findings,
     measures_of,
     numbers,
     score_names,
@@ -33,6 +34,7 @@ from repdyn.report.comparison import (
     untestable_words,
 )
 from repdyn.score_key import ScoreKey
+from repdyn.step_words import step
 
 VERDICT_STYLES = {"supported": "bold green", "refuted": "bold red", "undecided": "yellow"}
 
@@ -59,11 +61,11 @@ def comparison_text(comparison: Comparison, width: int, epoch: int | None = None
     beside = max(1, (width - NAMES) // COLUMN)
     for start in range(0, len(found), beside):
         parts += [Text(), _numbers(comparison, found[start : start + beside])]
-    if any(effect.values for finding in comparison.findings for effect in finding.effects):
+    if has_findings(comparison):
         parts += [Text(), Text("Findings", "bold underline"), *map(_finding, comparison.findings)]
     parts += [Text(note, "yellow") for note in comparison.notes]
     if len(comparison.runs) == 2 and comparison.cross:
-        parts += _cross(comparison.cross[0], epoch)
+        parts += _cross(comparison.cross[0], epoch, comparison.runs[0].unit)
     return Lines(*parts)
 
 
@@ -110,7 +112,7 @@ def _untestable(finding: Finding) -> list[str]:
     return [f"{', '.join(scores)}: {why}" for why, scores in found.items()]
 
 
-def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
+def _cross(cross: CrossCka, epoch: int | None, unit: str) -> list[RenderableType]:
     a, b = map(plain, cross.names)
     at = len(cross.steps) - 1
     if epoch is not None:
@@ -123,10 +125,10 @@ def _cross(cross: CrossCka, epoch: int | None) -> list[RenderableType]:
     scale = measure_scale(PRIMARY, cross.values)
     if same is not None:
         title = "CKA of each layer with its counterpart"
-        heatmap = HeatmapData(same, cross.layers[0], cross.steps, scale)
+        heatmap = HeatmapData(same, cross.layers[0], cross.steps, scale, unit=unit)
         parts += [Text(), Text(title, "bold underline"), TextHeatmaps((heatmap,))]
     if max(map(len, cross.layers)) <= MOST_LAYERS:
-        title = f"CKA between layers at epoch {cross.steps[at]}: {a} in rows, {b} in columns"
+        title = f"CKA between layers at {unit} {step(int(cross.steps[at]))}: {a} in rows, {b} in columns"
         parts += [Text(), Text(title, "bold underline"), _layers(cross, at)]
     return parts
 

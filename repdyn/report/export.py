@@ -24,7 +24,7 @@ def as_json(record: RunRecord) -> str:
     The keys are `summary`, the fields of Dynamics (null before the first checkpoint) with each
     measure's matrices under its name, `curves`, `phases`, `scores` and `undefined`, the reasons by the
     names of the missing boundaries and scores. Arrays are nested lists of numbers with DIGITS
-    significant digits; NaN and infinity are null.
+    significant digits; NaN and infinity are null, and so is an array that the run lacks.
     """
     run = {
         "summary": record.summary,
@@ -40,7 +40,11 @@ def as_json(record: RunRecord) -> str:
 def _measured(dynamics: Dynamics | None) -> dict[str, object]:
     names = [field.name for field in fields(Dynamics) if field.name != "similarity"]
     found: dict[str, object] = {name: getattr(dynamics, name, None) for name in names}
-    return found | dict(dynamics.similarity if dynamics is not None else dict.fromkeys(MEASURES))
+    for name, value in found.items():
+        if isinstance(value, np.ndarray) and not np.isfinite(value).any():
+            found[name] = None
+    similar = {} if dynamics is None else dynamics.similarity
+    return found | {name: similar.get(name) for name in MEASURES}
 
 
 def json_text(value: object) -> str:

@@ -12,13 +12,14 @@ from repdyn.analysis.findings import CHANCE, Effect, Finding
 from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MARGINS, POWER, SHARE_MARGIN
 from repdyn.display.labels import PHASES
-from repdyn.display.wording import key_words, noise, plain, score_words
+from repdyn.display.wording import key_words, noise, plain, score_words, trained_here
 from repdyn.report.comparison import (
     Comparison,
     counts,
     effect_words,
     finding_words,
     groups,
+    has_findings,
     measures_of,
     numbers,
     score_names,
@@ -26,6 +27,7 @@ from repdyn.report.comparison import (
     untestable_words,
 )
 from repdyn.score_key import ScoreKey
+from repdyn.step_words import counted
 
 CAPTIONS = {
     "scores": "The scores of each run (dots) and the mean of each group (bars).",
@@ -53,7 +55,7 @@ def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
     body = [
         f"<header><p class=kicker>repdyn</p><h1>{escape(title)}</h1>"
         f"<p>{escape(_what(comparison))}</p></header>",
-        _section("Findings", "".join(map(_finding, comparison.findings)), _rule()),
+        _section("Findings", _findings(comparison), _rule()),
         _notes(comparison.notes),
         _section("Numbers", _numbers(comparison), "Mean over runs (smallest–largest)."),
         _section("Figures", "".join(_figure(*item) for item in figures.items())),
@@ -75,8 +77,11 @@ def _what(comparison: Comparison) -> str:
     params = comparison.runs[0].summary.params
     seeds = {run.summary.params.get("seed", "") for run in comparison.runs}
     shares = ", ".join(sorted({noise(run.summary) or "no" for run in comparison.runs}))
+    runs = f"{counted(len(comparison.runs), 'run')} in {counted(len(groups(comparison)), 'group')}"
+    if not trained_here(comparison.runs[0].summary):
+        return runs
     return (
-        f"{len(comparison.runs)} runs in {len(groups(comparison))} groups, {_seeds(len(seeds))}, on "
+        f"{runs}, {_seeds(len(seeds))}, on "
         f"{plain(params.get('dataset', ''))} ({plain(params.get('train_size', ''))} training "
         f"images, {shares} label noise)"
     )
@@ -100,6 +105,10 @@ def _rule() -> str:
         "counts the runs of a seed as one. A finding is supported if all its counted effects are, "
         "and refuted if any one is."
     )
+
+
+def _findings(comparison: Comparison) -> str:
+    return "".join(map(_finding, comparison.findings)) if has_findings(comparison) else ""
 
 
 def _finding(finding: Finding) -> str:
@@ -145,6 +154,8 @@ def _numbers(comparison: Comparison) -> str:
             for measure in measures_of(comparison)
             if any(group.scores(ScoreKey(score, measure)) for group in shown)
         ]
+    if not rows:
+        return ""
     even = len({len(group.runs) for group in shown}) == 1
     heads = (g.label if even else f"{g.label} ({_seeds(len(g.runs))})" for g in shown)
     return _table(("", *heads), rows)
@@ -165,7 +176,8 @@ def _meanings(stems: Iterable[str]) -> str:
         for s in stems
         if s in MEANINGS
     )
-    return f"<dl>{''.join(items)}</dl>"
+    body = "".join(items)
+    return f"<dl>{body}</dl>" if body else ""
 
 
 def _settings(comparison: Comparison) -> str:
@@ -180,16 +192,15 @@ def _settings(comparison: Comparison) -> str:
         (group.label, *(plain(group.runs[0].summary.params.get(n, "")) for n in differing))
         for group in groups(comparison)
     ]
-    return (
-        _table(("group", *differing), by_group)
-        + "<details><summary>Settings of all runs</summary>"
-        + _table(("setting", "value"), shared)
-        + "</details>"
+    details = "<details><summary>Settings of all runs</summary>"
+    return (_table(("group", *differing), by_group) if differing else "") + (
+        f"{details}{_table(('setting', 'value'), shared)}</details>" if shared else ""
     )
 
 
 def _runs(comparison: Comparison) -> str:
-    seeds = ("seed", "data_seed")
+    known = {name for run in comparison.runs for name in run.summary.params}
+    seeds = [name for name in ("seed", "data_seed") if name in known]
     rows = [
         (
             plain(run.summary.name),
@@ -200,7 +211,7 @@ def _runs(comparison: Comparison) -> str:
     ]
     return (
         "<details><summary>Names and ids</summary>"
-        + _table(("run", "id", "seed", "data seed"), rows)
+        + _table(("run", "id", *(name.replace("_", " ") for name in seeds)), rows)
         + "</details>"
     )
 
@@ -211,6 +222,9 @@ def _versions() -> str:
 
 
 def _section(title: str, body: str, lead: str = "") -> str:
+    """Return a section; nothing if it has no body."""
+    if not body:
+        return ""
     said = f"<p class=dim>{escape(lead)}</p>" if lead else ""
     return f"<section><h2>{escape(title)}</h2>{said}{body}</section>"
 

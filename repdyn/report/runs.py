@@ -40,11 +40,13 @@ def runs_table(
 
     Args:
         summaries: of the runs.
-        width: of the console; below WIDE the settings give way to the run's name.
+        width: of the console; below WIDE the settings give way to the run's name. Columns without a
+            value are left out.
         now: milliseconds since 1970 from which ages are computed (default: the current time).
     """
     now = time.time() * 1000 if now is None else now
     flexible = FLEXIBLE if width >= WIDE else FLEXIBLE[:1]
+    rows = [_cells(summary, flexible, now) for summary in summaries]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("run", no_wrap=True)
     table.add_column("status", no_wrap=True)
@@ -52,9 +54,16 @@ def runs_table(
         table.add_column(name, overflow="ellipsis")
     for name in FIXED:
         table.add_column(name, no_wrap=True, justify="right")
-    for summary in summaries:
-        table.add_row(*_cells(summary, flexible, now))
+    kept = [i for i, column in enumerate(table.columns) if not rows or _any(rows, i)]
+    table.columns = [table.columns[i] for i in kept]
+    for row in rows:
+        table.add_row(*(row[i] for i in kept))
     return table
+
+
+def _any(rows: Sequence[Sequence[Text]], column: int) -> bool:
+    """Return whether any run has a value in a column."""
+    return any(row[column].plain not in ("", "–") for row in rows)
 
 
 def _cells(summary: RunSummary, shown: Sequence[str], now: float) -> list[Text]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,30 +10,33 @@ from rich.text import Text
 
 from repdyn.analysis.scores import MEANINGS
 from repdyn.display.labels import ACCURACIES, PHASES
+from repdyn.display.layer_table import CHANGES, JOINTLY, LayerTable, layer_table
+from repdyn.display.metrics import ACCURACY, MetricGroup, metric_groups
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.similarity import measured_by, similarity
 from repdyn.display.text_heatmap import TextHeatmaps
 from repdyn.display.wording import (
-    NO_CHANGES,
     accuracy,
     boundaries,
     by_measure,
     duration,
+    end_words,
     going_on,
-    joint_changes,
     label,
-    lacks_changes,
-    layer_changes,
     plain,
     score_words,
     settings,
     spanned,
     undefined_lines,
 )
-from repdyn.records import PROBE_SPLITS, Dynamics, RunRecord, plural
+from repdyn.records import EPOCH, Dynamics, RunRecord, plural
 from repdyn.report.export import as_json
 from repdyn.report.runs import runs_table, status
 from repdyn.score_key import ScoreKey
+from repdyn.step_words import counted, step
+
+MOST_METRICS = 6
+"""Most columns of metrics in a table."""
 
 __all__ = ["as_json", "runs_table", "show", "summary"]
 
@@ -47,12 +50,15 @@ def show(record: RunRecord) -> RenderableType:
     parts: list[RenderableType] = [_header(record)]
     if record.dynamics is None:
         parts.append(Text("no checkpoint yet", "italic"))
+    elif record.dynamics.similarity and len(record.dynamics.steps) == 1:
+        parts.append(Text("one checkpoint so far; similarities compare two", "italic"))
     elif record.dynamics.similarity:
         parts.append(
             _section("Similarity to the last checkpoint", _heatmaps(record, record.dynamics))
         )
-    if record.curves:
-        parts.append(_section(f"Accuracy at key {plural(record.unit)}", _key_steps(record)))
+    if groups := metric_groups(record.curves):
+        what = "Accuracy" if groups[0].title == ACCURACY else "Metrics"
+        parts.append(_section(f"{what} at key {plural(record.unit)}", _key_steps(record, groups)))
     if record.scores:
         parts.append(_section("Scores", _scores(record)))
     if missing := undefined(record):
@@ -60,7 +66,9 @@ def show(record: RunRecord) -> RenderableType:
     if record.phases.spikes:
         parts.append(_spikes(record))
     if record.dynamics is not None:
-        parts.append(_section("Layers", _layers(record, record.dynamics)))
+        table = layer_table(record.dynamics, record.phases)
+        if table.head or table.note:
+            parts.append(_section("Layers", _layers(table)))
     return Group(*parts)
 
 
@@ -76,7 +84,8 @@ def summary(record: RunRecord) -> RenderableType:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for head, words in (("accuracy", final), ("phases", phases)):
-        table.add_row(Text(head), Text(" · ".join(words) or "–"))
+        if words:
+            table.add_row(Text(head), Text(" · ".join(words)))
     if record.scores:
         table.add_row(Text("scores"), _scores(record))
     if missing := undefined(record, ended=True):
@@ -92,7 +101,7 @@ def _undefined(record: RunRecord, reasons: Mapping[str | ScoreKey, str]) -> Rend
 
 
 def _spikes(record: RunRecord) -> Text:
-    steps = " ".join(map(str, record.phases.spikes))
+    steps = " ".join(map(step, record.phases.spikes))
     return Text(
         f"training accuracy fell back after perfect fit ({record.unit} {steps}): such a spike moves all "
         "layers at once and raises their synchrony",
@@ -105,14 +114,17 @@ def _header(record: RunRecord) -> RenderableType:
     title = Text.assemble(
         (plain(run.name), "bold"), "  ", (plain(run.run_id)[:8], "cyan"), "  ", status(run)
     )
-    planned = plain(run.params.get("epochs", str(last_epoch(record))))
-    counts = [f"{planned} {plural(record.unit)}"]
+    planned = plain(run.params.get("epochs", "")) if record.unit == EPOCH else ""
+    done = counted(last_epoch(record), record.unit)
+    counts = [f"{planned} {plural(record.unit)}" if planned else done]
     if record.dynamics is not None:
-        counts.append(f"{len(record.dynamics.steps)} checkpoints")
-        counts.append(f"{len(record.dynamics.layers)} layers")
+        counts.append(counted(len(record.dynamics.steps), "checkpoint"))
+        counts.append(counted(len(record.dynamics.layers), "layer"))
     if run.ended is not None:
         counts.append(duration((run.ended - run.started) / 1000))
-    lines = [title, Text(settings(run)), Text(" · ".join(counts), "dim")]
+    lines = [title, Text(" · ".join(counts), "dim")]
+    if settings(run):
+        lines.insert(1, Text(settings(run)))
     if going_on(run):
         lines.append(Text(going_on(run), "yellow"))
     return Group(*lines)
@@ -141,17 +153,17 @@ def _boundaries(record: RunRecord) -> dict[str, str]:
     }
 
 
-def _key_steps(record: RunRecord) -> RenderableType:
-    there = {
-        word: record.curves[name] for name, word in ACCURACIES.items() if name in record.curves
-    }
-    table = _table("", record.unit, *there)
+def _key_steps(record: RunRecord, groups: Sequence[MetricGroup]) -> RenderableType:
+    """Return a table of the accuracies, or, without any, of the first of the other metrics."""
+    shown = groups[:1] if groups[0].title == ACCURACY else groups
+    there = [(group, name) for group in shown for name in group.curves][:MOST_METRICS]
+    table = _table("", record.unit, *(group.full(name) for group, name in there))
     table.columns[1].justify = "left"  # its intervals would push the epochs apart
     last = last_epoch(record)
-    ending = f"last {record.unit}"
-    said = _boundaries(record) | {ending: str(last)}
+    ending = end_words(record.unit)
+    said = _boundaries(record) | {ending: step(last)}
     for name, epoch in (boundaries(record.phases) | {ending: last}).items():
-        values = [accuracy(value_at(curve, epoch)) for curve in there.values()]
+        values = [group.written(value_at(group.curves[one], epoch)) for group, one in there]
         table.add_row(Text(name), said[name], *values)
     return table
 
@@ -168,18 +180,14 @@ def _scores(record: RunRecord) -> Table:
     return table
 
 
-def _layers(record: RunRecord, dynamics: Dynamics) -> RenderableType:
-    table = _table("", *(f"probe, {split}" for split in PROBE_SPLITS))
-    table.add_column("change points")
-    for i, name in enumerate(dynamics.layers):
-        accuracies = map(accuracy, dynamics.probe_acc[i, -1])
-        table.add_row(Text(plain(name)), *accuracies, layer_changes(record.phases, i))
-    if record.phases.joint:
-        empty = ("" for _ in PROBE_SPLITS)
-        table.add_row(Text("all jointly", "dim"), *empty, joint_changes(record.phases))
-    if not lacks_changes(record.phases):
-        return table
-    return Group(table, Text(NO_CHANGES, "dim"))
+def _layers(shown: LayerTable) -> RenderableType:
+    table = _table("", *shown.head)
+    for name, *cells in shown.rows:
+        table.add_row(Text(name, "dim" if name == JOINTLY else ""), *cells)
+    if shown.head[-1:] == (CHANGES,):
+        table.columns[-1].justify = "left"
+    parts: list[RenderableType] = [table] if shown.head else []
+    return Group(*parts, *([Text(shown.note, "dim")] if shown.note else []))
 
 
 def _table(first: str, *numbers: str) -> Table:

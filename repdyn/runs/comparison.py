@@ -137,7 +137,8 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     Spikes, runs without a fit, learning rates, and seeds that all share their data.
     """
     spiky = [run.summary.name for run in runs if run.phases.spikes]
-    unfit = [run.summary.name for run in runs if run.phases.fit is None]
+    logged = [run for run in runs if "train/acc" in run.curves]
+    unfit = [run.summary.name for run in logged if run.phases.fit is None]
     rates = {(run.summary.params.get("opt"), run.summary.params.get("lr")) for run in runs}
     said = []
     if spiky:

@@ -27,6 +27,7 @@ from repdyn.records import (
     PlaneSet,
     RunRecord,
     RunSummary,
+    unit_of,
 )
 from repdyn.score_key import ScoreKey
 from repdyn.storage import codec, schema
@@ -120,7 +121,7 @@ class Bundle:
         summary = next((found for found in self.summaries if found.run_id == run), None)
         if summary is None:
             raise UserError(f"{run}: the bundle has no such run")
-        dynamics = self._dynamics(run, schema.unit_of(summary.tags))
+        dynamics = self._dynamics(run, unit_of(summary.tags))
         phases = codec.decode_phases(self._read(run, schema.PHASES, schema.JSON_BYTES))
         return RunRecord(
             summary,

@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 from repdyn.analysis.phases import find_phases
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES
-from repdyn.records import Curve, Dynamics, LabelMaps, Phases, PlaneSet, RunRecord, RunSummary
+from repdyn.records import (
+    Curve,
+    Dynamics,
+    LabelMaps,
+    Phases,
+    PlaneSet,
+    RunRecord,
+    RunSummary,
+    unit_of,
+)
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
 from repdyn.storage.locks.heartbeat import is_silent
@@ -166,7 +175,7 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
     """
     summary, found = _open(options, text)
     with _naming(summary):
-        dynamics = _dynamics(found, schema.unit_of(summary.tags))
+        dynamics = _dynamics(found, unit_of(summary.tags))
     curves = load_curves(options, summary)
     with _naming(summary):
         phases = _phases(found, dynamics) or find_phases(curves, None)

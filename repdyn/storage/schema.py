@@ -13,14 +13,13 @@ from repdyn.measures.spec import MEASURES
 from repdyn.records import (
     CHECKPOINT,
     CLASS,
-    EPOCH,
     LAYER,
     OUTPUT_TOO,
     PROBE_SPLITS,
     SPLIT,
     Dynamics,
-    is_unit,
 )
+from repdyn.records import UNIT_TAG as UNIT_TAG
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import MOST_CHECKPOINTS
 
@@ -29,8 +28,6 @@ SCHEMA_TAG = "repdyn.schema"
 LAYERS_TAG = "repdyn.layers"
 INPUTS_TAG = "repdyn.inputs"
 """Fingerprint of the inputs of similarities: runs with the same one can be compared."""
-UNIT_TAG = "repdyn.unit"
-"""Unit of the run's steps; epoch if it is missing."""
 FAMILY_TAG = "repdyn.family"
 """Architecture family: resnet, vit or other."""
 SWEEP_TAG = "repdyn.sweep"
@@ -66,7 +63,7 @@ DYNAMICS_BYTES = len(MEASURES) * 2**28
 Training and analysis reject anything larger (runs/readable.py)."""
 SUMMARIES_BYTES = 2**33
 WEIGHTS_BYTES = 2**35
-MOST_LAYERS, MOST_EPOCHS = 4096, 10**9
+MOST_LAYERS, MOST_EPOCHS = 4096, 10**15
 LAYERS_BYTES, EPOCHS_BYTES = 2**20, 8 * MOST_CHECKPOINTS + 2**10
 NAME_LENGTH = 256
 NEWER = 64
@@ -154,9 +151,3 @@ def dynamics_bytes(layers: int, checkpoints: int, classes: int) -> int:
     sides = sides_of(layers) | {CHECKPOINT: checkpoints, CLASS: classes}
     values = (math.prod(sides[side] for side in shape) for shape in SHAPES.values())
     return np.dtype(np.float32).itemsize * sum(values)
-
-
-def unit_of(tags: Mapping[str, str]) -> str:
-    """Return the unit of a run's steps; epoch if the tag is missing or is not a short word."""
-    unit = tags.get(UNIT_TAG, EPOCH)
-    return unit if is_unit(unit) else EPOCH

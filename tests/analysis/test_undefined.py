@@ -5,7 +5,7 @@ import pytest
 
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import MEANINGS, compute_scores
-from repdyn.analysis.undefined import NOT_STORED, undefined_phases, undefined_scores
+from repdyn.analysis.undefined import NOT_LOGGED, NOT_STORED, undefined_phases, undefined_scores
 from repdyn.records import Curve, Dynamics, Phases
 from repdyn.score_key import ScoreKey
 from tests.support.synthetic_runs import EPOCHS, constant, curve, dynamics, pulsed
@@ -79,7 +79,7 @@ def test_a_fit_at_the_beginning_comes_too_soon() -> None:
     ("kept", "words"),
     [
         (EPOCHS < 1, "0 checkpoints after epoch 0; at least 2"),
-        (EPOCHS <= 1, "1 checkpoints after epoch 0; at least 2"),
+        (EPOCHS <= 1, "1 checkpoint after epoch 0; at least 2"),
         ((EPOCHS <= 10) | (EPOCHS >= 300), "no checkpoint between epochs 10 and"),
     ],
 )
@@ -106,7 +106,8 @@ def test_a_short_run_has_no_spread_of_breaks() -> None:
 @pytest.mark.parametrize("layers", [0, 1, 2])
 def test_few_layers_are_counted(layers: int) -> None:
     found = reasons(dynamics([pulsed(0.1 * k) for k in range(layers)]))
-    assert found[ScoreKey("depth_drift", "cka")] == f"{layers} layers after the first; 3 are needed"
+    count = "1 layer" if layers == 1 else f"{layers} layers"
+    assert found[ScoreKey("depth_drift", "cka")] == f"{count} after the first; 3 are needed"
     assert (ScoreKey("synchrony", "cka") in found) == (layers < 2)
 
 
@@ -138,7 +139,9 @@ def test_short_and_missing_curves_are_said_to_be_so() -> None:
     found = undefined_phases({"train/acc": short, "train/acc_noisy": short}, Phases())
     assert found["onset"] == "noisy-fit accuracy is recorded at 4 epochs; 10 are needed"
     assert found["test_min"] == "test accuracy is not recorded"
-    assert undefined_phases({}, Phases())["fit"] == "training accuracy is not recorded"
+    only_test = {"test/acc": Curve(np.arange(40), np.linspace(0, 0.5, 40))}
+    assert undefined_phases(only_test, Phases())["fit"] == "training accuracy is not recorded"
+    assert set(undefined_phases({"train/loss": short}, Phases()).values()) == {NOT_LOGGED}
     assert undefined_phases({}, Phases(onset=1, fit=2, test_min=3, test_peak=4)) == {}
 
 

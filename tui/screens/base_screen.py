@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -75,11 +75,15 @@ class BaseScreen(Screen[None]):
         return None
 
 
-def tabs(views: Sequence[str], front: str) -> Text:
-    """Return the names of a screen's views with their number keys; a click goes there."""
+def tabs(views: Sequence[str], front: str, empty: Collection[str] = ()) -> Text:
+    """Return the names of a screen's views with their number keys; a click goes there.
+
+    Those without anything to show are dim: they say why.
+    """
     text = Text(no_wrap=True)
     for number, view in enumerate(views, start=1):
-        text.append(f" {number} {view.capitalize()} ", "bold reverse" if view == front else "")
+        style = "bold reverse" if view == front else "dim" if view in empty else ""
+        text.append(f" {number} {view.capitalize()} ", style)
         text.apply_meta({"@click": f"screen.view('{view}')"}, -len(view) - 4)
         text.append(" ")
     return text

@@ -14,7 +14,7 @@ from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
 from repdyn.display.wording import plain
-from repdyn.records import RunRecord
+from repdyn.records import Dynamics, RunRecord
 from tui import actions
 from tui.actions import COMPARED
 from tui.reader_thread import POLL_SECONDS, ReaderThread
@@ -29,7 +29,13 @@ from tui.screens.phases import new_table
 from tui.screens.run import LIVE, news
 from tui.screens.saving import save
 from tui.screens.view import View
-from tui.screens.view_state import REFERENCES, ViewState, next_measure
+from tui.screens.view_state import (
+    REFERENCES,
+    ViewState,
+    existing_measure,
+    measures_of,
+    next_measure,
+)
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 
@@ -95,6 +101,9 @@ class CompareScreen(BaseScreen):
         if record is not None:
             first = not self._there()
             self._records[run] = record
+            if first and self._there():
+                measure = existing_measure(self._look.measure, self._dynamics())
+                self._look = replace(self._look, measure=measure)
             self._draw()
             if first and self._there():
                 self.refresh_bindings()
@@ -105,6 +114,9 @@ class CompareScreen(BaseScreen):
 
     def _there(self) -> bool:
         return len(self._records) == len(self._ids)
+
+    def _dynamics(self) -> list[Dynamics | None]:
+        return [record.dynamics for record in self._records.values()]
 
     def _runs(self) -> Linked:
         return Linked(tuple(self._records[run] for run in self._ids), self._by_phase)
@@ -117,7 +129,8 @@ class CompareScreen(BaseScreen):
         runs = self._runs()
         header = Text(" · ".join(runs.heads), "bold", no_wrap=True)
         self.query_one("#header", Static).update(header)
-        self.query_one("#tabs", Static).update(tabs(COMPARED, self._view))
+        empty = [name for name in COMPARED if KINDS_OF_VIEWS[name].missing(runs)]
+        self.query_one("#tabs", Static).update(tabs(COMPARED, self._view, empty))
         self._tabulate(runs)
         shown = self._mounted(runs)
         for view in self.query(CompareView):
@@ -136,8 +149,8 @@ class CompareScreen(BaseScreen):
         return view
 
     def _tabulate(self, runs: Linked) -> None:
-        self.query_one("#compared").display = self._view in HEATMAPS
         found = compared(runs)
+        self.query_one("#compared").display = self._view in HEATMAPS and bool(found.rows)
         table = new_table(*found.head)
         for row in found.rows:
             table.add_row(*(Text(plain(str(cell))) for cell in row))
@@ -160,13 +173,15 @@ class CompareScreen(BaseScreen):
         self.refresh_bindings()
 
     def action_step_view(self, steps: int) -> None:
-        """Go to the next view, or the one before."""
-        self.action_view(COMPARED[(COMPARED.index(self._view) + steps) % len(COMPARED)])
+        """Go to the next view that has something to show, or to the one before."""
+        at, runs = COMPARED.index(self._view), self._runs()
+        others = [COMPARED[(at + steps * i) % len(COMPARED)] for i in range(1, len(COMPARED))]
+        shown = (name for name in others if not KINDS_OF_VIEWS[name].missing(runs))
+        self.action_view(next(shown, self._view))
 
     def action_kind(self) -> None:
         """Switch to the next similarity measure."""
-        runs = self._runs().records
-        self._look_at(measure=next_measure(self._look.measure, (run.dynamics for run in runs)))
+        self._look_at(measure=next_measure(self._look.measure, self._dynamics()))
 
     def action_reference(self) -> None:
         """Change the reference checkpoint."""
@@ -212,6 +227,8 @@ class CompareScreen(BaseScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: none before the runs are loaded."""
         del parameters
+        if action == "kind" and len(measures_of(self._dynamics())) < 2:
+            return False
         if action in OF_HEATMAPS:
             return self._there() and self._view in HEATMAPS
         return self._there() or action not in OF_RUNS

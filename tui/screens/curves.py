@@ -18,9 +18,11 @@ from textual.widget import Widget
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
+from repdyn.display.metrics import metric_groups
 from repdyn.display.reading import value_at
 from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import Curve, FloatArray, RunRecord, plural
+from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, empty, read_out, readout, titled
@@ -31,6 +33,8 @@ from tui.widgets.phase_bands import phase_at, phase_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+NO_METRICS = "No metrics: none has been logged in this run, such as train/loss at each step."
 
 FIRST_CHOSEN = ("train/acc", "train/acc_clean", "train/acc_noisy", "test/acc")
 
@@ -56,7 +60,6 @@ class CurvesView(View):
     """All metrics over epochs; the list has the focus, left and right move the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
-    needs_checkpoint = False
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
@@ -74,6 +77,11 @@ class CurvesView(View):
             yield curves
         yield readout()
 
+    @classmethod
+    def missing(cls, record: RunRecord) -> str:
+        """Return that no metric was logged."""
+        return "" if record.curves else NO_METRICS
+
     def focused_first(self) -> Widget:
         """Return the list."""
         return self.query_one("#metrics")
@@ -89,7 +97,10 @@ class CurvesView(View):
     def _list(self, names: tuple[str, ...]) -> None:
         chosen = set(self._chosen()) if self._names else set(FIRST_CHOSEN)
         if not chosen & set(names):
-            chosen = set(names[:1])
+            curves = {} if self.record is None else self.record.curves
+            first = next(iter(metric_groups(curves)), None)
+            shown = first.curves.values() if first is not None else ()
+            chosen = {name for name in names if any(curves[name] is one for one in shown)}
         self._names = names
         metrics = self._metrics()
         with metrics.prevent(SelectionList.SelectedChanged):
@@ -140,7 +151,11 @@ class CurvesView(View):
             line.update(read_out({"smoothed": window}) if window else "")
             return
         values = {name: f"{value_at(record.curves[name], epoch):.4g}" for name in self._chosen()}
-        parts = {self.unit: str(epoch), "phase": phase_at(record.phases, epoch), "smoothed": window}
+        parts = {
+            self.unit: step(epoch),
+            "phase": phase_at(record.phases, epoch),
+            "smoothed": window,
+        }
         line.update(read_out(parts | values))
 
     def action_move(self, steps: int) -> None:

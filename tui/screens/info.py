@@ -26,8 +26,6 @@ from tui.source import Source
 class Info(View):
     """Everything recorded about a run, as text."""
 
-    needs_checkpoint = False
-
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
         self._sizes: Mapping[str, int] | str = "Loading artifacts …"
@@ -38,6 +36,12 @@ class Info(View):
         yield empty()
         with VerticalScroll(classes="page"):
             yield Static("", classes="text")
+
+    @classmethod
+    def missing(cls, record: RunRecord) -> str:
+        """Return nothing: every run has an id."""
+        del record
+        return ""
 
     def focused_first(self) -> Widget:
         """Return the page, which scrolls."""
@@ -60,13 +64,18 @@ class Info(View):
     def _write(self, run: RunSummary) -> None:
         parts: list[RenderableType] = [
             _pairs("Run", _facts(run)),
-            _pairs("Params", run.params),
-            _pairs("Tags", run.tags),
+            *(
+                _pairs(title, pairs)
+                for title, pairs in (("Params", run.params), ("Tags", run.tags))
+                if pairs
+            ),
             self._artifacts(),
         ]
         self.query_one(".text", Static).update(Group(*parts))
 
     def _artifacts(self) -> RenderableType:
+        if not self._sizes:
+            return Text("No artifacts yet", "bold")
         if isinstance(self._sizes, str):
             return Text(f"Artifacts\n  {self._sizes}", "bold")
         total = size(sum(self._sizes.values()))
@@ -92,7 +101,7 @@ def _facts(run: RunSummary) -> dict[str, str]:
         "experiment": run.experiment,
         "state": run.status.lower(),
         "started": f"{started}, {duration((now - run.started) / 1000)} ago",
-        "took": duration((run.ended - run.started) / 1000) if run.ended else "–",
+        **({"took": duration((run.ended - run.started) / 1000)} if run.ended else {}),
     }
 
 

@@ -20,6 +20,7 @@ from repdyn.display.scale import FINEST
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import boundaries, plain
 from repdyn.records import Curve, FloatArray, IntArray, RunRecord, plural
+from repdyn.step_words import step
 from tui import actions
 from tui.screens.view import Table, View, empty, read_out, readout
 from tui.screens.view_state import ViewState, number
@@ -85,9 +86,9 @@ class Layer(View):
         for band in phase_bands(record.phases):
             text.append_text(legend([band], self.query_one(Heatmap))).append("\n")
         for name, epoch in boundaries(record.phases).items():
-            text.append(f"{name} ", "dim").append(f"{epoch}\n")
-        if layer < len(record.phases.change_points):
-            points = " ".join(map(str, record.phases.change_points[layer])) or "–"
+            text.append(f"{name} ", "dim").append(f"{step(epoch)}\n")
+        if layer < len(record.phases.change_points) and record.phases.change_points[layer]:
+            points = " ".join(map(step, record.phases.change_points[layer]))
             text.append("changes at ", "dim").append(f"{points}\n")
         return text
 
@@ -134,15 +135,15 @@ class Layer(View):
         value = number(float(matrix[row, column]))
         parts = {
             "": shown.names[layer],
-            plural(self.unit): f"{i}, {j}",
+            plural(self.unit): f"{step(i)}, {step(j)}",
             shown.measure.quantity: value,
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
         curves = self.query_one(Curves)
         change = shown.measure.log_distance
-        profiles = {f"{self.unit} {j}": profile(epochs, matrix[:, column], change)}
+        profiles = {f"{self.unit} {step(j)}": profile(epochs, matrix[:, column], change)}
         if i != j:
-            profiles[f"{self.unit} {i}"] = profile(epochs, matrix[row], change)
+            profiles[f"{self.unit} {step(i)}"] = profile(epochs, matrix[row], change)
         self.query_one(".profiles", Static).update(
             Text(f"{shown.measure.distance} with {self.unit}", "dim")
         )

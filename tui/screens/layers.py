@@ -17,8 +17,9 @@ from textual.widgets import Static
 
 from repdyn.display import axis
 from repdyn.display.similarity import Similarity, similarity
-from repdyn.display.wording import plain
+from repdyn.display.wording import ending, plain
 from repdyn.records import Phases, RunRecord, plural
+from repdyn.step_words import step
 from tui import actions
 from tui.screens.layer import matrices, profile
 from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
@@ -94,8 +95,10 @@ class Layers(View):
             return
         for panel in panels:
             panel.display = panels.index(panel) < len(shown.names)
-        self._arrange(grid, len(shown.names))
+        width = self._arrange(grid, len(shown.names))
         for layer, panel in enumerate(panels[: len(shown.names)]):
+            name = ending(plain(shown.names[layer]), width)
+            panel.query_one(".name", Static).update(Text(name, no_wrap=True))
             self._fill(panel, shown, layer, look)
         self._place(look, shown)
 
@@ -114,7 +117,8 @@ class Layers(View):
             self.show(self.record, self.look)
             self.take_keys()
 
-    def _arrange(self, grid: Grid, count: int) -> None:
+    def _arrange(self, grid: Grid, count: int) -> int:
+        """Lay out the panels; return the columns of a matrix."""
         columns, lines = best_grid(count, self.size.width - 1, self.size.height - 2)
         grid.styles.grid_size_columns = columns
         grid.styles.grid_rows = f"{lines + AXIS + TITLE}"
@@ -124,9 +128,9 @@ class Layers(View):
         below = self.size.height - 2 - taken >= LEAST_PROFILES
         self.query_one(".below").display = below
         self.query_one(".body").styles.height = taken if below else "1fr"
+        return 2 * lines
 
     def _fill(self, panel: Panel, shown: Similarity, layer: int, look: ViewState) -> None:
-        panel.query_one(".name", Static).update(Text(plain(shown.names[layer]), no_wrap=True))
         heatmap = panel.query_one(Heatmap)
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
         with heatmap.prevent(Heatmap.CursorMoved):
@@ -186,7 +190,7 @@ class Layers(View):
         value = number(float(shown.matrices[layer, row, column]))
         parts = {
             "": shown.names[layer],
-            plural(self.unit): f"{shown.steps[row]}, {shown.steps[column]}",
+            plural(self.unit): f"{step(int(shown.steps[row]))}, {step(int(shown.steps[column]))}",
             shown.measure.quantity: value,
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
@@ -197,7 +201,7 @@ class Layers(View):
         """Draw each layer's similarities to a column's epoch, with a readout at a row's epoch."""
         change = shown.measure.log_distance
         epoch, curves = int(shown.steps[column]), self.query_one(Curves)
-        what = f"{shown.measure.distance} with {self.unit} {epoch}, layer by layer"
+        what = f"{shown.measure.distance} with {self.unit} {step(epoch)}, layer by layer"
         self.query_one(".profiles", Static).update(Text(what, "dim"), layout=False)
         first, last = DEPTHS[self.app.current_theme.dark]
         inks = table("viridis")[np.linspace(first, last, len(shown.names)).astype(int)]

@@ -15,11 +15,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.display import axis
-from repdyn.display.labels import ACCURACIES, LOSSES
-from repdyn.display.reading import value_at
+from repdyn.display.labels import ACCURACIES
+from repdyn.display.metrics import LOSS, MetricGroup, main_groups
+from repdyn.display.reading import probe_splits, value_at
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import accuracy, boundary_marks, plain
-from repdyn.records import Curve, RunRecord
+from repdyn.records import RunRecord
+from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
@@ -62,7 +64,7 @@ class Overview(View):
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
-        self._losses = False
+        self._group = 0
 
     def compose(self) -> ComposeResult:
         """Yield heatmap, curves and readout."""
@@ -88,7 +90,7 @@ class Overview(View):
         width = min(labels, WIDEST_LABELS, max(LEAST_LABELS, self.size.width // 5))
         self._draw_heatmap(record, shown, look, width)
         self._draw_curves(record, shown, width)
-        self._arrange(len(shown.names))
+        self._arrange(len(shown.names), record)
         self.point(look)
 
     def _draw_heatmap(
@@ -105,29 +107,31 @@ class Overview(View):
         self.query_one(".what", Static).update(title_text)
 
     def _draw_curves(self, record: RunRecord, shown: Similarity, width: int) -> None:
-        curves = self.query_one(Curves)
+        curves, group = self.query_one(Curves), self._shown_group(record)
+        curves.display = group is not None
+        if group is None:
+            return
         curves.label_width = width
-        curves.logarithmic = self._losses
+        curves.logarithmic = group.title == LOSS
         curves.set_data(
-            self._series(record),
+            {group.full(label): curve for label, curve in group.curves.items()},
             columns=shown.steps.tolist(),
-            low=None if self._losses else 0.0,
-            high=None if self._losses else 1.0,
+            low=0.0 if group.are_shares else None,
+            high=1.0 if group.are_shares else None,
             colours=dict(zip([*ACCURACIES.values()], SERIES_COLOURS, strict=False)),
             markers=boundary_marks(record.phases),
             bands=phase_bands(record.phases),
         )
 
-    def _series(self, record: RunRecord) -> dict[str, Curve]:
-        words = {n: f"{word} loss" for n, word in LOSSES.items()}
-        names = words if self._losses else ACCURACIES
-        return {
-            label: record.curves[name] for name, label in names.items() if name in record.curves
-        }
+    def _shown_group(self, record: RunRecord) -> MetricGroup | None:
+        """Return the metrics below the heatmap: accuracies or losses, or, without any, others."""
+        groups = main_groups(record.curves)
+        return groups[self._group % len(groups)] if groups else None
 
-    def _arrange(self, rows: int) -> None:
+    def _arrange(self, rows: int, record: RunRecord) -> None:
         axes = AXES - self._low()
-        room = self.size.height - 2 - axes - LEAST_CURVES
+        below = LEAST_CURVES if main_groups(record.curves) else 0
+        room = self.size.height - 2 - axes - below
         per_row = max(1, min(MOST_PER_ROW, int(0.85 * room) // rows))
         lines = rows * per_row
         if lines > room:
@@ -193,19 +197,24 @@ class Overview(View):
         epoch = int(shown.steps[column])
         parts = {
             "": shown.names[row],
-            self.unit: str(epoch),
+            self.unit: step(epoch),
             f"{shown.measure.quantity} with {reference_words(shown, self.look)}": number(value),
             "probe": self._probe(row, column),
-            "test": accuracy(value_at(self.record.curves.get("test/acc"), epoch)),
+            "test": self._test(epoch),
             "phase": phase_at(self.record.phases, epoch),
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
+
+    def _test(self, epoch: int) -> str:
+        curve = None if self.record is None else self.record.curves.get("test/acc")
+        return "" if curve is None else accuracy(value_at(curve, epoch))
 
     def _probe(self, row: int, column: int) -> str:
         dynamics = self.dynamics
         if dynamics is None or row >= len(dynamics.layers):
             return ""
-        return accuracy(float(dynamics.probe_acc[row, column, 0]))
+        known = accuracy(float(dynamics.probe_acc[row, column, 0]))
+        return known if probe_splits(dynamics) else ""
 
     @on(Heatmap.ScaleChanged)
     def _scale(self, event: Heatmap.ScaleChanged) -> None:
@@ -221,10 +230,16 @@ class Overview(View):
             self.show(self.record, self.look)
 
     def action_metric(self) -> None:
-        """Switch between losses and accuracies."""
-        self._losses = not self._losses
+        """Switch between accuracies and losses, or what the run has instead."""
+        self._group += 1
         if self.record is not None:
             self.show(self.record, self.look)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available."""
+        if action == "metric" and (self.record is None or len(main_groups(self.record.curves)) < 2):
+            return False
+        return super().check_action(action, parameters)
 
     def action_zoom(self) -> None:
         """Show the layer in its own view."""

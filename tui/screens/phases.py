@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import rich.box
 from rich.console import Group, RenderableType
@@ -15,23 +15,22 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.analysis.scores import MEANINGS
+from repdyn.analysis.undefined import FOUND_IN, NOT_LOGGED
 from repdyn.display.labels import ACCURACIES, PHASE_MEANINGS, PHASES
+from repdyn.display.layer_table import CHANGES, JOINTLY, LayerTable, layer_table
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.wording import (
-    NO_CHANGES,
     accuracy,
     by_measure,
-    joint_changes,
+    end_words,
     label,
-    lacks_changes,
-    layer_changes,
     plain,
     spanned,
     undefined_lines,
 )
 from repdyn.measures.spec import MEASURES
-from repdyn.records import PROBE_SPLITS, RunRecord, plural
-from repdyn.score_key import ScoreKey
+from repdyn.records import RunRecord
+from repdyn.step_words import step
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
 
@@ -42,13 +41,17 @@ NARROW = 100
 class PhasesView(View):
     """Tables of boundaries, scores and layers."""
 
-    needs_checkpoint = False
-
     def compose(self) -> ComposeResult:
         """Yield the page."""
         yield empty()
         with VerticalScroll(classes="page"):
             yield Static("", classes="text")
+
+    @classmethod
+    def missing(cls, record: RunRecord) -> str:
+        """Return nothing: the tables say what they lack."""
+        del record
+        return ""
 
     def focused_first(self) -> Widget:
         """Return the page, which scrolls."""
@@ -59,13 +62,15 @@ class PhasesView(View):
         parts: list[RenderableType] = [
             Text("Phases", "bold"),
             _boundaries(record, narrow=self.size.width < NARROW),
-            Text("\nScores", "bold"),
-            _scores(record.scores),
         ]
+        if record.scores or record.summary.status in ("RUNNING", "SCHEDULED"):
+            parts += [Text("\nScores", "bold"), _scores(record)]
         measures: Collection[str] = ()
         if record.dynamics is not None:
             measures = record.dynamics.similarity
-            parts += [Text("\nLayers", "bold"), _layers(record)]
+            layers = layer_table(record.dynamics, record.phases)
+            if layers.head or layers.note:
+                parts += [Text("\nLayers", "bold"), _layers(layers)]
         reasons = {n: why for n, why in undefined(record).items() if n not in PHASE_MEANINGS}
         if reasons:
             lines = "\n".join(map(plain, undefined_lines(reasons, measures)))
@@ -84,6 +89,8 @@ class PhasesView(View):
 
 
 def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
+    if not record.phases.markers() and not record.curves.keys() & set(FOUND_IN):
+        return Text(f"No phases: {NOT_LOGGED}")
     names = {} if narrow else ACCURACIES
     there = {label: record.curves[n] for n, label in names.items() if n in record.curves}
     table = new_table("", record.unit, *there)
@@ -102,11 +109,12 @@ def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
             table.add_row(PHASES[name], said, *values, Text(meaning))
     last = last_epoch(record)
     values = [accuracy(value_at(curve, last)) for curve in there.values()]
-    table.add_row(f"last {record.unit}", str(last), *values, "")
+    table.add_row(end_words(record.unit), step(last), *values, "")
     return table
 
 
-def _scores(scores: Mapping[ScoreKey, float]) -> RenderableType:
+def _scores(record: RunRecord) -> RenderableType:
+    scores = record.scores
     if not scores:
         return Text("None yet: they are computed at the end of a run.", "dim")
     measures = [name for name in MEASURES if any(key.measure == name for key in scores)]
@@ -122,18 +130,14 @@ def _score(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
-def _layers(record: RunRecord) -> RenderableType:
-    assert record.dynamics is not None  # noqa: S101 - as the caller has seen
-    table = new_table("", *(f"probe, {split}" for split in PROBE_SPLITS))
-    table.add_column(f"changes at {plural(record.unit)}")
-    for layer, name in enumerate(record.dynamics.layers):
-        accuracies = record.dynamics.probe_acc[layer, -1].tolist()
-        changes = layer_changes(record.phases, layer)
-        table.add_row(Text(plain(name)), *map(accuracy, accuracies), changes)
-    if record.phases.joint:
-        unprobed = ("" for _ in PROBE_SPLITS)
-        table.add_row(Text("all jointly", "dim"), *unprobed, joint_changes(record.phases))
-    return Group(table, Text(NO_CHANGES, "dim")) if lacks_changes(record.phases) else table
+def _layers(shown: LayerTable) -> RenderableType:
+    table = new_table("", *shown.head)
+    for name, *cells in shown.rows:
+        table.add_row(Text(name, "dim" if name == JOINTLY else ""), *cells)
+    if shown.head[-1:] == (CHANGES,):
+        table.columns[-1].justify = "left"
+    parts: list[RenderableType] = [table] if shown.head else []
+    return Group(*parts, *([Text(shown.note, "dim")] if shown.note else []))
 
 
 def new_table(first: str, *numbers: str) -> RichTable:

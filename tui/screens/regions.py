@@ -15,8 +15,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.display import axis
+from repdyn.display.reading import has_regions
 from repdyn.display.wording import boundary_marks
 from repdyn.records import Curve, Dynamics, PlaneSet, RunRecord
+from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.label_map_cache import (
@@ -38,6 +40,9 @@ from tui.widgets.regions import Regions, agreement, anchor_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+NO_PLANES = "No decision regions: this run was measured without planes."
 
 
 class RegionsView(View, can_focus=True):
@@ -63,6 +68,13 @@ class RegionsView(View, can_focus=True):
                 curves.can_focus = False
                 yield curves
         yield readout()
+
+    @classmethod
+    def missing(cls, record: RunRecord) -> str:
+        """Return why there are no regions."""
+        if record.dynamics is None:
+            return super().missing(record)
+        return "" if has_regions(record.dynamics) else NO_PLANES
 
     def focused_first(self) -> Widget:
         """Return the view itself: it has keys of its own."""
@@ -114,6 +126,7 @@ class RegionsView(View, can_focus=True):
     def _got(self) -> None:
         if self.record is not None and self.dynamics is not None:
             self.query_one(Regions).display = True
+            self.refresh_bindings()
             self._place(self.record, self.dynamics, self.look)
 
     def _failed(self, line: str) -> None:
@@ -132,9 +145,9 @@ class RegionsView(View, can_focus=True):
         assert shown is not None  # noqa: S101 - as _place has seen
         names = class_names(planes, dynamics.areas.shape[-1])
         kept = None if pinned is None else self._map(pinned, layer)
-        first, title, second = shown, f"{self.unit} {epoch}", None
-        if kept is not None:
-            first, title, second = kept, f"{self.unit} {pinned} (pinned)", shown
+        first, title, second = shown, f"{self.unit} {step(epoch)}", None
+        if kept is not None and pinned is not None:
+            first, title, second = kept, f"{self.unit} {step(pinned)} (pinned)", shown
         self.query_one(Regions).set_data(
             first,
             classes=names,
@@ -142,7 +155,7 @@ class RegionsView(View, can_focus=True):
             anchors=anchor_points(planes, plane, len(first)),
             first=planes.labels[plane].tolist(),
             other=second,
-            other_title=f"{self.unit} {epoch}",
+            other_title=f"{self.unit} {step(epoch)}",
         )
         self.query_one(Anchors).set_data(planes, plane, names)
         self._describe(dynamics, planes, layer)
@@ -166,21 +179,28 @@ class RegionsView(View, can_focus=True):
         names = self._shelf.planes.classes if self._shelf.planes is not None else ()
         parts = {
             "": layer_name(dynamics.layers, layer),
-            self.unit: str(epoch),
+            self.unit: step(epoch),
             "regions per plane, mean": f"{dynamics.fragmentation[layer, column]:.1f}",
             "classes here": str(len(classes)),
             "largest": f"{names[largest] if names else largest}, "
             f"{100 * counts.max() / shown.size:.0f} %",
         }
-        if kept is not None:
+        if kept is not None and self._pinned is not None:
             share = f"{100 * agreement(kept, shown):.0f} %"
-            parts[f"agrees with {self.unit} {self._pinned} on"] = share
+            parts[f"agrees with {self.unit} {step(self._pinned)} on"] = share
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
     def _layer(self, dynamics: Dynamics) -> int:
         return min(self.look.layer, len(dynamics.layers))
 
     # --- acting
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available: there may be one plane only."""
+        planes = self._shelf.planes
+        if action == "plane" and planes is not None and len(planes.kinds) == 1:
+            return False
+        return super().check_action(action, parameters)
 
     def action_plane(self, steps: int) -> None:
         """Go to another plane; those with a fine grid come first in the set."""

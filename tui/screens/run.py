@@ -17,10 +17,10 @@ from textual.widgets import Static
 
 from repdyn.display import axis
 from repdyn.display.reading import last_epoch
-from repdyn.display.similarity import similarity
 from repdyn.display.wording import duration, going_on, plain, settings
-from repdyn.records import RunRecord
+from repdyn.records import EPOCH, Dynamics, RunRecord
 from repdyn.report.runs import STATUS_STYLES
+from repdyn.step_words import step
 from tui import actions
 from tui.actions import VIEWS
 from tui.reader_thread import POLL_SECONDS, ReaderThread
@@ -35,7 +35,7 @@ from tui.screens.regions import RegionsView
 from tui.screens.run_columns import state
 from tui.screens.saving import save
 from tui.screens.view import View
-from tui.screens.view_state import ViewState, next_measure
+from tui.screens.view_state import ViewState, existing_measure, measures_of, next_measure
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 
@@ -84,7 +84,7 @@ class RunScreen(BaseScreen):
         """Request the run."""
         self.query_one("#header", Static).update(Text(plain(self._run), "bold"))
         self.query_one("#opening", Static).update(Text("Opening the run …", justify="center"))
-        self.query_one("#tabs", Static).update(tabs(VIEWS, self._view))
+        self._draw_tabs()
         self._ask()
         self.set_interval(POLL_SECONDS, self._poll)
         self.set_interval(1.0, self._draw_header)
@@ -110,8 +110,12 @@ class RunScreen(BaseScreen):
             return
         first = self._record is None
         self._record, self._run = record, record.summary.run_id
+        measure = existing_measure(self._look.measure, [record.dynamics])
+        self._look = replace(self._look, measure=measure)
         self._draw_header()
+        self._draw_tabs()
         self._show()
+        self.refresh_bindings()
         if first:
             self.query_one("#opening").display = False
 
@@ -137,6 +141,16 @@ class RunScreen(BaseScreen):
         if self.app.size.width >= NORMAL:
             line.append(f"  {settings(run)}", "dim")
         self.query_one("#header", Static).update(line)
+
+    def _draw_tabs(self) -> None:
+        self.query_one("#tabs", Static).update(tabs(VIEWS, self._view, self._empty()))
+
+    def _empty(self) -> list[str]:
+        """Return the views that have nothing to show of this run."""
+        record = self._record
+        if record is None:
+            return []
+        return [name for name in VIEWS if KINDS_OF_VIEWS[name].missing(record)]
 
     def _show(self) -> None:
         """Draw the view in front, if what it shows has changed."""
@@ -187,12 +201,15 @@ class RunScreen(BaseScreen):
     def action_view(self, name: str) -> None:
         """Go to a view."""
         self._view = name
-        self.query_one("#tabs", Static).update(tabs(VIEWS, self._view))
+        self._draw_tabs()
         self._show()
+        self.refresh_bindings()
 
     def action_step_view(self, steps: int) -> None:
-        """Go to the next view, or the one before."""
-        self.action_view(VIEWS[(VIEWS.index(self._view) + steps) % len(VIEWS)])
+        """Go to the next view that has something to show, or to the one before."""
+        at, empty = VIEWS.index(self._view), self._empty()
+        others = [VIEWS[(at + steps * i) % len(VIEWS)] for i in range(1, len(VIEWS))]
+        self.action_view(next((name for name in others if name not in empty), self._view))
 
     def action_kind(self) -> None:
         """Switch to the next similarity measure."""
@@ -203,8 +220,12 @@ class RunScreen(BaseScreen):
         """Go to another layer."""
         if self._record is None or self._record.dynamics is None:
             return
-        count = len(similarity(self._record.dynamics, self._look.measure).names)
+        count = self._rows(self._record.dynamics)
         self.look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
+
+    def _rows(self, dynamics: Dynamics) -> int:
+        """Return the number of layers, with the output if the measure includes it."""
+        return len(dynamics.similarity.get(self._look.measure, dynamics.layers))
 
     def action_epoch(self, steps: int) -> None:
         """Go to another checkpoint."""
@@ -247,6 +268,9 @@ class RunScreen(BaseScreen):
         if self._record is None:
             return
         view = self._mounted(self._view)
+        if view.missing(self._record):
+            self.tell_saved([])
+            return
         stem = f"repdyn-{plain(self._run)[:8]}-{self._view}-{self._look.measure}"
         job = partial(save, stem, view.tables(), view.figure())
         self.desk.ask(self, job, self.tell_saved, self.tell)
@@ -254,6 +278,20 @@ class RunScreen(BaseScreen):
     def action_back(self) -> None:
         """Go back to the runs."""
         self.dismiss()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available: the run may lack what it is about."""
+        del parameters
+        dynamics = None if self._record is None else self._record.dynamics
+        if action == "kind":
+            return len(measures_of([dynamics])) > 1
+        if action == "layer":
+            return dynamics is not None and self._rows(dynamics) > 1
+        if action in ("epoch", "play"):
+            return dynamics is not None and len(dynamics.steps) > 1
+        if action in ("stretch", "colours"):
+            return dynamics is not None and bool(dynamics.similarity)
+        return True
 
 
 def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
@@ -277,8 +315,8 @@ def progress(record: RunRecord, now: float) -> str:
         now: milliseconds since 1970.
     """
     run, done = record.summary, last_epoch(record)
-    total = run.params.get("epochs", "")
-    text = f"{record.unit} {done}/{plain(total)}" if total else f"{record.unit} {done}"
+    total = run.params.get("epochs", "") if record.unit == EPOCH else ""
+    text = f"{record.unit} {step(done)}" + (f"/{plain(total)}" if total else "")
     if run.status in LIVE and total.isdecimal() and done:
         left = (now - run.started) / done * (int(total) - done) / 1000
         text += f", about {duration(left)} left"

@@ -30,10 +30,9 @@ LEAST_BAR, MOST_BAR = 20, 44
 """Columns of a colour bar beside a title, as app.tcss has them."""
 
 WAITING = "No checkpoint yet.\n\nThe first is measured before training starts and will appear here."
-ENDED = (
-    "This run has no checkpoint.\n\n"
-    "Its training ended before the first; repdyn train starts another."
-)
+ENDED = "This run has no checkpoint.\n\nIt ended before the first."
+NO_CHECKPOINTS = "No checkpoint yet in any of these runs."
+UNMEASURED = "No similarities: this run was measured without a similarity measure."
 
 
 @dataclass(frozen=True)
@@ -83,15 +82,13 @@ class View(Vertical):
         if not self.size.width:
             return
         empty = self.query_one(".empty", Static)
-        measured = record.dynamics is not None and record.dynamics.similarity
-        without = self.needs_checkpoint and not measured
-        empty.display = without
+        missing = self.missing(record)
+        empty.display = bool(missing)
         for child in self.children:
             if child is not empty:
-                child.display = not without
-        if without:
-            running = record.summary.status == "RUNNING"
-            empty.update(Text(WAITING if running else ENDED, justify="center"))
+                child.display = not missing
+        if missing:
+            empty.update(Text(missing, justify="center"))
         else:
             self.draw(record, look)
 
@@ -110,8 +107,17 @@ class View(Vertical):
         if target is not None:
             target.focus()
 
-    needs_checkpoint = True
-    """Whether there is nothing to show before the first checkpoint."""
+    @classmethod
+    def missing(cls, record: RunRecord) -> str:
+        """Return why there is nothing to show of a run, in a sentence; nothing if there is."""
+        if record.dynamics is None:
+            return WAITING if record.summary.status == "RUNNING" else ENDED
+        return "" if record.dynamics.similarity else UNMEASURED
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available: none of the view's own if it shows nothing."""
+        del action, parameters
+        return self.record is None or not self.missing(self.record)
 
     def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw a run that has what the view needs."""

@@ -12,6 +12,7 @@ from repdyn.display import axis
 from repdyn.display.similarity import Similarity
 from repdyn.measures.spec import MEASURES, PRIMARY
 from repdyn.records import Dynamics, FloatArray
+from repdyn.step_words import step
 
 Reference = Literal["last", "previous", "first", "cursor"]
 
@@ -41,10 +42,22 @@ class ViewState:
     stretch: bool = False
 
 
+def measures_of(runs: Iterable[Dynamics | None]) -> list[str]:
+    """Return the measures that any of the runs was measured with, those of all of them first."""
+    sets = [set(dynamics.similarity) for dynamics in runs if dynamics is not None]
+    counts = {name: sum(name in known for known in sets) for name in MEASURES}
+    return sorted((name for name in MEASURES if counts[name]), key=lambda name: -counts[name])
+
+
+def existing_measure(measure: str, runs: Iterable[Dynamics | None]) -> str:
+    """Return the measure if any of the runs was measured with it, else the first that one has."""
+    names = measures_of(runs)
+    return measure if measure in names or not names else names[0]
+
+
 def next_measure(measure: str, runs: Iterable[Dynamics | None]) -> str:
     """Return the next measure among those that any of the runs was measured with."""
-    known = {name for dynamics in runs if dynamics is not None for name in dynamics.similarity}
-    names = [name for name in MEASURES if name in known] or [measure]
+    names = measures_of(runs) or [measure]
     return names[(names.index(measure) + 1) % len(names)] if measure in names else names[0]
 
 
@@ -62,7 +75,7 @@ def to_reference(shown: Similarity, look: ViewState) -> FloatArray:
 def reference_words(shown: Similarity, look: ViewState) -> str:
     """Return the reference checkpoint in words, `the last checkpoint`."""
     if look.reference == "cursor":
-        return f"{shown.unit} {shown.steps[axis.nearest(shown.steps, look.epoch)]}"
+        return f"{shown.unit} {step(int(shown.steps[axis.nearest(shown.steps, look.epoch)]))}"
     return f"the {look.reference} checkpoint"
 
 

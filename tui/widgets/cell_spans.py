@@ -81,7 +81,7 @@ def by_epoch(epochs: IntArray, room: int) -> Bands:
     cells = len(epochs)
     if cells > room:
         return _sampled(cells, room)
-    edges = axis.position(axis.edges(epochs))
+    edges = axis.position(axis.edges(epochs), axis.grain(epochs))
     wanted = np.rint((edges - edges[0]) / (edges[-1] - edges[0]) * room).astype(np.intp)
     steps = np.arange(cells + 1)
     not_too_early = np.maximum.accumulate(wanted - steps) + steps

@@ -12,8 +12,9 @@ from rich.style import Style
 from textual.widget import Widget
 
 from repdyn.display import axis
-from repdyn.display.text_heatmap import marker_row, tick_row
+from repdyn.display.text_heatmap import TICK, marker_row, tick_row
 from repdyn.records import IntArray
+from repdyn.step_words import short_step
 from tui.widgets.cell_spans import Bands, by_epoch
 from tui.widgets.phase_bands import Band, banded
 
@@ -39,8 +40,9 @@ class EpochAxis:
     @classmethod
     def of_cells(cls, epochs: IntArray, bands: Bands) -> EpochAxis:
         """Return the axis of a heatmap's columns; the knots are the cells' middles and outer edges."""
-        outer = axis.position(axis.edges(epochs)[[0, -1]])
-        knots = np.concatenate([outer[:1], axis.position(epochs), outer[1:]])
+        grain = axis.grain(epochs)
+        outer = axis.position(axis.edges(epochs)[[0, -1]], grain)
+        knots = np.concatenate([outer[:1], axis.position(epochs, grain), outer[1:]])
         middles = (bands.starts + bands.stops) / 2
         columns = np.concatenate([[0.0], middles, [float(bands.room)]])
         return cls(bands.room, epochs, knots, columns)
@@ -50,17 +52,19 @@ class EpochAxis:
         """Return the axis from the first epoch to the last, true to scale."""
         if len(epochs) == 1:
             return cls.of_cells(epochs, by_epoch(epochs, room))
-        ends = axis.position(epochs[[0, -1]])
+        ends = axis.position(epochs[[0, -1]], axis.grain(epochs))
         return cls(room, epochs, ends, np.array([0.0, room - 0.5]))
 
     def place(self, epochs: ArrayLike) -> NDArray[np.float64]:
         """Return the fractional columns of epochs, NaN beyond the axis."""
-        at = axis.position(epochs)
+        at = axis.position(epochs, axis.grain(self.epochs))
         return np.interp(at, self.knots, self.columns, left=np.nan, right=np.nan)
 
     def column(self, epoch: float) -> int:
         """Return the column of an epoch, the outermost for those beyond."""
-        at = float(np.interp(axis.position(epoch), self.knots, self.columns))
+        at = float(
+            np.interp(axis.position(epoch, axis.grain(self.epochs)), self.knots, self.columns)
+        )
         return min(int(at), self.room - 1)
 
     def stop_at(self, column: float) -> int:
@@ -71,9 +75,8 @@ class EpochAxis:
         """Return the line of tick labels, centred on their epochs; labels touching `free` are dropped."""
         first, last = int(self.epochs[0]), int(self.epochs[-1])
         starts = {
-            str(epoch): self._start(str(epoch), epoch)
-            for epoch in axis.ticks(last)
-            if epoch >= first
+            short_step(epoch): self._start(short_step(epoch), epoch)
+            for epoch in axis.ticks(last, first, self.room // TICK, axis.grain(self.epochs))
         }
         kept = {
             label: start
@@ -84,7 +87,9 @@ class EpochAxis:
 
     def markers(self, markers: Mapping[str, int]) -> str:
         """Return the line of markers, with their names where they fit."""
-        columns = {f"{name} {epoch}": self.column(epoch) for name, epoch in markers.items()}
+        columns = {
+            f"{name} {short_step(epoch)}": self.column(epoch) for name, epoch in markers.items()
+        }
         return marker_row(columns, self.room, MARKER)
 
     def starts(self, bands: Sequence[Band]) -> list[int]:
@@ -103,7 +108,7 @@ class EpochAxis:
             widget: that has the bands' styles.
             plain: style of ticks without bands.
         """
-        label = "" if cursor is None else f" {cursor} "[: self.room]
+        label = "" if cursor is None else f" {short_step(cursor)} "[: self.room]
         start = 0 if cursor is None else self._start(label, cursor)
         stop = start + len(label)
         line = self.ticks(range(start, stop)).ljust(self.room)

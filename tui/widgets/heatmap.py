@@ -24,8 +24,9 @@ from textual.strip import Strip
 from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import FINEST, Scale
-from repdyn.display.wording import boundary_marks, plain
+from repdyn.display.wording import boundary_marks, ending, plain
 from repdyn.records import IntArray
+from repdyn.step_words import short_step
 from tui.widgets import phase_bands, pixels
 from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful, shown_as
 from tui.widgets.heatmap_layout import Layout, Marks, arrange
@@ -333,9 +334,10 @@ class Heatmap(Lines, can_focus=True):
         style, text = self.get_component_rich_style("heatmap--label"), layout.labels.get(y, "")
         row = self.cursor[0]
         if y == layout.label_line(row):
-            style, text = self.get_component_rich_style("heatmap--cursor"), data.row_name(row)
+            style = self.get_component_rich_style("heatmap--cursor")
+            text = short_step(int(data.steps[row])) if data.square else data.row_name(row)
         room = layout.gutter - 1
-        text = text[:room].rjust(room) if data.square else set_cell_size(text, room)
+        text = text[:room].rjust(room) if data.square else set_cell_size(ending(text, room), room)
         return [Segment(text, style), self._edge(layout, y)]
 
     def _edge(self, layout: Layout, y: int) -> Segment:

@@ -19,6 +19,7 @@ from rich.cells import cell_len
 from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
 from repdyn.records import IntArray
+from repdyn.step_words import short_step
 from tui.widgets.cell_spans import Bands, by_epoch, even
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.phase_bands import Band
@@ -132,7 +133,7 @@ def arrange(
 
 
 def _gutter(data: HeatmapData, marks: Marks, width: int) -> int:
-    texts = (str(data.steps[-1]), *marks.rows) if data.rows is None else data.rows
+    texts = (short_step(int(data.steps[-1])), *marks.rows) if data.rows is None else data.rows
     return min(max(map(cell_len, texts)) + 1, width // WIDEST_GUTTER)
 
 
@@ -168,9 +169,8 @@ def _epoch_labels(
 
     first, last = int(epochs[0]), int(epochs[-1])
     labels: dict[int, str] = {}
-    for epoch in axis.ticks(last):
-        if epoch >= first:
-            labels.setdefault(line(epoch), str(epoch))
+    for epoch in axis.ticks(last, first, grain=axis.grain(epochs)):
+        labels.setdefault(line(epoch), short_step(epoch))
     for name, epoch in markers.items():
         labels.setdefault(line(epoch), name)
     return labels, frozenset(map(line, markers.values()))

@@ -11,6 +11,9 @@ from repdyn.display.heatmap import HeatmapData
 from repdyn.records import FloatArray
 from repdyn.report.figures.style import SIMILARITY
 
+LEAST_ROW = 0.1
+"""Inches between the names of rows; if rows are lower, some are not named."""
+
 
 def draw_cells(
     axes: Axes, data: HeatmapData, colours: Normalize, cmap: Colormap = SIMILARITY
@@ -33,6 +36,9 @@ def draw_cells(
         axes.set_box_aspect(1)
     else:
         axes.set_ylim(len(data.rows) - 0.5, -0.5)
-        axes.set_yticks(range(len(data.rows)), labels=data.rows, parse_math=False)
+        inches = axes.get_window_extent().height / axes.figure.dpi
+        every = -(-len(data.rows) // max(1, int(inches / LEAST_ROW)))
+        named = range(0, len(data.rows), every)
+        axes.set_yticks(named, labels=[data.rows[i] for i in named], parse_math=False)
         axes.tick_params(axis="y", length=0)
     return borders

@@ -24,6 +24,7 @@ from repdyn.report.comparison import (
     groups,
     label,
     measures_of,
+    score_names,
 )
 from repdyn.report.figures.style import (
     SIMILARITY,
@@ -38,6 +39,7 @@ from repdyn.report.figures.style import (
     styled,
 )
 from repdyn.score_key import ScoreKey
+from repdyn.step_words import step
 
 SCORES = {
     "fit_break": "break at perfect fit\n(log₂ of the slowdown)",
@@ -63,7 +65,11 @@ MOST_GROUPS = 6
 
 def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
     """Draw all figures that the comparison has data for, by file name."""
-    drawn = {"scores": scores(comparison), "drift": drift_rates(comparison)}
+    drawn = {}
+    if any(name in SCORES for name in score_names(comparison)):
+        drawn["scores"] = scores(comparison)
+    if measures_of(comparison):  # scores are computed from the drift rates
+        drawn["drift"] = drift_rates(comparison)
     if comparison.cross:
         drawn["cross_cka"] = cross_cka(comparison)
     return drawn
@@ -73,18 +79,19 @@ def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
 def scores(comparison: Comparison) -> Figure:
     """Draw each score of each run, beside the mean of its group."""
     shown, measures = groups(comparison), measures_of(comparison)
-    rows = 2
+    known = set(score_names(comparison))
+    drawn = {name: title for name, title in SCORES.items() if name in known}
+    rows, columns = -(-len(drawn) // 3), min(3, len(drawn))
     height = rows * (0.9 + 0.2 * len(shown)) + 0.7
     figure = _new_figure(comparison, "Scores of the runs, and the mean of each group", height)
-    panels = figure.subplots(rows, 3, sharey=True)
-    for axes, (stem, title) in zip(panels.flat, SCORES.items(), strict=True):
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for spare in panels.flat[len(drawn) :]:
+        spare.set_visible(False)
+    for axes, (stem, title) in zip(panels.flat, drawn.items(), strict=False):
         axes.set_title(title, loc="left")
         for place, measure in enumerate(measures):
             offset = 0.34 * (place - (len(measures) - 1) / 2)
             _dots(axes, shown, ScoreKey(stem, measure), STYLES[place % len(STYLES)], offset)
-        if not axes.lines:
-            axes.set_xticks([])
-            axes.text(0.5, 0.5, "no run has it", ha="center", transform=axes.transAxes)
         axes.grid(axis="y", linewidth=0.4, color="0.9")
         axes.axvline(0, linewidth=0.4, color="0.7", zorder=0)
     panels[0, 0].set_yticks(range(len(shown)), labels=[g.label for g in shown], parse_math=False)
@@ -120,18 +127,19 @@ def drift_rates(comparison: Comparison) -> Figure:
     figure = _new_figure(
         comparison, "Drift rate of each layer, 1 − similarity at a ratio of epochs of 1.5", 3.9
     )
-    measures = measures_of(comparison) or [PRIMARY.name]
+    measures = measures_of(comparison)
     panels = figure.subplots(len(measures), len(runs), sharex=True, sharey="row", squeeze=False)
     for column, run in zip(panels.T, runs, strict=True):
         column[0].set_title(label(run, comparison.varied), parse_math=False)
         for axes, measure in zip(column, measures, strict=True):
             _draw_drift(axes, run, measure)
             phase_lines(axes, run.phases, LINES)
-        column[-1].set_xlabel("epoch")
+        column[-1].set_xlabel(run.unit)
     for axes, measure in zip(panels[:, 0], measures, strict=True):
         axes.set_ylabel(MEASURES[measure].long_label)
     last = max(int(measured(run).steps[-1]) for run in runs)
-    epoch_axis(panels[0, 0], "x", 0.5, last)
+    grain = min(axis.grain(measured(run).steps) for run in runs)
+    epoch_axis(panels[0, 0], "x", 0.5 * grain, last, grain)
     named = [measured(run).layers for run in runs]
     depth_bar(figure, list(panels.flat), named[0] if len(set(named)) == 1 else ANY_LAYERS)
     return figure
@@ -156,7 +164,7 @@ def cross_cka(comparison: Comparison) -> Figure:
     rows = [max(0.9, 0.13 * len(cross.layers[0])) for cross in shown]
     figure = _new_figure(
         comparison,
-        "CKA between runs on the same reference images",
+        "CKA between runs on the same reference inputs",
         sum(rows) + 0.5 * len(rows) + 0.9,
     )
     panels = figure.subplots(
@@ -166,8 +174,8 @@ def cross_cka(comparison: Comparison) -> Figure:
     colours = norm(scale)
     for (left, right), cross in zip(panels, shown, strict=True):
         _draw_over_epochs(left, cross, colours)
-        _draw_layers(right, cross, colours)
-    panels[-1, 0].set_xlabel("epoch")
+        _draw_layers(right, cross, colours, comparison.runs[0].unit)
+    panels[-1, 0].set_xlabel(comparison.runs[0].unit)
     everything = np.concatenate([cross.values.ravel() for cross in shown])
     scale_bar(figure, list(panels.flat), scale, everything, length=sum(rows))
     return figure
@@ -183,14 +191,14 @@ def _draw_over_epochs(axes: Axes, cross: CrossCka, colours: Any) -> None:
     borders = axis.edges(cross.steps)
     rows = np.arange(len(same) + 1) - 0.5
     axes.pcolormesh(borders, rows, same, cmap=SIMILARITY, norm=colours, rasterized=True)
-    epoch_axis(axes, "x", borders[0], borders[-1])
+    epoch_axis(axes, "x", borders[0], borders[-1], axis.grain(cross.steps))
     _names(axes.set_yticks, cross.layers[0])
     axes.set_ylim(len(same) - 0.5, -0.5)
 
 
-def _draw_layers(axes: Axes, cross: CrossCka, colours: Any) -> None:
+def _draw_layers(axes: Axes, cross: CrossCka, colours: Any, unit: str) -> None:
     axes.imshow(cross.values[-1], cmap=SIMILARITY, norm=colours, aspect="auto")
-    axes.set_title(f"between layers, epoch {cross.steps[-1]}", loc="left")
+    axes.set_title(f"between layers, {unit} {step(int(cross.steps[-1]))}", loc="left")
     _names(axes.set_xticks, cross.layers[1], rotation=90)
     axes.set_yticks([])
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repdyn.display.labels import ACCURACIES, LOSSES, PHASES, PROBES
-from repdyn.display.reading import last_epoch, measured
-from repdyn.records import OUTPUT, PROBE_SPLITS, Curve, Dynamics, FloatArray, RunRecord
+from repdyn.display import axis
+from repdyn.display.labels import PHASES, PROBES
+from repdyn.display.metrics import LOSS, MetricGroup, main_groups
+from repdyn.display.reading import last_epoch, measured, probe_splits
+from repdyn.records import OUTPUT, PROBE_SPLITS, Dynamics, FloatArray, RunRecord
 from repdyn.report.figures.style import (
     CURVE_COLOURS,
+    OTHER_COLOURS,
     OUTPUT_COLOUR,
     depth_bar,
     epoch_axis,
@@ -29,21 +29,29 @@ from repdyn.report.figures.style import (
 def curves(record: RunRecord) -> Figure:
     """Draw accuracy and loss, and below them the accuracy of each layer's probe, if measured.
 
-    Probes are shown on the test images and on the training examples with a flipped label, or on the
-    clean ones if no label was flipped.
+    A run without accuracies or losses has others of its metrics instead. Probes are shown on the test
+    images and on the training examples with a flipped label, or on the clean ones if no label was
+    flipped.
+
+    Raises:
+        ValueError: the run has neither metrics nor probes.
     """
-    dynamics = record.dynamics
-    rows = 1 if dynamics is None else 2
-    figure = new_figure(record, "Accuracy and loss over training", height=0.75 + 1.75 * rows)
-    panels = figure.subplots(rows, 2, sharex=True, squeeze=False)
-    accuracy, loss = panels[0]
-    draw_accuracies(accuracy, record.curves)
-    _draw_losses(loss, record.curves)
-    if dynamics is not None:
-        for axes, split in zip(panels[1], _probe_splits(dynamics), strict=True):
+    groups, dynamics = main_groups(record.curves), record.dynamics
+    splits = () if dynamics is None else _probe_splits(dynamics)
+    parts = [group.title for group in groups] or ["linear probes"]
+    title = f"{' and '.join(parts)} over training"
+    rows, columns = bool(groups) + bool(splits), max(len(groups), len(splits))
+    figure = new_figure(record, title[0].upper() + title[1:], height=0.75 + 1.75 * rows)
+    panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    for axes, group in zip(panels[0], groups, strict=False):
+        draw_metrics(axes, group)
+    if dynamics is not None and splits:
+        for axes, split in zip(panels[-1], splits, strict=False):
             _draw_probes(axes, dynamics, split)
-        depth_bar(figure, panels[1], dynamics.layers)
-    epoch_axis(accuracy, "x", *_span(record))
+        depth_bar(figure, panels[-1], dynamics.layers)
+    epoch_axis(panels[0, 0], "x", *_span(record))
+    for axes in panels.flat:
+        axes.set_visible(axes.has_data())
     for axes in panels[-1]:
         axes.set_xlabel(record.unit)
     for axes in panels.flat:
@@ -75,38 +83,27 @@ def fragmentation(record: RunRecord) -> Figure:
     return figure
 
 
-def draw_accuracies(axes: Axes, curves: Mapping[str, Curve]) -> None:
-    """Draw the available accuracy curves, each labelled at its end."""
-    _draw_named(axes, curves, ACCURACIES)
-    axes.set(ylabel="accuracy", ylim=(-0.02, 1.02))
-    label_lines(axes)
-
-
-def _draw_losses(axes: Axes, curves: Mapping[str, Curve]) -> None:
-    _draw_named(axes, curves, LOSSES)
-    axes.set(ylabel="loss")
-    values = [curves[name].values for name in LOSSES if name in curves]
-    positive = np.concatenate([np.empty(0), *values])
-    positive = positive[(positive > 0) & np.isfinite(positive)]
-    if positive.size and positive.max() > 10 * positive.min():
+def draw_metrics(axes: Axes, group: MetricGroup) -> None:
+    """Draw metrics on one axis, each labelled at its end."""
+    colours = iter(OTHER_COLOURS * len(group.curves))
+    for label, curve in group.curves.items():
+        lone = "." if len(curve.steps) == 1 else ""
+        colour = CURVE_COLOURS.get(label) or next(colours)
+        axes.plot(curve.steps, curve.values, color=colour, label=label, marker=lone)
+    axes.set_ylabel(group.title, parse_math=False)
+    positive = group.values[group.values > 0]
+    if group.are_shares:
+        axes.set_ylim(-0.02, 1.02)
+    elif group.title == LOSS and positive.size and positive.max() > 10 * positive.min():
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_formatter("{x:g}")
     label_lines(axes)
 
 
-def _draw_named(axes: Axes, curves: Mapping[str, Curve], names: Mapping[str, str]) -> None:
-    for name, label in names.items():
-        curve = curves.get(name)
-        if curve is not None and np.isfinite(curve.values).any():
-            lone = "." if len(curve.steps) == 1 else ""
-            axes.plot(
-                curve.steps, curve.values, color=CURVE_COLOURS[label], label=label, marker=lone
-            )
-
-
-def _probe_splits(dynamics: Dynamics) -> tuple[str, str]:
-    noisy = dynamics.probe_acc[..., PROBE_SPLITS.index("noisy")]
-    return "test", "noisy" if np.isfinite(noisy).any() else "clean"
+def _probe_splits(dynamics: Dynamics) -> tuple[str, ...]:
+    known = probe_splits(dynamics)
+    left_out = "clean" if "noisy" in known else "noisy"
+    return tuple(split for split in known if split != left_out)
 
 
 def _draw_probes(axes: Axes, dynamics: Dynamics, split: str) -> None:
@@ -123,6 +120,8 @@ def _draw_layers(axes: Axes, dynamics: Dynamics, values: FloatArray) -> None:
         )
 
 
-def _span(record: RunRecord) -> tuple[float, float]:
-    """Return the limits of the epoch axis: a little to the left of epoch 0, and the last epoch."""
-    return -0.12, max(1, last_epoch(record))
+def _span(record: RunRecord) -> tuple[float, float, int]:
+    """Return the limits of the epoch axis, from a little to the left of epoch 0 on, and its grain."""
+    curves = [axis.grain(curve.steps) for curve in record.curves.values()]
+    grain = min(curves, default=1) if record.dynamics is None else axis.grain(record.dynamics.steps)
+    return -0.12 * grain, max(1, last_epoch(record)), grain

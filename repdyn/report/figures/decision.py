@@ -21,6 +21,7 @@ from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report.figures.style import SMALL, WIDTH, new_figure, styled
+from repdyn.step_words import step as written
 
 COLUMNS = 6
 """Epochs drawn."""
@@ -108,7 +109,7 @@ def epochs_drawn(epochs: Sequence[int], phases: Phases) -> list[int]:
     These are the first, the last and those nearest to onset and fit. The other columns go, one at a
     time, to the checkpoint farthest on the log-epoch axis from all those chosen.
     """
-    place = axis.position(epochs)
+    place = axis.position(epochs, axis.grain(np.asarray(epochs)))
     wanted = [epoch for epoch in (phases.onset, phases.fit) if epoch is not None]
     near = [axis.nearest(np.asarray(epochs), epoch) for epoch in wanted]
     taken = list(dict.fromkeys([0, len(epochs) - 1, *near]))
@@ -127,7 +128,7 @@ def _map(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> ClassArray:
 
 def _title(step: int, record: RunRecord) -> str:
     named = {record.phases.fit: "fit", record.phases.onset: "onset"}
-    return f"{record.unit} {step}" + (f" ({named[step]})" if step in named else "")
+    return f"{record.unit} {written(step)}" + (f" ({named[step]})" if step in named else "")
 
 
 def _draw_map(

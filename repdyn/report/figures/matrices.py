@@ -6,8 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from repdyn.display import axis
 from repdyn.display.reading import measured
 from repdyn.display.similarity import similarity
+from repdyn.display.wording import ending
 from repdyn.records import RunRecord
 from repdyn.report.figures.cells import draw_cells
 from repdyn.report.figures.style import (
@@ -23,6 +25,12 @@ from repdyn.report.figures.style import (
 
 LINES = ("onset", "fit")
 
+MOST_PANELS = 24
+"""Layers that are drawn; of more, those evenly spaced in depth."""
+
+LETTER = 0.055
+"""Inches of a letter of a title."""
+
 Panels = NDArray[np.object_]
 
 
@@ -34,25 +42,38 @@ def similarity_matrices(record: RunRecord, measure: str) -> Figure:
         UserError: the run has no checkpoint yet.
     """
     shown = similarity(measured(record), measure)
-    rows, columns = grid(len(shown.names))
+    drawn = _drawn(len(shown.names))
+    rows, columns = grid(len(drawn))
     panel = min(WIDTH / (columns + 0.5), 2.6)
     height = rows * (panel + 0.05) + 1.0
+    by = (
+        "by layer"
+        if len(drawn) == len(shown.names)
+        else f"{len(drawn)} of {len(shown.names)} layers"
+    )
     figure = new_figure(
-        record, f"{shown.measure.title} between checkpoints, by layer", height, layout="compressed"
+        record, f"{shown.measure.title} between checkpoints, {by}", height, layout="compressed"
     )
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     scale = shown.scale()
-    for layer, (axes, name) in enumerate(zip(panels.flat, shown.names, strict=False)):
+    for layer, axes in zip(drawn, panels.flat, strict=False):
         data = shown.of_layer(layer, scale, record.phases)
         first, *_, last = draw_cells(axes, data, norm(scale))
         phase_lines(axes, record.phases, LINES, both=True, on_colour=True)
-        axes.set_title(name, parse_math=False)
-    epoch_axis(panels[0, 0], "x", first, last)
-    epoch_axis(panels[0, 0], "y", first, last)
-    _label_outer(panels, len(shown.names), shown.unit)
+        axes.set_title(ending(shown.names[layer], int(panel / LETTER)), parse_math=False)
+    grain = axis.grain(shown.steps)
+    epoch_axis(panels[0, 0], "x", first, last, grain)
+    epoch_axis(panels[0, 0], "y", first, last, grain)
+    _label_outer(panels, len(drawn), shown.unit)
     scale_bar(figure, list(panels.flat), scale, shown.matrices, length=rows * panel)
     phase_legend(figure, record, LINES)
     return figure
+
+
+def _drawn(layers: int) -> list[int]:
+    """Return which layers are drawn, the first and the last included."""
+    chosen = np.linspace(0, layers - 1, min(layers, MOST_PANELS)).round().astype(int)
+    return [int(layer) for layer in chosen]
 
 
 def grid(panels: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
+from repdyn.display import axis
 from repdyn.display.class_colours import ClassColours
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import PHASES
@@ -86,10 +87,10 @@ def _draw_heatmap(axes: Axes, run: HeatmapData, cmap: Colormap, colours: Normali
     first, *_, last = draw_cells(axes, run, colours, cmap)
     axes.set_title(run.title, parse_math=False, loc="left")
     axes.set_xlabel(run.unit)
-    epoch_axis(axes, "x", first, last)
+    epoch_axis(axes, "x", first, last, axis.grain(run.steps))
     if run.square:
         axes.set_ylabel(run.unit)
-        epoch_axis(axes, "y", first, last)
+        epoch_axis(axes, "y", first, last, axis.grain(run.steps))
         phase_lines(axes, run.phases, MATRIX_LINES, both=True, on_colour=True)
     else:
         phase_lines(axes, run.phases, PHASES, on_colour=True)
@@ -119,15 +120,16 @@ def label_maps(title: str, maps: Mapping[str, ClassArray], classes: tuple[str, .
 
 
 @styled
-def metric_curves(metric: str, curves: Mapping[str, Curve]) -> Figure:
-    """Draw a metric of runs over their epochs, by the runs' names."""
+def metric_curves(metric: str, curves: Mapping[str, Curve], unit: str) -> Figure:
+    """Draw a metric of runs over their steps, in a unit, by the runs' names."""
     figure = titled_figure(plain(metric), 2.8)
     axes = figure.subplots()
     for colour, (name, curve) in zip(RUN_COLOURS, curves.items(), strict=False):
         axes.plot(curve.steps, curve.values, color=colour, label=name)
     ends = [int(curve.steps[-1]) for curve in curves.values() if len(curve.steps)]
-    epoch_axis(axes, "x", -0.12, max([1, *ends]))
-    axes.set(xlabel="epoch", ylabel=plain(metric))
+    grain = min([axis.grain(curve.steps) for curve in curves.values()], default=1)
+    epoch_axis(axes, "x", -0.12 * grain, max([1, *ends]), grain)
+    axes.set(xlabel=unit, ylabel=plain(metric))
     for text in axes.legend().get_texts():
         text.set_parse_math(False)
     return figure

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from repdyn.display.metrics import main_groups
+from repdyn.display.reading import has_regions, probe_splits
 from repdyn.display.similarity import measured_by
 from repdyn.records import PLANE_KINDS, LabelMaps, PlaneSet, RunRecord
 from repdyn.report.figures.curves import curves, fragmentation
@@ -35,13 +37,16 @@ def standard_figures(
     Returns:
         Figures by file name, without suffix.
     """
-    drawn = {"curves": curves(record)}
+    drawn: dict[str, Figure] = {}
+    if main_groups(record.curves) or (record.dynamics and probe_splits(record.dynamics)):
+        drawn["curves"] = curves(record)
     if record.dynamics is None:
         return drawn
     for one in measured_by(record.dynamics):
         drawn[one.name] = similarity_matrices(record, one.name)
         drawn[f"overview_{one.name}"] = overview(record, one.name)
-    drawn["fragmentation"] = fragmentation(record)
+    if has_regions(record.dynamics):
+        drawn["fragmentation"] = fragmentation(record)
     if planes is not None and maps:
         layers = len(record.dynamics.layers)
         some = sorted(set(np.linspace(0, layers - 1, LAYERS).astype(int).tolist()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Iterable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from io import BytesIO
 from typing import Any, Literal, ParamSpec
 
@@ -23,6 +24,8 @@ from repdyn.display.labels import PHASES
 from repdyn.display.scale import Scale
 from repdyn.display.wording import plain, settings
 from repdyn.records import FloatArray, Phases, RunRecord
+from repdyn.step_words import short_step
+from repdyn.step_words import step as written
 
 P = ParamSpec("P")
 Layout = Literal["constrained", "compressed"]
@@ -34,6 +37,9 @@ DPI = 220
 
 BAR = 0.09
 """Inches: the thickness of a colour bar."""
+
+TICK = 0.22
+"""Inches between powers of ten below which their labels touch."""
 
 SMALL = 6.5
 """Points: tick labels and labels inside a panel."""
@@ -86,6 +92,9 @@ OUTPUT_COLOUR = "black"
 CURVE_COLOURS = {"train": "0.55", "clean": "#0072b2", "noisy fit": "#d55e00", "test": "#009e73"}
 """Okabe and Ito (2008), distinguishable for colour-blind readers."""
 
+OTHER_COLOURS = ("0.25", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
+"""Of other curves, in their order."""
+
 PHASE_DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
     "onset": (0, (3.0, 1.5)),
     "fit": (0, ()),
@@ -134,16 +143,21 @@ def titled_figure(title: str, height: float, layout: Layout = "constrained") -> 
     return figure
 
 
-def epoch_axis(axes: Axes, which: Literal["x", "y"], first: float, last: float) -> None:
-    """Make an axis one of ln(1 + epoch) between two epochs, labelled 0, 1, 10, 100, ..."""
+def epoch_axis(
+    axes: Axes, which: Literal["x", "y"], first: float, last: float, grain: int = 1
+) -> None:
+    """Make an axis one of ln(1 + epoch / grain) between two epochs, labelled 0, 1, 10, 100, ..."""
     along = axes.xaxis if which == "x" else axes.yaxis
     set_scale, set_limits = (
         (axes.set_xscale, axes.set_xlim) if which == "x" else (axes.set_yscale, axes.set_ylim)
     )
-    set_scale("function", functions=(np.log1p, np.expm1))
-    marks = axis.ticks(int(last))
-    along.set_ticks(marks, labels=[str(epoch) for epoch in marks])
-    along.set_ticks(axis.minor_ticks(int(last)), minor=True)
+    forward, inverse = partial(axis.position, grain=grain), partial(axis.epoch_at, grain=grain)
+    set_scale("function", functions=(forward, inverse))
+    inches = axes.get_window_extent().size["xy".index(which)] / axes.figure.dpi
+    start = max(0, math.ceil(first))
+    marks = axis.ticks(int(last), start, int(inches / TICK), grain)
+    along.set_ticks(marks, labels=[short_step(epoch) for epoch in marks])
+    along.set_ticks(axis.minor_ticks(int(last), max(start, grain), marks), minor=True)
     set_limits(first, last)
 
 
@@ -178,7 +192,7 @@ def phase_lines(
 def phase_legend(figure: Figure, record: RunRecord, names: Container[str], *extra: Line2D) -> None:
     """Explain the phase lines, and extra marks by their labels, below the figure."""
     handles = [
-        Line2D([], [], label=f"{PHASES[name]} ({record.unit} {step})", **_phase_look(name))
+        Line2D([], [], label=f"{PHASES[name]} ({record.unit} {written(step)})", **_phase_look(name))
         for name, step in record.phases.markers().items()
         if name in names
     ]
@@ -260,6 +274,7 @@ def label_lines(axes: Axes) -> None:
         axes.annotate(
             str(line.get_label()),
             (1, place),
+            parse_math=False,
             xycoords="axes fraction",
             xytext=(3, 0),
             textcoords="offset points",

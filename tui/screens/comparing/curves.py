@@ -18,12 +18,13 @@ from textual.widgets.option_list import Option
 from repdyn.display.reading import value_at
 from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import Curve, plural
+from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import Linked
 from tui.screens.comparing.view import CompareView
-from tui.screens.curves import WINDOWS, smoothed
-from tui.screens.view import Table, read_out, readout
+from tui.screens.curves import NO_METRICS, WINDOWS, smoothed
+from tui.screens.view import Table, empty, read_out, readout
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.curves import Curves
@@ -46,12 +47,18 @@ class CurvesOfRuns(CompareView):
 
     def compose(self) -> ComposeResult:
         """Yield the list of metrics and the chart."""
+        yield empty()
         with Horizontal(classes="body"):
             yield OptionList(id="metrics")
             curves = Curves()
             curves.can_focus = False
             yield curves
         yield readout()
+
+    @classmethod
+    def missing(cls, runs: Linked) -> str:
+        """Return that no run has logged a metric."""
+        return "" if any(record.curves for record in runs.records) else NO_METRICS
 
     def focused_first(self) -> Widget:
         """Return the list."""
@@ -74,7 +81,9 @@ class CurvesOfRuns(CompareView):
         with metrics.prevent(OptionList.OptionHighlighted):
             metrics.clear_options()
             metrics.add_options(Option(Text(plain(name), no_wrap=True)) for name in names)
-            metrics.highlighted = names.index(before) if before in names else 0
+            # those of all runs first
+            shared = max(names, key=lambda name: sum(name in r.curves for r in self.runs.records))
+            metrics.highlighted = names.index(before if before in names else shared)
 
     @property
     def _metric(self) -> str:
@@ -109,9 +118,12 @@ class CurvesOfRuns(CompareView):
         window = f"mean of {self._window} {plural(self.unit)}" if self._window > 1 else ""
         parts = {"": self._metric, "smoothed": window}
         if epoch is not None:
+            heads = runs.heads
             for head, curve in self._curves(runs).items():
-                at = runs.translated(epoch, 0, runs.heads.index(head))
-                parts[f"{head[0]}, {self.unit} {at}"] = f"{value_at(curve, at):.4g}"
+                at = runs.translated(epoch, 0, heads.index(head))
+                parts[f"{head[0]}, {runs.records[heads.index(head)].unit} {step(at)}"] = (
+                    f"{value_at(curve, at):.4g}"
+                )
         elif runs.by_phase:
             parts[plural(self.unit)] = f"of {runs.heads[0]}, linked by phase"
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
@@ -144,11 +156,13 @@ class CurvesOfRuns(CompareView):
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the chosen metric of all runs over their own epochs."""
-        metric, series = self._metric, self._curves(self.runs)
+        metric, series, unit = self._metric, self._curves(self.runs), self.unit
+        if not series:
+            return None
 
         def drawn() -> Figure:
             from repdyn.report.figures.side_by_side import metric_curves
 
-            return metric_curves(metric, series)
+            return metric_curves(metric, series, unit)
 
         return drawn

@@ -22,9 +22,10 @@ from repdyn.display.similarity import Similarity, common_scale
 from repdyn.display.wording import plain, settings
 from repdyn.measures.spec import MEASURES
 from repdyn.records import FloatArray
+from repdyn.step_words import step
 from tui.screens.comparing.linked import LETTERS, Linked, row_of
 from tui.screens.comparing.view import CompareView
-from tui.screens.view import Table, read_out, readout
+from tui.screens.view import NO_CHECKPOINTS, UNMEASURED, Table, empty, read_out, readout
 from tui.screens.view_state import ViewState, number, to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import DIVERGING
@@ -72,6 +73,7 @@ class Overviews(CompareView):
 
     def compose(self) -> ComposeResult:
         """Yield a panel for each run, and one for the difference."""
+        yield empty()
         with Horizontal(classes="bar"):
             yield Static("", classes="what")
             yield Colorbar()
@@ -81,9 +83,18 @@ class Overviews(CompareView):
             yield Panel(id="difference")
         yield readout()
 
+    @classmethod
+    def missing(cls, runs: Linked) -> str:
+        """Return why no run has a similarity."""
+        found = [record.dynamics for record in runs.records]
+        if any(dynamics is not None and dynamics.similarity for dynamics in found):
+            return ""
+        return NO_CHECKPOINTS if None in found else UNMEASURED
+
     def focused_first(self) -> Widget:
-        """Return the first run's heatmap."""
-        return self.query(Heatmap).first()
+        """Return the heatmap of the first run that has one."""
+        shown = [panel.heatmap for panel in self._panels() if panel.heatmap.display]
+        return shown[0] if shown else self.query(Heatmap).first()
 
     # --- what differs between layers over checkpoints and a layer's matrices
 
@@ -150,8 +161,11 @@ class Overviews(CompareView):
     ) -> None:
         record = runs.records[run]
         letter = (f"{LETTERS[run]} ", "bold")
+        panel.heatmap.display = shown is not None
         if shown is None or scale is None:
-            panel.head(Text.assemble(letter, "no checkpoint yet"))
+            without = f"measured without {MEASURES[self.look.measure].long_label}"
+            why = "no checkpoint yet" if record.dynamics is None else without
+            panel.head(Text.assemble(letter, why))
             return
         panel.head(Text.assemble(letter, settings(record.summary)))
         heatmap = panel.heatmap
@@ -220,8 +234,8 @@ class Overviews(CompareView):
             _put(panel.heatmap, moved, (row, column))
             value = float(self.values(runs, shown, run)[row, column])
             rows = self.rows(shown)
-            name = shown.steps[row] if rows is None else rows[row]
-            parts[f"{LETTERS[run]} {name}, {shown.steps[column]}"] = number(value)
+            name = step(int(shown.steps[row])) if rows is None else rows[row]
+            parts[f"{LETTERS[run]} {name}, {step(int(shown.steps[column]))}"] = number(value)
             if run == 0 and len(similar) == 2:
                 _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
         self.query_one(".readout", Static).update(read_out(parts), layout=False)

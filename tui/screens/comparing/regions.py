@@ -15,8 +15,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.display import axis
+from repdyn.display.reading import has_regions
 from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import OUTPUT, Curve, Dynamics, PlaneSet
+from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import LETTERS, Linked
@@ -29,7 +31,8 @@ from tui.screens.label_map_cache import (
     label_map,
     plane_words,
 )
-from tui.screens.view import Table, read_out, readout
+from tui.screens.regions import NO_PLANES
+from tui.screens.view import NO_CHECKPOINTS, Table, empty, read_out, readout
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
@@ -76,6 +79,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """Yield the maps, and below them the anchors and fragmentation."""
+        yield empty()
         yield Static("", classes="what")
         yield Regions()
         with Horizontal(classes="side"):
@@ -85,6 +89,14 @@ class RegionsOfRuns(CompareView, can_focus=True):
             yield curves
         yield readout()
 
+    @classmethod
+    def missing(cls, runs: Linked) -> str:
+        """Return why no run has regions."""
+        found = [record.dynamics for record in runs.records]
+        if any(dynamics is not None and has_regions(dynamics) for dynamics in found):
+            return ""
+        return NO_CHECKPOINTS if None in found else NO_PLANES
+
     def focused_first(self) -> Widget:
         """Return the view itself: it has keys of its own."""
         return self
@@ -92,11 +104,11 @@ class RegionsOfRuns(CompareView, can_focus=True):
     # --- what there is
 
     def _places(self, runs: Linked) -> list[Place]:
-        """Return what is in view, for the runs that have a checkpoint."""
+        """Return what is in view, for the runs that have regions."""
         return [
             Place(run, known, min(self.look.layer, len(known.layers)), int(known.steps[at]))
             for run, record in enumerate(runs.records)
-            if (known := record.dynamics) is not None
+            if (known := record.dynamics) is not None and has_regions(known)
             for at in [axis.nearest(known.steps, runs.epoch_in(self.look.epoch, run))]
         ]
 
@@ -128,9 +140,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         for place in missing:
             run_id = runs.records[place.run].summary.run_id
             self._shelf(runs, place.run).fetch(self, run_id, [place.epoch], self._got, self._say)
-        if not places:
-            self._say("no checkpoint yet")
-        elif not missing:
+        if not missing:
             self._draw_maps(runs, places)
 
     def _got(self) -> None:
@@ -162,7 +172,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             (class_names(s, p.dynamics.areas.shape[-1]) for s, p in zip(sets, places, strict=True)),
             key=len,
         )
-        heads = [f"{LETTERS[p.run]} {self.unit} {p.epoch}, {p.name}" for p in places]
+        heads = [f"{LETTERS[p.run]} {p.dynamics.unit} {step(p.epoch)}, {p.name}" for p in places]
         self.query_one(Regions).set_maps(
             list(zip(heads, maps, strict=True)),
             classes=names,
@@ -173,15 +183,22 @@ class RegionsOfRuns(CompareView, can_focus=True):
         anchors = self.query_one(Anchors)
         anchors.display = same
         anchors.set_data(planes, self._plane, names)
-        self._describe(planes, same=same)
+        self._describe(planes, self._without(runs, places), same=same)
         self._read(places, maps, same=same)
 
-    def _describe(self, planes: PlaneSet, *, same: bool) -> None:
+    def _without(self, runs: Linked, places: list[Place]) -> str:
+        """Return which of the runs have no regions."""
+        having = {place.run for place in places}
+        lacking = [LETTERS[run] for run in range(len(runs.records)) if run not in having]
+        return f"; {' and '.join(lacking)} without planes" if lacking else ""
+
+    def _describe(self, planes: PlaneSet, without: str, *, same: bool) -> None:
         text = Text(
             f"regions of the layers' probes, {plane_words(planes, self._plane)}", no_wrap=True
         )
         if not same:
             text.append("; the runs have different planes (other data or data seed)", "dim")
+        text.append(without, "dim")
         self.query_one(".what", Static).update(text)
 
     def _read(self, places: list[Place], maps: list[Map], *, same: bool) -> None:
@@ -199,8 +216,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: epochs cannot be pinned beside other runs."""
-        del parameters
-        return action != "pin"
+        return action != "pin" and super().check_action(action, parameters)
 
     def action_plane(self, steps: int) -> None:
         """Go to another plane."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
 from textual.containers import Vertical
 from textual.widget import Widget
+from textual.widgets import Static
 
 from tui.reader_thread import ReaderThread
 from tui.screens.comparing.linked import Linked
@@ -37,11 +39,30 @@ class CompareView(Vertical):
         """Of the first run's steps."""
         return self.runs.records[0].unit
 
+    @classmethod
+    def missing(cls, runs: Linked) -> str:
+        """Return why there is nothing to show of any run, in a sentence; nothing if there is."""
+        raise NotImplementedError
+
     def show(self, runs: Linked, look: ViewState) -> None:
         """Draw runs, or wait until the view has a size."""
         self.runs, self.look = runs, look
-        if self.size.width:
+        if not self.size.width:
+            return
+        note, missing = self.query_one(".empty", Static), self.missing(runs)
+        note.update(Text(missing, justify="center"))
+        for child in self.children:
+            if bool(missing) == (child is note):
+                child.display = True
+            elif missing or child is note:
+                child.display = False
+        if not missing:
             self.draw(runs, look)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available: none of the view's own if it shows nothing."""
+        del action, parameters
+        return not self.missing(self.runs)
 
     def on_mount(self) -> None:
         """Take the focus: a view is created when it is first shown."""
@@ -49,7 +70,7 @@ class CompareView(Vertical):
 
     def on_resize(self) -> None:
         """Draw for the new size."""
-        self.draw(self.runs, self.look)
+        self.show(self.runs, self.look)
 
     def draw(self, runs: Linked, look: ViewState) -> None:
         """Draw runs."""
