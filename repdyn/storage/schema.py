@@ -22,7 +22,7 @@ from repdyn.records import (
     is_unit,
 )
 from repdyn.score_key import ScoreKey
-from repdyn.settings.schema import MOST_CHECKPOINTS
+from repdyn.settings.checks import MOST_CHECKPOINTS
 
 SCHEMA_VERSION = 2
 SCHEMA_TAG = "repdyn.schema"
