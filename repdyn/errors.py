@@ -1,4 +1,10 @@
-"""The exception for errors that the user can fix."""
+"""The exceptions for errors that the user can fix.
+
+Messages speak of settings by name, as Python and YAML do: in a hint, between backticks (lower `lr`,
+`on_nan continue`). The command line prints them as its options (cli/options.py).
+"""
+
+from __future__ import annotations
 
 import difflib
 import re
@@ -18,7 +24,28 @@ class UserError(Exception):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(_shortened(redact(message)))
+        super().__init__(_harmless(message))
+
+
+class SettingError(UserError):
+    """A setting or an argument whose value is invalid: `label_noise 1.2: must be below 1`.
+
+    Attributes:
+        name: of the setting, as in Python: label_noise.
+        value: that was given; None if the message is better without it.
+        reason: what is wrong with it and what to do.
+        marked: the message with the name between backticks, as settings are named in hints.
+    """
+
+    def __init__(self, name: str, value: object, reason: str) -> None:
+        rest = f": {reason}" if value is None else f" {value}: {reason}"
+        super().__init__(f"{name}{rest}")
+        self.name, self.value, self.reason = name, value, reason
+        self.marked = _harmless(f"`{name}`{rest}")
+
+    def __reduce__(self) -> tuple[type[SettingError], tuple[str, object, str]]:
+        """Pickle the arguments, not the message that they make: Ray sends errors to its driver."""
+        return type(self), (self.name, self.value, self.reason)
 
 
 class UnsentError(UserError):
@@ -32,9 +59,12 @@ _LONGEST_WORD = 400
 """Characters; real paths are shorter."""
 
 
-def _shortened(message: str) -> str:
+def _harmless(message: str) -> str:
+    """Return a message without secrets and overlong words."""
     return re.sub(
-        rf"\S{{{_LONGEST_WORD},}}", lambda word: f"{word[0][:200]}…{word[0][-100:]}", message
+        rf"\S{{{_LONGEST_WORD},}}",
+        lambda word: f"{word[0][:200]}…{word[0][-100:]}",
+        redact(message),
     )
 
 

@@ -10,7 +10,7 @@ import timm
 from torch import Tensor, nn
 
 from repdyn.dry_pass import LeftOut, dry_pass, grouped
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 from repdyn.layer import Layer
 from repdyn.pattern import matching
 
@@ -76,10 +76,10 @@ def choose_layers(model: nn.Module, pattern: str = "", inputs: Tensor | None = N
     found = tuple(layer for layer in layers if layer.name in chosen)
     missing = tuple(left for left in left_out if left.name in chosen)
     if pattern and missing:
-        raise UserError(f"--layers {pattern}: cannot watch {grouped(missing)}")
+        raise SettingError("layers", pattern, f"cannot watch {grouped(missing)}")
     if not found:
         there = ", ".join(layer.name for layer in layers)
-        raise UserError(f"--layers {pattern}: matches none of the layers {there}")
+        raise SettingError("layers", pattern, f"matches none of the layers {there}")
     return Choice(found, missing)
 
 

@@ -43,7 +43,7 @@ def limited(most: int) -> Iterator[None]:
         if taken > most:
             raise UserError(
                 f"the model's weights need more than the {gigabytes(most)} of memory available; "
-                "use a smaller --arch, --width or --arch-arg"
+                "use a smaller `arch`, `width` or `arch_arg`"
             )
 
     hooks = (

@@ -13,7 +13,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from repdyn.errors import UserError, nearest
+from repdyn.errors import SettingError, UserError, nearest
 from repdyn.memory import available_memory
 from repdyn.model_limits import limited
 from repdyn.settings.schema import Family, ModelConfig
@@ -37,7 +37,9 @@ def family(arch: str) -> Family:
     """
     # not the places that timm would load a model from: hf-hub:NAME, local-dir:PATH
     if not _NAME.fullmatch(arch) or not timm.is_model(arch):
-        raise UserError(f"--arch {arch}: timm has no such model{nearest(arch, timm.list_models())}")
+        raise SettingError(
+            "arch", arch, f"timm has no such model{nearest(arch, timm.list_models())}"
+        )
     module = timm.models.model_entrypoint(arch).__module__.rpartition(".")[2]
     return _FAMILIES.get(module, "other")
 
@@ -46,7 +48,7 @@ def build(config: ModelConfig, *, image_size: int, channels: int, classes: int) 
     """Build a freshly initialised model that takes (N, channels, image_size, image_size) images.
 
     ResNets are initialised without zeroed last BatchNorms and ViTs with timm's `jax` scheme: with
-    timm's defaults narrow ones stay near chance for tens of epochs. `--arch-arg` overrides both.
+    timm's defaults narrow ones stay near chance for tens of epochs. `arch_arg` overrides both.
     The global torch seed fixes the weights. `sketch` checks how large the model becomes.
 
     Raises:
@@ -90,11 +92,13 @@ def _built(
         _try(model, image_size, channels)
     except UserError:
         raise
-    except Exception as error:  # timm's, which depend on the arguments of --arch-arg
+    except Exception as error:  # timm's, which depend on arch_arg
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"--arch {config.arch}: timm cannot build it for {image_size}×{image_size} images"
-            f"{_said(config)}: {reason[:200]} (--arch-arg key=value passes arguments to timm)"
+        raise SettingError(
+            "arch",
+            config.arch,
+            f"timm cannot build it for {image_size}×{image_size} images{_said(config)}: "
+            f"{reason[:200]} (`arch_arg key=value` passes arguments to timm)",
         ) from error
     return model
 
@@ -107,11 +111,15 @@ def _arguments(config: ModelConfig, kind: Family, image_size: int) -> dict[str, 
         return {"zero_init_last": False} | _resnet_width(config.arch, width) | given
     if kind == "vit":
         if "img_size" in given:
-            raise UserError("--arch-arg img_size: is set by the data set's image size; remove it")
+            raise SettingError(
+                "arch_arg", "img_size", "is set by the data set's image size; remove it"
+            )
         size = {"img_size": image_size, "patch_size": patch_size(image_size)}
         return size | {"weight_init": "jax"} | _vit_width(config.arch, width) | given
     if width != 1:
-        raise UserError(f"--width {width}: only scales ResNets and ViTs; {config.arch} is neither")
+        raise SettingError(
+            "width", width, f"only scales ResNets and ViTs; {config.arch} is neither"
+        )
     return given
 
 
@@ -135,7 +143,7 @@ def _arch_args(pairs: tuple[str, ...]) -> dict[str, Any]:
         except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last of nested ones
             arguments[key] = value
         if not all(abs(number) <= LARGEST_ARGUMENT for number in _numbers(arguments[key])):
-            raise UserError(f"--arch-arg {pair}: numbers must be at most {LARGEST_ARGUMENT:,}")
+            raise SettingError("arch_arg", pair, f"numbers must be at most {LARGEST_ARGUMENT:,}")
     return arguments
 
 
@@ -220,6 +228,6 @@ def _try(model: nn.Module, image_size: int, channels: int) -> Tensor:
 
 
 def _said(config: ModelConfig) -> str:
-    said = [f"--width {config.width}"] if config.width is not None else []
-    said += [f"--arch-arg {pair}" for pair in config.arch_arg]
+    said = [f"`width {config.width}`"] if config.width is not None else []
+    said += [f"`arch_arg {pair}`" for pair in config.arch_arg]
     return f" with {' '.join(said)}" if said else ""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 
 MOST_CHARACTERS = 500
 SECONDS = 5.0
@@ -34,12 +34,14 @@ def check_pattern(pattern: str) -> None:
         UserError: it is not, or is too long.
     """
     if len(pattern) > MOST_CHARACTERS:
-        raise UserError(f"--layers: {len(pattern):,} characters; give at most {MOST_CHARACTERS}")
+        raise SettingError(
+            "layers", None, f"{len(pattern):,} characters; give at most {MOST_CHARACTERS}"
+        )
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"--layers {pattern}: invalid regular expression ({reason})") from None
+        raise SettingError("layers", pattern, f"invalid regular expression ({reason})") from None
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
@@ -61,8 +63,7 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
             check=True,
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        raise UserError(
-            f"--layers {pattern}: cannot be matched within {SECONDS:g} s; avoid nested repetitions"
-        ) from None
+        advice = f"cannot be matched within {SECONDS:g} s; avoid nested repetitions"
+        raise SettingError("layers", pattern, advice) from None
     found: list[str] = json.loads(done.stdout)
     return found

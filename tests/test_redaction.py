@@ -51,6 +51,7 @@ def test_secrets_are_hidden(text: str) -> None:
         "http://localhost:5000/#/experiments/1",
         "wasbs://container@account.blob.core.windows.net/x",
         "--arch-arg class_token=False",
+        "arch_arg class_token=False",
         "a: b@c",
     ],
 )

@@ -220,7 +220,10 @@ def parse_keymap(source: str, content: bytes) -> dict[str, str]:
         UserError: it is not YAML of names and keys, or names an unknown action.
     """
     advice = "write keys as `action: key` lines, such as `run.kind: x`"
-    keymap = parse_mapping(source, content, advice)
+    try:
+        keymap = parse_mapping(content, advice)
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from None
     strange = [name for name in keymap if name not in by_name() and name not in CURSOR]
     if strange:
         first = " ".join(strange[0].split())[:100]

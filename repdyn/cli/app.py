@@ -1,7 +1,7 @@
 """The command line; a command's own modules are imported when it runs.
 
-Cyclopts reads options, help and types from the dataclasses of settings/schema.py. A YAML file and, for
-`analyze`, the params of the run at hand are further sources of the same settings.
+Cyclopts reads options, help and types from the dataclasses of settings/schema.py (see options.py). A
+YAML file and, for `analyze`, the params of the run at hand are further sources of the same settings.
 """
 
 from __future__ import annotations
@@ -17,16 +17,26 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
+from repdyn.cli.options import (
+    DataOptions,
+    MeasureOptions,
+    ModelOptions,
+    OptimOptions,
+    StoreOptions,
+    given_pairs,
+    in_options,
+)
 from repdyn.cli.terminal import guarded_errors, tell_error
 from repdyn.errors import UserError
 from repdyn.settings.schema import (
     DataConfig,
     MeasureConfig,
     ModelConfig,
+    OptimConfig,
     StoreConfig,
     TrainConfig,
-    given_settings,
 )
+from repdyn.settings.text import given_settings
 from repdyn.settings.yaml_file import read_yaml
 from repdyn.signals import Terminated, taken
 
@@ -91,8 +101,11 @@ app["--help"].group = app["--version"].group = Group("Options")
 
 @app.command(config=_settings_file)
 def train(
-    settings: TrainConfig | None = None,
-    store: StoreConfig | None = None,
+    data: DataOptions | None = None,
+    model: ModelOptions | None = None,
+    optim: OptimOptions | None = None,
+    measure: MeasureOptions | None = None,
+    store: StoreOptions | None = None,
     *,
     config: Path | None = None,
     run_name: str | None = None,
@@ -106,22 +119,28 @@ def train(
         resume: resume this stopped run, with its own settings.
     """
     del config  # read by _settings_file
+    settings = TrainConfig(
+        data=data or DataConfig(),
+        model=model or ModelConfig(),
+        optim=optim or OptimConfig(),
+        measure=measure or MeasureConfig(),
+    )
     if resume is not None:
         from repdyn.cli.resume import run_resume
 
-        run_resume(resume, settings or TrainConfig(), store or StoreConfig())
+        run_resume(resume, settings, store or StoreConfig())
         return
     from repdyn.cli.train import run_training
 
-    run_training(settings or TrainConfig(), store or StoreConfig(), run_name)
+    run_training(settings, store or StoreConfig(), run_name)
 
 
 @app.command(config=_settings_of_run)
 def analyze(
     run: RUN = "last",
     /,
-    measures: MeasureConfig | None = None,
-    store: StoreConfig | None = None,
+    measures: MeasureOptions | None = None,
+    store: StoreOptions | None = None,
     *,
     in_place: bool = False,
 ) -> None:
@@ -138,7 +157,7 @@ def analyze(
 
 
 @app.command
-def rebind(store: StoreConfig | None = None, *, yes: bool = False) -> None:
+def rebind(store: StoreOptions | None = None, *, yes: bool = False) -> None:
     """Update the artifact paths recorded in a copied or moved SQLite store.
 
     Args:
@@ -167,7 +186,7 @@ def sweep(
     ray: Annotated[bool | str, Parameter(negative=(), show_default=False)] = False,
     cpus_per_run: float = 1,
     gpus_per_run: float = 0,
-    store: StoreConfig | None = None,
+    store: StoreOptions | None = None,
 ) -> None:
     """Train a grid of runs under one parent, and compare them.
 
@@ -187,7 +206,7 @@ def sweep(
     """
     from repdyn.settings.sweep_grid import make_grid
 
-    grid = make_grid(settings, preset=preset, file=config, seeds=seeds)
+    grid = make_grid(given_pairs(settings), preset=preset, file=config, seeds=seeds)
     from repdyn.cli.sweep import run_sweep
     from repdyn.runs.child import Resources
 
@@ -208,7 +227,7 @@ def compare(
     json: bool = False,
     csv: bool = False,
     epoch: int | None = None,
-    store: StoreConfig | None = None,
+    store: StoreOptions | None = None,
 ) -> None:
     """Compare runs, and report which of the paper's findings they support.
 
@@ -235,7 +254,7 @@ def compare(
 def report(
     sweep: Annotated[str, Parameter(help="Sweep name or id.")],
     /,
-    store: StoreConfig | None = None,
+    store: StoreOptions | None = None,
     *,
     out: Path | None = None,
 ) -> None:
@@ -250,7 +269,7 @@ def report(
 
 
 @app.command
-def show(run: RUN = "last", /, store: StoreConfig | None = None, *, json: bool = False) -> None:
+def show(run: RUN = "last", /, store: StoreOptions | None = None, *, json: bool = False) -> None:
     """Print a run: its layer × epoch heatmap, phases, key epochs and scores.
 
     Args:
@@ -279,7 +298,7 @@ def sync(
 
 
 @app.command
-def runs(store: StoreConfig | None = None, *, limit: int = 50) -> None:
+def runs(store: StoreOptions | None = None, *, limit: int = 50) -> None:
     """List the runs, newest first.
 
     Args:
@@ -294,7 +313,7 @@ def runs(store: StoreConfig | None = None, *, limit: int = 50) -> None:
 def tui(
     run: Annotated[str | None, Parameter(help="Run to open (default: the list).")] = None,
     /,
-    store: StoreConfig | None = None,
+    store: StoreOptions | None = None,
     *,
     demo: bool = False,
 ) -> None:
@@ -310,7 +329,7 @@ def tui(
 
 @app.command
 def layers(
-    model: ModelConfig | None = None,
+    model: ModelOptions | None = None,
     *,
     dataset: str = "digits",
     image_size: int | None = None,
@@ -329,7 +348,7 @@ def layers(
 
 
 @app.command
-def doctor(store: StoreConfig | None = None, *, data_dir: Path = DataConfig.data_dir) -> None:
+def doctor(store: StoreOptions | None = None, *, data_dir: Path = DataConfig.data_dir) -> None:
     """Check what repdyn needs: packages, devices, store, data sets, disk, terminal.
 
     Exits with code 1 if something is wrong.
@@ -366,7 +385,7 @@ def main() -> None:
                 _check_words([*sys.argv[1:], _working_folder()])
                 app(sys.argv[1:], exit_on_error=False, print_error=False)
         except (UserError, CycloptsError) as error:
-            tell_error(str(error))
+            tell_error(in_options(error))
             sys.exit(error.exit_code if isinstance(error, UserError) else 2)
         except KeyboardInterrupt as stop:
             sys.exit(143 if isinstance(stop, Terminated) else 130)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from repdyn.cli.console import new_console
 from repdyn.cli.terminal import write_out
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.records import RunRecord
 from repdyn.report.comparison import as_csv, as_json
 from repdyn.report.comparison_text import comparison_text
@@ -34,7 +34,7 @@ def run_comparison(
         UserError: fewer than two runs, one without a checkpoint, or no such epoch.
     """
     if sweep is not None and runs:
-        raise UserError("--sweep: compares its own runs; omit the others")
+        raise SettingError("sweep", None, "compares its own runs; omit the others")
     if sweep is None and len(runs) < 2:
         raise UserError("give two or more runs, or a sweep with --sweep; repdyn runs lists them")
     if sweep is None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from repdyn.cli.console import new_console
+from repdyn.cli.options import in_options
 from repdyn.data import SHAPES, place
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
@@ -103,7 +104,7 @@ def _store(store: StoreConfig) -> Check:
         runs = list_runs(store, MOST_RUNS) if name in list_experiments(store) else []
         moved = moved_experiments(connect_existing(store))
     except UserError as error:
-        return Check("store", False, str(error))
+        return Check("store", False, in_options(error))
     if moved:
         return Check("store", False, describe(uri, moved[0]))
     newer = [run.name for run in runs if is_newer(run.tags)]

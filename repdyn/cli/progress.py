@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from repdyn.cli.options import in_options
 from repdyn.measures.recorder import Measurement
 from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.training.loop import Epoch
@@ -37,11 +38,13 @@ class ConsoleObserver(Observer):
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(in_options(text), highlight=False, markup=False, soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """Print a line, dim."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True, style="dim")
+        self.console.print(
+            in_options(text), highlight=False, markup=False, soft_wrap=True, style="dim"
+        )
 
     def notice(self, text: str) -> None:
         """Print a line, in yellow."""
@@ -175,7 +178,8 @@ def tell_undefined(console: Console, measurement: Measurement) -> None:
 def tell_notice(console: Console, notice: str) -> None:
     """Print a line that the user should see; nothing if it is empty."""
     if notice:
-        console.print(notice, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        said = in_options(notice)
+        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _accuracies(epoch: Epoch) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from repdyn.cli.console import new_console
 from repdyn.display.wording import plain
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 from repdyn.runs.comparison import log_report, of_sweep
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_sweep
@@ -28,6 +28,6 @@ def write_report(sweep: str, store: StoreConfig, out: Path | None) -> None:
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"--out {path}: {error.strerror}") from None
+        raise SettingError("out", path, str(error.strerror)) from None
     said = f"{path} (and in the artifacts of run {parent.run_id[:8]})"
     new_console().print(said, highlight=False)

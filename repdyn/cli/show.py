@@ -7,7 +7,7 @@ from rich.text import Text
 from repdyn.cli.console import new_console
 from repdyn.cli.terminal import write_out
 from repdyn.display.wording import going_on, plain
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 from repdyn.report.text import as_json, runs_table, show
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import list_runs, load_run
@@ -36,7 +36,7 @@ def list_all(store: StoreConfig, limit: int) -> None:
         UserError: there is no store, or the limit is not positive.
     """
     if limit < 1:
-        raise UserError(f"--limit {limit}: must be at least 1")
+        raise SettingError("limit", limit, "must be at least 1")
     console = new_console()
     runs = list_runs(store, limit=limit)
     console.print(runs_table(runs, console.width))

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repdyn.cli.console import new_console
+from repdyn.cli.options import in_options
 from repdyn.cli.progress import ConsoleObserver
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
@@ -73,7 +74,7 @@ def _compare(observer: ConsoleObserver, store: StoreConfig, name: str, writer: R
     try:
         comparison = of_sweep(find_sweep(store, writer.run_id), store)
     except UserError as error:
-        observer.say(str(error))
+        observer.say(in_options(error))
         return
     log_report(comparison, writer)
     console = observer.console

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repdyn.cli.console import new_console
+from repdyn.cli.options import in_options
 from repdyn.errors import UserError
 from repdyn.storage.delivery.drain import Sent, drain_folder, queue_folders, refusals
 
@@ -22,7 +23,7 @@ def run_sync(folder: Path, uri: str | None) -> None:
         try:
             sent = drain_folder(queue, uri)
         except UserError as error:
-            unsent.append(str(error))
+            unsent.append(in_options(error))
         else:
             console.print(_said(sent), highlight=False, markup=False, soft_wrap=True)
             if sent.refused:

@@ -9,7 +9,8 @@ from repdyn.cli.progress import ConsoleObserver, tell_notice
 from repdyn.cli.summary import sum_up
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.train import train_run
-from repdyn.settings.schema import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text
+from repdyn.settings.checks import MOST_RUN_CHARACTERS, check_setting_text
+from repdyn.settings.schema import StoreConfig, TrainConfig
 
 
 def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> None:
@@ -22,7 +23,7 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
     """
     console = new_console()
     if name is not None:
-        check_text("--run-name", name, MOST_RUN_CHARACTERS)
+        check_setting_text("run_name", name, MOST_RUN_CHARACTERS)
     experiment = prepare(config)
     _announce(console, experiment)
     sum_up(console, train_run(experiment, store, name, observer=ConsoleObserver(console)), store)

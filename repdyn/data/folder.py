@@ -13,10 +13,10 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from repdyn.data.images import Images, Labels, Source
 from repdyn.data.sampling import Purpose, stratified, stream
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.memory import check_memory
 from repdyn.regular_file import check_regular, read_regular
-from repdyn.settings.schema import check_text
+from repdyn.settings.checks import check_text
 
 HELD_OUT = 0.2
 """Share of a folder without a test split that is held out for testing, by class."""
@@ -50,7 +50,7 @@ def folder(root: Path, side: int, seed: int) -> Source:
             read, a file that is not an image.
     """
     if not root.is_dir():
-        raise UserError(f"--dataset imagefolder:{root}: there is no such folder")
+        raise SettingError("dataset", f"imagefolder:{root}", "there is no such folder")
     if (root / "train").is_dir():
         train, test = _by_class(root / "train"), _test_split(root)
     else:

@@ -12,7 +12,7 @@ from repdyn.data.folder import folder
 from repdyn.data.images import ImageData, Source
 from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noise
 from repdyn.data.vision import VISION_SETS, files_of, vision
-from repdyn.errors import UserError, nearest
+from repdyn.errors import SettingError, nearest
 from repdyn.records import MOST_CLASSES
 from repdyn.settings.schema import DataConfig, known
 
@@ -35,13 +35,14 @@ def load_data(config: DataConfig) -> ImageData:
     count = len(source.train_labels)
     classes = len(source.classes)
     if not 2 <= classes <= MOST_CLASSES:
-        raise UserError(
-            f"--dataset {config.dataset}: {classes:,} classes; "
-            f"repdyn supports 2 to {MOST_CLASSES:,}"
+        raise SettingError(
+            "dataset",
+            config.dataset,
+            f"{classes:,} classes; repdyn supports 2 to {MOST_CLASSES:,}",
         )
     if config.train_size is not None and config.train_size > count:
-        raise UserError(
-            f"--train-size {config.train_size}: {config.dataset} has only {count} training images"
+        raise SettingError(
+            "train_size", config.train_size, f"{config.dataset} has only {count} training images"
         )
     chosen = np.arange(count)
     if config.train_size is not None and config.train_size < count:
@@ -90,14 +91,15 @@ def _source(config: DataConfig) -> Source:
     name, _, path = config.dataset.partition(":")
     if name == FOLDER:
         if not path:
-            raise UserError(f"--dataset {config.dataset}: write {FOLDER}:PATH")
+            raise SettingError("dataset", config.dataset, f"write {FOLDER}:PATH")
         return folder(Path(path).expanduser(), known(config.image_size), config.data_seed)
     _check_name(config.dataset)
     if config.image_size is not None:
         side = SHAPES[name][1]
-        raise UserError(
-            f"--image-size {config.image_size}: only image folders are resized; "
-            f"{name} images are {side}×{side} pixels"
+        raise SettingError(
+            "image_size",
+            config.image_size,
+            f"only image folders are resized; {name} images are {side}×{side} pixels",
         )
     return digits() if name == "digits" else vision(name, config.data_dir.expanduser())
 
@@ -106,7 +108,7 @@ def _check_name(name: str) -> None:
     if name not in SHAPES:
         names = [*SHAPES, f"{FOLDER}:PATH"]
         advice = nearest(name, names) or f"; choose from {', '.join(names)}"
-        raise UserError(f"--dataset {name}: there is no such data set{advice}")
+        raise SettingError("dataset", name, f"there is no such data set{advice}")
 
 
 def _channel_moments(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,7 +17,7 @@ import numpy as np
 from torchvision import datasets
 
 from repdyn.data.images import Images, Labels, Source
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
@@ -74,8 +74,8 @@ def vision(name: str, data_dir: Path) -> Source:
     except (RuntimeError, OSError, _MissingError):
         # urllib's errors are OSErrors; torchvision wraps others into RuntimeError
         _remove_empty(data_dir / known.folder, data_dir)
-        raise UserError(
-            f"--dataset {name}: not in {data_dir}, and the download failed; {put}"
+        raise SettingError(
+            "dataset", name, f"not in {data_dir}, and the download failed; {put}"
         ) from None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,9 @@ def spec(name: str) -> MeasureSpec:
     """Return a measure by its name.
 
     Raises:
-        UserError: there is none of that name.
+        SettingError: there is none of that name.
     """
     if name not in MEASURES:
-        raise UserError(f"{name}: unknown similarity measure; choose from {', '.join(MEASURES)}")
+        known = ", ".join(MEASURES)
+        raise SettingError("similarity", name, f"unknown similarity measure; choose from {known}")
     return MEASURES[name]

@@ -16,7 +16,7 @@ from repdyn.display.labels import PHASES
 from repdyn.display.scale import measure_scale
 from repdyn.display.text_heatmap import TextHeatmaps
 from repdyn.display.wording import key_words, plain
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 from repdyn.measures.spec import PRIMARY
 from repdyn.report.comparison import (
     Comparison,
@@ -118,7 +118,9 @@ def _cross(cross: CrossCka, epoch: int | None, unit: str) -> list[RenderableType
     if epoch is not None:
         if epoch not in cross.steps:
             there = ", ".join(map(str, cross.steps))
-            raise UserError(f"--epoch {epoch}: not a checkpoint of both runs, which share {there}")
+            raise SettingError(
+                "epoch", epoch, f"not a checkpoint of both runs, which share {there}"
+            )
         at = int(np.flatnonzero(cross.steps == epoch)[0])
     parts: list[RenderableType] = []
     same = cross.same_layers()

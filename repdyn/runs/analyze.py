@@ -13,14 +13,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import nn
 
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.records import Curve, RunRecord, RunSummary
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import footprint
 from repdyn.runs.observer import Observer
 from repdyn.runs.readable import check_readable
 from repdyn.runs.session import Options, RunSession
-from repdyn.settings.schema import MeasureConfig, StoreConfig, from_params
+from repdyn.settings.schema import MeasureConfig, StoreConfig
+from repdyn.settings.text import from_params
 from repdyn.storage import schema
 from repdyn.storage.reader import find_run, load_curves, load_weights, saved_epochs
 from repdyn.storage.writer import RunWriter
@@ -52,9 +53,9 @@ def analyze_run(
     summary = find_run(store, run)
     trained = _run_with_weights(summary, store)
     if in_place and summary.status == "RUNNING":
-        raise UserError(f"{summary.name}: is still running; omit --in-place")
+        raise UserError(f"{summary.name}: is still running; omit `in_place`")
     config = from_params(summary.params)
-    # weights of the run's own checkpoints may be gone (--keep-checkpoints)
+    # weights of the run's own checkpoints may be gone (keep_checkpoints)
     own = measures.checkpoints == config.measure.checkpoints
     experiment = prepare(replace(config, measure=measures))
     saved = saved_epochs(store, trained.run_id)
@@ -105,7 +106,9 @@ def chosen_epochs(saved: Sequence[int], wanted: int | tuple[int, ...] | None) ->
         missing = [epoch for epoch in wanted if epoch not in saved]
         if missing:
             listed = ", ".join(map(str, saved))
-            raise UserError(f"--checkpoints {missing[0]}: was not saved; saved epochs are {listed}")
+            raise SettingError(
+                "checkpoints", missing[0], f"was not saved; saved epochs are {listed}"
+            )
         return sorted(set(wanted))
     if wanted is None or wanted >= len(saved):
         return list(saved)

@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.records import RunRecord
 from repdyn.runs.experiment import prepare
 from repdyn.runs.observer import Observer
 from repdyn.runs.ownership import claimed
 from repdyn.runs.resume import load_stopped, may_start_again, resume
 from repdyn.runs.train import train_run
-from repdyn.settings.schema import StoreConfig, TrainConfig, from_params
+from repdyn.settings.schema import StoreConfig, TrainConfig
+from repdyn.settings.text import from_params
 from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
 from repdyn.storage.reader import find_run, load_run, sweep_runs
@@ -49,7 +50,7 @@ class Resources:
     def __post_init__(self) -> None:
         for name, count in (("cpus", self.cpus), ("gpus", self.gpus)):
             if not 0 <= count < math.inf:
-                raise UserError(f"--{name}-per-run {count:g}: must be at least 0")
+                raise SettingError(f"{name}_per_run", f"{count:g}", "must be at least 0")
 
 
 def train_child(child: Child, store: StoreConfig, parent: str, observer: Observer) -> str:
@@ -89,5 +90,5 @@ def _trained(child: Child, store: StoreConfig, parent: str, observer: Observer) 
 
 def one_line(error: Exception) -> str:
     """Return an error on one line; with its type unless it is a UserError."""
-    text = " ".join(str(error).split())
+    text = " ".join((error.marked if isinstance(error, SettingError) else str(error)).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"

@@ -11,7 +11,7 @@ from torch import nn
 
 from repdyn import models
 from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, probe_train
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers
 from repdyn.measures.recorder import ProbeData, Recorder
@@ -114,7 +114,9 @@ def prepare(config: TrainConfig) -> Experiment:
     config, brought = resolved(config, family)
     optim, measure = config.optim, config.measure
     if optim.lr is None:
-        raise UserError(f"--opt {optim.opt}: repdyn has no default learning rate for it; give --lr")
+        raise SettingError(
+            "opt", optim.opt, "repdyn has no default learning rate for it; give `lr`"
+        )
     epochs, batch_size = known(optim.epochs), known(optim.batch_size)
     wanted = cast("int | tuple[int, ...]", known(measure.checkpoints))
     checkpoints = checkpoint_epochs(epochs, wanted)
@@ -124,8 +126,8 @@ def prepare(config: TrainConfig) -> Experiment:
     images = load_data(config.data)
     n = len(images.train_images)
     if batch_size > n:
-        raise UserError(
-            f"--batch-size {batch_size}: there are only {n} training images; use at most {n}"
+        raise SettingError(
+            "batch_size", batch_size, f"there are only {n} training images; use at most {n}"
         )
     config = replace(config, data=replace(config.data, train_size=n))
     _sketch(config, images)  # rejects what is too large before memory is allocated for it
@@ -145,7 +147,7 @@ def prepare(config: TrainConfig) -> Experiment:
     planes = known(measure.planes)
     # as they are drawn, together, and as the model takes them
     pixels = 3 * planes * images.train_images[0].numel()
-    check_memory(2 * pixels + 2 * pixels * FLOAT_BYTES, f"--planes {planes}:")
+    check_memory(2 * pixels + 2 * pixels * FLOAT_BYTES, f"`planes {planes}`:")
     triplets = anchors(images, planes, config.data.data_seed)
     return Experiment(
         config,

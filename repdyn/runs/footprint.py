@@ -159,10 +159,10 @@ def _held_for_grams(batch: int, widths: Sequence[int]) -> int:
 def _smaller(taken: Footprint) -> str:
     """Return the setting that reduces the largest part on disk."""
     parts = {
-        "--keep-checkpoints last": taken.weights,
-        "a smaller --width": taken.state,
-        "fewer --probe-images or --checkpoints": taken.summaries,
-        "fewer --planes or a smaller --grid": taken.maps,
+        "`keep_checkpoints last`": taken.weights,
+        "a smaller `width`": taken.state,
+        "fewer `probe_images` or `checkpoints`": taken.summaries,
+        "fewer `planes` or a smaller `grid`": taken.maps,
     }
     return max(parts, key=parts.__getitem__)
 
@@ -170,7 +170,7 @@ def _smaller(taken: Footprint) -> str:
 def _too_much(what: str, needed: int, free: int) -> str:
     return (
         f"{what}: {size(free)} available, but training needs about {size(needed)}; "
-        "use a smaller --batch-size, --width, --probe-images, --planes or --cka-batch"
+        "use a smaller `batch_size`, `width`, `probe_images`, `planes` or `cka_batch`"
     )
 
 

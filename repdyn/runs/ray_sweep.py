@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 from repdyn.runs.child import Child, Resources, one_line, train_child
 from repdyn.runs.observer import Observer
 from repdyn.settings.schema import StoreConfig
@@ -18,7 +18,7 @@ from repdyn.storage.store import tracking_uri
 try:
     import ray
 except ImportError:
-    raise UserError("--ray: Ray is not installed; pip install 'repdyn[ray]'") from None
+    raise SettingError("ray", None, "Ray is not installed; pip install 'repdyn[ray]'") from None
 
 LOCAL = "local"
 """A cluster that is started on this machine and ends with the sweep."""
@@ -109,16 +109,16 @@ def _connect(address: str) -> None:
             include_dashboard=False if address == LOCAL else None,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(f"--ray {address}: {' '.join(str(error).split())}") from None
+        raise SettingError("ray", address, " ".join(str(error).split())) from None
 
 
 def _check_room(resources: Resources) -> None:
     there = ray.cluster_resources()
-    for option, name, wanted in (
-        ("--cpus-per-run", "CPU", resources.cpus),
-        ("--gpus-per-run", "GPU", resources.gpus),
+    for setting, name, wanted in (
+        ("cpus_per_run", "CPU", resources.cpus),
+        ("gpus_per_run", "GPU", resources.gpus),
     ):
         if wanted > there.get(name, 0):
-            raise UserError(
-                f"{option} {wanted:g}: the Ray cluster has {there.get(name, 0):g} {name}"
+            raise SettingError(
+                setting, f"{wanted:g}", f"the Ray cluster has {there.get(name, 0):g} {name}"
             )

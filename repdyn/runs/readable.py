@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repdyn.display.wording import size
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.runs.experiment import Experiment
 from repdyn.runs.footprint import Footprint
 from repdyn.settings.schema import known
@@ -23,8 +23,8 @@ def check_readable(experiment: Experiment, taken: Footprint, checkpoints: int) -
     """
     layers, classes = len(experiment.layers), len(experiment.images.classes)
     if layers > schema.MOST_LAYERS:
-        raise UserError(
-            f"--layers: selects {layers:,}; a run can have at most {schema.MOST_LAYERS:,}"
+        raise SettingError(
+            "layers", None, f"selects {layers:,}; a run can have at most {schema.MOST_LAYERS:,}"
         )
     planned = len(experiment.checkpoints)
     planes = known(experiment.config.measure.planes)
@@ -33,25 +33,25 @@ def check_readable(experiment: Experiment, taken: Footprint, checkpoints: int) -
             f"the matrices of {layers:,} layers, {checkpoints:,} checkpoints and {classes:,} classes",
             schema.dynamics_bytes(layers, checkpoints, classes),
             schema.DYNAMICS_BYTES,
-            "--checkpoints or --layers",
+            "`checkpoints` or `layers`",
         ),
         (
             f"the anchors of {planes:,} planes",
             3 * planes * experiment.data.images[0].numel(),
             schema.ARRAY_BYTES,
-            "--planes",
+            "`planes`",
         ),
         (
             "the label maps of a checkpoint",
             taken.maps // planned,
             schema.ARRAY_BYTES,
-            "--planes or --layers, or a smaller --grid",
+            "`planes` or `layers`, or a smaller `grid`",
         ),
         (
             "the packed Grams of a checkpoint",
             taken.summaries // planned,
             schema.SUMMARIES_BYTES,
-            "--probe-images or --layers",
+            "`probe_images` or `layers`",
         ),
     )
     for what, needed, most, fewer in files:

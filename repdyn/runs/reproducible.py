@@ -7,7 +7,7 @@ from torch.nn.modules.conv import _ConvNd
 from repdyn.runs.experiment import Experiment
 
 NOTICE = (
-    "--precision bf16 on a CPU with depthwise convolutions: the weights may differ from run to run; "
+    "`precision bf16` on a CPU with depthwise convolutions: the weights may differ from run to run; "
     "use fp32 if they must not"
 )
 

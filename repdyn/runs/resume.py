@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from repdyn.display.wording import plain
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.records import RunRecord, RunSummary
 from repdyn.runs.experiment import prepare
 from repdyn.runs.observer import Observer
@@ -16,8 +16,9 @@ from repdyn.runs.saving import decode_state
 from repdyn.runs.session import RunSession, load_past
 from repdyn.runs.state_check import check_state
 from repdyn.runs.train import Stopped, go_on, session_options
-from repdyn.settings.schema import StoreConfig, TrainConfig, from_params
+from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.settings.sweep_grid import PLACES
+from repdyn.settings.text import from_params
 from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
 from repdyn.storage.reader import find_run, load_state
@@ -130,9 +131,8 @@ def _with_places(config: TrainConfig, given: TrainConfig) -> TrainConfig:
     changed = {name: value for name, value in given.settings() if value != default[name]}
     others = sorted(changed.keys() - PLACES)
     if others:
-        raise UserError(
-            f"--{others[0].replace('_', '-')}: a resumed run keeps its own settings; "
-            "omit this option, or train a new run"
+        raise SettingError(
+            others[0], None, "a resumed run keeps its own settings; omit it, or train a new run"
         )
     data = {name: changed[name] for name in changed.keys() & {"data_dir"}}
     optim = {name: changed[name] for name in changed.keys() - {"data_dir"}}

@@ -1,4 +1,4 @@
-"""Which checkpoints' weights a run keeps (--keep-checkpoints)."""
+"""Which checkpoints' weights a run keeps (keep_checkpoints)."""
 
 from __future__ import annotations
 

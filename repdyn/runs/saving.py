@@ -18,7 +18,7 @@ from repdyn.training.loop import Trainer
 Handler = Callable[[int, FrameType | None], None]
 
 SAVE_SECONDS = 60.0
-"""Seconds of work that may be lost if --save-every is not given."""
+"""Seconds of work that may be lost if save_every is not given."""
 
 FORMAT = 4
 """Version of the saved state."""

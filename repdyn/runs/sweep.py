@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 
 from repdyn import models
 from repdyn.display.wording import duration, plain
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.records import RunSummary
 from repdyn.runs.child import Child, Resources, Todo, one_line, train_child
 from repdyn.runs.experiment import prepare
 from repdyn.runs.observer import Observer
 from repdyn.runs.train import run_name
+from repdyn.settings.checks import MOST_RUN_CHARACTERS, check_setting_text
 from repdyn.settings.defaults import resolved
-from repdyn.settings.schema import MOST_RUN_CHARACTERS, StoreConfig, TrainConfig, check_text
+from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.settings.sweep_grid import DATA_SEED, Grid, point
 from repdyn.storage import schema
 from repdyn.storage.reader import find_sweep, sweep_runs
@@ -54,7 +55,7 @@ def plan_sweep(grid: Grid, store: StoreConfig, name: str | None, observer: Obser
         UserError: a setting is invalid.
     """
     if name is not None:
-        check_text("--name", name, MOST_RUN_CHARACTERS)
+        check_setting_text("name", name, MOST_RUN_CHARACTERS)
     configs = [_checked(config) for config in grid.runs()]
     name = name or grid.name
     parent = _parent(store, name)
@@ -76,7 +77,7 @@ def _with_one_data_seed(
     if before != configs:
         observer.say(
             f"sweep {plain(name)} was started with one data seed for all seeds and keeps it; use "
-            "another --name for a data seed per seed"
+            "another `name` for a data seed per seed"
         )
     return grid, before
 
@@ -138,8 +139,8 @@ def open_sweep(plan: Plan, store: StoreConfig) -> RunWriter:
     if parent is None:
         return RunWriter.create(store, plan.name, plan.grid.params(), {schema.SWEEP_TAG: fixed})
     if parent.tags[schema.SWEEP_TAG] != fixed:
-        raise UserError(
-            f"--name {plan.name}: a sweep of this name has different settings; use another name"
+        raise SettingError(
+            "name", plan.name, "a sweep of this name has different settings; use another name"
         )
     return RunWriter.restart(store, parent.run_id)
 

@@ -186,7 +186,7 @@ def _not_finite(epoch: Epoch, measured: Sequence[int]) -> str:
     )
     return (
         f"epoch {epoch.epoch}{at}: the loss is not finite; {last}; "
-        "lower --lr, or keep training with --on-nan continue"
+        "lower `lr`, or keep training with `on_nan continue`"
     )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from repdyn.errors import UserError, nearest
-from repdyn.settings.schema import LISTS, TrainConfig, from_settings
+from repdyn.errors import SettingError, UserError, nearest
+from repdyn.settings.schema import TrainConfig
+from repdyn.settings.text import LISTS, from_settings
 from repdyn.settings.yaml_file import read_yaml
 
 PRESETS = Path(__file__).with_name("presets")
@@ -128,12 +129,16 @@ class Grid:
 
 
 def make_grid(
-    options: Sequence[str], *, preset: str | None, file: Path | None, seeds: int | None
+    given: Iterable[tuple[str, str]],
+    *,
+    preset: str | None,
+    file: Path | None,
+    seeds: int | None,
 ) -> Grid:
-    """Build a grid from a preset or a file, and options that take precedence over it.
+    """Build a grid from a preset or a file, and settings that take precedence over it.
 
     Args:
-        options: of `repdyn train`, with one or more comma-separated values: `--lr 0.1,0.01`.
+        given: names of settings, each with one or more comma-separated values: (lr, 0.1,0.01).
         preset: name of one of PRESETS.
         file: YAML of `name: value` and `name: [value, value]`, `seeds: n`, and under `where` a
             list of rules such as `{opt: adam, set: {lr: 0.001}}`.
@@ -143,16 +148,16 @@ def make_grid(
         UserError: there is no such setting, preset or file.
     """
     if preset is not None and file is not None:
-        raise UserError("--preset and --config: give only one")
+        raise UserError("`preset` and `config`: give only one")
     settings: dict[str, Values] = {}
     rules: tuple[Rule, ...] = ()
     if preset is not None:
         file = _preset(preset)
     if file is not None:
-        given = read_yaml(file)
-        rules = tuple(map(_rule, _list(given.pop(WHERE, []))))
-        settings = _of_file(given)
-    settings |= _of_options(options)
+        content = read_yaml(file)
+        rules = tuple(map(_rule, _list(content.pop(WHERE, []))))
+        settings = _of_file(content)
+    settings |= _of_pairs(given)
     if seeds is not None:
         settings[SEED] = _seeds(seeds)
     for names in (settings, *(part for rule in rules for part in (rule.where, rule.settings))):
@@ -174,7 +179,9 @@ def point(config: TrainConfig) -> str:
 def _preset(name: str) -> Path:
     names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
     if name not in names:
-        raise UserError(f"--preset {name}: there is no such preset; choose from {', '.join(names)}")
+        raise SettingError(
+            "preset", name, f"there is no such preset; choose from {', '.join(names)}"
+        )
     return PRESETS / f"{name}.yaml"
 
 
@@ -206,38 +213,19 @@ def _item(value: object) -> Value:
 def _seeds(count: object) -> Values:
     digits = str(count)
     if not (digits.isdecimal() and len(digits) <= _DIGITS and 1 <= int(digits) <= MOST_RUNS):
-        raise UserError(f"--seeds {digits[:20]}: must be at least 1 and at most {MOST_RUNS:,}")
+        raise SettingError("seeds", digits[:20], f"must be at least 1 and at most {MOST_RUNS:,}")
     return tuple(str(seed) for seed in range(int(digits)))
 
 
-def _of_options(options: Sequence[str]) -> dict[str, Values]:
+def _of_pairs(given: Iterable[tuple[str, str]]) -> dict[str, Values]:
     settings: dict[str, Values] = {}
-    for option, value in _pairs(options):
-        name = option.replace("-", "_")
+    for name, value in given:
         if name in LISTS:
             before = settings.get(name, ([],))[0]
             settings[name] = ([*before, value],)
         else:
             settings[name] = _distinct([value] if name in _WHOLE else value.split(","))
     return settings
-
-
-def _pairs(options: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of `--name value`, `--name=value`, `--flag` and `--no-flag`."""
-    rest = list(options)
-    while rest:
-        option = rest.pop(0)
-        if not option.startswith("--") or len(option) < 4:
-            raise UserError(f"{option}: write settings as --name value or --name a,b,c")
-        name, equals, value = option[2:].partition("=")
-        if equals:
-            yield name, value
-        elif rest and not rest[0].startswith("--"):
-            yield name, rest.pop(0)
-        elif name.startswith("no-"):
-            yield name.removeprefix("no-"), "false"
-        else:
-            yield name, "true"
 
 
 def _distinct(values: Any) -> Values:
@@ -252,20 +240,15 @@ def _check_names(names: Iterable[str]) -> None:
     known = [name for name, _ in TrainConfig().settings()]
     for name in names:
         if name not in known:
-            near = nearest(name, known).replace("_", "-")
-            raise UserError(f"{_option(name)}: repdyn train has no such setting{near}")
+            raise SettingError(
+                name, None, f"repdyn train has no such setting{nearest(name, known)}"
+            )
 
 
 def _check_values(settings: Mapping[str, Values]) -> None:
     for name, values in settings.items():
         if not values or "" in values:
-            raise UserError(
-                f"{_option(name)}: a value is missing; separate values with commas: a,b,c"
-            )
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+            raise SettingError(name, None, "a value is missing; separate values with commas: a,b,c")
 
 
 def _text(value: str | list[str]) -> str:

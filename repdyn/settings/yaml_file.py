@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 from repdyn.regular_file import read_regular
 
 if TYPE_CHECKING:
@@ -23,41 +23,43 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return the settings in a YAML file; those without a value are omitted.
 
     Raises:
-        UserError: the file cannot be read, is too large, is invalid YAML or not a mapping.
+        SettingError: the file cannot be read, is too large, is invalid YAML or not a mapping.
     """
     try:
         content = read_regular(path, MOST_BYTES)
     except OSError as error:
-        raise UserError(f"--config {path}: {error.strerror}") from None
+        raise SettingError("config", path, str(error.strerror)) from None
     except ValueError as error:
-        raise UserError(f"--config {path}: invalid YAML: {error}") from None
-    return parse_mapping(f"--config {path}", content, "write settings as `name: value` lines")
+        raise SettingError("config", path, f"invalid YAML: {error}") from None
+    try:
+        return parse_mapping(content, "write settings as `name: value` lines")
+    except ValueError as error:
+        raise SettingError("config", path, str(error)) from None
 
 
-def parse_mapping(source: str, content: bytes, advice: str) -> dict[str, Any]:
+def parse_mapping(content: bytes, advice: str) -> dict[str, Any]:
     """Return the values of a YAML mapping by name; empty ones are omitted.
 
     Args:
-        source: for the message.
         content: of the file.
         advice: what to do if it is not a mapping.
 
     Raises:
-        UserError: it is invalid YAML or not a mapping.
+        ValueError: it is invalid YAML or not a mapping; says so in one line.
     """
     import yaml
 
     try:
         values = _parsed(content.decode("utf-8"))
     except RecursionError:
-        raise UserError(f"{source}: invalid YAML: nested too deeply") from None
+        raise ValueError("invalid YAML: nested too deeply") from None
     # its constructors raise these for malformed tags and values
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise UserError(f"{source}: invalid YAML: {' '.join(str(error).split())[:200]}") from None
+        raise ValueError(f"invalid YAML: {' '.join(str(error).split())[:200]}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{source}: {advice}")
+        raise ValueError(advice)
     return {str(name): value for name, value in values.items() if value is not None}
 
 

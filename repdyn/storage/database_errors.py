@@ -13,12 +13,12 @@ _DRIVERS = {
 """The package to install for a module; for others, the package of the same name."""
 
 _CREDENTIALS = (
-    "give user and password in MLFLOW_TRACKING_URI or --tracking-uri, or set PGUSER and PGPASSWORD"
+    "give user and password in MLFLOW_TRACKING_URI or `tracking_uri`, or set PGUSER and PGPASSWORD"
 )
 _HINTS = {
     "no password supplied": _CREDENTIALS,
     "password authentication failed": _CREDENTIALS,
-    "readonly database": "make its file and folder writable, or name another with --tracking-uri",
+    "readonly database": "make its file and folder writable, or name another with `tracking_uri`",
 }
 
 

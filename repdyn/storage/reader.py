@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from repdyn.analysis.phases import find_phases
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.measures.spec import MEASURES
 from repdyn.records import (
     Curve,
@@ -62,7 +62,7 @@ def pages(
     with one_line(tracking_uri(options)):
         experiment = client.get_experiment_by_name(experiment_name(options))
         if experiment is None:
-            raise UserError(_no_experiment(client, options))
+            raise _no_experiment(client, options)
         token = None
         while True:
             with _without_collector():
@@ -140,7 +140,7 @@ def find_sweep(options: StoreConfig, text: str) -> RunSummary:
     """
     summary = find_run(options, text)
     if schema.SWEEP_TAG not in summary.tags:
-        raise UserError(f"--sweep {text}: is not a sweep; give the name that repdyn sweep printed")
+        raise SettingError("sweep", text, "is not a sweep; give the name that repdyn sweep printed")
     return summary
 
 
@@ -366,7 +366,7 @@ def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
             raise UserError(f"{text}: there is no such run; repdyn runs lists them") from None
     experiment = client.get_experiment_by_name(experiment_name(options))
     if experiment is None:
-        raise UserError(_no_experiment(client, options))
+        raise _no_experiment(client, options)
 
     def search(matching: str, most: int = 4) -> list[Run]:
         return list(
@@ -405,11 +405,13 @@ def _is_sweep(run: Run) -> bool:
     return schema.SWEEP_TAG in run.data.tags
 
 
-def _no_experiment(client: MlflowClient, options: StoreConfig) -> str:
+def _no_experiment(client: MlflowClient, options: StoreConfig) -> SettingError:
     names = [e.name for e in client.search_experiments(max_results=10)]
-    return (
-        f"--experiment {experiment_name(options)}: there is no such experiment in "
-        f"{tracking_uri(options)} (it has {', '.join(names) or 'none'}); start a run with repdyn train"
+    return SettingError(
+        "experiment",
+        experiment_name(options),
+        f"there is no such experiment in {tracking_uri(options)} "
+        f"(it has {', '.join(names) or 'none'}); start a run with repdyn train",
     )
 
 

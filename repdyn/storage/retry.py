@@ -50,7 +50,7 @@ class Retry:
                     raise UserError(
                         f"{self._uri}: {reason(error)}; gave up after {self._seconds:.0f} s; "
                         "check the server, or name another store with "
-                        "--tracking-uri"
+                        "`tracking_uri`"
                     ) from error
             time.sleep(pause)
             pause = min(2 * pause, PAUSES[1])

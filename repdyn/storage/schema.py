@@ -21,7 +21,7 @@ from repdyn.records import (
 )
 from repdyn.records import UNIT_TAG as UNIT_TAG
 from repdyn.score_key import ScoreKey
-from repdyn.settings.schema import MOST_CHECKPOINTS
+from repdyn.settings.checks import MOST_CHECKPOINTS
 
 SCHEMA_VERSION = 2
 SCHEMA_TAG = "repdyn.schema"

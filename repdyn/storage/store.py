@@ -121,7 +121,7 @@ def connect_existing(options: StoreConfig) -> MlflowClient:
     if database is not None and not database.exists():
         raise UserError(
             f"{uri}: there is no such store; start a run with repdyn train, "
-            "or name another with --tracking-uri"
+            "or name another with `tracking_uri`"
         )
     return connect(options)
 
@@ -181,7 +181,7 @@ _SQLITE_PAGE = 4096
 _REFUSED = (401, 403)
 NEEDS_CREDENTIALS = (
     "the server denied access: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
-    "MLFLOW_TRACKING_TOKEN, or give valid credentials in --tracking-uri"
+    "MLFLOW_TRACKING_TOKEN, or give valid credentials in `tracking_uri`"
 )
 
 
@@ -225,7 +225,7 @@ def _knock(uri: str) -> None:
         parts = urlsplit(uri)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError as error:
-        raise UserError(f"{uri}: invalid URI ({error}); fix --tracking-uri") from None
+        raise UserError(f"{uri}: invalid URI ({error}); fix `tracking_uri`") from None
     if port is None or parts.hostname is None:
         return
     try:
@@ -233,5 +233,5 @@ def _knock(uri: str) -> None:
     except OSError as error:
         raise UserError(
             f"{uri}: no MLflow server responds ({error.strerror or error}); start it, "
-            "or name another store with --tracking-uri"
+            "or name another store with `tracking_uri`"
         ) from None

@@ -22,7 +22,7 @@ def check_uri(uri: str) -> None:
     """
     if "\0" in unquote(uri):
         raise UserError(
-            f"{uri!r}: contains a null character; name another store with --tracking-uri"
+            f"{uri!r}: contains a null character; name another store with `tracking_uri`"
         )
     if is_in_memory(uri):
         raise UserError(
@@ -41,12 +41,12 @@ def _check_file(uri: str, database: Path) -> None:
     except UnicodeError:
         raise UserError(
             f"{os.fsencode(database)!r}: is not valid UTF-8, which MLflow needs to store the path; "
-            "rename the folder, or name another store with --tracking-uri"
+            "rename the folder, or name another store with `tracking_uri`"
         ) from None
     if size > SQLITE_PATH:
         raise UserError(
             f"{uri}: the path has {size:,} bytes, SQLite allows {SQLITE_PATH}; name a shorter "
-            "one with --tracking-uri"
+            "one with `tracking_uri`"
         )
     try:
         mode = database.stat().st_mode
@@ -54,8 +54,8 @@ def _check_file(uri: str, database: Path) -> None:
         return
     except OSError as error:
         raise UserError(
-            f"{uri}: {error.strerror}; name another store with --tracking-uri"
+            f"{uri}: {error.strerror}; name another store with `tracking_uri`"
         ) from None
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise UserError(f"{uri}: is {kind}; name the file of a store with --tracking-uri")
+        raise UserError(f"{uri}: is {kind}; name the file of a store with `tracking_uri`")

@@ -28,12 +28,8 @@ from repdyn.errors import UnsentError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.redaction import redact_uris, without_secrets
 from repdyn.score_key import ScoreKey
-from repdyn.settings.schema import (
-    MOST_EXPERIMENT_CHARACTERS,
-    MOST_RUN_CHARACTERS,
-    StoreConfig,
-    check_text,
-)
+from repdyn.settings.checks import MOST_EXPERIMENT_CHARACTERS, MOST_RUN_CHARACTERS, check_text
+from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.executor import StoreExecutor
@@ -497,7 +493,7 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
                 raise
     if found.lifecycle_stage == "deleted":
         raise MlflowException(
-            f"experiment {name} is deleted; restore it or choose another with --experiment"
+            f"experiment {name} is deleted; restore it or choose another with `experiment`"
         )
     return str(found.experiment_id)
 

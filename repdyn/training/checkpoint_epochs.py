@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from repdyn.errors import UserError
+from repdyn.errors import SettingError
 
 
 def checkpoint_epochs(epochs: int, wanted: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -24,7 +24,7 @@ def checkpoint_epochs(epochs: int, wanted: int | tuple[int, ...]) -> tuple[int, 
     if isinstance(wanted, tuple):
         beyond = [e for e in wanted if e > epochs]
         if beyond:
-            raise UserError(f"--checkpoints {beyond[0]}: the training has only {epochs} epochs")
+            raise SettingError("checkpoints", beyond[0], f"the training has only {epochs} epochs")
         return tuple(sorted({0, epochs, *wanted}))
     count = min(wanted, epochs + 1)
     spaced = np.rint(np.expm1(np.linspace(0, np.log1p(epochs), count))).astype(int)

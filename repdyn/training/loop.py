@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from repdyn.errors import UserError, nearest
+from repdyn.errors import SettingError, nearest
 from repdyn.settings.schema import Augment, Device, OptimConfig
 
 EVALUATION_CHUNK = 250
@@ -107,7 +107,7 @@ def pick_device(wanted: Device) -> torch.device:
     """
     cuda = torch.cuda.is_available()
     if wanted == "cuda" and not cuda:
-        raise UserError("--device cuda: torch finds no CUDA device here; use cpu")
+        raise SettingError("device", "cuda", "torch finds no CUDA device here; use cpu")
     return torch.device("cuda" if wanted != "cpu" and cuda else "cpu")
 
 
@@ -128,7 +128,7 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
         )
     except (AssertionError, ImportError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"--opt {config.opt}: timm cannot create it: {reason}") from error
+        raise SettingError("opt", config.opt, f"timm cannot create it: {reason}") from error
     return optimizer
 
 
@@ -140,9 +140,9 @@ def check_optimizer(name: str) -> None:
     """
     names = [str(name) for name in timm.optim.list_optimizers()]
     if name not in names:
-        raise UserError(f"--opt {name}: timm has no such optimizer{nearest(name, names)}")
+        raise SettingError("opt", name, f"timm has no such optimizer{nearest(name, names)}")
     if timm.optim.get_optimizer_info(name).second_order:
-        raise UserError(f"--opt {name}: needs second derivatives; use a first-order optimizer")
+        raise SettingError("opt", name, "needs second derivatives; use a first-order optimizer")
 
 
 def augmented(images: Tensor, kind: Augment, generator: torch.Generator) -> Tensor:

@@ -13,8 +13,8 @@ from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 
 
-def grid(*options: str) -> Grid:
-    return make_grid(("--opt", "sgd,adam", *options), preset=None, file=None, seeds=2)
+def grid(**given: str) -> Grid:
+    return make_grid([("opt", "sgd,adam"), *given.items()], preset=None, file=None, seeds=2)
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_one_from_before_is_known_and_keeps_its_data_seed(
 def test_one_from_before_with_a_data_seed_of_its_own_goes_on(
     store: StoreConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trained(store, grid("--data-seed", "3"), "mine")
-    said = said_of(capsys, store, grid("--data-seed", "3"), "mine")
+    trained(store, grid(data_seed="3"), "mine")
+    said = said_of(capsys, store, grid(data_seed="3"), "mine")
     assert "was started" not in said
     assert "4 runs, 4 already finished" in said
 
@@ -67,7 +67,7 @@ def test_a_new_one_is_known_again_with_a_data_seed_for_each_seed(
     said = said_of(capsys, store, grid(), "mine")
     assert "was started" not in said
     assert "4 runs, 4 already finished" in said
-    more = make_grid(("--opt", "sgd,adam"), preset=None, file=None, seeds=3)
+    more = make_grid([("opt", "sgd,adam")], preset=None, file=None, seeds=3)
     assert "2 to train, 4 already finished" in said_of(capsys, store, more, "mine")
 
 
@@ -75,7 +75,7 @@ def test_one_from_before_with_its_first_seed_alone_says_nothing(
     store: StoreConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Seed 0 has data seed 0 in both ways: there is nothing to say until there are more seeds."""
-    one = make_grid(("--opt", "sgd,adam"), preset=None, file=None, seeds=1)
+    one = make_grid([("opt", "sgd,adam")], preset=None, file=None, seeds=1)
     trained(store, replace(one, one_data_seed=True), "mine")
     said = said_of(capsys, store, one, "mine")
     assert "was started" not in said

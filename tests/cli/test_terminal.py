@@ -22,7 +22,7 @@ from rich.text import Text
 from repdyn.cli import main
 from repdyn.cli.console import new_console
 from repdyn.cli.terminal import guarded_errors, steers, visible
-from repdyn.settings import schema as config
+from repdyn.settings import checks
 from repdyn.settings.schema import MeasureConfig, StoreConfig, TrainConfig
 from repdyn.storage import schema, writer
 from repdyn.storage.delivery.queue_folder import ROOT, QueuedRun, QueueFolder
@@ -127,7 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, blank_database: Path) -> Pa
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patched:
         # repdyn would refuse them, another writer's store may hold them
         patched.setattr(writer, "_check_texts", lambda *_: None)
-        patched.setattr(config, "check_text", lambda *_: None)
+        patched.setattr(checks, "_fault", lambda *_: None)
         for experiment in ("repdyn", ARGUMENT):
             _write(StoreConfig(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment=experiment))
     return folder

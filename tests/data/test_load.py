@@ -204,7 +204,7 @@ def test_only_the_images_of_the_subset_are_read(tmp_path: Path) -> None:
     [
         (
             {"dataset": "digts"},
-            "--dataset digts: there is no such data set; did you mean digits",
+            "dataset digts: there is no such data set; did you mean digits",
         ),
         ({"dataset": "qqq"}, "choose from digits, mnist"),
         ({"dataset": "imagefolder"}, "write imagefolder:PATH"),

@@ -18,7 +18,7 @@ from repdyn.runs import footprint as module
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import activations, check_room, footprint, room
 from repdyn.runs.storing import store_measurement, store_weights
-from repdyn.settings.schema import from_settings
+from repdyn.settings.text import from_settings
 from repdyn.storage import codec, schema
 
 SETTINGS = {
@@ -102,10 +102,10 @@ def test_what_fits_is_told_and_what_does_not_is_refused(
 @pytest.mark.parametrize(
     ("part", "advice"),
     [
-        ("weights", "--keep-checkpoints last"),
-        ("state", "--width"),
-        ("summaries", "--probe-images"),
-        ("maps", "--planes"),
+        ("weights", "`keep_checkpoints last`"),
+        ("state", "`width`"),
+        ("summaries", "`probe_images`"),
+        ("maps", "`planes`"),
     ],
 )
 def test_what_takes_most_of_the_disk_is_told(

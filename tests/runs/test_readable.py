@@ -16,7 +16,7 @@ from repdyn.records import MOST_CLASSES
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import Footprint, footprint
 from repdyn.runs.readable import check_readable
-from repdyn.settings.schema import from_settings
+from repdyn.settings.text import from_settings
 from repdyn.storage import codec, schema
 from repdyn.storage.run_artifacts import read_inside
 from tests.support import stored as made
@@ -73,14 +73,14 @@ def test_matrices_that_are_too_large_to_be_read_are_refused(
     rows = most * (3 * layers + (layers + 1) * (1 + classes))
     assert 0.9 * schema.DYNAMICS_BYTES < 4 * (matrices + rows) < schema.DYNAMICS_BYTES
     (line,) = refusal(most + 1).splitlines()
-    assert "--checkpoints" in line
+    assert "`checkpoints`" in line
 
 
 @pytest.mark.parametrize(
     ("part", "most", "advice"),
     [
-        ("maps", schema.ARRAY_BYTES, "--grid"),
-        ("summaries", schema.SUMMARIES_BYTES, "--probe-images"),
+        ("maps", schema.ARRAY_BYTES, "`grid`"),
+        ("summaries", schema.SUMMARIES_BYTES, "`probe_images`"),
     ],
 )
 def test_files_that_are_too_large_to_be_read_are_refused(
@@ -104,7 +104,7 @@ def test_planes_and_layers_that_are_too_many_are_refused(experiment: Experiment)
         config=replace(experiment.config, measure=measure),
         data=replace(experiment.data, images=torch.empty((1, 3, 64, 64), device="meta")),
     )
-    with pytest.raises(UserError, match="--planes"):
+    with pytest.raises(UserError, match="use fewer `planes`"):
         check_readable(large, taken, 1)
 
 

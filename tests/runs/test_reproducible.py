@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from repdyn.cli.options import in_options
 from repdyn.runs import reproducible
 from repdyn.runs.experiment import prepare
-from repdyn.settings.schema import from_settings
+from repdyn.settings.text import from_settings
 from tests.e2e.conftest import repdyn
 
 SETTINGS = {"epochs": "1", "checkpoints": "2", "planes": "3", "train_size": "70"}
@@ -40,4 +41,4 @@ def test_train_says_it_once(tmp_path: Path) -> None:
     given |= {"lr": "0.01", "device": "cpu", "probe_images": "50", "probe_train": "50"}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     said = repdyn("train", *options, cwd=tmp_path).stdout
-    assert said.splitlines().count(reproducible.NOTICE) == 1
+    assert said.splitlines().count(in_options(reproducible.NOTICE)) == 1

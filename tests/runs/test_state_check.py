@@ -12,7 +12,7 @@ from repdyn.errors import UserError
 from repdyn.runs import state_file
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.state_check import check_state
-from repdyn.settings.schema import from_settings
+from repdyn.settings.text import from_settings
 from repdyn.training.loop import Trainer
 
 SETTINGS = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from repdyn.cli.options import given_pairs
 from repdyn.errors import UserError
 from repdyn.settings.sweep_grid import PRESETS, Grid, make_grid, point
 
@@ -13,7 +14,7 @@ from repdyn.settings.sweep_grid import PRESETS, Grid, make_grid, point
 def grid(
     *options: str, preset: str | None = None, file: Path | None = None, seeds: int | None = None
 ) -> Grid:
-    return make_grid(options, preset=preset, file=file, seeds=seeds)
+    return make_grid(given_pairs(options), preset=preset, file=file, seeds=seeds)
 
 
 def test_every_combination_of_values_is_one_run() -> None:

@@ -46,5 +46,5 @@ def test_a_missing_driver_names_what_to_install(
 )
 def test_a_database_that_wants_credentials_says_where_to_give_them(detail: str) -> None:
     line = first_line(OperationalError("SELECT 1", {}, Exception(detail)))
-    assert "give user and password in MLFLOW_TRACKING_URI or --tracking-uri" in line
+    assert "give user and password in MLFLOW_TRACKING_URI or `tracking_uri`" in line
     assert "SELECT" not in line

@@ -320,7 +320,7 @@ def test_an_experiment_that_does_not_exist_names_those_that_do(store: StoreConfi
     start(store)
     with pytest.raises(UserError, match="repdyn") as raised:
         reader.list_runs(StoreConfig(tracking_uri=store.tracking_uri, experiment="other"))
-    assert "--experiment other" in str(raised.value)
+    assert "experiment other: there is no" in str(raised.value)
 
 
 def test_experiments_are_listed_the_last_changed_first(store: StoreConfig) -> None:

@@ -16,7 +16,8 @@ READERS = [
     *(f"repdyn.storage.delivery.{name}" for name in ("queue_folder", "operations")),
     *("repdyn.runs.state_file", "repdyn.runs.state_check", "repdyn.runs.saving"),
     "repdyn.runs.optimizer_check",
-    *("repdyn.settings.schema", "repdyn.settings.yaml_file", "tui.actions"),
+    *(f"repdyn.settings.{name}" for name in ("schema", "checks", "text", "yaml_file")),
+    "tui.actions",
 ]
 for _name in READERS:
     if find_spec(_name) is None:  # atheris would pass it over, and be guided by nothing

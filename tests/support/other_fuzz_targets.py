@@ -13,11 +13,13 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from repdyn.errors import SettingError
 from repdyn.runs import state_file
 from repdyn.runs.experiment import Experiment
 from repdyn.runs.saving import FORMAT, decode_state
 from repdyn.runs.state_check import check_state
-from repdyn.settings.schema import OptimConfig, TrainConfig, from_params
+from repdyn.settings.schema import OptimConfig, TrainConfig
+from repdyn.settings.text import from_params
 from repdyn.settings.yaml_file import parse_mapping
 from repdyn.storage.bundle import Bundle, pack
 from repdyn.storage.delivery import queue_folder as queue
@@ -69,7 +71,7 @@ def other_targets() -> list[Target]:
     return [
         Target("checkpoints/last.safetensors", _state(), read_state, "last.safetensors"),
         Target("params", params.encode(), read_params, ""),
-        Target("run.yaml", SETTINGS.encode(), read_settings, "--config x"),
+        Target("run.yaml", SETTINGS.encode(), read_settings, "config x"),
         Target("keys.yaml", b"run.kind: x\ncursor.up: [k, up]\n", read_keys, "keys"),
         *(
             Target(f"{to_json(operation)['kind']} job.json", _json(to_json(operation)), read_job)
@@ -134,7 +136,11 @@ def read_params(content: bytes) -> None:
 
 
 def read_settings(content: bytes) -> None:
-    for name, value in parse_mapping("--config x", content, "write settings").items():
+    try:
+        found = parse_mapping(content, "write settings")
+    except ValueError as error:
+        raise SettingError("config", "x", str(error)) from None
+    for name, value in found.items():
         assert isinstance(name, str)
         assert str(value)
 

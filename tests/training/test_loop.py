@@ -189,7 +189,7 @@ def test_an_optimizer_of_second_order_is_refused() -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has one")
-    with pytest.raises(UserError, match=r"--device cuda.*cpu"):
+    with pytest.raises(UserError, match=r"^device cuda: .*cpu"):
         pick_device("cuda")
 
 

@@ -114,7 +114,7 @@ def _with_credentials(uri: str, store: StoreConfig | None) -> str:
 
 def _send(queue: QueueFolder, queued: QueuedRun, uri: str) -> Sent:
     if not is_served(uri):
-        raise UserError(f"{queue.folder}: {uri} is not a server; give one with --tracking-uri")
+        raise UserError(f"{queue.folder}: {uri} is not a server; give one with `tracking_uri`")
     client = strict(connect(StoreConfig(tracking_uri=uri)))
     run = Retry(uri)(lambda: client.get_run(queued.run_id))
     _check_writer(run.data.tags, queued, queue.folder)

@@ -1,0 +1,88 @@
+"""The settings as options of the command line.
+
+Names, types, defaults and help come from settings/schema.py; what cyclopts needs besides is here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter, Token
+
+from repdyn.errors import SettingError, UserError
+from repdyn.settings.schema import (
+    DataConfig,
+    MeasureConfig,
+    ModelConfig,
+    OptimConfig,
+    StoreConfig,
+)
+from repdyn.settings.text import read_checkpoints, read_names
+
+
+def _options(group: str, sort_key: int) -> Parameter:
+    """Return what makes options of a dataclass's fields, listed under a heading of the help."""
+    return Parameter(name="*", group=Group(group, sort_key=sort_key))
+
+
+def _list(read: Callable[[Sequence[str]], Any]) -> Parameter:
+    """Return what makes an option of a list written in one word, 0,1,10."""
+
+    def convert(_hint: object, tokens: Sequence[Token]) -> Any:
+        return read([token.value for token in tokens])
+
+    return Parameter(converter=convert, n_tokens=1)
+
+
+# These add to the annotations of fields; fields, defaults and help are inherited.
+
+
+class _Model(ModelConfig):
+    arch_arg: Annotated[tuple[str, ...], Parameter(show_default=False)]
+
+
+class _Measures(MeasureConfig):
+    checkpoints: Annotated[int | tuple[int, ...] | None, _list(read_checkpoints)]
+    layers: Annotated[str, Parameter(show_default=False)]
+    similarity: Annotated[tuple[str, ...], _list(read_names)]
+
+
+DataOptions = Annotated[DataConfig, _options("Data", 1)]
+ModelOptions = Annotated[_Model, _options("Model", 2)]
+OptimOptions = Annotated[OptimConfig, _options("Training", 3)]
+MeasureOptions = Annotated[_Measures, _options("Measures", 4)]
+StoreOptions = Annotated[StoreConfig, _options("Tracking", 5)]
+
+
+def given_pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the settings in `--name value`, `--name=value`, `--flag` and `--no-flag`, as text.
+
+    Raises:
+        UserError: the words are written in another way.
+    """
+    rest = list(words)
+    while rest:
+        option = rest.pop(0)
+        if not option.startswith("--") or len(option) < 4:
+            raise UserError(f"{option}: write settings as --name value or --name a,b,c")
+        option, equals, value = option[2:].partition("=")
+        name = option.replace("-", "_")
+        if equals:
+            yield name, value
+        elif rest and not rest[0].startswith("--"):
+            yield name, rest.pop(0)
+        elif name.startswith("no_"):
+            yield name.removeprefix("no_"), "false"
+        else:
+            yield name, "true"
+
+
+_NAMED = re.compile(r"`([a-z][a-z0-9_]*)((?: [^`]*)?)`")
+
+
+def in_options(message: object) -> str:
+    """Return an error's or another message with settings named as options: `lr` becomes --lr."""
+    said = message.marked if isinstance(message, SettingError) else str(message)
+    return _NAMED.sub(lambda named: f"--{named[1].replace('_', '-')}{named[2]}", said)
