@@ -26,19 +26,17 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def as_written(model: nn.Module) -> Iterator[None]:
-    """Run every module's own Python code, so that hooks are called: compiled code skips them.
+    """Run every module's own Python code, so that its hooks are called: compiled code skips them.
 
-    PyTorch's fused path for transformer encoders is off too: it passes nested tensors on to layers.
+    So does PyTorch's fused path for a TransformerEncoder, whose layers it hands nested tensors.
     """
+    modules = list(model.modules())
     fused = torch.backends.mha.get_fastpath_enabled()
-    compiled = any(
-        _COMPILED in module._modules or module._compiled_call_impl is not None
-        for module in model.modules()
-    )
-    torch.backends.mha.set_fastpath_enabled(False)
+    if any(isinstance(module, nn.TransformerEncoder) for module in modules):
+        torch.backends.mha.set_fastpath_enabled(False)
     try:
-        if compiled:  # only then: this loads the compiler
-            with torch.compiler.set_stance("force_eager"):
+        if any(_COMPILED in m._modules or m._compiled_call_impl is not None for m in modules):
+            with torch.compiler.set_stance("force_eager"):  # only then: it loads the compiler
                 yield
         else:
             yield

@@ -100,11 +100,16 @@ def test_layers_are_measured_within(kind: str) -> None:
     assert means[1][0].abs().sum() == 0
 
 
-def test_the_fused_path_of_transformers_is_as_it_was() -> None:
+def test_the_fused_path_is_off_for_an_encoder_alone() -> None:
     seen = list[bool]()
-    with as_written(net()):
+    for model in (
+        nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, batch_first=True), 1),
+        net(),
+    ):
+        with as_written(model):
+            seen.append(torch.backends.mha.get_fastpath_enabled())
         seen.append(torch.backends.mha.get_fastpath_enabled())
-    assert [*seen, torch.backends.mha.get_fastpath_enabled()] == [False, True]
+    assert seen == [False, True, True, True]
 
 
 def test_padded_batches_reach_the_layers_of_an_encoder() -> None:
