@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
+import torch
 from torch import Tensor, nn
 
 from repdyn import batches
@@ -137,10 +138,21 @@ def hooked(model: nn.Module, hooks: Iterable[tuple[str, Hook]]) -> Iterator[None
 
 
 def _call(place: int, output: object) -> Call:
-    return Call(place, output, tuple(tensor._version for tensor in tensors_of(output)))
+    return Call(place, output, tuple(map(_version, tensors_of(output))))
+
+
+def _version(tensor: Tensor) -> int:
+    """Return how often a tensor was changed in place; weights made in inference mode do not count."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _output(model: nn.Module, inputs: Batch, forward: Forward | None) -> object:
+    """Return a model's output; outside inference mode, whose tensors do not count their changes."""
     device = batches.device_of(model, inputs)
-    with evaluating(model), as_written(model), random_state_kept(device):
-        return batches.called(model, inputs, forward)
+    with (
+        torch.inference_mode(False),
+        evaluating(model),
+        as_written(model),
+        random_state_kept(device),
+    ):
+        return batches.called(model, batches.mapped(inputs, torch.clone), forward)

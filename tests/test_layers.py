@@ -444,6 +444,15 @@ def test_a_layer_repeats_another_by_what_it_does_and_not_by_the_numbers_of_the_m
     assert [layer.name for layer in choice.layers] == ["conv", "act", "block"]
 
 
+def test_in_inference_mode_the_choice_is_the_same() -> None:
+    model, x = InPlace(), torch.randn(2, 3, 8, 8)
+    asked = ["conv", "act", "drop", "block"]
+    with torch.inference_mode():
+        within = choose_layers(model, asked, x.clone())
+        assert torch.is_inference_mode_enabled()
+    assert within == choose_layers(model, asked, x)
+
+
 class Reversed(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -29,6 +29,8 @@ without tokens (n, T, d), or inputs without a mask.
 CHUNK = 250
 """Inputs per forward pass, by default."""
 
+_DECODED = "decoder_input_ids"
+
 
 def flat(layer: Layer, activation: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return a float32 copy as a matrix (n, p), the features of an image in memory order.
@@ -83,12 +85,12 @@ class _Features:
 
     def __init__(self, reduce: Reduce) -> None:
         self._reduce = reduce
-        self._n, self._mask = 0, cast("Tensor | None", None)
+        self._part: Batch = ()
         self.of: dict[str, Tensor] = {}
 
     def start(self, part: Batch) -> None:
         """Forget what was seen: a pass over a part of the inputs follows."""
-        self._n, self._mask = batches.length(part), batches.token_mask(part)
+        self._part = part
         self.of.clear()
 
     def hook(self, layer: Layer, _module: nn.Module, _inputs: object, output: object) -> None:
@@ -99,19 +101,26 @@ class _Features:
         """
         if layer.name in self.of and not layer.reused:
             raise UserError(f"layer {layer.name}: runs more than once per pass; do not watch it")
-        activation = read(output, self._n, layer.batch_axis)
+        n = batches.length(self._part)
+        activation = read(output, n, layer.batch_axis)
         if activation is None or activation.dim() < 2:
-            reason = (
-                unread(output, self._n) if activation is None else "returns one number per input"
-            )
+            reason = unread(output, n) if activation is None else "returns one number per input"
             raise UserError(f"layer {layer.name}: {reason}; do not watch it")
         activation = activation.movedim(layer.batch_axis, 0)
-        mask = self._mask
-        if mask is None or activation.dim() != 3 or activation.shape[:2] != mask.shape:
-            mask = None
-        else:
-            mask = mask.to(activation.device)
+        mask = self._mask_of(layer, activation)
         self.of[layer.name] = self._reduce(layer, activation, mask)
+
+    def _mask_of(self, layer: Layer, activation: Tensor) -> Tensor | None:
+        """Return the mask of a layer's tokens; None if it has none, or they are not those masked.
+
+        Where a decoder takes tokens of its own, only the encoder's are masked.
+        """
+        mask = batches.token_mask(self._part)
+        if mask is None or activation.dim() != 3 or activation.shape[:2] != mask.shape:
+            return None
+        if _DECODED in self._part and "encoder" not in layer.module.split("."):
+            return None
+        return mask.to(activation.device)
 
 
 def layer_features(

@@ -179,6 +179,26 @@ def test_the_mask_is_only_for_layers_of_tokens() -> None:
     torch.testing.assert_close(found, model.embed(IDS).mean(dim=1))
 
 
+def test_the_mask_of_an_encoder_is_not_for_its_decoder() -> None:
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.decoder = nn.Embedding(9, 3), nn.Embedding(9, 3)
+
+        def forward(
+            self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
+        ) -> Tensor:
+            y: Tensor = self.encoder(input_ids) + self.decoder(decoder_input_ids)
+            return y
+
+    model = Pair()
+    inputs = {"input_ids": IDS, "attention_mask": MASK, "decoder_input_ids": IDS}
+    layers = [Layer("encoder", "encoder"), Layer("decoder", "decoder")]
+    (masked, whole), _ = all_features(model, layers, inputs, reduce=flat)
+    assert torch.equal(masked, (model.encoder(IDS) * MASK[..., None]).flatten(1))
+    assert torch.equal(whole, model.decoder(IDS).flatten(1))
+
+
 def test_of_a_tuple_the_tensor_for_each_input_is_read() -> None:
     model = Tokens(lambda x: (torch.zeros(2, 5), (x, x + 1), None))
     (found,), _ = all_features(model, [BLOCK], IDS, reduce=flat, chunk=3)
