@@ -83,19 +83,16 @@ def dry_pass(
         forward: calls the model instead.
     """
     inputs = few(inputs)
-    inner = {layer: list(opened(layer)) for layer in candidates if layer.module}
-    layers = [*candidates, *(one for held in inner.values() for one in held)]
-    calls = recorded(model, {layer.module for layer in layers}, inputs, forward)
-    axes = _batch_axes(model, calls, inputs, forward)
-    n = batches.length(inputs)
-    seen = {layer: _seen(layer, calls[layer.module], axes[layer.module], n) for layer in layers}
+    seen = _run(model, candidates, inputs, forward)
+    doubtful = [layer for layer in candidates if layer.module and _is_opened(seen[layer], model)]
+    inner = {layer: list(opened(layer)) for layer in doubtful}
+    if held := [one for layers in inner.values() for one in layers]:
+        seen = _run(model, [*candidates, *held], inputs, forward)
     found = list[Seen]()
     for layer in candidates:
-        held = [seen[one] for one in inner.get(layer, [])]
-        better = _is_opened(seen[layer], model) and any(
-            not (one.reason or one.repeatedly) for one in held
-        )
-        found += held if better else [seen[layer]]
+        instead = [seen[one] for one in inner.get(layer, [])]
+        better = any(not (one.reason or one.repeatedly) for one in instead)
+        found += instead if better else [seen[layer]]
     *blocks, output = found
     blocks.sort(key=lambda one: one.place)
     return _laid_out([*blocks, output], model, inputs, forward)
@@ -137,6 +134,16 @@ def grouped(left_out: Iterable[LeftOut]) -> str:
     for left in left_out:
         names.setdefault(left.reason, []).append(left.name)
     return "; ".join(f"{', '.join(group)} ({reason})" for reason, group in names.items())
+
+
+def _run(
+    model: nn.Module, layers: Sequence[Layer], inputs: Batch, forward: Forward | None
+) -> dict[Layer, Seen]:
+    """Return the layers as a pass over the inputs shows them."""
+    calls = recorded(model, {layer.module for layer in layers}, inputs, forward)
+    axes = _batch_axes(model, calls, inputs, forward)
+    n = batches.length(inputs)
+    return {layer: _seen(layer, calls[layer.module], axes[layer.module], n) for layer in layers}
 
 
 def _seen(layer: Layer, calls: Sequence[Call], axis: int | None, n: int) -> Seen:
