@@ -104,18 +104,17 @@ def output_tensor(output: object) -> Tensor | None:
     """Return the tensor that is a model's output; None if there is none.
 
     Of a mapping or an object such as a `ModelOutput`, the entry named in OUTPUTS, else the first
-    tensor; of a tuple, the first tensor that is not a single number: a loss may come before.
+    tensor; of a tuple, what the first of its parts offers. A single number, such as a loss, is not
+    an output.
     """
     if isinstance(output, Tensor):
-        return output
+        return output if output.dim() else None
     if isinstance(output, tuple | list):
-        found = (output_tensor(part) for part in output)
-        return next((x for x in found if x is not None and x.dim()), None)
+        inner = (output_tensor(part) for part in output if not isinstance(part, tuple | list))
+        return next((x for x in inner if x is not None), None)
     named = _named(output)
-    for name in OUTPUTS:
-        if isinstance(named.get(name), Tensor):
-            return named[name]
-    return output_tensor(list(named.values())) if named else None
+    ordered = [*(named.get(name) for name in OUTPUTS), *named.values()]
+    return next((x for x in ordered if isinstance(x, Tensor) and x.dim()), None)
 
 
 def _named(output: object) -> Mapping[str, Any]:

@@ -1,22 +1,23 @@
-"""One forward pass over two inputs: which layers can be watched, and their layout."""
+"""Forward passes over two inputs: which layers can be watched, and their layout."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import count
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from repdyn import batches
+from repdyn.batches import Batch, Forward
+from repdyn.calls import Call, Calls, recorded
 from repdyn.errors import UserError
-from repdyn.eval_mode import evaluating, random_state_kept
-from repdyn.layer import Layer, channel_axis, described, leading_tokens, single_tensor
+from repdyn.layer import MOST_AXES, Layer, read, tensors_of, unread
+from repdyn.layout import ADVICE, laid_out, misread
+from repdyn.wrappers import unwrapped
 
-Opened = Callable[[str, nn.Module], Iterator[str]]
-"""Yields the paths of the blocks within a container of that path."""
+Opened = Callable[[Layer], Sequence[Layer]]
+"""Returns the layers to watch in place of one that cannot be."""
 
 _INPUTS = 2
 """With two inputs, the batch axis can be told from other axes of length one."""
@@ -31,87 +32,100 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class _Call:
-    """A module's call: its position among all calls, and what it returned.
+class Seen:
+    """A layer as a forward pass showed it.
 
-    `version` is the tensor's at the call: an in-place operation increments it.
+    Attributes:
+        layer: laid out as its output shows.
+        calls: how often it runs per pass.
+        place: of its last call, among the calls of all layers.
+        reason: why its output cannot be read; empty if it can.
+        shape: of its output, the batch axis first.
+        content: equal for layers that return the same numbers.
+        tensors: that its output consists of.
     """
 
+    layer: Layer
+    calls: int
     place: int
-    output: object
-    tensor: Tensor | None
-    version: int
+    reason: str = ""
+    shape: tuple[int, ...] = ()
+    content: object = None
+    tensors: int = 1
 
-    def content(self) -> tuple[object, ...]:
-        """Return a key that two calls share only if they returned the same numbers."""
-        if self.tensor is None:
-            return (self.place,)
-        axes = zip(self.tensor.shape, self.tensor.stride(), strict=True)
-        return (self.tensor.data_ptr(), self.version, *(axis for axis in axes if axis[0] != 1))
+    @property
+    def repeatedly(self) -> str:
+        """How often it runs, in words, if that is more than once; else empty."""
+        return f"runs {self.calls} times per pass" if self.calls > 1 else ""
 
-
-_Calls = dict[str, list[_Call]]
+    @property
+    def values(self) -> int:
+        """Number of values of its output per input."""
+        return math.prod(self.shape[1:])
 
 
 def dry_pass(
-    model: nn.Module, candidates: Sequence[Layer], inputs: Tensor, opened: Opened
-) -> tuple[list[Layer], list[LeftOut]]:
-    """Return the candidates that can be watched, laid out as seen, and those that cannot.
+    model: nn.Module,
+    candidates: Sequence[Layer],
+    inputs: Batch,
+    opened: Opened,
+    forward: Forward | None = None,
+) -> list[Seen]:
+    """Return the candidates as they run: in the order in which they do, the model's output last.
 
-    A container that does not run, or whose output cannot be read, is replaced by its blocks. Of
-    layers with the same output the model itself is watched, else the first. The axis of a feature
-    map's channels is found from its shape; where height, width and channels are of one size, from
-    the shape for wider inputs, if the model takes them, else it is that of most other layers.
+    One that does not run once, or whose output cannot be read, is replaced by what it holds.
 
     Args:
         model: run in eval mode; its mode and the random state are restored.
-        candidates: the last of them is the model itself.
-        inputs: (n, ...) as the model takes them; the first two are used.
-        opened: finds the blocks of a container.
-
-    Raises:
-        UserError: the model's own output cannot be read.
+        candidates: the last of them is the output of the model.
+        inputs: as the model takes them; the first two are used.
+        opened: finds what a layer's module holds.
+        forward: calls the model instead.
     """
-    inputs = inputs[:_INPUTS]
-    inner = {
-        layer.module: list(opened(layer.module, model.get_submodule(layer.module)))
-        for layer in candidates
-        if layer.module
-    }
-    paths = {layer.module for layer in candidates}.union(*inner.values())
-    calls = _run(model, paths, inputs)
-    layers = [
-        layer if path == layer.module else replace(layer, name=path, module=path)
-        for layer in candidates
-        for path in _readable(layer.module, inner, calls, len(inputs))
-    ]
-    output, blocks = layers[-1], layers[:-1]
-    reason = _unreadable(calls[output.module], len(inputs))
-    if reason:
-        raise UserError(f"the model: {reason}; it must return one tensor (n, classes)")
-    blocks.sort(key=lambda layer: calls[layer.module][0].place if calls[layer.module] else -1)
-    watched, left_out = _told_apart([output, *blocks], calls, len(inputs))
-    laid_out = _laid_out([*watched[1:], output], model, inputs, calls)
-    return laid_out, left_out
+    inputs = few(inputs)
+    seen = _run(model, candidates, inputs, forward)
+    doubtful = [layer for layer in candidates if layer.module and _is_opened(seen[layer], model)]
+    inner = {layer: list(opened(layer)) for layer in doubtful}
+    if held := [one for layers in inner.values() for one in layers]:
+        seen = _run(model, [*candidates, *held], inputs, forward)
+    found = list[Seen]()
+    for layer in candidates:
+        instead = [seen[one] for one in inner.get(layer, [])]
+        better = any(not (one.reason or one.repeatedly) for one in instead)
+        found += instead if better else [seen[layer]]
+    *blocks, output = found
+    blocks.sort(key=lambda one: one.place)
+    return _laid_out([*blocks, output], model, inputs, forward)
 
 
-def check_layers(model: nn.Module, layers: Sequence[Layer], inputs: Tensor) -> None:
+def check_layers(
+    model: nn.Module, layers: Sequence[Layer], inputs: Batch, forward: Forward | None = None
+) -> None:
     """Check that layers can be watched and that their layout is not plainly wrong.
 
     Args:
         model: run in eval mode; its mode and the random state are restored.
         layers: as they are to be watched.
-        inputs: (n, ...) as the model takes them; the first two are used.
+        inputs: as the model takes them; the first two are used.
+        forward: calls the model instead.
 
     Raises:
         UserError: names the first layer that fails, and why.
     """
-    inputs = inputs[:_INPUTS]
-    calls = _run(model, {layer.module for layer in layers}, inputs)
+    model, inputs = unwrapped(model), few(inputs)
+    n = batches.length(inputs)
+    calls = recorded(model, {layer.module for layer in layers}, inputs, forward)
     for layer in layers:
-        reason = _unreadable(calls[layer.module], len(inputs)) or _misread(layer, calls, inputs)
+        seen = _seen(layer, calls[layer.module], layer.batch_axis, n)
+        reason = seen.reason or ("" if layer.reused else seen.repeatedly)
+        reason = reason or misread(layer, seen.shape, inputs)
         if reason:
             raise UserError(f"layer {layer.name}: {reason}")
+
+
+def few(inputs: Batch) -> Batch:
+    """Return the inputs that a dry pass runs on."""
+    return batches.part(inputs, slice(_INPUTS))
 
 
 def grouped(left_out: Iterable[LeftOut]) -> str:
@@ -122,142 +136,101 @@ def grouped(left_out: Iterable[LeftOut]) -> str:
     return "; ".join(f"{', '.join(group)} ({reason})" for reason, group in names.items())
 
 
-def _run(model: nn.Module, paths: Iterable[str], inputs: Tensor) -> _Calls:
-    """Run the model and record all calls of the modules at the paths."""
-    calls: _Calls = {path: [] for path in paths}
-    places = count()
-
-    def note(path: str, _module: nn.Module, _inputs: object, output: object) -> None:
-        tensor = single_tensor(output)
-        version = 0 if tensor is None else tensor._version
-        calls[path].append(_Call(next(places), output, tensor, version))
-
-    handles = [
-        model.get_submodule(path).register_forward_hook(partial(note, path)) for path in calls
-    ]
-    try:
-        with evaluating(model), random_state_kept(inputs.device):
-            model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return calls
+def _run(
+    model: nn.Module, layers: Sequence[Layer], inputs: Batch, forward: Forward | None
+) -> dict[Layer, Seen]:
+    """Return the layers as a pass over the inputs shows them."""
+    calls = recorded(model, {layer.module for layer in layers}, inputs, forward)
+    axes = _batch_axes(model, calls, inputs, forward)
+    n = batches.length(inputs)
+    return {layer: _seen(layer, calls[layer.module], axes[layer.module], n) for layer in layers}
 
 
-def _readable(path: str, inner: dict[str, list[str]], calls: _Calls, n: int) -> list[str]:
-    """Return a layer's path, or those of its blocks if it is a container that cannot be read."""
-    return (inner.get(path) if _unreadable(calls[path], n) else None) or [path]
-
-
-def _unreadable(calls: list[_Call], n: int) -> str:
-    """Return why a module's output cannot be watched; empty if it can."""
+def _seen(layer: Layer, calls: Sequence[Call], axis: int | None, n: int) -> Seen:
+    """Return a layer as its calls with n inputs show it, its last one if there are several."""
     if not calls:
-        return "does not run"
-    if len(calls) > 1:
-        return f"runs {len(calls)} times per pass"
-    tensor = calls[0].tensor
-    if tensor is None:
-        return f"returns {described(calls[0].output)}"
-    if tensor.dim() not in (2, 3, 4):
-        return f"returns a tensor with {tensor.dim()} axes, not 2 to 4"
-    if len(tensor) != n:
-        return f"the first axis of its output is not the batch of {n} inputs"
-    return ""
+        return Seen(layer, 0, -1, "does not run")
+    last = calls[-1]
+    seen = Seen(layer, len(calls), last.place)
+    tensor = None if axis is None else read(last.output, n, axis)
+    if axis is None or tensor is None:
+        return replace(seen, reason=_unread(last.output, n, axis))
+    if not 2 <= tensor.dim() <= MOST_AXES:
+        reason = f"returns a tensor with {tensor.dim()} axes, not 2 to {MOST_AXES}"
+        return replace(seen, reason=reason)
+    return replace(
+        seen,
+        layer=replace(layer, batch_axis=axis),
+        shape=tuple(tensor.movedim(axis, 0).shape),
+        content=last.content(tensor),
+        tensors=len(last.versions),
+    )
 
 
-def _told_apart(
-    layers: Sequence[Layer], calls: _Calls, n: int
-) -> tuple[list[Layer], list[LeftOut]]:
-    """Divide layers into those to watch and those that cannot be read or repeat an earlier one."""
-    watched, left_out = list[Layer](), list[LeftOut]()
-    names: dict[object, str] = {}
-    for layer in layers:
-        reason = _unreadable(calls[layer.module], n)
-        if not reason:
-            first = names.setdefault(calls[layer.module][0].content(), layer.name)
-            reason = "" if first == layer.name else f"repeats the output of {first}"
-        if reason:
-            left_out.append(LeftOut(layer.name, reason))
-        else:
-            watched.append(layer)
-    return watched, left_out
+def _is_opened(seen: Seen, model: nn.Module) -> bool:
+    """Return whether what a layer's module holds is to be watched rather than the module."""
+    several = seen.tensors > 1 and isinstance(
+        model.get_submodule(seen.layer.module), nn.Sequential | nn.ModuleList
+    )
+    return bool(seen.reason or seen.repeatedly) or several
+
+
+def _unread(output: object, n: int, axis: int | None) -> str:
+    if axis is None or not any(n in tensor.shape for tensor in tensors_of(output)):
+        return unread(output, n)
+    return f"axis {axis} of its output is not the batch of {n} inputs: batch_axis; {ADVICE}"
+
+
+def _batch_axes(
+    model: nn.Module, calls: Calls, inputs: Batch, forward: Forward | None
+) -> dict[str, int | None]:
+    """Return the axis of each module's output that counts the inputs; None without one.
+
+    Where it is not plainly the first, it is the one that a pass over a single input shortens.
+    """
+    n = batches.length(inputs)
+    unclear = [path for path, found in calls.items() if found and not _plain(found[-1], n)]
+    single: Calls = {}
+    if unclear and n > 1:
+        try:
+            single = recorded(model, unclear, batches.part(inputs, slice(1)), forward)
+        except Exception:  # a model's own code may raise anything on one input
+            single = {}
+    return {
+        path: _batch_axis(found[-1], single.get(path, [])[-1:], n) if found else None
+        for path, found in calls.items()
+    }
+
+
+def _plain(call: Call, n: int) -> bool:
+    """Return whether the first axis alone counts the inputs."""
+    found = [[size == n for size in tensor.shape] for tensor in tensors_of(call.output)]
+    fitting = next((fits for fits in found if any(fits)), [True])
+    return fitting[0] and sum(fitting) == 1
+
+
+def _batch_axis(call: Call, single: Sequence[Call], n: int) -> int | None:
+    shorter = [tensor.shape for one in single for tensor in tensors_of(one.output)]
+    for k, tensor in enumerate(tensors_of(call.output)):
+        fitting = [axis for axis, size in enumerate(tensor.shape) if size == n]
+        if not fitting:
+            continue
+        if len(shorter) <= k or len(shorter[k]) != tensor.dim():
+            return fitting[0]
+        changed = [a for a, size in enumerate(tensor.shape) if size != shorter[k][a]]
+        if len(changed) == 1 and changed[0] in fitting:
+            return changed[0]
+        if 0 in fitting:
+            return 0
+    return None
 
 
 def _laid_out(
-    layers: Sequence[Layer], model: nn.Module, inputs: Tensor, calls: _Calls
-) -> list[Layer]:
-    """Return the layers with the layout that their outputs show."""
-    if inputs.dim() != 4:
-        return list(layers)
-    shapes = {layer.module: _shape(calls, layer) for layer in layers}
-    image = _image(inputs)
-    axes = {path: channel_axis(s, image) for path, s in shapes.items() if len(s) == 4}
-    if None in axes.values():
-        axes |= _axes_of_wider(model, inputs, [path for path in axes if axes[path] is None], shapes)
-    common = Counter(axis for axis in axes.values() if axis is not None).most_common(1)
-
-    def laid_out(layer: Layer) -> Layer:
-        shape = shapes[layer.module]
-        if len(shape) == 4:
-            axis = axes[layer.module] or (common[0][0] if common else layer.channels)
-            return replace(layer, prefix_tokens=0, channels=axis)
-        if len(shape) == 3:
-            return replace(layer, prefix_tokens=_prefix(layer, shape[1], image))
-        return replace(layer, prefix_tokens=0)
-
-    return [laid_out(layer) for layer in layers]
-
-
-def _prefix(layer: Layer, tokens: int, image: tuple[int, int]) -> int:
-    found = leading_tokens(tokens, layer.prefix_tokens, image)
-    if found is not None:
-        return found
-    return layer.prefix_tokens if layer.prefix_tokens < tokens else 0
-
-
-def _axes_of_wider(
-    model: nn.Module, inputs: Tensor, paths: Sequence[str], shapes: dict[str, tuple[int, ...]]
-) -> dict[str, int | None]:
-    """Return the channel axes, found by doubling the input width, which is next to them."""
-    try:
-        calls = _run(model, paths, torch.cat([inputs, inputs], dim=3))
-    except Exception:  # a model's own code may raise anything on an unsupported size
-        return {}
-    found: dict[str, int | None] = {}
-    for path in paths:
-        tensor = calls[path][0].tensor if calls[path] else None
-        if tensor is not None and tensor.dim() == 4:
-            grown = [a != b for a, b in zip(tensor.shape, shapes[path], strict=True)]
-            found[path] = 1 if grown[3] else 3 if grown[2] else None
-    return found
-
-
-def _misread(layer: Layer, calls: _Calls, inputs: Tensor) -> str:
-    """Return how a layer's stated layout contradicts its output; empty if it does not."""
-    shape = _shape(calls, layer)
-    shown = "×".join(map(str, shape[1:]))
-    if len(shape) == 3 and layer.prefix_tokens:
-        image = _image(inputs) if inputs.dim() == 4 else None
-        found = leading_tokens(shape[1], layer.prefix_tokens, image) if image else None
-        if layer.prefix_tokens >= shape[1] or found not in (None, layer.prefix_tokens):
-            return (
-                f"prefix_tokens={layer.prefix_tokens} does not match its output {shown}; {_ADVICE}"
-            )
-    if len(shape) == 4 and inputs.dim() == 4:
-        axis = channel_axis(shape, _image(inputs))
-        if axis not in (None, layer.channels):
-            order = "first" if axis == 1 else "last"
-            return f"its output {shown} has its channels {order}: channels={axis}; {_ADVICE}"
-    return ""
-
-
-_ADVICE = "set it in Layer, or pass inputs to watched_layers"
-
-
-def _image(inputs: Tensor) -> tuple[int, int]:
-    return int(inputs.shape[2]), int(inputs.shape[3])
-
-
-def _shape(calls: _Calls, layer: Layer) -> tuple[int, ...]:
-    tensor = calls[layer.module][0].tensor
-    return () if tensor is None else tuple(tensor.shape)
+    found: Sequence[Seen], model: nn.Module, inputs: Batch, forward: Forward | None
+) -> list[Seen]:
+    """Return the layers with the layout that the outputs that can be read show."""
+    read_ = [one for one in found if not one.reason]
+    shapes = {one.layer.module: one.shape for one in read_}
+    layers = laid_out([one.layer for one in read_], shapes, model, inputs, forward)
+    new = dict(zip(read_, layers, strict=True))
+    return [replace(one, layer=new.get(one, one.layer)) for one in found]

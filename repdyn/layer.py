@@ -1,4 +1,4 @@
-"""A watched layer, and what the shape of its output says about its layout."""
+"""A watched layer: which tensor of a module's output it is, and how its shape is laid out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from repdyn.batches import output_tensor
+
+MOST_AXES = 4
+"""Of a layer's output, with that of the batch."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -14,23 +19,48 @@ class Layer:
 
     Attributes:
         name: as shown and stored, for example `layer1.0`.
-        module: path of the module whose output is watched; empty for the model itself.
+        module: path of the module whose output is watched; empty for the output of the model.
         prefix_tokens: class and register tokens that lead its token sequence.
         channels: position of the channel axis in a feature map's output, 1 (NCHW) or 3 (NHWC).
+        batch_axis: axis of its output that counts the inputs; it is moved to the front before
+            anything else is done. 1 for sequence-first tokens (T, n, d).
+        reused: whether the module may run several times per pass; its last call is watched.
     """
 
     name: str
     module: str
     prefix_tokens: int = 0
     channels: int = 1
+    batch_axis: int = 0
+    reused: bool = False
 
 
-def single_tensor(output: object) -> Tensor | None:
-    """Return a module's output if it is a tensor, or the only tensor of a tuple or list."""
-    if isinstance(output, Tensor):
-        return output
-    parts = _tensors(output) if isinstance(output, tuple | list) else []
-    return parts[0] if len(parts) == 1 else None
+def tensors_of(output: object) -> list[Tensor]:
+    """Return the tensors among which a module's output is found.
+
+    Of a tuple, all of them; of a mapping or an object, that of a model's output; of a list with
+    several, such as the branches of a network, none.
+    """
+    if type(output) is tuple:
+        parts = [part for part in output if isinstance(part, Tensor | tuple)]
+        return [tensor for part in parts for tensor in tensors_of(part)]
+    if isinstance(output, list) and len(_tensors(output)) > 1:
+        return []
+    found = output_tensor(output)
+    return [] if found is None else [found]
+
+
+def read(output: object, n: int, axis: int) -> Tensor | None:
+    """Return the first tensor of a module's output with n inputs along an axis; None without one."""
+    fitting = (x for x in tensors_of(output) if x.dim() > axis and x.shape[axis] == n)
+    return next(fitting, None)
+
+
+def unread(output: object, n: int) -> str:
+    """Return why no tensor of an output counts n inputs along an axis."""
+    if not tensors_of(output):
+        return f"returns {described(output)}"
+    return f"no axis of its output is the batch of {n} inputs"
 
 
 def described(output: object) -> str:

@@ -69,15 +69,21 @@ def test_a_batch_without_one_length_is_refused(batch: batches.Batch) -> None:
         batches.length(batch)
 
 
+class Recursive:
+    def __init__(self) -> None:
+        self.me, self.parts = self, [self]
+
+
 def test_the_output_is_found_in_what_models_return() -> None:
     x, loss = torch.ones(4, 2), torch.tensor(1.0)
     for output in (x, (x, loss), [loss, x], {"loss": loss, "logits": x}, Out(loss, x), ({"a": x},)):
         found = batches.output_tensor(output)
         assert found is not None
         assert torch.equal(found, x)
-    for output in (None, 3, "text", (), {"loss": loss}):
-        found = batches.output_tensor(output)
-        assert found is None or not found.dim()
+    without: list[object] = [None, 3, "text", (), {"a": "text"}, ({},), loss, {"loss": loss}]
+    without.append(Recursive())
+    for nothing in without:
+        assert batches.output_tensor(nothing) is None
 
 
 def test_the_mask_of_tokens() -> None:

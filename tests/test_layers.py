@@ -16,7 +16,8 @@ from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers, watched_layers
 from repdyn.measures.features import all_features, pooled
-from repdyn.measures.recorder import ProbeData, Recorder
+from repdyn.measures.inputs import Inputs
+from repdyn.measures.recorder import Recorder
 from repdyn.models import build
 from repdyn.settings.schema import MeasureConfig, ModelConfig
 from tests.support.networks import Mlp
@@ -56,9 +57,9 @@ def test_the_watched_layers_of_others_are_the_children_of_their_containers(
     assert names[-1] == "logits"
 
 
-def test_any_module_has_its_children_and_its_output() -> None:
+def test_any_module_has_its_children_with_parameters_and_its_output() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
-    assert [layer.name for layer in watched_layers(model)] == ["0", "1", "2", "logits"]
+    assert [layer.name for layer in watched_layers(model)] == ["0", "2", "logits"]
 
 
 def test_a_pattern_chooses_layers() -> None:
@@ -130,8 +131,8 @@ CASES = {
         64,
         {"layer1": ("NCHW", 128), "final_layer": ("NCHW", 2048)},
         {
-            "stage2.0": "returns a list of 2 tensors",
-            "stage4.0": "returns a list of 4 tensors",
+            "stage2": "returns a list of 2 tensors",
+            "stage4": "returns a list of 4 tensors",
             "transition2.0": "does not run",
             "classifier": "repeats the output of logits",
         },
@@ -139,8 +140,7 @@ CASES = {
     "tnt": Case(
         of_timm("tnt_s_patch16_224", img_size=32, depth=2),
         32,
-        {},
-        {"blocks.0": "returns a tuple of 2 tensors", "blocks.1": "returns a tuple of 2 tensors"},
+        {"blocks.0": ("N(1+T)C", 768), "blocks.1": ("N(1+T)C", 768)},
     ),
     "crossvit": Case(
         of_timm("crossvit_9_240", img_scale=(1.0, 1.0), depth=((1, 1, 0),)),
@@ -150,12 +150,12 @@ CASES = {
     "torchvision swin": Case(
         lambda: torchvision.models.swin_t(num_classes=10),
         96,
-        {"features.0.0": ("NCHW", 96), "features.1.0": ("NHWC", 96), "features.7.1": ("NHWC", 768)},
+        {"features.0": ("NHWC", 96), "features.1.0": ("NHWC", 96), "features.7.1": ("NHWC", 768)},
     ),
     "torchvision vit": Case(
         lambda: torchvision.models.VisionTransformer(32, 8, 2, 2, 32, 64, num_classes=10),
         32,
-        {"conv_proj": ("NCHW", 32), "encoder.layers.encoder_layer_1": ("N(1+T)C", 64)},
+        {"stem": ("N(1+T)C", 64), "encoder.layers.encoder_layer_1": ("N(1+T)C", 64)},
     ),
     "coat": Case(
         of_timm("coat_lite_tiny", img_size=32),
@@ -217,18 +217,19 @@ CASES = {
     ),
     "resnet": Case(of_timm("test_resnet"), 64, {"stem": ("NCHW", 32), "layer4.0": ("NCHW", 96)}),
     "convnext": Case(of_timm("test_convnext"), 64, {"stages.3.blocks.0": ("NCHW", 64)}),
-    "any": Case(lambda: Mlp(3 * 8 * 8, classes=10), 8, {"first": ("NC", 12), "act": ("NC", 12)}),
+    "any": Case(lambda: Mlp(3 * 8 * 8, classes=10), 8, {"first": ("NC", 12)}),
 }
 
 
 def outputs_of(model: nn.Module, paths: Iterable[str], images: Tensor) -> dict[str, Tensor]:
-    """Return what modules return, the tensor if it is a tuple; each must run exactly once."""
+    """Return what modules return, of a tuple the tensor for each image; each must run once."""
     found: dict[str, Tensor] = {}
 
     def hooked(path: str) -> Callable[[nn.Module, object, Any], None]:
         def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
             assert path not in found
-            found[path] = (output[0] if isinstance(output, tuple) else output).clone()
+            parts = output if isinstance(output, tuple) else [output]
+            found[path] = next(part for part in parts if len(part) == len(images)).clone()
 
         return hook
 
@@ -290,13 +291,14 @@ class Square(nn.Module):
         super().__init__()
         self.conv, self.block = nn.Conv2d(3, 8, 1), nn.Identity()
         self.pool, self.last, self.strict = nn.AvgPool2d(2), last, strict
-        self.head = nn.Linear(8, 2)
+        self.halved, self.head = nn.Identity(), nn.Linear(8, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.strict and x.shape[-1] != 8:
             raise ValueError("8 pixels only")
         x = self.conv(x)
         x = self.block(x.permute(0, 2, 3, 1).contiguous() if self.last else x + 0)
+        self.halved(x[:, ::2, ::2] if self.last else x[..., ::2, ::2])
         x = x.permute(0, 3, 1, 2) if self.last else x
         y: Tensor = self.head(self.pool(x).mean(dim=(2, 3)))
         return y
@@ -304,19 +306,19 @@ class Square(nn.Module):
 
 @pytest.mark.parametrize("last", [False, True])
 def test_of_equal_sides_wider_inputs_tell_the_channels(last: bool) -> None:
-    layers = watched_layers(Square(last), "conv|block", torch.randn(2, 3, 8, 8))
+    layers = watched_layers(Square(last), ["conv", "block"], torch.randn(2, 3, 8, 8))
     assert [layer.channels for layer in layers] == [1, 3 if last else 1]
 
 
 def test_of_equal_sides_and_of_a_fixed_size_the_other_layers_tell() -> None:
-    layers = watched_layers(Square(False, strict=True), "conv|block", torch.randn(2, 3, 8, 8))
-    assert [layer.channels for layer in layers] == [1, 1]
+    model = Square(True, strict=True)
+    layers = watched_layers(model, ["block", "halved"], torch.randn(2, 3, 8, 8))
+    assert [layer.channels for layer in layers] == [3, 3]
 
 
 def test_of_images_that_are_not_square_the_aspect_tells() -> None:
     images = torch.randn(2, 3, 16, 30)
-    with pytest.warns(UserWarning, match=r"head \(repeats the output of logits\)"):
-        layers = watched_layers(Square(True), inputs=images)
+    layers = watched_layers(Square(True), ["conv", "block", "pool", "logits"], images)
     axes = {layer.name: layer.channels for layer in layers}
     assert axes == {"conv": 1, "block": 3, "pool": 1, "logits": 1}
 
@@ -328,7 +330,7 @@ class Odd(nn.Module):
         super().__init__()
         self.twice, self.never, self.pair = nn.Linear(4, 4), nn.Linear(4, 4), nn.LSTM(4, 4)
         self.split, self.deep, self.across = Split(), nn.Unflatten(1, (1, 2, 2)), nn.Flatten(0, 1)
-        self.dropped, self.head = nn.Dropout(), nn.Linear(4, 3)
+        self.dropped, self.none, self.head = nn.Dropout(), Nothing(), nn.Linear(4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.twice(self.twice(x.flatten(1)))
@@ -336,6 +338,7 @@ class Odd(nn.Module):
             self.deep(x.unsqueeze(1).repeat(1, 4, 1)),
             self.split(x),
             self.across(x[:, None].repeat(1, 2, 1)),
+            self.none(x),
         )
         x, _ = self.pair(x)
         y: Tensor = self.head(self.dropped(x))
@@ -343,31 +346,68 @@ class Odd(nn.Module):
 
 
 class Split(nn.Module):
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {"a": x}
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [x, x]
 
 
-REASONS = {
-    "twice": "runs 2 times per pass",
+class Nothing(nn.Module):
+    def forward(self, x: Tensor) -> dict[str, float]:
+        return {"loss": 1.0}
+
+
+UNWATCHABLE = {
     "never": "does not run",
-    "split": "returns an object of type dict",
+    "split": "returns a list of 2 tensors",
+    "none": "returns an object of type dict",
     "deep": "returns a tensor with 5 axes, not 2 to 4",
-    "across": "the first axis of its output is not the batch of 2 inputs",
-    "dropped": "repeats the output of pair",
-    "head": "repeats the output of logits",
+    "across": "no axis of its output is the batch of 2 inputs",
 }
 
 
 def test_what_cannot_be_watched_is_left_out_with_its_reason() -> None:
     choice = choose_layers(Odd(), inputs=torch.randn(3, 4))
-    assert {left.name: left.reason for left in choice.left_out} == REASONS
+    assert {left.name: left.reason for left in choice.left_out} == {
+        "twice": "runs 2 times per pass",
+        "never": "does not run",
+        "head": "repeats the output of logits",
+    }
     assert [layer.name for layer in choice.layers] == ["pair", "logits"]
 
 
-@pytest.mark.parametrize("name", REASONS)
-def test_a_pattern_that_asks_for_it_is_an_error_that_names_it_and_the_reason(name: str) -> None:
-    with pytest.raises(UserError, match=re.escape(f"{name} ({REASONS[name]})")):
-        watched_layers(Odd(), f"{name}|logits", torch.randn(3, 4))
+@pytest.mark.parametrize("name", UNWATCHABLE)
+def test_asking_for_it_is_an_error_that_names_it_and_the_reason(name: str) -> None:
+    with pytest.raises(UserError, match=re.escape(f"{name} ({UNWATCHABLE[name]})")):
+        watched_layers(Odd(), [name, "logits"], torch.randn(3, 4))
+    if name == "never":
+        with pytest.raises(UserError, match=re.escape("layers never|pair: cannot watch never")):
+            watched_layers(Odd(), "never|pair", torch.randn(3, 4))
+
+
+@pytest.mark.parametrize("asked", ["twice|pair", ["pair", "twice"]])
+def test_of_a_layer_that_runs_again_the_last_call_is_watched_if_it_is_asked_for(
+    asked: str | list[str],
+) -> None:
+    model, x = Odd(), torch.randn(3, 4)
+    choice = choose_layers(model, asked, x)
+    assert choice.notice == "run several times per pass, only the last is watched: twice"
+    assert [(layer.name, layer.reused) for layer in choice.layers] == [
+        ("twice", True),
+        ("pair", False),
+    ]
+    (found, _), _ = all_features(model, choice.layers, x, reduce=pooled)
+    with torch.no_grad():
+        torch.testing.assert_close(found, model.twice(model.twice(x)))
+
+
+def test_of_layers_with_one_output_the_models_or_the_first_is_watched() -> None:
+    choice = choose_layers(Odd(), ["pair", "dropped", "head", "logits"], torch.randn(3, 4))
+    assert {left.name: left.reason for left in choice.left_out} == {
+        "dropped": "repeats the output of pair",
+        "head": "repeats the output of logits",
+    }
+    alone = choose_layers(Odd(), ["dropped", "head"], torch.randn(3, 4))
+    assert [layer.name for layer in alone.layers] == ["dropped", "head"]
+    assert alone.notice == ""
 
 
 class InPlace(nn.Module):
@@ -399,9 +439,19 @@ class Residue(nn.Module):
 
 def test_a_layer_repeats_another_by_what_it_does_and_not_by_the_numbers_of_the_moment() -> None:
     """A residual block whose branch starts at zero will differ from its input later on."""
-    choice = choose_layers(InPlace(), inputs=torch.randn(2, 3, 8, 8))
+    asked = ["conv", "act", "drop", "block"]
+    choice = choose_layers(InPlace(), asked, torch.randn(2, 3, 8, 8))
     assert [left.name for left in choice.left_out] == ["drop"]
-    assert {"conv", "act", "block"} < {layer.name for layer in choice.layers}
+    assert [layer.name for layer in choice.layers] == ["conv", "act", "block"]
+
+
+def test_in_inference_mode_the_choice_is_the_same() -> None:
+    model, x = InPlace(), torch.randn(2, 3, 8, 8)
+    asked = ["conv", "act", "drop", "block"]
+    with torch.inference_mode():
+        within = choose_layers(model, asked, x.clone())
+        assert torch.is_inference_mode_enabled()
+    assert within == choose_layers(model, asked, x)
 
 
 class Reversed(nn.Module):
@@ -419,14 +469,51 @@ def test_layers_come_in_the_order_in_which_they_run() -> None:
     assert [layer.name for layer in layers] == ["first", "second", "logits"]
 
 
-def test_a_model_that_returns_several_tensors_is_refused() -> None:
-    with pytest.raises(UserError, match=r"the model: returns a tuple of 2 tensors"):
-        watched_layers(Pair(4), inputs=torch.randn(2, 4))
+@dataclass
+class Out:
+    loss: Tensor
+    logits: Tensor
 
 
-class Pair(Mlp):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        return self.first(x), x
+class Returning(nn.Module):
+    def __init__(self, wrap: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.first, self.last, self.wrap = nn.Linear(4, 5), nn.Linear(5, 3), wrap
+
+    def forward(self, x: Tensor) -> object:
+        return self.wrap(self.last(self.first(x)))
+
+
+LOSS = torch.tensor(1.0)
+OUTPUTS: dict[str, Callable[[Tensor], object]] = {
+    "a tuple": lambda x: (x, x + 1),
+    "a tuple with the loss first": lambda x: (LOSS, x),
+    "a mapping": lambda x: {"loss": LOSS, "logits": x},
+    "an object": lambda x: Out(LOSS, x),
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_the_output_may_be_anything_that_holds_it(kind: str) -> None:
+    model, x = Returning(OUTPUTS[kind]), torch.randn(3, 4)
+    choice = choose_layers(model, inputs=x)
+    assert [layer.name for layer in choice.layers] == ["first", "logits"]
+    (_, logits), output = all_features(model, choice.layers, x, reduce=pooled)
+    with torch.no_grad():
+        expected = model.last(model.first(x))
+    torch.testing.assert_close(logits, expected)
+    torch.testing.assert_close(output, expected)
+
+
+@pytest.mark.parametrize("returned", [None, LOSS, "text"])
+def test_without_an_output_the_layers_still_work(returned: object) -> None:
+    model, x = Returning(lambda _: returned), torch.randn(3, 4)
+    choice = choose_layers(model, inputs=x)
+    assert [layer.name for layer in choice.layers] == ["first", "last"]
+    assert "logits (" in choice.notice
+    features, output = all_features(model, choice.layers, x, reduce=pooled)
+    assert [tuple(f.shape) for f in features] == [(3, 5), (3, 3)]
+    assert output is None
 
 
 def test_the_dry_pass_leaves_model_and_chance_as_they_were() -> None:
@@ -441,10 +528,10 @@ def test_the_dry_pass_leaves_model_and_chance_as_they_were() -> None:
 def recorder(layers: list[Layer], size: int) -> Recorder:
     g, labels = torch.Generator().manual_seed(0), np.arange(8) % 2
     images = torch.randn(8, 3, size, size, generator=g)
-    data = ProbeData(
-        images=images,
+    data = Inputs(
+        reference=images,
         labels=labels,
-        train_images=images,
+        train=images,
         train_labels=labels,
         given_labels=labels,
         noisy=np.zeros(8, dtype=bool),
@@ -479,13 +566,14 @@ def test_the_first_measurement_refuses_a_wrong_layout_in_one_line(name: str) -> 
         recorder([layer], size).measure(model, 0)
 
 
-@pytest.mark.parametrize("name", ["twice", "never", "split", "deep", "across"])
+@pytest.mark.parametrize("name", ["twice", *UNWATCHABLE])
 def test_the_first_measurement_names_a_layer_that_cannot_be_watched(name: str) -> None:
     class Flat(Odd):
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x.flatten(1)[:, :4])
 
-    with pytest.raises(UserError, match=rf"^layer {name}: {re.escape(REASONS[name])}$"):
+    reason = {"twice": "runs 2 times per pass", **UNWATCHABLE}[name]
+    with pytest.raises(UserError, match=rf"^layer {name}: {re.escape(reason)}$"):
         recorder([Layer(name, name)], 2).measure(Flat(), 0)
 
 

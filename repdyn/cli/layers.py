@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from rich.table import Table
+from torch import Tensor
 
 from repdyn import models
 from repdyn.cli.console import new_console
@@ -39,9 +40,9 @@ def list_layers(model: ModelConfig, dataset: str, image_size: int | None, patter
     choice = choose_layers(net, pattern, images)
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def noting(layer: Layer, activation: torch.Tensor) -> torch.Tensor:
+    def noting(layer: Layer, activation: Tensor, mask: Tensor | None) -> Tensor:
         shapes[layer.name] = tuple(activation.shape[1:])
-        return pooled(layer, activation)
+        return pooled(layer, activation, mask)
 
     features, _ = all_features(net, choice.layers, images, reduce=noting)
     table = Table(box=None, title_justify="left")

@@ -24,6 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from repdyn import batches
+from repdyn.batches import Batch, Forward
 from repdyn.layer import Layer
 from repdyn.measures.features import CHUNK, all_features, as_matrix, flat
 from repdyn.measures.rows import Row
@@ -158,11 +160,12 @@ def minibatches(n: int, estimator: CkaEstimator, batch: int) -> list[int]:
 def gram_vectors(
     model: nn.Module,
     layers: Sequence[Layer],
-    images: Tensor,
+    images: Batch,
     *,
     estimator: CkaEstimator = "unbiased",
     batch: int = 250,
     chunk: int = CHUNK,
+    forward: Forward | None = None,
 ) -> list[Tensor]:
     """Return one vector per layer, from one forward pass over the reference images.
 
@@ -178,6 +181,7 @@ def gram_vectors(
         estimator: see the module.
         batch: minibatch size of the unbiased estimator; at least 4.
         chunk: images per forward pass; the result does not depend on it.
+        forward: calls the model instead.
 
     Returns:
         L float64 tensors of length m = Σ b (b - 1) / 2 over the minibatches (unbiased).
@@ -187,7 +191,7 @@ def gram_vectors(
     """
     pieces: list[list[Tensor]] = [[] for _ in layers]
     for grams, share in minibatch_grams(
-        model, layers, images, estimator=estimator, batch=batch, chunk=chunk
+        model, layers, images, estimator=estimator, batch=batch, chunk=chunk, forward=forward
     ):
         for piece, k in zip(pieces, grams, strict=True):
             piece.append(weighted(k, estimator, share))
@@ -202,16 +206,17 @@ def weighted(k: Tensor, estimator: CkaEstimator, share: float) -> Tensor:
 def minibatch_grams(
     model: nn.Module,
     layers: Sequence[Layer],
-    images: Tensor,
+    images: Batch,
     *,
     estimator: CkaEstimator = "unbiased",
     batch: int = 250,
     chunk: int = CHUNK,
+    forward: Forward | None = None,
 ) -> Iterator[tuple[list[Tensor], float]]:
     """Yield the layers' Gram matrices of each minibatch, from one forward pass over the images.
 
     Args:
-        model, layers, images, estimator, batch, chunk: as for `gram_vectors`.
+        model, layers, images, estimator, batch, chunk, forward: as for `gram_vectors`.
 
     Yields:
         L matrices (b, b) float64 as `gram` returns them, and the minibatch's share of the images.
@@ -219,26 +224,31 @@ def minibatch_grams(
     Raises:
         ValueError: fewer than 4 images, or minibatches of fewer.
     """
-    sizes = minibatches(len(images), estimator, batch)
-    if not sizes or len(images) < 4:
-        raise ValueError(
-            f"CKA needs minibatches of at least 4 images, not {min(batch, len(images))}"
-        )
-    used = sum(sizes)
-    for minibatch in images[:used].split(sizes):
-        yield _grams(model, layers, minibatch, chunk), len(minibatch) / used
+    n = batches.length(images)
+    sizes = minibatches(n, estimator, batch)
+    if not sizes or n < 4:
+        raise ValueError(f"CKA needs minibatches of at least 4 images, not {min(batch, n)}")
+    start, used = 0, sum(sizes)
+    for size in sizes:
+        minibatch = batches.part(images, slice(start, start + size))
+        yield _grams(model, layers, minibatch, chunk, forward), size / used
+        start += size
 
 
 def _grams(
-    model: nn.Module, layers: Sequence[Layer], minibatch: Tensor, chunk: int
+    model: nn.Module,
+    layers: Sequence[Layer],
+    minibatch: Batch,
+    chunk: int,
+    forward: Forward | None,
 ) -> list[Tensor]:
     """Return each layer's Gram matrix; if one pass suffices, computed before the next layer runs."""
-    if len(minibatch) <= chunk:
-        return all_features(model, layers, minibatch, reduce=_gram_of, chunk=chunk)[0]
-    features, _ = all_features(model, layers, minibatch, reduce=flat, chunk=chunk)
-    return [gram(x) for x in features]
+    at_once = batches.length(minibatch) <= chunk
+    reduce = _gram_of if at_once else flat
+    found, _ = all_features(model, layers, minibatch, reduce=reduce, chunk=chunk, forward=forward)
+    return found if at_once else [gram(x) for x in found]
 
 
-def _gram_of(layer: Layer, activation: Tensor) -> Tensor:
+def _gram_of(layer: Layer, activation: Tensor, mask: Tensor | None) -> Tensor:
     del layer
-    return gram(as_matrix(activation))
+    return gram(as_matrix(activation, mask))

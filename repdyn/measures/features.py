@@ -4,137 +4,189 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from repdyn import batches
+from repdyn.batches import Batch, Forward, output_tensor
+from repdyn.calls import hooked
 from repdyn.errors import UserError
 from repdyn.eval_mode import evaluating, random_state_kept
-from repdyn.layer import Layer, described, single_tensor
+from repdyn.layer import Layer, read, unread
+from repdyn.wrappers import as_written, unwrapped
 
-Reduce = Callable[[Layer, Tensor], Tensor]
+Reduce = Callable[[Layer, Tensor, Tensor | None], Tensor]
+"""Turns a layer's activation (n, ...) into features (n, p).
+
+Its last argument is the mask of the layer's tokens, (n, T) bool, False at padding; None for a layer
+without tokens (n, T, d), or inputs without a mask.
+"""
 
 CHUNK = 250
 """Inputs per forward pass, by default."""
 
+_DECODED = "decoder_input_ids"
 
-def flat(layer: Layer, activation: Tensor) -> Tensor:
+
+def flat(layer: Layer, activation: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return a float32 copy as a matrix (n, p), the features of an image in memory order.
 
-    The copy keeps what an in-place ReLU after the layer would overwrite.
+    The copy keeps what an in-place ReLU after the layer would overwrite. Padded tokens are zero.
     """
     del layer
-    return as_matrix(activation).to(torch.float32, copy=True)
+    return as_matrix(activation, mask).to(torch.float32, copy=True)
 
 
-def as_matrix(activation: Tensor) -> Tensor:
+def as_matrix(activation: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return an activation as a matrix (n, p), a view wherever its memory allows one.
 
     Feature maps in channels_last are flattened in that order, which saves a transposition: the Gram
     matrix does not depend on the order of the features, as long as it is the same for all images.
+    Tokens that are not in the mask (n, T) are zero.
     """
+    if mask is not None:
+        activation = activation.masked_fill(~mask[..., None], 0)
     if activation.dim() == 4 and activation.is_contiguous(memory_format=torch.channels_last):
         activation = activation.permute(0, 2, 3, 1)
     return activation.detach().flatten(1)
 
 
-def pooled(layer: Layer, activation: Tensor) -> Tensor:
+def pooled(layer: Layer, activation: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the features (n, d) float32 that a linear probe sees.
 
     For a feature map, its spatial mean; for tokens, the leading class and register tokens and the
-    mean of the others, concatenated; for a vector, the vector itself.
+    mean of the others, concatenated, without those that are not in the mask (n, T); for a vector,
+    the vector itself.
     """
     x = activation.detach().float()
     if x.dim() == 4:
         return x.mean(dim=(1, 2) if layer.channels == 3 else (2, 3))
     if x.dim() == 3:
         prefix, rest = x[:, : layer.prefix_tokens], x[:, layer.prefix_tokens :]
-        return torch.cat([prefix.flatten(1), rest.mean(dim=1)], dim=1)
+        kept = None if mask is None else mask[:, layer.prefix_tokens :]
+        return torch.cat([prefix.flatten(1), _mean_of_tokens(rest, kept)], dim=1)
     return x.flatten(1).clone()
 
 
-@contextmanager
-def _hooked(
-    model: nn.Module, layers: Sequence[Layer], reduce: Reduce
-) -> Iterator[dict[str, Tensor]]:
-    """Fill a dict with each layer's reduced activation whenever the model runs."""
-    seen: dict[str, Tensor] = {}
+def _mean_of_tokens(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the mean of tokens (n, T, d) over those in the mask; 0 if there are none."""
+    if mask is None:
+        return x.mean(dim=1)
+    number = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return x.masked_fill(~mask[..., None], 0).sum(dim=1) / number
 
-    def keep(layer: Layer) -> Callable[[nn.Module, object, object], None]:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            activation = single_tensor(output)
-            if activation is None:
-                raise UserError(f"layer {layer.name}: returns {described(output)}; do not watch it")
-            if layer.name in seen:
-                raise UserError(
-                    f"layer {layer.name}: runs more than once per pass; do not watch it"
-                )
-            seen[layer.name] = reduce(layer, activation)
 
-        return hook
+class _Features:
+    """The features of layers in a forward pass, as the passes over parts of the inputs fill them."""
 
-    handles = [model.get_submodule(a.module).register_forward_hook(keep(a)) for a in layers]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    def __init__(self, reduce: Reduce) -> None:
+        self._reduce = reduce
+        self._part: Batch = ()
+        self.of: dict[str, Tensor] = {}
+
+    def start(self, part: Batch) -> None:
+        """Forget what was seen: a pass over a part of the inputs follows."""
+        self._part = part
+        self.of.clear()
+
+    def hook(self, layer: Layer, _module: nn.Module, _inputs: object, output: object) -> None:
+        """Keep a layer's features.
+
+        Raises:
+            UserError: the output cannot be read, or the layer runs again; names the layer.
+        """
+        if layer.name in self.of and not layer.reused:
+            raise UserError(f"layer {layer.name}: runs more than once per pass; do not watch it")
+        n = batches.length(self._part)
+        activation = read(output, n, layer.batch_axis)
+        if activation is None or activation.dim() < 2:
+            reason = unread(output, n) if activation is None else "returns one number per input"
+            raise UserError(f"layer {layer.name}: {reason}; do not watch it")
+        activation = activation.movedim(layer.batch_axis, 0)
+        mask = self._mask_of(layer, activation)
+        self.of[layer.name] = self._reduce(layer, activation, mask)
+
+    def _mask_of(self, layer: Layer, activation: Tensor) -> Tensor | None:
+        """Return the mask of a layer's tokens; None if it has none, or they are not those masked.
+
+        Where a decoder takes tokens of its own, only the encoder's are masked.
+        """
+        mask = batches.token_mask(self._part)
+        if mask is None or activation.dim() != 3 or activation.shape[:2] != mask.shape:
+            return None
+        if _DECODED in self._part and "encoder" not in layer.module.split("."):
+            return None
+        return mask.to(activation.device)
 
 
 def layer_features(
     model: nn.Module,
     layers: Sequence[Layer],
-    inputs: Tensor,
+    inputs: Batch,
     *,
     reduce: Reduce,
     chunk: int = CHUNK,
-) -> Iterator[tuple[list[Tensor], Tensor]]:
+    forward: Forward | None = None,
+) -> Iterator[tuple[list[Tensor], Tensor | None]]:
     """Yield, chunk by chunk, each layer's features and the output of the model.
 
     Args:
         model: run in eval mode without gradients; its mode is restored.
         layers: whose features to return, in this order.
-        inputs: (n, ...) as the model takes them, on its device.
+        inputs: (n, ...) as the model takes them.
         reduce: `flat`, `pooled`, or another function of a layer's activation; it must not return a
             view, as an in-place ReLU may follow.
         chunk: inputs per forward pass; results do not depend on it.
+        forward: calls the model instead.
 
     Yields:
-        Features, one (c, p) float32 tensor per layer, and the output (c, K) float32.
+        Features, one (c, p) float32 tensor per layer, and the output (c, K) float32; None if the
+        model returns no tensor with an entry for each input.
 
     Raises:
-        UserError: a layer does not run, runs more than once, or does not return a single tensor.
+        UserError: a layer does not run, runs more than once, or returns no tensor that counts the
+            inputs along its batch axis; names it.
     """
-    with evaluating(model), _hooked(model, layers, reduce) as seen:
-        for part in inputs.split(chunk):
-            output = single_tensor(model(part))
-            if output is None:
-                raise UserError("the model does not return a single tensor; measure one that does")
-            missing = [layer.name for layer in layers if layer.name not in seen]
+    model, seen = unwrapped(model), _Features(reduce)
+    hooks = [(layer.module, partial(seen.hook, layer)) for layer in layers if layer.module]
+    own = [layer for layer in layers if not layer.module]
+    with evaluating(model), as_written(model), hooked(model, hooks):
+        for part in batches.split(inputs, chunk):
+            seen.start(part)
+            output = output_tensor(batches.called(model, part, forward))
+            for layer in own:
+                seen.hook(layer, model, part, output)
+            missing = [layer.name for layer in layers if layer.name not in seen.of]
             if missing:
                 raise UserError(f"layer {missing[0]}: does not run; do not watch it")
-            yield [seen[layer.name] for layer in layers], output.float()
-            seen.clear()
+            if output is not None and output.shape[:1] != (batches.length(part),):
+                output = None
+            yield [seen.of[x.name] for x in layers], None if output is None else output.float()
 
 
 def all_features(
     model: nn.Module,
     layers: Sequence[Layer],
-    inputs: Tensor,
+    inputs: Batch,
     *,
     reduce: Reduce,
     chunk: int = CHUNK,
-) -> tuple[list[Tensor], Tensor]:
-    """Return each layer's features for all inputs, (n, p) each, and the output (n, K)."""
-    parts = list(layer_features(model, layers, inputs, reduce=reduce, chunk=chunk))
+    forward: Forward | None = None,
+) -> tuple[list[Tensor], Tensor | None]:
+    """Return each layer's features for all inputs, (n, p) each, and the output (n, K) or None."""
+    parts = list(layer_features(model, layers, inputs, reduce=reduce, chunk=chunk, forward=forward))
     features = [torch.cat([part[0][i] for part in parts]) for i in range(len(layers))]
-    return features, torch.cat([output for _, output in parts])
+    outputs = [output for _, output in parts if output is not None]
+    return features, torch.cat(outputs) if len(outputs) == len(parts) else None
 
 
-def with_precise_bn(model: nn.Module, inputs: Tensor, *, batch: int = 250) -> nn.Module:
+def with_precise_bn(
+    model: nn.Module, inputs: Batch, *, batch: int = 250, forward: Forward | None = None
+) -> nn.Module:
     """Return a copy whose BatchNorm statistics are recomputed over the inputs ("precise BN").
 
     The running statistics are a moving average over the last steps, taken while the weights changed;
@@ -154,16 +206,19 @@ def with_precise_bn(model: nn.Module, inputs: Tensor, *, batch: int = 250) -> nn
         model: left unchanged. Without a BatchNorm to recompute, it is returned itself.
         inputs: (n, ...) training inputs, without augmentation.
         batch: batch size; a last batch of one is left out, as its variance is undefined.
+        forward: calls the model instead.
 
     Returns:
-        The copy, in eval mode.
+        The copy, in eval mode, without DataParallel, DistributedDataParallel or `torch.compile`.
     """
-    names = _recomputed(model)
-    parts = [part for part in inputs.split(batch) if len(part) > 1]
+    inner = unwrapped(model)
+    names = _recomputed(inner)
+    parts = [part for part in batches.split(inputs, batch) if batches.length(part) > 1]
     if not names or not parts:
         return model
-    with evaluating(model), random_state_kept(inputs.device):
-        twin = copy.deepcopy(model)
+    device = batches.device_of(model, inputs)
+    with evaluating(model), as_written(model), random_state_kept(device):
+        twin = copy.deepcopy(inner)
         norms = [cast("_BatchNorm", twin.get_submodule(name)) for name in names]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
@@ -171,7 +226,7 @@ def with_precise_bn(model: nn.Module, inputs: Tensor, *, batch: int = 250) -> nn
             norm.momentum = None  # the plain average over the batches
             norm.training = True  # not train(): a dropout inside of timm's norms stays off
         for part in parts:
-            twin(part)
+            batches.called(twin, part, forward)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.training, norm.momentum = False, momentum
     return twin

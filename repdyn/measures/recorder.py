@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from repdyn.dry_pass import check_layers
+from repdyn.errors import UserError
 from repdyn.eval_mode import random_state_kept
 from repdyn.layer import Layer
 from repdyn.measures.cka import minibatch_grams
@@ -281,6 +282,8 @@ class Recorder:
                 all_features(model, self.layers, x, reduce=self._reduce, chunk=self._chunk)
                 for x in (data.train_images, data.images)
             )
+        if output is None:
+            raise UserError("the model returns no tensor with an entry for each input")
         with clock("probes"):
             return self._fitted(train, test, output)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
+from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.engine import Engine, Summaries, grown
 from repdyn.measures.features import CHUNK, Reduce, layer_features
@@ -138,11 +139,16 @@ def label_maps(
 
     Raises:
         ValueError: the model has more outputs than there are classes.
+        UserError: the model returns no tensor with an entry for each input.
     """
     weights = [_on(planes.origin.device, probes[layer.name]) for layer in layers]
     columns: list[Tensor] = []
     for inputs in grid_inputs(planes, side, chunk):
         for features, output in layer_features(model, layers, inputs, reduce=reduce, chunk=chunk):
+            if output is None:
+                raise UserError(
+                    "the model returns no scores of classes: it has no decision regions"
+                )
             if output.shape[1] > classes:
                 raise ValueError(f"a model of {output.shape[1]} outputs for {classes} classes")
             by_probe = [

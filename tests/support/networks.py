@@ -53,6 +53,13 @@ class Scaled(nn.Module):
         return features
 
 
+def compiled(model: nn.Module) -> nn.Module:
+    """Return a model within the wrapper of `torch.compile`, which nothing has run yet."""
+    found = torch.compile(model, backend="eager")
+    assert isinstance(found, nn.Module)
+    return found
+
+
 FIRST = Layer("first", "first")
 LOGITS = Layer("logits", "")
 IDENTITY = Layer("layer", "layer")
