@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from repdyn import models
-from repdyn.measures.recorder import ProbeData
+from repdyn.measures.inputs import Inputs
 from repdyn.settings.schema import MeasureConfig, ModelConfig, known
 from repdyn.training.loop import TrainingData
 
@@ -76,7 +76,7 @@ def training_images(n: int, device: torch.device) -> TrainingData:
     )
 
 
-def probe_data(data: TrainingData, measure: MeasureConfig) -> ProbeData:
+def probe_data(data: TrainingData, measure: MeasureConfig) -> Inputs:
     """Return fixed inputs of the sizes in the settings."""
     rng = np.random.default_rng(0)
 
@@ -85,10 +85,10 @@ def probe_data(data: TrainingData, measure: MeasureConfig) -> ProbeData:
 
     n, m, planes = known(measure.probe_images), known(measure.probe_train), known(measure.planes)
     given = rng.integers(0, CLASSES, m)
-    return ProbeData(
-        images=drawn(n),
+    return Inputs(
+        reference=drawn(n),
         labels=rng.integers(0, CLASSES, n),
-        train_images=drawn(m),
+        train=drawn(m),
         train_labels=given,
         given_labels=given,
         noisy=np.zeros(m, dtype=bool),

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter, Token
 
 from repdyn.errors import SettingError, UserError
+from repdyn.measures.settings import MeasureSettings
 from repdyn.settings.schema import (
     DataConfig,
     MeasureConfig,
@@ -49,10 +50,18 @@ class _Measures(MeasureConfig):
     similarity: Annotated[tuple[str, ...], _list(read_names)]
 
 
+class _How(MeasureSettings):
+    similarity: Annotated[tuple[str, ...], _list(read_names)]
+
+
 DataOptions = Annotated[DataConfig, _options("Data", 1)]
 ModelOptions = Annotated[_Model, _options("Model", 2)]
 OptimOptions = Annotated[OptimConfig, _options("Training", 3)]
+CheckpointsOption = Annotated[
+    int | tuple[int, ...] | None, _list(read_checkpoints), Parameter(show_default=False)
+]
 MeasureOptions = Annotated[_Measures, _options("Measures", 4)]
+HowOptions = Annotated[_How, _options("Measures", 4)]
 StoreOptions = Annotated[StoreConfig, _options("Tracking", 5)]
 
 

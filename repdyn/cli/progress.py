@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -13,11 +13,13 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    track,
 )
 from rich.progress import Progress as Bars
 
 from repdyn.cli.options import in_options
 from repdyn.measures.recorder import Measurement
+from repdyn.records import EPOCH
 from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.training.loop import Epoch
 
@@ -76,6 +78,35 @@ class ConsoleObserver(Observer):
             f"\nStopped. Run {short} keeps everything up to its last checkpoint: repdyn show {short}"
             f"\nResume it: repdyn train --resume {short}"
         )
+
+
+class MeasuringObserver(ConsoleObserver):
+    """Shows measuring: a bar over the checkpoints in a terminal, one line for each elsewhere.
+
+    Args:
+        console: to print on.
+        unit: of the steps.
+    """
+
+    def __init__(self, console: Console, unit: str = EPOCH) -> None:
+        super().__init__(console)
+        self._unit = unit
+
+    def measuring(self, steps: Sequence[int]) -> Iterable[int]:
+        """Show a bar in a terminal."""
+        console = self.console
+        return track(
+            steps, "measuring", console=console, disable=not console.is_terminal, transient=True
+        )
+
+    def on_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Name what is undefined, and print a line where there is no bar."""
+        tell_undefined(self.console, checkpoint.measurement, self._unit)
+        if not self.console.is_terminal:
+            said = (
+                f"{self._unit} {checkpoint.measurement.step} measured in {checkpoint.seconds:.1f} s"
+            )
+            self.console.print(said, highlight=False)
 
 
 class Progress:
@@ -158,7 +189,7 @@ def tell_not_finite(console: Console, epoch: int, names: Sequence[str]) -> None:
     )
 
 
-def tell_undefined(console: Console, measurement: Measurement) -> None:
+def tell_undefined(console: Console, measurement: Measurement, unit: str = EPOCH) -> None:
     """Say which layers have no similarity at a checkpoint, and which have no probe."""
     reasons = {
         "constant or non-finite features, so no similarity": measurement.undefined,
@@ -167,7 +198,7 @@ def tell_undefined(console: Console, measurement: Measurement) -> None:
     for reason, layers in reasons.items():
         if layers:
             console.print(
-                f"epoch {measurement.step}: {reason}: {', '.join(layers)}",
+                f"{unit} {measurement.step}: {reason}: {', '.join(layers)}",
                 style="yellow",
                 highlight=False,
                 markup=False,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from repdyn.checks import MOST_RUN_CHARACTERS, check_setting_text
 from repdyn.cli.console import new_console
 from repdyn.cli.progress import ConsoleObserver, tell_notice
 from repdyn.cli.summary import sum_up
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.train import train_run
-from repdyn.settings.checks import MOST_RUN_CHARACTERS, check_setting_text
 from repdyn.settings.schema import StoreConfig, TrainConfig
 
 

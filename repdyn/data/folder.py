@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image, ImageOps
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from repdyn.checks import check_text
 from repdyn.data.images import Images, Labels, Source
 from repdyn.data.sampling import Purpose, stratified, stream
 from repdyn.errors import SettingError, UserError
 from repdyn.memory import check_memory
 from repdyn.regular_file import check_regular, read_regular
-from repdyn.settings.checks import check_text
 
 HELD_OUT = 0.2
 """Share of a folder without a test split that is held out for testing, by class."""

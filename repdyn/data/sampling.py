@@ -5,6 +5,7 @@ Each draw has its own random stream, so that asking for more planes does not cha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -95,38 +96,79 @@ def probe_train(data: ImageData, count: int, seed: int) -> NDArray[np.int64]:
     return stratified(labels, min(count, len(labels)), stream(seed, Purpose.PROBE_TRAIN))
 
 
+@dataclass(frozen=True)
+class Pool:
+    """Examples that planes go through.
+
+    Attributes:
+        size: how many there are.
+        read: returns the images (c, ...), given and true labels (c,) of c of them, by index.
+    """
+
+    size: int
+    read: Callable[[NDArray[np.int64]], tuple[Tensor, Tensor, Tensor]]
+
+
 def anchors(data: ImageData, planes: int, seed: int) -> Anchors:
     """Draw the anchors of the planes: in turn from test, training, and noisy training examples.
 
-    A plane of noisy examples has at least one; without label noise there are no such planes.
+    Raises:
+        UserError: no three images span a plane.
+    """
+
+    def of_test(chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        i = torch.from_numpy(chosen)
+        return data.test_images[i], data.test_labels[i], data.test_labels[i]
+
+    def of_train(chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        i = torch.from_numpy(chosen)
+        return data.train_images[i], data.given_labels[i], data.true_labels[i]
+
+    test, train = Pool(len(data.test_images), of_test), Pool(len(data.train_images), of_train)
+    return drawn_anchors(test, train, np.flatnonzero(data.noisy.numpy()), planes, seed)
+
+
+def drawn_anchors(
+    test: Pool | None, train: Pool, noisy: NDArray[np.int64], planes: int, seed: int
+) -> Anchors:
+    """Draw the anchors of planes in turn from the kinds of PLANE_KINDS that there are.
+
+    Args:
+        test: test examples, if there are any.
+        train: training examples.
+        noisy: indices of those with a wrong label; a plane of that kind has at least one.
+        planes: how many.
+        seed: determines the draw.
 
     Raises:
         UserError: no three images span a plane.
     """
     rng = stream(seed, Purpose.PLANES)
-    noisy = np.flatnonzero(data.noisy.numpy())
-    kinds = [i % (3 if len(noisy) else 2) for i in range(planes)]
-    images, given, true = [], [], []
-    for kind in kinds:
-        of_test = PLANE_KINDS[kind] == "test"
-        pool = data.test_images if of_test else data.train_images
-        first = noisy if PLANE_KINDS[kind] == "noisy" else np.arange(len(pool))
-        chosen = torch.from_numpy(_triplet(pool, first, rng))
-        images.append(pool[chosen])
-        given.append((data.test_labels if of_test else data.given_labels)[chosen])
-        true.append((data.test_labels if of_test else data.true_labels)[chosen])
-    return Anchors(torch.stack(images), torch.stack(given), torch.stack(true), torch.tensor(kinds))
+    pools = {"test": test, "train": train, "noisy": train if len(noisy) else None}
+    there = [(i, pools[name]) for i, name in enumerate(PLANE_KINDS)]
+    usable = [(i, pool) for i, pool in there if pool is not None]
+    drawn: list[tuple[Tensor, Tensor, Tensor]] = []
+    kinds: list[int] = []
+    for number in range(planes):
+        kind, pool = usable[number % len(usable)]
+        first = noisy if PLANE_KINDS[kind] == "noisy" else np.arange(pool.size)
+        drawn.append(_triplet(pool, first, rng))
+        kinds.append(kind)
+    images, given, true = (torch.stack(parts) for parts in zip(*drawn, strict=True))
+    return Anchors(images, given, true, torch.tensor(kinds))
 
 
-def _triplet(pool: Tensor, first: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the indices of three images that span a plane, the first of them among `first`."""
-    if len(pool) >= 3:
+def _triplet(
+    pool: Pool, first: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return three examples whose images span a plane, the first of them among `first`."""
+    if pool.size >= 3:
         for _ in range(ATTEMPTS):
             start = rng.choice(first)
-            others = rng.choice(len(pool) - 1, 2, replace=False)
-            chosen = np.array([start, *(others + (others >= start))])
-            if _span_a_plane(pool[torch.from_numpy(chosen)]):
-                return chosen
+            others = rng.choice(pool.size - 1, 2, replace=False)
+            found = pool.read(np.array([start, *(others + (others >= start))]))
+            if _span_a_plane(found[0]):
+                return found
     raise UserError(
         "no three images of the data set span a plane for decision regions; "
         "are nearly all of them the same?"

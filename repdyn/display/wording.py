@@ -91,13 +91,12 @@ STOPPED = {"DIED": "its process is gone", "KILLED": "stopped", "FAILED": "failed
 
 
 def going_on(summary: RunSummary) -> str:
-    """Return why a run has stopped and how to resume it, or nothing if it ended or is training.
-
-    A user's own loop knows itself how to go on.
-    """
+    """Return why a run has stopped and how to resume it, or nothing if it ended or is training."""
     why = STOPPED.get(summary.status, "")
-    if not why or not trained_here(summary):
-        return why
+    if not why:
+        return ""
+    if not trained_here(summary):
+        return f'{why}; resume in its own loop with start_run(run_id="{plain(summary.run_id)}")'
     command = f"repdyn train --resume {plain(summary.run_id)[:8]}"
     return f"{why}; resume with {command}"
 

@@ -29,7 +29,10 @@ from repdyn.batches import Batch, Forward
 from repdyn.layer import Layer
 from repdyn.measures.features import CHUNK, all_features, as_matrix, flat
 from repdyn.measures.rows import Row
-from repdyn.settings.schema import CkaEstimator
+from repdyn.measures.settings import CkaEstimator
+
+Grams = Iterator[tuple[list[Tensor], float]]
+"""Minibatch by minibatch, the layers' Gram matrices (b, b) and its share of the inputs."""
 
 _BLOCK = 4096
 """Features per product, so that their centred copy stays in the processor's cache."""
@@ -212,7 +215,7 @@ def minibatch_grams(
     batch: int = 250,
     chunk: int = CHUNK,
     forward: Forward | None = None,
-) -> Iterator[tuple[list[Tensor], float]]:
+) -> Grams:
     """Yield the layers' Gram matrices of each minibatch, from one forward pass over the images.
 
     Args:

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from repdyn.measures.settings import MeasureSettings
 from repdyn.measures.spec import spec
 from repdyn.records import ClassArray
-from repdyn.settings.schema import MeasureConfig
 
 Summaries = Sequence[NDArray[Any]]
 """What is kept of a checkpoint to compare it with others: an array for each item compared."""
@@ -37,20 +37,26 @@ class Engine(ABC):
     wants_grams: ClassVar[bool] = False
     """Whether it needs Gram matrices."""
 
-    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+    wants_maps: ClassVar[bool] = False
+    """Whether it needs label maps."""
+
+    def __init__(self, layers: int, settings: MeasureSettings) -> None:
         self.layers = layers
         self.settings = settings
+
+    def forget(self) -> None:  # noqa: B027 (most engines keep nothing)
+        """Forget Gram matrices that were shown but not observed: a measurement was broken off."""
 
     def see_grams(self, grams: Sequence[Tensor], share: float) -> None:
         """Process the layers' Gram matrices of one minibatch, as `minibatch_grams` yields them."""
         del grams, share
 
     @abstractmethod
-    def observe(self, maps: ClassArray) -> Summaries:
+    def observe(self, maps: ClassArray | None) -> Summaries:
         """Return the summaries of the checkpoint whose Gram matrices were processed last.
 
         Args:
-            maps: its label maps, (L+1, P, g, g).
+            maps: its label maps, (L+1, P, g, g); None if there are none.
 
         Returns:
             N arrays of the same shape and dtype.
@@ -90,9 +96,14 @@ class GramEngine(Engine):
 
     wants_grams = True
 
-    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+    def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
-        self._pieces: list[list[Tensor]] = [[] for _ in range(layers)]
+        self._pieces: list[list[Tensor]] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the pieces."""
+        self._pieces = [[] for _ in range(self.layers)]
 
     @abstractmethod
     def piece(self, k: Tensor, share: float) -> Tensor:
@@ -112,15 +123,15 @@ class GramEngine(Engine):
         for pieces, k in zip(self._pieces, grams, strict=True):
             pieces.append(self.piece(k, share))
 
-    def observe(self, maps: ClassArray) -> Summaries:
+    def observe(self, maps: ClassArray | None) -> Summaries:
         """Return the layers' summaries."""
         del maps
         found = [self.kept(torch.cat(pieces)) for pieces in self._pieces]
-        self._pieces = [[] for _ in self._pieces]
+        self.forget()
         return found
 
 
-def engines(settings: MeasureConfig, layers: int) -> dict[str, Engine]:
+def engines(settings: MeasureSettings, layers: int) -> dict[str, Engine]:
     """Return an engine for each measure in the settings.
 
     Raises:

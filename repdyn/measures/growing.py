@@ -16,7 +16,7 @@ from repdyn.errors import UserError
 from repdyn.measures.cka import stored, weighted
 from repdyn.measures.engine import GramEngine, Summaries
 from repdyn.measures.rows import Row
-from repdyn.settings.schema import MeasureConfig
+from repdyn.measures.settings import MeasureSettings
 
 ROWS_IN_MEMORY = 2**30
 """Bytes of rows that stay in memory; rows of later checkpoints go to a temporary file."""
@@ -28,7 +28,7 @@ _BLOCK = 2**20
 class CkaEngine(GramEngine):
     """CKA of each layer; its summary is a row of packed centred Gram matrices, (m,) float16."""
 
-    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+    def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
         self._growing = [GrowingCka() for _ in range(layers)]
         self._shelf = RowShelf()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repdyn.measures.engine import GramEngine, Summaries, grown
-from repdyn.settings.schema import MeasureConfig
+from repdyn.measures.settings import MeasureSettings
 
 _NONE = np.iinfo(np.uint32).max
 """Stands for a missing neighbour: features without variance, or k ≥ b."""
@@ -61,7 +61,7 @@ def overlap(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> float:
 class KnnEngine(GramEngine):
     """Overlap of each layer's neighbours; the summary is their indices, (n · k,) uint32."""
 
-    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+    def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
         self._kept: list[Summaries] = []
         self._matrices = np.zeros((layers, 0, 0))

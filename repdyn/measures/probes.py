@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 from scipy.optimize import minimize
 
+from repdyn.measures.settings import Probe
 from repdyn.measures.threads import few_blas_threads
 from repdyn.records import ClassArray, class_dtype
-from repdyn.settings.schema import Probe
 
 Matrix = NDArray[np.float64]
 

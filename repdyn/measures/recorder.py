@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from repdyn import batches
 from repdyn.dry_pass import check_layers
 from repdyn.errors import UserError
-from repdyn.eval_mode import random_state_kept
+from repdyn.eval_mode import undisturbed
 from repdyn.layer import Layer
-from repdyn.measures.cka import minibatch_grams
+from repdyn.measures.cka import Grams, minibatch_grams
+from repdyn.measures.clock import Clock
 from repdyn.measures.engine import Engine, Summaries, engines
-from repdyn.measures.features import (
-    CHUNK,
-    all_features,
-    flat,
-    pooled,
-    with_precise_bn,
-)
+from repdyn.measures.features import all_features, flat, pooled, with_precise_bn
 from repdyn.measures.folding import Pair, foldable, folded
-from repdyn.measures.probes import LinearProbe, fit_probe
-from repdyn.measures.regions import class_areas, fragmentation, label_maps, planes_through
+from repdyn.measures.inputs import Inputs, Probed
+from repdyn.measures.layer_probes import LayerProbes, ProbeLabels
+from repdyn.measures.regions import Planes, class_areas, fragmentation, label_maps, planes_through
+from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.stored_features import as_features, feature_grams, halves
 from repdyn.records import (
     EPOCH,
     OUTPUT,
@@ -36,37 +33,11 @@ from repdyn.records import (
     ClassArray,
     Dynamics,
     LabelMaps,
+    PlaneSet,
     class_dtype,
     is_unit,
 )
-from repdyn.settings.schema import MeasureConfig
-
-
-@dataclass(frozen=True)
-class ProbeData:
-    """The fixed inputs on which every checkpoint is measured, as the model takes them.
-
-    Attributes:
-        images: reference images for the similarities and for the probes' test accuracy, (n, ...) float.
-        labels: their true labels, (n,) int64.
-        train_images: to fit the probes and recompute BatchNorm statistics on, (m, ...).
-        train_labels: what the probes learn to predict, (m,) int64.
-        given_labels: what the network was trained on, (m,) int64.
-        noisy: which of these labels were flipped, (m,) bool.
-        anchors: three inputs per plane, (P, 3, ...) float.
-        fine: which of the planes are also drawn on a fine grid.
-        classes: K.
-    """
-
-    images: Tensor
-    labels: NDArray[np.int64]
-    train_images: Tensor
-    train_labels: NDArray[np.int64]
-    given_labels: NDArray[np.int64]
-    noisy: NDArray[np.bool_]
-    anchors: Tensor
-    fine: tuple[int, ...]
-    classes: int
+from repdyn.wrappers import unwrapped
 
 
 @dataclass(frozen=True)
@@ -76,56 +47,62 @@ class Measurement:
     Attributes:
         step: of the checkpoint.
         summaries: by similarity measure, what is kept to compare the checkpoint with others.
-        label_maps: decision regions.
+        label_maps: decision regions; None if none are measured.
         undefined: layers, possibly with `output`, whose features or classes are not finite, or
-            constant over the reference images: their similarity is undefined.
+            constant over the reference inputs: their similarity is undefined.
         unsolved: layers whose probe did not converge: it has no accuracy and no regions.
         seconds: time spent, by part.
     """
 
     step: int
     summaries: Mapping[str, Summaries]
-    label_maps: LabelMaps
+    label_maps: LabelMaps | None
     undefined: tuple[str, ...]
     unsolved: tuple[str, ...]
     seconds: dict[str, float]
 
 
 class Recorder:
-    """Measures any torch module, checkpoint by checkpoint; independent of training and MLflow.
+    """Measures any torch module, or features from anywhere, checkpoint by checkpoint.
+
+    Independent of training and MLflow.
 
     Args:
-        layers: to watch, in order of depth; `watched_layers(model)` selects them.
-        data: the fixed inputs.
-        settings: estimators, probes, grids; checkpoints and sizes are up to the caller.
-        chunk: inputs per forward pass.
+        layers: to watch, in order of depth; `watched_layers(model)` selects them. None for features.
+        inputs: the fixed inputs. None for features.
+        settings: similarity measures, estimators, probes, grids. Measures that need what the inputs
+            lack are left out.
         unit: of the steps, one word: epoch, step, tokens.
 
     Raises:
-        ValueError: the unit is not a short word.
+        UserError: the unit is not a short word, the anchors of a plane lie on one line, or a measure
+            is unknown.
     """
 
     def __init__(
         self,
-        layers: Sequence[Layer],
-        data: ProbeData,
-        settings: MeasureConfig | None = None,
+        layers: Sequence[Layer] = (),
+        inputs: Inputs | None = None,
+        settings: MeasureSettings | None = None,
         *,
-        chunk: int = CHUNK,
         unit: str = EPOCH,
     ) -> None:
         if not is_unit(unit):
-            raise ValueError(f"unit {unit!r}: must be one word of at most {UNIT_LENGTH} letters")
+            raise UserError(f"unit {unit!r}: must be one word of at most {UNIT_LENGTH} letters")
         self.unit = unit
         self.layers = tuple(layers)
-        self.planes = planes_through(data.anchors)
-        self._data = data
-        self._settings = settings or MeasureConfig()
-        self._chunk = chunk
+        self.inputs = inputs
+        self.planes = (
+            None if inputs is None or inputs.anchors is None else planes_through(inputs.anchors)
+        )
+        self._settings = settings or MeasureSettings()
+        self._classes = 0 if inputs is None else inputs.classes
         self._reduce = pooled if self._settings.probe_features == "pooled" else flat
         self._pairs: tuple[Pair, ...] | None = None
-        self._engines: Mapping[str, Engine] = engines(self._settings, len(self.layers))
-        self._probes: dict[str, LinearProbe] = {}
+        self._engines: Mapping[str, Engine] = {}
+        self._has_maps = False
+        self._count = 0
+        self._probes = LayerProbes(self._settings)
         self._steps: list[int] = []
         self._probe_acc: list[NDArray[np.float64]] = []
         self._fragmentation: list[NDArray[np.float64]] = []
@@ -135,48 +112,61 @@ class Recorder:
         """Measure the model and add it as the newest checkpoint.
 
         A copy of the model is run in eval mode, with precise BatchNorm statistics if so configured
-        and with BatchNorm folded into convolutions; the weights, statistics and mode of the model
-        and the global random state do not change.
+        and with BatchNorm folded into convolutions. The weights, gradients, statistics and modes of
+        the model do not change, nor do the global random states; autocast and inference mode do not
+        apply.
 
         Raises:
-            ValueError: the step does not come after the last measured one.
-            UserError: a layer cannot be watched, or its layout does not match its `Layer`; the
-                message names it and the reason.
+            UserError: the step does not come after the last measured one, a layer cannot be watched,
+                or its layout does not match its `Layer`; the message names it and the reason.
         """
-        if self._steps and step <= self._steps[-1]:
-            raise ValueError(f"{self.unit} {step} does not come after {self._steps[-1]}")
-        with random_state_kept(self._data.images.device):
-            return self._measure(model, step)
+        if self.inputs is None:
+            raise UserError("there are no inputs to measure a model on; give inputs")
+        self._check(step)
+        model = unwrapped(model)
+        with undisturbed(batches.device_of(model, self.inputs.reference)):
+            return self._measure(model, self.inputs, step)
 
-    def _measure(self, model: nn.Module, step: int) -> Measurement:
-        clock = _Clock()
-        settings = self._settings
-        with clock("bn"):
-            if settings.bn == "precise":
-                model = with_precise_bn(model, self._data.train_images)
-            if self._pairs is None:
-                check_layers(model, self.layers, self._data.images)
-                self._pairs = foldable(model, {layer.module for layer in self.layers})
-            model = folded(model, self._pairs)
+    def add_features(
+        self,
+        features: Mapping[str, ArrayLike | Tensor],
+        step: int,
+        labels: ArrayLike | Tensor | None = None,
+    ) -> Measurement:
+        """Add features from anywhere as the newest checkpoint: of JAX, Keras, or stored.
+
+        Args:
+            features: of the same n inputs at every step, by layer in order of depth, (n, ...) each.
+            step: of the checkpoint.
+            labels: classes of the inputs (n,): a probe is fitted to every other input and tested on
+                the rest.
+
+        Raises:
+            UserError: the step does not come after the last measured one, the layers or the number of
+                inputs changed, or an array is no features.
+        """
+        self._check(step)
+        arrays = as_features(features)
+        if self.layers and tuple(arrays) != tuple(layer.name for layer in self.layers):
+            before = ", ".join(layer.name for layer in self.layers)
+            raise UserError(f"the layers changed from {before} to {', '.join(arrays)}")
+        count = len(next(iter(arrays.values())))
+        if self._count not in (0, count):
+            raise UserError(f"features: of {count} inputs, not {self._count} as before")
+        clock, accuracy = Clock(), np.full((len(arrays), 3), np.nan)
+        if labels is not None:
+            with clock("probes"):
+                train, test, classes = halves(arrays, labels)
+                accuracy = self._probes.fit(train, test, classes)
+        self.layers = self.layers or tuple(Layer(name, name) for name in arrays)
+        self._count = count
+        self._begin(with_maps=False)
         with clock("grams"):
-            self._show_grams(model)
-        accuracy, finite = self._fit_probes(model, clock)
-        unsolved = np.isnan(accuracy[:, 0])
-        broken = np.append(unsolved, not finite[-1])
-        with clock("regions"):
-            maps = self._label_maps(model, range(len(self.planes)), settings.grid)
-            fine = self._label_maps(model, self._data.fine, settings.fine_grid)
-        with clock("matrices"):
-            summaries = {name: engine.observe(maps) for name, engine in self._engines.items()}
-            self._grow(step, summaries, accuracy, maps, broken)
-        constant = np.any(
-            [engine.undefined(summaries[name]) for name, engine in self._engines.items()], axis=0
-        )
-        names = np.array([*(layer.name for layer in self.layers), OUTPUT])
-        undefined = tuple(names[~finite | np.append(constant, False)].tolist())
-        without_probe = tuple(names[:-1][unsolved & finite[:-1]].tolist())
-        kept = LabelMaps(step, maps, fine)
-        return Measurement(step, summaries, kept, undefined, without_probe, clock.seconds)
+            self._show_grams(
+                lambda: feature_grams(arrays, self._settings.cka, self._settings.cka_batch)
+            )
+        finite = np.array([*(bool(x.isfinite().all()) for x in arrays.values()), True])
+        return self._add(step, accuracy, finite, None, clock, probed=labels is not None)
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -185,35 +175,48 @@ class Recorder:
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal fingerprint, equal for recorders whose summaries can be compared.
+        """Hexadecimal fingerprint, equal for recorders whose summaries can be compared; "" if unknown.
 
-        A hash of the reference images as the model takes them, and of how CKA divides them.
+        A hash of the reference inputs as the model takes them, and of how CKA divides them.
         """
-        images = self._data.images.detach().cpu().contiguous()
-        said = (
-            tuple(images.shape),
-            str(images.dtype),
-            self._settings.cka,
-            self._settings.cka_batch,
-        )
-        found = sha256(repr(said).encode())
-        found.update(images.numpy().data)
+        if self.inputs is None:
+            return ""
+        parts = [x.detach().cpu().contiguous() for x in batches.tensors(self.inputs.reference)]
+        found = sha256()
+        for x in parts:
+            said = (tuple(x.shape), str(x.dtype), self._settings.cka, self._settings.cka_batch)
+            found.update(repr(said).encode())
+            found.update(x.reshape(-1).view(torch.uint8).numpy().data)
         return found.hexdigest()[:32]
+
+    def plane_set(self) -> PlaneSet | None:
+        """Return the planes as they are stored; None if there are none."""
+        if self.inputs is None or self.inputs.shown is None or self.planes is None:
+            return None
+        shown = self.inputs.shown
+        names = self.inputs.class_names or tuple(map(str, range(self._classes)))
+        return PlaneSet(
+            anchors=shown.images.numpy(),
+            labels=shown.labels.numpy(),
+            true_labels=shown.true_labels.numpy(),
+            kinds=shown.kinds.numpy(),
+            coords=self.planes.coords,
+            extent=self.planes.extent,
+            fine=np.array(self.inputs.fine, dtype=np.int64),
+            classes=names,
+        )
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return what the next measurement depends on besides stored checkpoints: the probes."""
-        return {
-            name: {part: torch.from_numpy(array) for part, array in vars(probe).items()}
-            for name, probe in self._probes.items()
-        }
+        return self._probes.state()
 
     def load_state(
         self,
         state: Mapping[str, Mapping[str, Tensor]],
         dynamics: Dynamics,
-        checkpoints: Iterable[tuple[Mapping[str, Summaries], ClassArray]],
+        checkpoints: Iterable[tuple[Mapping[str, Summaries], ClassArray | None]],
     ) -> None:
-        """Restore what another recorder with the same layers, data and settings had measured.
+        """Restore what another recorder with the same layers, inputs and settings had measured.
 
         Args:
             state: of that recorder.
@@ -221,113 +224,178 @@ class Recorder:
             checkpoints: summaries, of the measures that keep any, and label maps of each of its
                 steps.
         """
+        self.layers = self.layers or tuple(Layer(name, name) for name in dynamics.layers)
+        self._classes = max(self._classes, dynamics.areas.shape[2])
         accuracies = dynamics.probe_acc.swapaxes(0, 1).astype(np.float64)
         broken = np.isnan(dynamics.fragmentation).T
         each = zip(dynamics.steps.tolist(), accuracies, broken, checkpoints, strict=True)
         for step, accuracy, flags, (stored, maps) in each:
+            self._begin(with_maps=maps is not None)
             summaries = {
                 name: stored[name] if name in stored else engine.observe(maps)
                 for name, engine in self._engines.items()
             }
             self._grow(step, summaries, accuracy, maps, flags)
-        self._probes = {
-            name: LinearProbe(**{part: array.cpu().numpy() for part, array in probe.items()})
-            for name, probe in state.items()
-        }
+        self._probes.load_state(state)
 
     @property
     def dynamics(self) -> Dynamics:
         """Everything measured so far, as the arrays that are stored."""
-        e, k = len(self._steps), self._data.classes
+        e, k = len(self._steps), self._classes if self._has_maps else 0
         return Dynamics(
             layers=tuple(layer.name for layer in self.layers),
             steps=np.array(self._steps, dtype=np.int64),
             similarity={name: engine.matrices for name, engine in self._engines.items()},
             probe_acc=np.array(self._probe_acc, dtype=np.float32).reshape(e, -1, 3).swapaxes(0, 1),
             fragmentation=np.array(self._fragmentation, dtype=np.float32).reshape(e, -1).T,
-            areas=np.array(self._areas, dtype=np.float32).reshape(e, -1, k).swapaxes(0, 1),
+            areas=np.array(self._areas, dtype=np.float32)
+            .reshape(e, len(self.layers) + 1, k)
+            .swapaxes(0, 1),
             unit=self.unit,
         )
 
-    def _show_grams(self, model: nn.Module) -> None:
-        """Compute the Gram matrices of the reference images once for all engines that need them."""
-        settings = self._settings
-        wanting = [engine for engine in self._engines.values() if engine.wants_grams]
-        if not wanting:
+    def _check(self, step: int) -> None:
+        if self._steps and step <= self._steps[-1]:
+            raise UserError(f"{self.unit} {step} does not come after {self._steps[-1]}")
+
+    def _begin(self, *, with_maps: bool) -> None:
+        """Create the engines, at the first checkpoint: what can be measured is known then."""
+        if self._engines:
             return
-        for grams, share in minibatch_grams(
-            model,
-            self.layers,
-            self._data.images,
-            estimator=settings.cka,
-            batch=settings.cka_batch,
-            chunk=self._chunk,
-        ):
+        found = engines(self._settings, len(self.layers))
+        usable = {name: one for name, one in found.items() if with_maps or not one.wants_maps}
+        if not usable:
+            raise UserError(
+                f"similarity {', '.join(found)}: needs decision regions: give anchors, train and "
+                "train_labels, and a model that returns a score for each class"
+            )
+        self._engines, self._has_maps = usable, with_maps
+
+    def _measure(self, model: nn.Module, inputs: Inputs, step: int) -> Measurement:
+        clock, settings = Clock(), self._settings
+        with clock("bn"):
+            if settings.bn == "precise" and inputs.train is not None:
+                model = with_precise_bn(model, inputs.train, forward=inputs.forward)
+            if self._pairs is None:
+                check_layers(model, self.layers, inputs.reference, inputs.forward)
+                self._pairs = foldable(model, {layer.module for layer in self.layers})
+            model = folded(model, self._pairs)
+        accuracy = np.full((len(self.layers), 3), np.nan)
+        finite = np.ones(len(self.layers) + 1, dtype=bool)
+        with_maps = False
+        probed = inputs.probed
+        if probed is not None:
+            accuracy, finite, output = self._fit_probes(model, inputs, probed, clock)
+            if output is not None and output.dim() == 2 and self.planes is not None:
+                with_maps = True
+                if not inputs.fixed_classes and not self._steps:
+                    self._classes = max(self._classes, output.shape[1])
+        self._begin(with_maps=with_maps)
+        with clock("grams"):
+            self._show_grams(
+                lambda: minibatch_grams(
+                    model,
+                    self.layers,
+                    inputs.reference,
+                    estimator=settings.cka,
+                    batch=settings.cka_batch,
+                    chunk=inputs.batch_size,
+                    forward=inputs.forward,
+                )
+            )
+        maps = None
+        if self._has_maps and self.planes is not None:
+            with clock("regions"):
+                maps = LabelMaps(
+                    step,
+                    self._label_maps(model, inputs, self.planes, settings.grid),
+                    self._label_maps(
+                        model, inputs, self.planes.subset(inputs.fine), settings.fine_grid
+                    ),
+                )
+        return self._add(step, accuracy, finite, maps, clock, probed=probed is not None)
+
+    def _add(
+        self,
+        step: int,
+        accuracy: NDArray[np.float64],
+        finite: NDArray[np.bool_],
+        maps: LabelMaps | None,
+        clock: Clock,
+        *,
+        probed: bool,
+    ) -> Measurement:
+        """Add a checkpoint whose Gram matrices were shown to the engines."""
+        unsolved = np.isnan(accuracy).all(axis=1) & probed
+        classes = None if maps is None else maps.maps
+        with clock("matrices"):
+            summaries = {name: engine.observe(classes) for name, engine in self._engines.items()}
+            self._grow(step, summaries, accuracy, classes, np.append(unsolved, not finite[-1]))
+        constant = np.any(
+            [engine.undefined(summaries[name]) for name, engine in self._engines.items()], axis=0
+        )
+        names = np.array([*(layer.name for layer in self.layers), OUTPUT])
+        undefined = tuple(names[~finite | np.append(constant, False)].tolist())
+        without_probe = tuple(names[:-1][unsolved & finite[:-1]].tolist())
+        return Measurement(step, summaries, maps, undefined, without_probe, clock.seconds)
+
+    def _show_grams(self, formed: Callable[[], Grams]) -> None:
+        """Form the Gram matrices of the reference inputs once for all engines that need them."""
+        wanting = [engine for engine in self._engines.values() if engine.wants_grams]
+        for engine in wanting:
+            engine.forget()
+        for each, share in formed() if wanting else ():
             for engine in wanting:
-                engine.see_grams(grams, share)
+                engine.see_grams(each, share)
 
     def _fit_probes(
-        self, model: nn.Module, clock: _Clock
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        self, model: nn.Module, inputs: Inputs, probed: Probed, clock: Clock
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], Tensor | None]:
         """Fit each layer's probe.
 
         Returns:
-            Accuracies (L, 3) on test, clean and noisy examples, NaN if features are not finite or
-            the probe did not converge; and which of the layers and, last, the output are finite,
-            (L+1,).
+            Accuracies (L, 3); which of the layers and, last, the output are finite, (L+1,); and the
+            output on the reference inputs.
         """
-        data = self._data
         with clock("features"):
             (train, _), (test, output) = (
-                all_features(model, self.layers, x, reduce=self._reduce, chunk=self._chunk)
-                for x in (data.train_images, data.images)
+                all_features(
+                    model,
+                    self.layers,
+                    x,
+                    reduce=self._reduce,
+                    chunk=inputs.batch_size,
+                    forward=inputs.forward,
+                )
+                for x in (probed.train, inputs.reference)
             )
-        if output is None:
-            raise UserError("the model returns no tensor with an entry for each input")
+        labels = ProbeLabels(
+            probed.train_labels, probed.given_labels, probed.noisy, inputs.labels, self._classes
+        )
         with clock("probes"):
-            return self._fitted(train, test, output)
+            by_layer = {layer.name: x for layer, x in zip(self.layers, train, strict=True)}
+            accuracy = self._probes.fit(by_layer, test, labels)
+        each = [
+            bool(a.isfinite().all() & b.isfinite().all()) for a, b in zip(train, test, strict=True)
+        ]
+        last = output is None or bool(output.isfinite().all())
+        return accuracy, np.array([*each, last]), output
 
-    def _fitted(
-        self, train: list[Tensor], test: list[Tensor], output: Tensor
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        data, settings = self._data, self._settings
-        accuracy = np.full((len(self.layers), 3), np.nan)
-        each = [(a.isfinite().all() & b.isfinite().all()) for a, b in zip(train, test, strict=True)]
-        finite = np.array([bool(one) for one in (*each, output.isfinite().all())])
-        for i, layer in enumerate(self.layers):
-            x = train[i].cpu().numpy()
-            probe = fit_probe(
-                x,
-                data.train_labels,
-                data.classes,
-                kind=settings.probe,
-                l2=settings.probe_l2,
-                start=self._probes.get(layer.name),
-            )
-            self._probes[layer.name] = probe
-            if not (finite[i] and probe.solved):
-                continue
-            hits = probe.predict(x) == data.given_labels
-            accuracy[i, 0] = np.mean(probe.predict(test[i].cpu().numpy()) == data.labels)
-            for column, chosen in ((1, ~data.noisy), (2, data.noisy)):
-                if chosen.any():
-                    accuracy[i, column] = np.mean(hits[chosen])
-        return accuracy, finite
-
-    def _label_maps(self, model: nn.Module, planes: Sequence[int], side: int) -> ClassArray:
-        if not planes:
-            return np.zeros(
-                (len(self.layers) + 1, 0, side, side), dtype=class_dtype(self._data.classes)
-            )
+    def _label_maps(
+        self, model: nn.Module, inputs: Inputs, planes: Planes, side: int
+    ) -> ClassArray:
+        if not len(planes):
+            return np.zeros((len(self.layers) + 1, 0, side, side), dtype=class_dtype(self._classes))
         return label_maps(
             model,
             self.layers,
-            self._probes,
-            self.planes.subset(planes),
+            self._probes.by_layer,
+            planes,
             side,
-            classes=self._data.classes,
+            classes=self._classes,
             reduce=self._reduce,
-            chunk=self._chunk,
+            chunk=inputs.batch_size,
+            forward=inputs.forward,
         )
 
     def _grow(
@@ -335,33 +403,18 @@ class Recorder:
         step: int,
         summaries: Mapping[str, Summaries],
         accuracy: NDArray[np.float64],
-        maps: ClassArray,
+        maps: ClassArray | None,
         broken: NDArray[np.bool_],
     ) -> None:
         """Add a checkpoint; for broken layers, everything that needs their probe is undefined."""
-        self._steps.append(step)
         for name, engine in self._engines.items():
             engine.append(summaries[name], broken)
+        regions, areas = np.full(len(broken), np.nan), np.zeros((len(broken), 0))
+        if maps is not None:
+            regions = np.array([fragmentation(m) for m in maps])
+            areas = np.stack([class_areas(m, self._classes) for m in maps])
+            regions[broken], areas[broken] = np.nan, np.nan
+        self._steps.append(step)
         self._probe_acc.append(accuracy)
-        regions = np.array([fragmentation(m) for m in maps])
-        areas = np.stack([class_areas(m, self._data.classes) for m in maps])
-        regions[broken], areas[broken] = np.nan, np.nan
         self._fragmentation.append(regions)
         self._areas.append(areas)
-
-
-class _Clock:
-    """Adds up the seconds of named parts."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
+from repdyn.batches import Forward
 from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.engine import Engine, Summaries, grown
 from repdyn.measures.features import CHUNK, Reduce, layer_features
 from repdyn.measures.probes import LinearProbe
+from repdyn.measures.settings import MeasureSettings
 from repdyn.records import ClassArray, class_dtype
-from repdyn.settings.schema import MeasureConfig
 
 MARGIN = 0.25
 """How far a grid reaches beyond the anchors' bounding box, as a share of its sides."""
@@ -65,7 +66,7 @@ def planes_through(anchors: Tensor, margin: float = MARGIN) -> Planes:
     that is orthogonal to v1 (Gram-Schmidt).
 
     Raises:
-        ValueError: three anchors of a plane lie on one line.
+        UserError: three anchors of a plane lie on one line.
     """
     shape = tuple(anchors.shape[2:])
     flat = anchors.flatten(2).double()
@@ -76,7 +77,7 @@ def planes_through(anchors: Tensor, margin: float = MARGIN) -> Planes:
     across = to2 - along * v1
     length2 = across.norm(dim=1, keepdim=True)
     if not bool(((length1 > 0) & (length2 > 1e-6 * to2.norm(dim=1, keepdim=True))).all()):
-        raise ValueError("the three anchors of a plane lie on one line")
+        raise UserError("anchors: the three of a plane lie on one line; draw others")
     zero = torch.zeros_like(length1)
     a = torch.cat([zero, length1, along], dim=1)
     b = torch.cat([zero, zero, length2], dim=1)
@@ -121,6 +122,7 @@ def label_maps(
     classes: int,
     reduce: Reduce,
     chunk: int = CHUNK,
+    forward: Forward | None = None,
 ) -> ClassArray:
     """Return the class at each grid point predicted by each layer's probe and, last, by the output.
 
@@ -133,6 +135,7 @@ def label_maps(
         classes: K, of the output and the probes.
         reduce: turns activations into features.
         chunk: points per forward pass.
+        forward: calls the model; default: as a function of the points.
 
     Returns:
         (L+1, P, g, g); row index along v2, column index along v1.
@@ -144,11 +147,11 @@ def label_maps(
     weights = [_on(planes.origin.device, probes[layer.name]) for layer in layers]
     columns: list[Tensor] = []
     for inputs in grid_inputs(planes, side, chunk):
-        for features, output in layer_features(model, layers, inputs, reduce=reduce, chunk=chunk):
-            if output is None:
-                raise UserError(
-                    "the model returns no scores of classes: it has no decision regions"
-                )
+        for features, output in layer_features(
+            model, layers, inputs, reduce=reduce, chunk=chunk, forward=forward
+        ):
+            if output is None or output.dim() != 2:
+                raise UserError("the model returns no score for each class; leave out the anchors")
             if output.shape[1] > classes:
                 raise ValueError(f"a model of {output.shape[1]} outputs for {classes} classes")
             by_probe = [
@@ -184,15 +187,17 @@ def agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
 class RegionsEngine(Engine):
     """Agreement of the decision regions of each layer's probe and, last, of the output."""
 
-    def __init__(self, layers: int, settings: MeasureConfig) -> None:
+    wants_maps = True
+
+    def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
         self._maps: list[Summaries] = []
         self._broken: list[NDArray[np.bool_]] = []
         self._matrices = np.zeros((layers + 1, 0, 0))
 
-    def observe(self, maps: ClassArray) -> Summaries:
+    def observe(self, maps: ClassArray | None) -> Summaries:
         """Return the label maps."""
-        return list(maps)
+        return [] if maps is None else list(maps)
 
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
         """Add a checkpoint's label maps."""

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import nn
 
+from repdyn.display.wording import plain, trained_here
 from repdyn.errors import SettingError, UserError
 from repdyn.records import Curve, RunRecord, RunSummary
 from repdyn.runs.experiment import Experiment, prepare
@@ -54,6 +55,11 @@ def analyze_run(
     trained = _run_with_weights(summary, store)
     if in_place and summary.status == "RUNNING":
         raise UserError(f"{summary.name}: is still running; omit `in_place`")
+    if schema.FAMILY_TAG not in trained.tags and not trained_here(trained):
+        raise UserError(
+            f"{plain(trained.name)} ({trained.run_id[:8]}): was not trained by repdyn train, so that its "
+            "model is not known; measure its weights with repdyn.measure_checkpoints"
+        )
     config = from_params(summary.params)
     # weights of the run's own checkpoints may be gone (keep_checkpoints)
     own = measures.checkpoints == config.measure.checkpoints
@@ -66,7 +72,6 @@ def analyze_run(
     curves = load_curves(store, trained)
     recorder = experiment.new_recorder()
     options: Options = {
-        "planes": experiment.plane_set(recorder),
         "observer": observer,
         "keeps_weights": False,
         "replaces_at_end": True,

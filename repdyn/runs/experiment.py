@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -14,10 +13,10 @@ from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, pr
 from repdyn.errors import SettingError
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers
-from repdyn.measures.recorder import ProbeData, Recorder
+from repdyn.measures.inputs import Inputs
+from repdyn.measures.recorder import Recorder
 from repdyn.memory import check_memory
 from repdyn.memory_format import memory_format
-from repdyn.records import PlaneSet
 from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import Family, TrainConfig, known
 from repdyn.training.checkpoint_epochs import checkpoint_epochs
@@ -64,42 +63,27 @@ class Experiment:
         return _sketch(self.config, self.images).to(memory_format=self.data.memory_format)
 
     def new_recorder(self) -> Recorder:
-        """Return a recorder with the run's probe images, probe training set and planes."""
-        return Recorder(self.layers, self._probe_data(), self.config.measure)
+        """Return a recorder of the run's reference images, probe training set and planes."""
+        return Recorder(self.layers, self._inputs(), self.config.measure)
 
-    def plane_set(self, recorder: Recorder) -> PlaneSet:
-        """Return the recorder's planes as they are stored."""
-        return PlaneSet(
-            anchors=self.anchors.images.numpy(),
-            labels=self.anchors.labels.numpy(),
-            true_labels=self.anchors.true_labels.numpy(),
-            kinds=self.anchors.kinds.numpy(),
-            coords=recorder.planes.coords,
-            extent=recorder.planes.extent,
-            fine=np.array(self._fine(), dtype=np.int64),
-            classes=self.images.classes,
-        )
-
-    def _fine(self) -> tuple[int, ...]:
-        return tuple(range(min(self.config.measure.fine_planes, len(self.anchors.images))))
-
-    def _probe_data(self) -> ProbeData:
+    def _inputs(self) -> Inputs:
         measure, images, seed = self.config.measure, self.images, self.config.data.data_seed
         test = probe_images(images, known(measure.probe_images), seed)
         train = probe_train(images, known(measure.probe_train), seed)
         given, true = images.given_labels[train].numpy(), images.true_labels[train].numpy()
         triplets = self.anchors.images
-        inputs = self.data.inputs(triplets.flatten(0, 1).to(self.device))
-        return ProbeData(
-            images=self.data.inputs(images.test_images[test].to(self.device)),
-            labels=images.test_labels[test].numpy(),
-            train_images=self.data.inputs(images.train_images[train].to(self.device)),
+        anchors = self.data.inputs(triplets.flatten(0, 1).to(self.device))
+        return Inputs(
+            self.data.inputs(images.test_images[test].to(self.device)),
+            images.test_labels[test],
+            train=self.data.inputs(images.train_images[train].to(self.device)),
             train_labels=given if measure.probe_labels == "given" else true,
             given_labels=given,
             noisy=given != true,
-            anchors=inputs.reshape(triplets.shape),
-            fine=self._fine(),
-            classes=len(images.classes),
+            anchors=anchors.reshape(triplets.shape),
+            shown=self.anchors,
+            fine=range(min(measure.fine_planes, len(triplets))),
+            class_names=images.classes,
         )
 
 

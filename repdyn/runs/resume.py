@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from repdyn.display.wording import plain
+from repdyn.display.wording import going_on, plain, trained_here
 from repdyn.errors import SettingError, UserError
 from repdyn.records import RunRecord, RunSummary
 from repdyn.runs.experiment import prepare
@@ -22,6 +22,8 @@ from repdyn.settings.text import from_params
 from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
 from repdyn.storage.reader import find_run, load_state
+
+_NOT_OURS = "was not trained by repdyn train; resume it in its own loop"
 
 
 def resume_stopped(
@@ -52,6 +54,8 @@ def resume_stopped(
     with claimed(store, found.run_id) as run:
         if run.status == "FINISHED":
             return run, None
+        if schema.FAMILY_TAG not in run.tags and not trained_here(run):
+            raise UserError(f"{plain(run.name)}: {going_on(run) or _NOT_OURS}")
         config = _with_places(from_params(run.params), given)
         stopped = load_stopped(run, store)
         if stopped is None and not may_start_again(run):
@@ -104,7 +108,7 @@ def resume(
     )
     observer.say(f"{plain(run.name)} ({run.run_id[:8]}) {how}")
     recorder = experiment.new_recorder()
-    options = session_options(experiment, recorder, observer)
+    options = session_options(experiment, observer)
     session = RunSession.restart(recorder, run.run_id, store, **options)
     return go_on(experiment, recorder, session, observer, stopped)
 

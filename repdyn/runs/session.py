@@ -1,9 +1,9 @@
 """An MLflow run into which a model is measured, step by step; no console, no command line.
 
-`repdyn train` and `repdyn analyze` use a session, and so can any training loop:
+`repdyn train`, `repdyn analyze` and `repdyn.start_run` drive a session:
 
-    recorder = Recorder(layers, data)
-    with RunSession.open(recorder, "mine", due=checkpoint_epochs(100, 20)) as session:
+    recorder = Recorder(layers, inputs)
+    with RunSession.create(recorder, "mine", store, due=checkpoint_epochs(100, 20)) as session:
         for epoch in range(101):
             session.log(epoch, {"train/acc": train(model)})
             if session.is_due(epoch):
@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TypedDict, Unpack
 
 import mlflow
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from repdyn.analysis.phases import find_phases
@@ -28,8 +29,8 @@ from repdyn.analysis.scores import compute_scores
 from repdyn.errors import UserError
 from repdyn.measures.engine import Summaries
 from repdyn.measures.recorder import Measurement, Recorder
-from repdyn.measures.spec import MEASURES, spec
-from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.measures.spec import spec
+from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.report.figures import png, standard_figures
 from repdyn.runs.curves import GrowingCurves
 from repdyn.runs.observer import Checkpoint, Observer
@@ -48,8 +49,6 @@ class Options(TypedDict, total=False):
 
     Attributes:
         due: steps at which the model is to be measured.
-        planes: of the recorder's data, as they are stored; without them there is no figure of
-            decision regions, and the screen does not show them.
         observer: receives each checkpoint.
         keeps_weights: whether the model's weights are stored with each checkpoint.
         replaces_at_end: whether the matrices are stored once, at the end: those of an earlier
@@ -58,7 +57,6 @@ class Options(TypedDict, total=False):
     """
 
     due: Collection[int]
-    planes: PlaneSet | None
     observer: Observer
     keeps_weights: bool
     replaces_at_end: bool
@@ -71,12 +69,12 @@ class Past:
 
     Attributes:
         dynamics: of the checkpoints before it.
-        checkpoints: summaries and label maps of each of them, read lazily.
+        checkpoints: summaries and label maps, if there are any, of each of them, read lazily.
         curves: everything logged so far; what comes after the step is logged again.
     """
 
     dynamics: Dynamics
-    checkpoints: Iterable[tuple[Mapping[str, Summaries], LabelMaps]]
+    checkpoints: Iterable[tuple[Mapping[str, Summaries], LabelMaps | None]]
     curves: Mapping[str, Curve]
 
 
@@ -104,35 +102,11 @@ class RunSession:
         self.record: RunRecord | None = None
         self._recorder = recorder
         self._due = frozenset(options.get("due", ()))
-        self._planes = options.get("planes")
         self._observer = options.get("observer") or Observer()
         self._keeps_weights = options.get("keeps_weights", True)
         self._replaces_at_end = options.get("replaces_at_end", False)
         self._curves = GrowingCurves(options.get("curves", {}))
         self._maps: list[LabelMaps] = []
-
-    @classmethod
-    def open(
-        cls,
-        recorder: Recorder,
-        name: str,
-        store: StoreConfig | None = None,
-        **options: Unpack[Options],
-    ) -> RunSession:
-        """Attach to the run that is active here, see `attach`; create one if there is none.
-
-        Args:
-            recorder: to measure with; must not have measured anything yet.
-            name: of the run if one is created.
-            store: where it is created (default: where MLflow logs to in this process).
-            options: see `Options`.
-
-        Raises:
-            UserError: the store is unreachable or rejects the run.
-        """
-        if started_run() is not None:
-            return cls.attach(recorder, **options)
-        return cls.create(recorder, name, store or StoreConfig(), **options)
 
     @classmethod
     def create(
@@ -170,6 +144,8 @@ class RunSession:
         recorder: Recorder,
         run_id: str | None = None,
         store: StoreConfig | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> RunSession:
         """Measure into a run that was started, and will be ended, elsewhere.
@@ -179,17 +155,19 @@ class RunSession:
             run_id: of the run (default: MLflow's active run in this process, else the one that the
                 environment variable MLFLOW_RUN_ID names).
             store: where the run is (default: where MLflow logs to in this process).
+            params: added to the run's.
             options: see `Options`.
 
         Raises:
-            UserError: there is no such run, or the store is unreachable.
+            UserError: there is no such run, the store is unreachable, or the run has a param with
+                another value.
         """
         run_id = run_id or started_run()
         if run_id is None:
             raise UserError(
                 f"no run to attach to: start one with mlflow.start_run, or set {RUN_VARIABLE}"
             )
-        session = cls(RunWriter.attach(store or StoreConfig(), run_id), recorder, **options)
+        session = cls(RunWriter.attach(store or StoreConfig(), run_id, params), recorder, **options)
         for tag, value in _tags(recorder).items():
             session.writer.set_tag(tag, value)
         return session
@@ -249,11 +227,12 @@ class RunSession:
         self._curves = GrowingCurves(past.curves)
 
     def _taken_in(
-        self, checkpoints: Iterable[tuple[Mapping[str, Summaries], LabelMaps]]
-    ) -> Iterator[tuple[Mapping[str, Summaries], ClassArray]]:
+        self, checkpoints: Iterable[tuple[Mapping[str, Summaries], LabelMaps | None]]
+    ) -> Iterator[tuple[Mapping[str, Summaries], ClassArray | None]]:
         for summaries, maps in checkpoints:
-            self._maps.append(maps)
-            yield summaries, maps.maps
+            if maps is not None:
+                self._maps.append(maps)
+            yield summaries, None if maps is None else maps.maps
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log metrics; phases are found from `train/acc`, `train/acc_noisy` and `test/acc`."""
@@ -268,27 +247,56 @@ class RunSession:
         """Measure a model and store the measurement; the model is left unchanged.
 
         Raises:
-            ValueError: the step does not come after the last measured one.
-            UserError: a layer cannot be watched, or the store rejects the data.
+            UserError: the step does not come after the last measured one, a layer cannot be watched,
+                or the store rejects the data.
         """
-        if self._planes is not None and not self.steps:
-            self.writer.log_planes(self._planes)
         start = time.perf_counter()
         measurement = self._recorder.measure(model, step)
-        for part, spent in measurement.seconds.items():
-            self.spend(part, spent)
         writing = time.perf_counter()
         not_finite = store_weights(self.writer, model, step) if self._keeps_weights else ()
+        self._store(measurement)
+        self._tell(measurement, start, writing, not_finite)
+        return measurement
+
+    def add_features(
+        self,
+        features: Mapping[str, ArrayLike | Tensor],
+        step: int,
+        labels: ArrayLike | Tensor | None = None,
+    ) -> Measurement:
+        """Store a checkpoint of features that were computed elsewhere; see `Recorder.add_features`."""
+        start = time.perf_counter()
+        measurement = self._recorder.add_features(features, step, labels)
+        writing = time.perf_counter()
+        self._store(measurement)
+        self._tell(measurement, start, writing, ())
+        return measurement
+
+    def _store(self, measurement: Measurement) -> None:
+        if len(self.steps) == 1:
+            for tag, value in _tags(self._recorder).items():  # of features, only known by now
+                self.writer.set_tag(tag, value)
+        maps = measurement.label_maps
+        if maps is not None:
+            planes = self._recorder.plane_set() if not self._maps else None
+            if planes is not None:
+                self.writer.log_planes(planes)
+            self._maps.append(maps)
         store_measurement(self.writer, measurement)
         if self._replaces_at_end:
-            self.writer.log_metrics(step, codec.layer_metrics(self._recorder.dynamics))
+            metrics = codec.layer_metrics(self._recorder.dynamics)
+            self.writer.log_metrics(measurement.step, metrics)
         else:
             self.writer.log_dynamics(self._recorder.dynamics)
-        self._maps.append(measurement.label_maps)
+
+    def _tell(
+        self, measurement: Measurement, start: float, writing: float, not_finite: tuple[str, ...]
+    ) -> None:
         end = time.perf_counter()
+        for part, spent in measurement.seconds.items():
+            self.spend(part, spent)
         self.spend("writing", end - writing)
         self._observer.on_checkpoint(Checkpoint(measurement, end - start, not_finite))
-        return measurement
 
     def drop_weights(self, steps: Iterable[int]) -> None:
         """Remove the stored weights of these steps."""
@@ -310,16 +318,17 @@ class RunSession:
         self.record = RunRecord(began or self.writer.summary, dynamics, curves, phases, scores)
         if dynamics is not None:
             if self._replaces_at_end:
-                for gone in MEASURES.keys() - dynamics.similarity.keys():
-                    self.writer.remove(schema.array_path(gone))  # of an earlier measurement
+                written = {path for path, _ in codec.encode_dynamics(dynamics)}
+                for path in map(schema.array_path, schema.SHAPES):
+                    if path not in written:
+                        self.writer.remove(path)  # of an earlier measurement
                 self.writer.log_dynamics(dynamics)
             self.writer.log_phases(phases, scores, dynamics.layers)
         rounded = {part: round(spent, 3) for part, spent in self.seconds.items()}
         self.writer.put(schema.TIMINGS, json.dumps(rounded, indent=1).encode())
-        classes = () if self._planes is None else self._planes.classes
-        for name, figure in standard_figures(
-            self.record, self._planes, self._maps, classes
-        ).items():
+        planes = self._recorder.plane_set() if self._maps else None
+        classes = () if planes is None else planes.classes
+        for name, figure in standard_figures(self.record, planes, self._maps, classes).items():
             self.writer.put(schema.figure_path(name), png(figure))
         return self.record
 
@@ -330,13 +339,13 @@ def started_run() -> str | None:
     return os.environ.get(RUN_VARIABLE) or None if active is None else str(active.info.run_id)
 
 
-def load_past(store: StoreConfig, run_id: str, before: int) -> Past | None:
+def load_past(store: StoreConfig, run_id: str, before: int | None = None) -> Past | None:
     """Return what a run had measured before a step; None if it has no checkpoint at all.
 
     Args:
         store: where the run is.
         run_id: of the run.
-        before: the first step that is not done.
+        before: the first step that is not done; default: after the last measured one.
 
     Raises:
         UserError: there is no such run, or its stored data is damaged.
@@ -344,23 +353,29 @@ def load_past(store: StoreConfig, run_id: str, before: int) -> Past | None:
     record = load_run(store, run_id)
     if record.dynamics is None:
         return None
-    done = int((record.dynamics.steps < before).sum())  # what follows is measured again
+    steps = record.dynamics.steps
+    # what follows is measured again
+    done = len(steps) if before is None else int((steps < before).sum())
     dynamics = record.dynamics.at_checkpoints(slice(done))
     kept = [name for name in dynamics.similarity if spec(name).folder]
-    checkpoints = (_checkpoint(store, run_id, int(step), kept) for step in dynamics.steps)
+    with_maps = dynamics.areas.shape[2] > 0
+    checkpoints = (
+        _checkpoint(store, run_id, int(step), kept, with_maps=with_maps) for step in dynamics.steps
+    )
     return Past(dynamics, checkpoints, record.curves)
 
 
 def _checkpoint(
-    store: StoreConfig, run_id: str, step: int, kept: Sequence[str]
-) -> tuple[Mapping[str, Summaries], LabelMaps]:
+    store: StoreConfig, run_id: str, step: int, kept: Sequence[str], *, with_maps: bool
+) -> tuple[Mapping[str, Summaries], LabelMaps | None]:
     summaries = {name: list(load_summaries(store, run_id, name, step)) for name in kept}
-    return summaries, load_label_maps(store, run_id, step)
+    return summaries, load_label_maps(store, run_id, step) if with_maps else None
 
 
 def _tags(recorder: Recorder) -> dict[str, str]:
-    return {
-        schema.LAYERS_TAG: str(len(recorder.layers)),
+    tags = {
+        schema.LAYERS_TAG: str(len(recorder.layers) or ""),
         schema.INPUTS_TAG: recorder.fingerprint,
         schema.UNIT_TAG: recorder.unit,
     }
+    return {name: text for name, text in tags.items() if text}

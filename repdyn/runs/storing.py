@@ -32,7 +32,8 @@ def drop_weights(writer: RunWriter, steps: Iterable[int]) -> None:
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:
     """Store a checkpoint's label maps and summaries; the growing matrices are the caller's task."""
-    writer.log_label_maps(measurement.label_maps)
+    if measurement.label_maps is not None:
+        writer.log_label_maps(measurement.label_maps)
     for name, summaries in measurement.summaries.items():
         if spec(name).folder:
             writer.log_summaries(name, measurement.step, np.stack(summaries))

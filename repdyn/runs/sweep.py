@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from repdyn import models
+from repdyn.checks import MOST_RUN_CHARACTERS, check_setting_text
 from repdyn.display.wording import duration, plain
 from repdyn.errors import SettingError, UserError
 from repdyn.records import RunSummary
@@ -15,7 +16,6 @@ from repdyn.runs.child import Child, Resources, Todo, one_line, train_child
 from repdyn.runs.experiment import prepare
 from repdyn.runs.observer import Observer
 from repdyn.runs.train import run_name
-from repdyn.settings.checks import MOST_RUN_CHARACTERS, check_setting_text
 from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.settings.sweep_grid import DATA_SEED, Grid, point

@@ -95,18 +95,14 @@ def train_run(
         params=config.params(),
         tags={schema.FAMILY_TAG: experiment.family} | dict(tags or {}),
         parent_run_id=parent_run_id,
-        **session_options(experiment, recorder, observer),
+        **session_options(experiment, observer),
     )
     return go_on(experiment, recorder, session, observer)
 
 
-def session_options(experiment: Experiment, recorder: Recorder, observer: Observer) -> Options:
+def session_options(experiment: Experiment, observer: Observer) -> Options:
     """Return a training's session options."""
-    return {
-        "due": experiment.checkpoints,
-        "planes": experiment.plane_set(recorder),
-        "observer": observer,
-    }
+    return {"due": experiment.checkpoints, "observer": observer}
 
 
 def go_on(

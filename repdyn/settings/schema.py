@@ -16,17 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from repdyn.pattern import check_pattern
-from repdyn.settings.checks import (
+from repdyn.checks import (
     MOST_EXPERIMENT_CHARACTERS,
     check,
     check_argument,
     check_checkpoints,
     check_count,
     check_setting_text,
-    check_similarity,
     check_storable,
 )
+from repdyn.measures.settings import (  # inherited fields are resolved in this module, too
+    BatchNormStatistics,  # noqa: F401
+    CkaEstimator,  # noqa: F401
+    MeasureSettings,
+    Probe,  # noqa: F401
+    ProbeFeatures,  # noqa: F401
+)
+from repdyn.pattern import check_pattern
 
 Family = Literal["resnet", "vit", "other"]
 Augment = Literal["none", "flip", "crop-flip"]
@@ -34,10 +40,6 @@ Schedule = Literal["constant", "cosine"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16"]
 OnNan = Literal["stop", "continue"]
-BatchNormStatistics = Literal["precise", "running"]
-CkaEstimator = Literal["unbiased", "biased"]
-Probe = Literal["logistic", "ridge"]
-ProbeFeatures = Literal["pooled", "flat"]
 ProbeLabels = Literal["given", "true"]
 
 MOST_EPOCHS = 1_000_000
@@ -158,8 +160,8 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureConfig:
-    """What is measured at each checkpoint."""
+class MeasureConfig(MeasureSettings):
+    """What is measured at each checkpoint of a training."""
 
     checkpoints: int | tuple[int, ...] | None = None
     """Number, log-spaced, including the first and last epoch; or a list of epochs: 0,1,10,100."""
@@ -167,29 +169,8 @@ class MeasureConfig:
     layers: str = ""
     """Regular expression that selects watched layers by name (default: all)."""
 
-    bn: BatchNormStatistics = "precise"
-    """precise: recompute BatchNorm's statistics over training images, on a copy, before measuring."""
-
-    similarity: tuple[str, ...] = ("cka", "regions")
-    """Similarity measures, comma-separated: cka, regions, knn (overlap of nearest neighbours)."""
-
-    cka: CkaEstimator = "unbiased"
-    """unbiased: HSIC1 over minibatches (Nguyen et al. 2021); biased (Kornblith et al. 2019)."""
-
     probe_images: int | None = None
     """Number of test images used for CKA and to test the probes."""
-
-    cka_batch: int = 250
-    """Images per CKA minibatch."""
-
-    neighbours: int = 10
-    """Nearest neighbours per reference image, for the measure knn."""
-
-    probe: Probe = "logistic"
-    """logistic: L2-regularised multinomial logistic regression; ridge: closed form, faster."""
-
-    probe_features: ProbeFeatures = "pooled"
-    """pooled: spatial mean, or class token and mean of the other tokens; flat: all features."""
 
     probe_train: int | None = None
     """Number of training images used to train the probes."""
@@ -197,35 +178,19 @@ class MeasureConfig:
     probe_labels: ProbeLabels = "given"
     """Labels the probes are trained on."""
 
-    probe_l2: float = 1e-3
-    """Regularisation: l2/2 ‖W‖² is added to the mean cross-entropy."""
-
     planes: int | None = None
     """Number of planes for decision-region similarity, through test, training and noisy images."""
-
-    grid: int = 12
-    """Points per side of a plane's grid."""
 
     fine_planes: int = 3
     """Number of planes also drawn on a finer grid."""
 
-    fine_grid: int = 32
-    """Points per side of the finer grid."""
-
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_count(self, "probe_images", 4, 10**9)
-        # HSIC1 divides by b (b - 3)
-        check_count(self, "cka_batch", 4, 10**9)
-        check_count(self, "neighbours", 1, 10_000)
         check_count(self, "probe_train", 2, 10**9)
-        check(self, "probe_l2", lambda x: 0 < x < math.inf, "above 0")
         check_count(self, "planes", 3, 100_000)
-        check_count(self, "grid", 2, 1024)
         check_count(self, "fine_planes", 0, 100_000)
-        check_count(self, "fine_grid", 2, 4096)
         check_checkpoints(self.checkpoints)
-        check_similarity(self.similarity)
-        check_storable(self)
         check_pattern(self.layers)
 
 

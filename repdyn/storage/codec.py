@@ -63,12 +63,17 @@ Read = Callable[[str, int], bytes]
 
 
 def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
-    """Yield paths and contents in the order in which to write them: steps last."""
+    """Yield paths and contents in the order in which to write them: steps last.
+
+    Arrays of what was not measured, which have no value but NaN, have no file.
+    """
     yield LAYERS, json.dumps(dynamics.layers).encode()
     for name, matrices in dynamics.similarity.items():
         yield array_path(name), _npy(matrices.astype(np.float32))
     for name in ARRAYS:
-        yield array_path(name), _npy(getattr(dynamics, name).astype(np.float32))
+        array = getattr(dynamics, name)
+        if not np.isnan(array).all():
+            yield array_path(name), _npy(array.astype(np.float32))
     yield EPOCHS, _npy(dynamics.steps.astype(np.int64))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from repdyn.analysis.scores import MEANINGS
+from repdyn.checks import MOST_CHECKPOINTS
 from repdyn.measures.spec import MEASURES
 from repdyn.records import (
     CHECKPOINT,
@@ -21,7 +22,6 @@ from repdyn.records import (
 )
 from repdyn.records import UNIT_TAG as UNIT_TAG
 from repdyn.score_key import ScoreKey
-from repdyn.settings.checks import MOST_CHECKPOINTS
 
 SCHEMA_VERSION = 2
 SCHEMA_TAG = "repdyn.schema"

@@ -24,11 +24,11 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 from numpy.typing import NDArray
 
+from repdyn.checks import MOST_EXPERIMENT_CHARACTERS, MOST_RUN_CHARACTERS, check_text
 from repdyn.errors import UnsentError
 from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.redaction import redact_uris, without_secrets
 from repdyn.score_key import ScoreKey
-from repdyn.settings.checks import MOST_EXPERIMENT_CHARACTERS, MOST_RUN_CHARACTERS, check_text
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
 from repdyn.storage.delivery.disk_queue import DiskQueue
@@ -148,9 +148,7 @@ class RunWriter:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
             run_id = call(_Creation(client, experiment, all_tags, run_name))
             with _ended_if_raised(client, run_id):
-                entities = [Param(*pair) for pair in params.items()]
-                for some in _batches(entities, PARAMS_A_BATCH):
-                    call(partial(client.log_batch, run_id, params=some))
+                _log_params(client, run_id, params, call)
                 run, named = _record(client, run_id, call)
                 lock = run_lock(client, run)
                 if lock is not None:
@@ -177,14 +175,18 @@ class RunWriter:
                 return cls(client, run, named, uri, logged=_logged(client, run))
 
     @classmethod
-    def attach(cls, store: StoreConfig, run_id: str) -> RunWriter:
+    def attach(
+        cls, store: StoreConfig, run_id: str, params: Mapping[str, str] | None = None
+    ) -> RunWriter:
         """Open a run to add to it, without changing its status.
 
         Raises:
-            UserError: the store is unreachable or has no such run.
+            UserError: the store is unreachable or has no such run, or the run has a param with
+                another value.
         """
         with _opened(store) as (uri, client, call):
             _refuse_moved_run(client, run_id, call)
+            _log_params(client, run_id, params or {}, call)
             run, named = _record(client, run_id, call)
             return cls(client, run, named, uri, ends=False)
 
@@ -356,6 +358,12 @@ class RunWriter:
                 with suppress(Exception):  # the user sees the first error
                     self._executor(failed)
             raise
+
+
+def _log_params(client: MlflowClient, run_id: str, params: Mapping[str, str], call: Call) -> None:
+    entities = [Param(*pair) for pair in params.items()]
+    for some in _batches(entities, PARAMS_A_BATCH):
+        call(partial(client.log_batch, run_id, params=some))
 
 
 def _check_texts(experiment: str, run_name: str, params: Mapping[str, str]) -> None:

@@ -19,10 +19,10 @@ from mlflow.tracking import MlflowClient
 from rich.table import Table
 from rich.text import Text
 
+from repdyn import checks
 from repdyn.cli import main
 from repdyn.cli.console import new_console
 from repdyn.cli.terminal import guarded_errors, steers, visible
-from repdyn.settings import checks
 from repdyn.settings.schema import MeasureConfig, StoreConfig, TrainConfig
 from repdyn.storage import schema, writer
 from repdyn.storage.delivery.queue_folder import ROOT, QueuedRun, QueueFolder

@@ -10,7 +10,8 @@ from repdyn.layers import watched_layers
 from repdyn.measures import recorder as recording
 from repdyn.measures.features import all_features, flat
 from repdyn.measures.folding import foldable, folded
-from repdyn.measures.recorder import ProbeData, Recorder
+from repdyn.measures.inputs import Inputs
+from repdyn.measures.recorder import Recorder
 from repdyn.records import Dynamics
 from tests.support.networks import Residual
 
@@ -142,10 +143,10 @@ def measured() -> Dynamics:
     g = torch.Generator().manual_seed(2)
     images = torch.randn(60, 1, 6, 6, generator=g)
     labels = rng.integers(0, 3, 60)
-    data = ProbeData(
-        images=images,
+    data = Inputs(
+        reference=images,
         labels=labels,
-        train_images=images + 0.1,
+        train=images + 0.1,
         train_labels=labels,
         given_labels=labels,
         noisy=np.zeros(60, dtype=bool),

@@ -7,28 +7,31 @@ import numpy as np
 import pytest
 import torch
 
+from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures import probes
 from repdyn.measures.cka import gram_vectors, stored
-from repdyn.measures.recorder import Measurement, ProbeData, Recorder
+from repdyn.measures.inputs import Inputs
+from repdyn.measures.recorder import Measurement, Recorder
 from repdyn.measures.regions import agreement
 from repdyn.measures.rows import cka_matrix
 from repdyn.settings.schema import MeasureConfig
 from tests.support.networks import LOGITS, Mlp, Residual
+from tests.support.present import present
 
 BN = Layer("bn1", "bn1")
 
 
-def probe_data(noisy: bool = True) -> ProbeData:
+def probe_data(noisy: bool = True) -> Inputs:
     g = torch.Generator().manual_seed(0)
     rng = np.random.default_rng(0)
     true = rng.integers(0, 3, 40)
     flipped = np.arange(40) < (8 if noisy else 0)
     given = np.where(flipped, (true + 1) % 3, true)
-    return ProbeData(
-        images=torch.randn(24, 1, 4, 4, generator=g),
+    return Inputs(
+        reference=torch.randn(24, 1, 4, 4, generator=g),
         labels=rng.integers(0, 3, 24),
-        train_images=torch.randn(40, 1, 4, 4, generator=g),
+        train=torch.randn(40, 1, 4, 4, generator=g),
         train_labels=given,
         given_labels=given,
         noisy=flipped,
@@ -54,8 +57,8 @@ def test_shapes_are_those_of_the_records() -> None:
     assert dynamics.probe_acc.shape == (2, 3, 3)
     assert dynamics.fragmentation.shape == (3, 3)
     assert dynamics.areas.shape == (3, 3, 3)
-    assert measurements[0].label_maps.maps.shape == (3, 6, 4, 4)
-    assert measurements[0].label_maps.fine.shape == (3, 2, 8, 8)
+    assert present(measurements[0].label_maps).maps.shape == (3, 6, 4, 4)
+    assert present(measurements[0].label_maps).fine.shape == (3, 2, 8, 8)
 
 
 def test_the_matrices_are_those_of_the_parts() -> None:
@@ -65,7 +68,7 @@ def test_the_matrices_are_those_of_the_parts() -> None:
         np.testing.assert_allclose(
             recorder.dynamics.similarity["cka"][i], cka_matrix(rows, rows), atol=1e-6
         )
-    maps = [m.label_maps.maps for m in measurements]
+    maps = [present(m.label_maps).maps for m in measurements]
     expected = [[agreement(a, b) for b in maps] for a in maps]
     np.testing.assert_allclose(
         recorder.dynamics.matrices("regions")[1], [[s[1] for s in r] for r in expected]
@@ -113,7 +116,7 @@ def test_rows_are_those_of_the_running_statistics_if_so_asked() -> None:
     torch.manual_seed(0)
     model, data = Residual(), probe_data()
     recorder = Recorder([LOGITS], data, MeasureConfig(grid=2, fine_planes=0, bn="running"))
-    (expected,) = gram_vectors(model, [LOGITS], data.images)
+    (expected,) = gram_vectors(model, [LOGITS], data.reference)
     np.testing.assert_allclose(
         recorder.measure(model, 0).summaries["cka"][0], stored(expected), atol=4e-3
     )
@@ -176,7 +179,7 @@ def test_a_layer_that_breaks_is_named_and_has_no_similarity(bad: float, defined:
 
 def test_an_epoch_that_does_not_come_after_the_last_is_refused() -> None:
     recorder, _ = recorded(2)
-    with pytest.raises(ValueError, match="does not come after 1"):
+    with pytest.raises(UserError, match="does not come after 1"):
         recorder.measure(Residual(), 1)
 
 
@@ -248,8 +251,14 @@ def many_classes(classes: int = 300, output: int = 300) -> tuple[Recorder, Looku
     anchors = torch.zeros(1, 3, 1, 2, 2)
     anchors[0, 1, 0, 0, 0], anchors[0, 2, 0, 1, 1] = classes - 1, 1
     labels = np.arange(classes)
-    data = ProbeData(
-        images, labels, images, labels, labels, np.zeros(classes, bool), anchors, (0,), classes
+    data = Inputs(
+        images,
+        labels,
+        train=images,
+        train_labels=labels,
+        anchors=anchors,
+        fine=(0,),
+        classes=classes,
     )
     settings = MeasureConfig(grid=7, fine_grid=7, probe_l2=1e-6)
     return Recorder([Layer("layer", "layer")], data, settings), Lookup(output)
@@ -260,14 +269,14 @@ def test_300_classes_are_told_apart_and_come_back() -> None:
     measured = recorder.measure(model, 0)
     dynamics = recorder.dynamics
     assert dynamics.probe_acc[0, 0, :2].tolist() == [1.0, 1.0]
-    maps = measured.label_maps.maps
-    assert maps.dtype == measured.label_maps.fine.dtype == np.uint16
+    maps = present(measured.label_maps).maps
+    assert maps.dtype == present(measured.label_maps).fine.dtype == np.uint16
     assert int(maps[-1].max()) == 299
     assert dynamics.areas.shape == (2, 1, 300)
     resumed, _ = many_classes()
     resumed.load_state(recorder.state(), dynamics, [({"cka": measured.summaries["cka"]}, maps)])
-    after = recorder.measure(model, 1), resumed.measure(model, 1)
-    assert np.array_equal(after[0].label_maps.maps, after[1].label_maps.maps)
+    after = [present(one.measure(model, 1).label_maps).maps for one in (recorder, resumed)]
+    assert np.array_equal(after[0], after[1])
     assert np.array_equal(
         recorder.dynamics.matrices("regions"), resumed.dynamics.matrices("regions")
     )

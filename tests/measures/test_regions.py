@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.features import all_features, pooled
 from repdyn.measures.probes import fit_probe
@@ -54,7 +55,7 @@ def test_the_grid_covers_the_anchors_with_a_margin() -> None:
 def test_anchors_on_one_line_are_refused() -> None:
     anchors = triplets(0)
     anchors[1, 2] = 2 * anchors[1, 1] - anchors[1, 0]
-    with pytest.raises(ValueError, match="one line"):
+    with pytest.raises(UserError, match="one line"):
         planes_through(anchors)
 
 

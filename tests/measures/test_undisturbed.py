@@ -9,9 +9,11 @@ import torchvision
 from torch import Tensor, nn
 
 from repdyn.layer import Layer
-from repdyn.measures.recorder import Measurement, ProbeData, Recorder
+from repdyn.measures.inputs import Inputs
+from repdyn.measures.recorder import Measurement, Recorder
 from repdyn.settings.schema import MeasureConfig, OptimConfig
 from repdyn.training.loop import Trainer, TrainingData
+from tests.support.present import present
 
 EPOCHS = 2
 OUTPUT = (Layer("logits", ""),)
@@ -35,10 +37,10 @@ def training_data(size: int = 32) -> TrainingData:
 
 def new_recorder(data: TrainingData) -> Recorder:
     inputs, labels = data.inputs(data.images), data.labels.cpu().numpy()
-    probe_data = ProbeData(
-        images=inputs[:8],
+    probe_data = Inputs(
+        reference=inputs[:8],
         labels=labels[:8],
-        train_images=inputs,
+        train=inputs,
         train_labels=labels,
         given_labels=labels,
         noisy=np.zeros(24, dtype=bool),
@@ -118,7 +120,7 @@ def same(a: Measurement, b: Measurement) -> bool:
     rows = all(
         np.array_equal(x, y) for x, y in zip(a.summaries["cka"], b.summaries["cka"], strict=True)
     )
-    return rows and np.array_equal(a.label_maps.maps, b.label_maps.maps)
+    return rows and np.array_equal(present(a.label_maps).maps, present(b.label_maps).maps)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -109,7 +109,7 @@ def test_every_setting_has_a_help_text() -> None:
     import inspect
 
     for part in (DataConfig, ModelConfig, OptimConfig, MeasureConfig):
-        source = inspect.getsource(part)
+        source = "".join(inspect.getsource(one) for one in part.__mro__[:-1])
         for setting in dataclasses.fields(part):
             after = source.split(f"    {setting.name}: ", 1)[1].split("\n    def ", 1)[0]
             assert '"""' in after.split("\n\n", 1)[0], setting.name

@@ -71,7 +71,7 @@ ZIPS: list[tuple[str, bytes, Reader]] = [
     (f"{RUN}/curves.json", BUNDLE, read_bundle),
     (f"{RUN}/scores.json", BUNDLE, read_bundle),
     (f"{RUN}/dynamics/phases.json", BUNDLE, read_bundle),
-    (f"{RUN}/dynamics/probe_acc.npy", BUNDLE, read_bundle),
+    (f"{RUN}/dynamics/epochs.npy", BUNDLE, read_bundle),
     (f"{RUN}/regions/planes.npz", BUNDLE, read_bundle),
     (f"{RUN}/regions/epoch_00010.npz", BUNDLE, read_bundle),
 ]

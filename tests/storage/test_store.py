@@ -207,7 +207,7 @@ def test_epochs_that_a_run_repeats_are_logged_once(store: StoreConfig) -> None:
 def test_of_a_process_of_this_machine_it_is_known_at_once_that_it_is_gone(
     store: StoreConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    writer = start(store)
+    writer = start(store, arch="resnet18", dataset="digits", train_size="1000")
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     writer.set_tag(heartbeat.PID_TAG, str(gone.pid))
