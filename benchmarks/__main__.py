@@ -11,6 +11,7 @@ NAMES = (
     "probes",
     "measuring",
     "recording_memory",
+    "own_loop",
     "training",
     "reading",
     "tui",

@@ -259,9 +259,9 @@ class RunSummary:
     metrics: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunRecord:
-    """One run, read whole.
+    """One run, read whole; `run["layer1.0"]` is what was measured of a layer.
 
     Attributes:
         dynamics: what was measured up to the last checkpoint; None before the first.
@@ -275,6 +275,40 @@ class RunRecord:
     curves: Mapping[str, Curve]
     phases: Phases
     scores: Mapping[ScoreKey, float]
+
+    def __getitem__(self, layer: str) -> dict[str, FloatArray]:
+        """Return what was measured of a layer, or of the `output`, by name.
+
+        Similarities by measure, (E, E); `probe_acc`, (E, 3); `fragmentation`, (E,); `areas`, (E, K);
+        without what is not measured of it.
+
+        Raises:
+            KeyError: there is no such layer.
+        """
+        dynamics = self.dynamics
+        names = () if dynamics is None else (*dynamics.layers, OUTPUT)
+        if dynamics is None or layer not in names:
+            raise KeyError(f"{layer}; there are {', '.join(names) or 'no checkpoints yet'}")
+        place = names.index(layer)
+        arrays = {
+            **dynamics.similarity,
+            "probe_acc": dynamics.probe_acc,
+            "fragmentation": dynamics.fragmentation,
+            "areas": dynamics.areas,
+        }
+        of_layer = {name: array[place] for name, array in arrays.items() if place < len(array)}
+        return {name: array for name, array in of_layer.items() if not np.isnan(array).all()}
+
+    def __repr__(self) -> str:
+        name, status = self.summary.name, self.summary.status.lower()
+        if self.dynamics is None:
+            return f"<run {name!r}: {status}, no checkpoints, {len(self.curves)} metrics>"
+        measured, last = self.dynamics, int(self.dynamics.steps[-1])
+        return (
+            f"<run {name!r}: {status}, {len(measured.steps)} checkpoints of {len(measured.layers)} "
+            f"layers up to {self.unit} {last}, {', '.join(measured.similarity)}, "
+            f"{len(self.curves)} metrics>"
+        )
 
     @property
     def unit(self) -> str:

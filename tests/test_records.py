@@ -1,9 +1,18 @@
-"""Indices of classes take the smallest unsigned type that holds them."""
+"""The types of class indices, and what a run says of itself."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from repdyn.records import MOST_CLASSES, LabelMaps, class_dtype
+from repdyn.records import (
+    MOST_CLASSES,
+    LabelMaps,
+    Phases,
+    RunRecord,
+    RunSummary,
+    class_dtype,
+)
 from tests.support import stored as made
 
 
@@ -28,3 +37,22 @@ def test_label_maps_with_classes_that_the_planes_do_not_name_do_not_fit() -> Non
     strange = maps.maps.astype(np.uint16)
     strange[0, 0, 0, 0] = 256 + 1  # in uint8 it would be class 1, which there is
     assert not LabelMaps(maps.step, strange, maps.fine).fit(planes)
+
+
+def test_a_run_says_in_a_line_what_it_holds_and_gives_it_by_layer() -> None:
+    dynamics = made.dynamics(3)
+    summary = RunSummary("id", "run", "e", "FINISHED", 0, 1, {}, {}, {})
+    record = RunRecord(summary, dynamics, {}, Phases(), {})
+    assert len(repr(record)) < 200
+    assert f"3 checkpoints of {len(dynamics.layers)} layers" in repr(record)
+    first, output = record[dynamics.layers[0]], record["output"]
+    np.testing.assert_array_equal(first["cka"], dynamics.similarity["cka"][0])
+    np.testing.assert_array_equal(first["probe_acc"], dynamics.probe_acc[0])
+    np.testing.assert_array_equal(output["regions"], dynamics.similarity["regions"][-1])
+    assert output.keys() == {"regions", "fragmentation", "areas"}
+    with pytest.raises(KeyError, match=r"nothing; there are .*output"):
+        record["nothing"]
+    unmeasured = replace(record, dynamics=None)
+    assert "no checkpoints" in repr(unmeasured)
+    with pytest.raises(KeyError, match="no checkpoints yet"):
+        unmeasured["output"]
