@@ -1,6 +1,7 @@
 """How representations form while a network trains.
 
-`load_run` reads a recorded run as arrays; `Recorder` measures any torch module at any epoch.
+`start_run` measures your own training into an MLflow run, `measure_checkpoints` a folder of
+checkpoints; `load_run` reads a run as arrays. `Recorder` measures without MLflow.
 """
 
 from __future__ import annotations
@@ -8,17 +9,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from repdyn import checkpoints
     from repdyn.layer import Layer
     from repdyn.layers import watched_layers
-    from repdyn.measures.recorder import ProbeData, Recorder
+    from repdyn.measures.inputs import Inputs
+    from repdyn.measures.recorder import Recorder
+    from repdyn.measures.settings import MeasureSettings
     from repdyn.records import RunRecord
+    from repdyn.runs.importing import measure_checkpoints
+    from repdyn.runs.loop import Run, start_run
 
-__all__ = ["Layer", "ProbeData", "Recorder", "load_run", "watched_layers"]
+__all__ = [
+    "Inputs",
+    "Layer",
+    "MeasureSettings",
+    "Recorder",
+    "Run",
+    "checkpoints",
+    "load_run",
+    "measure_checkpoints",
+    "start_run",
+    "watched_layers",
+]
 
 _HOMES = {
+    "Inputs": "repdyn.measures.inputs",
     "Layer": "repdyn.layer",
-    "ProbeData": "repdyn.measures.recorder",
+    "MeasureSettings": "repdyn.measures.settings",
     "Recorder": "repdyn.measures.recorder",
+    "Run": "repdyn.runs.loop",
+    "measure_checkpoints": "repdyn.runs.importing",
+    "start_run": "repdyn.runs.loop",
     "watched_layers": "repdyn.layers",
 }
 
@@ -44,8 +65,10 @@ def load_run(
 
 def __getattr__(name: str) -> Any:
     """Import what needs torch on first access."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'repdyn' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "checkpoints":
+        return import_module("repdyn.checkpoints")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'repdyn' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

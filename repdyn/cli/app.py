@@ -18,7 +18,9 @@ from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
 from repdyn.cli.options import (
+    CheckpointsOption,
     DataOptions,
+    HowOptions,
     MeasureOptions,
     ModelOptions,
     OptimOptions,
@@ -28,6 +30,7 @@ from repdyn.cli.options import (
 )
 from repdyn.cli.terminal import guarded_errors, tell_error
 from repdyn.errors import UserError
+from repdyn.measures.settings import MeasureSettings
 from repdyn.settings.schema import (
     DataConfig,
     MeasureConfig,
@@ -154,6 +157,59 @@ def analyze(
     from repdyn.cli.analyze import run_analysis
 
     run_analysis(run, measures or MeasureConfig(), store or StoreConfig(), in_place=in_place)
+
+
+@app.command(name="import")
+def import_(
+    path: Annotated[Path, Parameter(help="Folder of the checkpoints.")],
+    /,
+    settings: HowOptions | None = None,
+    store: StoreOptions | None = None,
+    *,
+    model: str,
+    data: str,
+    pattern: str | None = None,
+    key: str | None = None,
+    strip_prefix: str | None = None,
+    unit: str | None = None,
+    checkpoints: CheckpointsOption = None,
+    layers: Annotated[str, Parameter(show_default=False)] = "",
+    run_name: str | None = None,
+    resume: str | None = None,
+) -> None:
+    """Measure the checkpoints that another program saved, as one run.
+
+    Files are .pt .pth .bin .pth.tar .ckpt .safetensors; nothing in them is unpickled.
+
+    Args:
+        model: function that returns the model: package.module:name or file.py:name.
+        data: function that returns repdyn.Inputs, or a training and a test set, named likewise.
+        pattern: glob, or regular expression with a group (?P<step>...), that selects files.
+        key: where the weights are in a file (default: found).
+        strip_prefix: prefix of the weights' names to remove, such as model. for Lightning's.
+        unit: of the numbers in the names: step or epoch (default: found).
+        checkpoints: how many of them, log-spaced, or a list of steps (default: all).
+        layers: regular expression that selects layers (default: those of repdyn.watched_layers).
+        run_name: name of the run (default: the model's class).
+        resume: id of a stopped import to go on with.
+    """
+    from repdyn.cli.importing import run_import
+
+    run_import(
+        path,
+        model,
+        data,
+        settings or MeasureSettings(),
+        store or StoreConfig(),
+        pattern=pattern,
+        key=key,
+        strip_prefix=strip_prefix,
+        unit=unit,
+        checkpoints=checkpoints,
+        layers=layers,
+        run_name=run_name,
+        resume=resume,
+    )
 
 
 @app.command

@@ -1,0 +1,1 @@
+"""Callbacks that measure the trainings of other frameworks; each is imported by its own name."""

@@ -1,0 +1,112 @@
+"""`repdyn import`, its command line; what is measured is tested in tests/runs/test_importing.py."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from repdyn.cli.app import app
+from repdyn.errors import UserError
+from repdyn.runs import session as session_module
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import load_run
+from tests.runs.test_importing import STEPS, moved
+from tests.support.present import present
+
+CODE = """
+import torch
+from torch import nn
+import repdyn
+
+def make_model():
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+
+g = torch.Generator().manual_seed(0)
+x, y = torch.randn(60, 4, generator=g), torch.arange(60) % 3
+data = torch.utils.data.TensorDataset(x, y)
+
+def make_inputs():
+    return repdyn.Inputs(x[:20], y[:20], train=x[20:], train_labels=y[20:])
+
+def make_sets():
+    return data, data
+
+def make_text():
+    return "text"
+
+value = 3
+"""
+
+
+@pytest.fixture
+def place(
+    sqlite_store: StoreConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    monkeypatch.setattr(session_module, "standard_figures", lambda *_: {})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(sqlite_store.tracking_uri))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "broken.py").write_text("raise ZeroDivisionError('oh')")
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for step in STEPS:
+        save_file(moved(step).state_dict(), weights / f"step-{step}.safetensors")
+    yield tmp_path
+    for name in ("mine", "broken"):
+        sys.modules.pop(name, None)
+
+
+def run(model: str, data: str, *more: str, path: str = "weights") -> None:
+    words = ["import", path, "--model", model, "--data", data, "--cka-batch", "10", *more]
+    app(words, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+@pytest.mark.parametrize("module", ["mine", "mine.py"])
+def test_functions_are_found_in_modules_and_files(
+    place: Path, module: str, sqlite_store: StoreConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(f"{module}:make_model", f"{module}:make_inputs", "--similarity", "cka,knn")
+    said = capsys.readouterr().out
+    assert re.search(r"step 30 measured in \d", said)
+    assert "repdyn show" in said
+    record = load_run(sqlite_store, "Sequential")
+    assert present(record.dynamics).steps.tolist() == list(STEPS)
+    assert set(present(record.dynamics).similarity) == {"cka", "knn"}
+    assert record.unit == "step"
+
+
+def test_two_data_sets_are_drawn_from(place: Path, sqlite_store: StoreConfig) -> None:
+    run("mine:make_model", "mine:make_sets", "--checkpoints", "0,10", "--run-name", "drawn")
+    dynamics = present(load_run(sqlite_store, "drawn").dynamics)
+    assert dynamics.steps.tolist() == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "path", "message"),
+    [
+        ("mine", "mine:make_inputs", "weights", "model mine: write package.module:function"),
+        ("mine:gone", "mine:make_inputs", "weights", "there is no function gone in mine"),
+        ("mine:value", "mine:make_inputs", "weights", "there is no function value in mine"),
+        ("nowhere:f", "mine:make_inputs", "weights", "cannot be imported (ModuleNotFoundError"),
+        ("gone.py:f", "mine:make_inputs", "weights", "gone.py: there is no such file"),
+        ("broken.py:f", "mine:make_inputs", "weights", "(ZeroDivisionError: oh)"),
+        ("mine:make_text", "mine:make_inputs", "weights", "returns a str, not a torch module"),
+        ("mine:make_model", "mine:make_text", "weights", "returns a str; it must return"),
+        ("mine:make_model", "mine:make_inputs", "gone", "gone: there is no such folder"),
+        ("mine:make_model", "mine:make_inputs", ".", "."),
+    ],
+)
+def test_what_is_wrong_is_one_clear_line(
+    place: Path, model: str, data: str, path: str, message: str
+) -> None:
+    (place / "weights" / "more").mkdir()
+    target = "weights/more" if path == "." else path
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        run(model, data, path=target)
+    assert "\n" not in str(caught.value)
