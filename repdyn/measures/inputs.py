@@ -166,15 +166,16 @@ class Inputs:
         Raises:
             UserError: a set is too small, or its examples make no batch.
         """
-        collate = collate_fn or default_collate
-        wrong = _flags("noisy", noisy, len(train))
-        chosen = np.arange(len(train))
+        collate, size = collate_fn or default_collate, _size("train", train)
+        wrong = _flags("noisy", noisy, size)
+        chosen = np.arange(size)
         if test is None:
-            apart = _drawn(train, chosen, min(n, len(train) // 2), seed, Purpose.PROBE_IMAGES)
+            apart = _drawn(train, chosen, min(n, size // 2), seed, Purpose.PROBE_IMAGES)
             chosen = np.setdiff1d(chosen, apart)
             reference, labels = _batch("train", train, apart, collate)
         else:
-            drawn = _drawn(test, np.arange(len(test)), n, seed, Purpose.PROBE_IMAGES)
+            every = np.arange(_size("test", test))
+            drawn = _drawn(test, every, n, seed, Purpose.PROBE_IMAGES)
             reference, labels = _batch("test", test, drawn, collate)
         chosen = _drawn(train, chosen, n, seed, Purpose.PROBE_TRAIN)
         fitted, train_labels = _batch("train", train, chosen, collate)
@@ -189,7 +190,7 @@ class Inputs:
             noisy=None if noisy is None else wrong[chosen],
             anchors=anchors,
             shown=shown,
-            class_names=class_names or tuple(map(str, getattr(train, "classes", ()))),
+            class_names=class_names or _names(train),
             forward=forward,
             batch_size=batch_size,
         )
@@ -265,6 +266,19 @@ def _shown(anchors: Tensor) -> Anchors:
     unknown = torch.zeros(anchors.shape[:2], dtype=torch.long)
     kinds = torch.zeros(len(anchors), dtype=torch.long)
     return Anchors(pictures(anchors), unknown, unknown, kinds)
+
+
+def _size(name: str, dataset: Any) -> int:
+    try:
+        return len(dataset)
+    except TypeError:
+        raise UserError(f"{name}: has no length; give a data set with len and [i]") from None
+
+
+def _names(dataset: Any) -> tuple[str, ...]:
+    """Return the names of the classes that a data set of torchvision lists."""
+    names = getattr(dataset, "classes", ())
+    return tuple(map(str, names)) if isinstance(names, list | tuple) else ()
 
 
 def _drawn(

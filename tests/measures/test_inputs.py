@@ -207,3 +207,20 @@ def test_listed_classes_are_found_where_data_sets_keep_them() -> None:
     inputs = Inputs.from_datasets(Listed(), Listed(), n=10, planes=0)
     assert inputs.labels is not None
     assert np.bincount(inputs.labels).tolist() == [9, 1]
+
+
+def test_sets_without_a_length_or_with_names_of_classes() -> None:
+    with pytest.raises(
+        UserError, match=r"train: has no length; give a data set with len and \[i\]"
+    ):
+        Inputs.from_datasets(iter(TRAIN))
+    with pytest.raises(UserError, match="test: has no length"):
+        Inputs.from_datasets(TRAIN, iter(TEST))
+
+    class Named(TensorDataset):
+        classes: Any = ("ant", "bee", "cat")
+
+    named = Named(IMAGES, LABELS)
+    assert Inputs.from_datasets(named, n=9, planes=0).class_names == ("ant", "bee", "cat")
+    named.classes = 3
+    assert Inputs.from_datasets(named, n=9, planes=0).class_names == ()
