@@ -123,18 +123,22 @@ def _from_path(name: str) -> ModuleType:
 
 
 def _from_file(path: Path) -> ModuleType:
-    """Import a file, once, with its folder's modules in reach."""
+    """Import a file, once, with its folder's modules in reach.
+
+    Its name here is one that no other module has: a file may be called random.py.
+    """
     whole = path.resolve()
     if not whole.is_file():
         raise UserError(f"{path}: there is no such file")
-    known = sys.modules.get(whole.stem)
-    if known is not None and getattr(known, "__file__", None) == str(whole):
+    name = f"repdyn_import_{whole.stem}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(whole):
         return known
-    found = spec_from_file_location(whole.stem, whole)
+    found = spec_from_file_location(name, whole)
     if found is None or found.loader is None:
         raise UserError(f"{path}: is not a Python file")
     module = module_from_spec(found)
-    sys.modules[whole.stem] = module
-    sys.path.insert(0, str(whole.parent))
+    sys.modules[name] = module
+    sys.path.append(str(whole.parent))
     found.loader.exec_module(module)
     return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import load_run
 from tests.runs.test_importing import STEPS, moved
 from tests.support.present import present
+
+IMPORTED = "repdyn_import_"
 
 CODE = """
 import torch
@@ -53,13 +56,15 @@ def place(
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "mine.py").write_text(CODE)
     (tmp_path / "broken.py").write_text("raise ZeroDivisionError('oh')")
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / "random.py").write_text(CODE)
     weights = tmp_path / "weights"
     weights.mkdir()
     for step in STEPS:
         save_file(moved(step).state_dict(), weights / f"step-{step}.safetensors")
     yield tmp_path
-    for name in ("mine", "broken"):
-        sys.modules.pop(name, None)
+    for name in [name for name in sys.modules if name.startswith(("mine", "broken", IMPORTED))]:
+        del sys.modules[name]
 
 
 def run(model: str, data: str, *more: str, path: str = "weights") -> None:
@@ -79,6 +84,12 @@ def test_functions_are_found_in_modules_and_files(
     assert present(record.dynamics).steps.tolist() == list(STEPS)
     assert set(present(record.dynamics).similarity) == {"cka", "knn"}
     assert record.unit == "step"
+
+
+def test_a_file_may_have_the_name_of_a_module(place: Path, sqlite_store: StoreConfig) -> None:
+    run("apart/random.py:make_model", "apart/random.py:make_inputs", "--checkpoints", "0,1")
+    assert sys.modules["random"] is random
+    assert present(load_run(sqlite_store, "Sequential").dynamics).steps.tolist() == [0, 1]
 
 
 def test_two_data_sets_are_drawn_from(place: Path, sqlite_store: StoreConfig) -> None:
