@@ -108,7 +108,10 @@ def _rule() -> str:
 
 
 def _findings(comparison: Comparison) -> str:
-    return "".join(map(_finding, comparison.findings)) if has_findings(comparison) else ""
+    """Return the findings, or why they cannot be tested; nothing for loops of one's own."""
+    ours = any(trained_here(run.summary) for run in comparison.runs)
+    shown = comparison.findings if ours or has_findings(comparison) else ()
+    return "".join(map(_finding, shown))
 
 
 def _finding(finding: Finding) -> str:
