@@ -18,12 +18,12 @@ SHOWN = {
     # name of the run, checkpoints, layers, whether it has decision regions
     "pytorch_loop.py": ("own loop", 16, 4, True),
     "torchvision_resnet.py": ("ResNet", 6, 10, False),
-    "lightning_module.py": ("lightning", 20, 6, False),
+    "lightning_module.py": ("lightning", 20, 5, False),
     "huggingface_trainer.py": ("tiny BERT", 15, 6, False),
     "timm_checkpoints.py": ("timm", 12, 6, True),
     "safetensors_folder.py": ("safetensors", 10, 4, False),
     "numpy_features.py": ("numpy", 25, 3, False),
-    "torchrun_ddp.py": ("two ranks", 8, 4, True),
+    "torchrun_ddp.py": ("two ranks", 8, 3, True),
 }
 
 
