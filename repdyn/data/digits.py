@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from repdyn.data.images import Source
 
@@ -17,6 +15,10 @@ SPLIT_SEED = 0
 
 def digits() -> Source:
     """Return digits, split by class into 1,000 training and 797 test images."""
+    # a second of imports, rich among them, that a loop of one's own does without
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     found = load_digits()
     # 0..16 → 0..255
     images = np.rint(found.images * (255 / 16)).astype(np.uint8)[:, None]
