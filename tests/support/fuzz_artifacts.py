@@ -16,7 +16,8 @@ READERS = [
     *(f"repdyn.storage.delivery.{name}" for name in ("queue_folder", "operations")),
     *("repdyn.runs.state_file", "repdyn.runs.state_check", "repdyn.runs.saving"),
     "repdyn.runs.optimizer_check",
-    *(f"repdyn.settings.{name}" for name in ("schema", "checks", "text", "yaml_file")),
+    *(f"repdyn.settings.{name}" for name in ("schema", "text", "yaml_file")),
+    *("repdyn.checks", "repdyn.measures.settings"),
     "tui.actions",
 ]
 for _name in READERS:
