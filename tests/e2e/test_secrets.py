@@ -6,6 +6,7 @@ import base64
 import http.client
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +17,6 @@ import pytest
 
 from tests.e2e.conftest import clean_environment
 from tests.e2e.test_server_away import Server
-from tests.support import forked
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -105,9 +105,13 @@ def gate(server: Server) -> Iterator[Gate]:
 
 def command(
     *arguments: str, cwd: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    return forked.run(
-        ["-m", "repdyn.cli", *arguments], cwd, clean_environment() | environment, timeout=400
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "repdyn.cli", *arguments],
+        capture_output=True,
+        cwd=cwd,
+        env=clean_environment() | environment,
+        timeout=400,
     )
 
 
@@ -134,7 +138,7 @@ def test_the_password_is_found_nowhere(
         environment = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": SECRET}
     (tmp_path / "run.yaml").write_text(TRAINING)
     at = ["--tracking-uri", uri]
-    said = ""
+    said = b""
     for arguments in (
         ["sweep", "--config", "run.yaml", "--name", "few"],
         ["show", "last"],
@@ -152,7 +156,7 @@ def test_the_password_is_found_nowhere(
     away = command("runs", "--tracking-uri", closed, cwd=tmp_path, environment={})
     assert away.returncode == 2
     said += done.stdout + done.stderr + away.stdout + away.stderr
-    assert not any(form.decode() in said for form in FORMS)
+    assert not any(form in said for form in FORMS)
     assert list(tmp_path.rglob("*.html"))
     assert not holding(tmp_path)
     assert not holding(Path(server._folder))
