@@ -287,3 +287,37 @@ def test_a_model_of_more_outputs_than_classes_is_refused() -> None:
     recorder, model = many_classes(classes=250, output=300)
     with pytest.raises(ValueError, match="a model of 300 outputs for 250 classes"):
         recorder.measure(model, 0)
+
+
+class BreaksOff(Mlp):
+    """Fails in the pass over a minibatch of CKA that is not the first, where that is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(16)
+        self.left: int | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.left is not None and len(x) == 12:
+            self.left -= 1
+            if self.left < 0:
+                raise MemoryError
+        return super().forward(x)
+
+
+def test_gram_matrices_of_a_measurement_that_broke_off_are_in_no_other() -> None:
+    torch.manual_seed(0)
+    settings = MeasureConfig(similarity=("cka", "knn"), cka_batch=12, neighbours=3)
+    whole, other = (Recorder([LOGITS], probe_data(), settings) for _ in range(2))
+    model = BreaksOff()
+    for recorder in (whole, other):
+        recorder.measure(model, 0)
+    model.left = 1
+    with pytest.raises(MemoryError):
+        other.measure(model, 1)
+    model.left = None
+    for recorder in (whole, other):
+        recorder.measure(model, 1)
+    for name in settings.similarity:
+        np.testing.assert_array_equal(
+            whole.dynamics.similarity[name], other.dynamics.similarity[name]
+        )
