@@ -1,6 +1,8 @@
-"""How a model is measured: the settings that the recorder reads."""
+"""How a model is measured: the settings that the recorder reads.
 
-from __future__ import annotations
+Annotations are evaluated here, not kept as text: settings/schema.py inherits these fields, and the
+command line reads their types there.
+"""
 
 import math
 from dataclasses import dataclass

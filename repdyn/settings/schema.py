@@ -25,13 +25,7 @@ from repdyn.checks import (
     check_setting_text,
     check_storable,
 )
-from repdyn.measures.settings import (  # inherited fields are resolved in this module, too
-    BatchNormStatistics,  # noqa: F401
-    CkaEstimator,  # noqa: F401
-    MeasureSettings,
-    Probe,  # noqa: F401
-    ProbeFeatures,  # noqa: F401
-)
+from repdyn.measures.settings import MeasureSettings
 from repdyn.pattern import check_pattern
 
 Family = Literal["resnet", "vit", "other"]
