@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from repdyn import batches
 from repdyn.batches import Batch, Forward, output_tensor
-from repdyn.eval_mode import evaluating, random_state_kept
+from repdyn.eval_mode import evaluating, random_states_kept
 from repdyn.layer import tensors_of
 from repdyn.wrappers import as_written
 
@@ -148,11 +148,10 @@ def _version(tensor: Tensor) -> int:
 
 def _output(model: nn.Module, inputs: Batch, forward: Forward | None) -> object:
     """Return a model's output; outside inference mode, whose tensors do not count their changes."""
-    device = batches.device_of(model, inputs)
     with (
         torch.inference_mode(False),
         evaluating(model),
         as_written(model),
-        random_state_kept(device),
+        random_states_kept(),
     ):
         return batches.called(model, batches.mapped(inputs, torch.clone), forward)

@@ -25,23 +25,16 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def random_state_kept(device: torch.device) -> Iterator[None]:
-    """Restore the global random state of the CPU and, for a CUDA device, of the device."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-
-
-@contextmanager
-def all_random_states_kept() -> Iterator[None]:
+def random_states_kept() -> Iterator[None]:
     """Restore the global random states of torch, on all devices in use, of NumPy and of Python."""
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002 (others use the global one)
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002 (the global one, which others use)
     cuda = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:
         with torch.random.fork_rng(devices=cuda):
             yield
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
+        np.random.set_state(states[1])  # noqa: NPY002 (the global one again)
 
 
 @contextmanager
@@ -55,7 +48,7 @@ def undisturbed(device: torch.device) -> Iterator[None]:
         device: on which the model runs.
     """
     with (
-        all_random_states_kept(),
+        random_states_kept(),
         torch.inference_mode(mode=False),
         torch.autocast(device.type, enabled=False),
     ):

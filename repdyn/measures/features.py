@@ -15,7 +15,7 @@ from repdyn import batches
 from repdyn.batches import Batch, Forward, output_tensor
 from repdyn.calls import hooked
 from repdyn.errors import UserError
-from repdyn.eval_mode import evaluating, random_state_kept
+from repdyn.eval_mode import evaluating, random_states_kept
 from repdyn.layer import Layer, read, unread
 from repdyn.wrappers import as_written, unwrapped
 
@@ -216,8 +216,7 @@ def with_precise_bn(
     parts = [part for part in batches.split(inputs, batch) if batches.length(part) > 1]
     if not names or not parts:
         return model
-    device = batches.device_of(model, inputs)
-    with evaluating(model), as_written(model), random_state_kept(device):
+    with evaluating(model), as_written(model), random_states_kept():
         twin = copy.deepcopy(inner)
         norms = [cast("_BatchNorm", twin.get_submodule(name)) for name in names]
         momenta = [norm.momentum for norm in norms]

@@ -17,7 +17,7 @@ from repdyn import batches
 from repdyn.batches import Batch, Forward
 from repdyn.data.sampling import Anchors, Pool, Purpose, drawn_anchors, stratified, stream
 from repdyn.errors import UserError
-from repdyn.eval_mode import all_random_states_kept
+from repdyn.eval_mode import random_states_kept
 from repdyn.measures.features import CHUNK
 from repdyn.records import MOST_CLASSES
 
@@ -315,7 +315,7 @@ def _batch(
     """Return some examples as a batch for the model, and their classes if they have any."""
     # a transform may draw random numbers: always the same ones, and none of the caller's
     try:
-        with all_random_states_kept():
+        with random_states_kept():
             torch.manual_seed(0)
             random.seed(0)
             np.random.seed(0)  # noqa: NPY002 (what a transform may use)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repdyn.eval_mode import random_state_kept
+from repdyn.eval_mode import random_states_kept
 from repdyn.runs.experiment import Experiment
 from repdyn.settings.schema import known
 from repdyn.training.loop import make_optimizer
@@ -36,7 +36,7 @@ def is_optimizer(value: object, model: nn.Module, experiment: Experiment, steps:
     if experiment.config.optim.schedule == "cosine":
         _cosine(optimizer, experiment)  # which records the initial rate in the groups
     before = optimizer.state_dict()["param_groups"]
-    with random_state_kept(experiment.device):
+    with random_states_kept():
         data = experiment.data
         logits = model.train()(data.inputs(data.images[:2]))
         F.cross_entropy(logits, data.labels[:2]).backward()
