@@ -94,7 +94,7 @@ class _Placeholder:
 class _DictPlaceholder:
     """Stands for a class that derives from dict: the unpickler fills no other type than these."""
 
-    def __new__(cls, *_args: object) -> OrderedDict[str, Any]:  # type: ignore[misc]  # see above
+    def __new__(cls, *_args: object) -> OrderedDict[str, Any]:  # type: ignore[misc]  # not its class: see above
         return OrderedDict()
 
 

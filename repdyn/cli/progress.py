@@ -191,19 +191,14 @@ def tell_not_finite(console: Console, epoch: int, names: Sequence[str]) -> None:
 
 def tell_undefined(console: Console, measurement: Measurement, unit: str = EPOCH) -> None:
     """Say which layers have no similarity at a checkpoint, and which have no probe."""
-    reasons = {
-        "constant or non-finite features, so no similarity": measurement.undefined,
-        "the linear probe did not converge, so no accuracy and no regions": measurement.unsolved,
-    }
-    for reason, layers in reasons.items():
-        if layers:
-            console.print(
-                f"{unit} {measurement.step}: {reason}: {', '.join(layers)}",
-                style="yellow",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+    for reason, layers in measurement.faults.items():
+        console.print(
+            f"{unit} {measurement.step}: {reason}: {', '.join(layers)}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def tell_notice(console: Console, notice: str) -> None:

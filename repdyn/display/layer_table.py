@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from repdyn.display.reading import probe_splits
 from repdyn.display.wording import accuracy, joint_changes, lacks_changes, layer_changes, plain
@@ -51,3 +56,19 @@ def layer_table(dynamics: Dynamics, phases: Phases) -> LayerTable:
         rows.append([JOINTLY, *("" for _ in splits), joint_changes(phases)])
     note = (SOME_LACK if changed else NONE_HAS) if lacks_changes(phases) else ""
     return LayerTable(tuple(head), tuple(map(tuple, rows)), note)
+
+
+def drawn(shown: LayerTable, new_table: Callable[..., Table]) -> RenderableType:
+    """Return the table and the note below it.
+
+    Args:
+        shown: what is known of the layers.
+        new_table: returns an empty table, by the heads of its columns, names first.
+    """
+    table = new_table("", *shown.head)
+    for name, *cells in shown.rows:
+        table.add_row(Text(name, "dim" if name == JOINTLY else ""), *cells)
+    if shown.head[-1:] == (CHANGES,):
+        table.columns[-1].justify = "left"
+    parts: list[RenderableType] = [table] if shown.head else []
+    return Group(*parts, *([Text(shown.note, "dim")] if shown.note else []))

@@ -61,6 +61,15 @@ class Measurement:
     unsolved: tuple[str, ...]
     seconds: dict[str, float]
 
+    @property
+    def faults(self) -> dict[str, tuple[str, ...]]:
+        """What is missing, in words, and of which layers."""
+        reasons = {
+            "constant or non-finite features, so no similarity": self.undefined,
+            "the linear probe did not converge, so no accuracy and no regions": self.unsolved,
+        }
+        return {reason: layers for reason, layers in reasons.items() if layers}
+
 
 class Recorder:
     """Measures any torch module, or features from anywhere, checkpoint by checkpoint.

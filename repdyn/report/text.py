@@ -10,7 +10,7 @@ from rich.text import Text
 
 from repdyn.analysis.scores import MEANINGS
 from repdyn.display.labels import ACCURACIES, PHASES
-from repdyn.display.layer_table import CHANGES, JOINTLY, LayerTable, layer_table
+from repdyn.display.layer_table import drawn, layer_table
 from repdyn.display.metrics import ACCURACY, MetricGroup, metric_groups
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.similarity import measured_by, similarity
@@ -68,7 +68,7 @@ def show(record: RunRecord) -> RenderableType:
     if record.dynamics is not None:
         table = layer_table(record.dynamics, record.phases)
         if table.head or table.note:
-            parts.append(_section("Layers", _layers(table)))
+            parts.append(_section("Layers", drawn(table, _table)))
     return Group(*parts)
 
 
@@ -178,16 +178,6 @@ def _scores(record: RunRecord) -> Table:
         values = [f"{row[one]:.3f}" if one in row else "" for one in measures]
         table.add_row(score_words(score), *values, Text(MEANINGS.get(score, "")))
     return table
-
-
-def _layers(shown: LayerTable) -> RenderableType:
-    table = _table("", *shown.head)
-    for name, *cells in shown.rows:
-        table.add_row(Text(name, "dim" if name == JOINTLY else ""), *cells)
-    if shown.head[-1:] == (CHANGES,):
-        table.columns[-1].justify = "left"
-    parts: list[RenderableType] = [table] if shown.head else []
-    return Group(*parts, *([Text(shown.note, "dim")] if shown.note else []))
 
 
 def _table(first: str, *numbers: str) -> Table:

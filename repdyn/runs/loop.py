@@ -317,12 +317,8 @@ class _Warner(Observer):
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
         found = checkpoint.measurement
-        reasons = {
-            "constant or non-finite features, so no similarity": found.undefined,
-            "the linear probe did not converge, so no accuracy and no regions": found.unsolved,
-            "stored weights are not finite": checkpoint.not_finite,
-        }
-        for reason, names in reasons.items():
+        faults = found.faults | {"stored weights are not finite": checkpoint.not_finite}
+        for reason, names in faults.items():
             said = f"{reason}: {', '.join(names)}"
             if names and said not in self._said:
                 self._said.add(said)

@@ -273,8 +273,8 @@ class RunSession:
         return measurement
 
     def _store(self, measurement: Measurement) -> None:
-        if len(self.steps) == 1:
-            for tag, value in _tags(self._recorder).items():  # of features, only known by now
+        if len(self.steps) == 1 and self._recorder.inputs is None:
+            for tag, value in _tags(self._recorder).items():  # features tell their layers only now
                 self.writer.set_tag(tag, value)
         maps = measurement.label_maps
         if maps is not None:

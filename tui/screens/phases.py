@@ -17,7 +17,7 @@ from textual.widgets import Static
 from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.undefined import FOUND_IN, NOT_LOGGED
 from repdyn.display.labels import ACCURACIES, PHASE_MEANINGS, PHASES
-from repdyn.display.layer_table import CHANGES, JOINTLY, LayerTable, layer_table
+from repdyn.display.layer_table import drawn, layer_table
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.wording import (
     accuracy,
@@ -70,7 +70,7 @@ class PhasesView(View):
             measures = record.dynamics.similarity
             layers = layer_table(record.dynamics, record.phases)
             if layers.head or layers.note:
-                parts += [Text("\nLayers", "bold"), _layers(layers)]
+                parts += [Text("\nLayers", "bold"), drawn(layers, new_table)]
         reasons = {n: why for n, why in undefined(record).items() if n not in PHASE_MEANINGS}
         if reasons:
             lines = "\n".join(map(plain, undefined_lines(reasons, measures)))
@@ -128,16 +128,6 @@ def _scores(record: RunRecord) -> RenderableType:
 
 def _score(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def _layers(shown: LayerTable) -> RenderableType:
-    table = new_table("", *shown.head)
-    for name, *cells in shown.rows:
-        table.add_row(Text(name, "dim" if name == JOINTLY else ""), *cells)
-    if shown.head[-1:] == (CHANGES,):
-        table.columns[-1].justify = "left"
-    parts: list[RenderableType] = [table] if shown.head else []
-    return Group(*parts, *([Text(shown.note, "dim")] if shown.note else []))
 
 
 def new_table(first: str, *numbers: str) -> RichTable:
