@@ -101,6 +101,9 @@ def _train(child: Child, store: StoreConfig, parent: str, folder: str) -> str:
 
 def _connect(address: str) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
+    if address == LOCAL:
+        # by default, 15: beside any other busy process the runs would hardly advance
+        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         ray.init(
             address=address,

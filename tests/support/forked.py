@@ -140,10 +140,16 @@ def _server() -> socket.socket:
     return ours
 
 
-def _serve(control: socket.socket) -> list[int] | None:
-    """Fork a process for each request; in it, returns the descriptors that came with the request."""
+def _preload() -> dict[str, str]:
+    """Import what takes long; returns the variables that the modules set as they are imported."""
+    before = dict(os.environ)
     for name in PRELOADED:
         importlib.import_module(name)
+    return {name: value for name, value in os.environ.items() if before.get(name) != value}
+
+
+def _serve(control: socket.socket) -> list[int] | None:
+    """Fork a process for each request; in it, returns the descriptors that came with the request."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who keep the processes
     while True:
         asked, descriptors, _, _ = socket.recv_fds(control, 1, 5)
@@ -174,15 +180,15 @@ def _kept(descriptors: list[int]) -> list[int]:
     os._exit(0)
 
 
-def _become(descriptors: list[int]) -> None:
-    """Run what was asked for, as python would."""
+def _become(descriptors: list[int], preset: Mapping[str, str]) -> None:
+    """Run what was asked for, as python would; `preset` are variables that imported modules set."""
     with os.fdopen(descriptors[0]) as request:
         asked = json.load(request)
     for stream, descriptor in enumerate(descriptors[2:]):
         os.dup2(descriptor, stream)
         os.close(descriptor)
     os.environ.clear()
-    os.environ.update(asked["env"])
+    os.environ.update({**preset, **asked["env"]})
     os.chdir(asked["cwd"])
     kind, what, *rest = asked["arguments"]
     if kind == "-m":
@@ -194,6 +200,7 @@ def _become(descriptors: list[int]) -> None:
 
 
 if __name__ == "__main__":
+    preset = _preload()
     served = _serve(socket.socket(fileno=int(sys.argv[1])))
     if served is not None:
-        _become(served)
+        _become(served, preset)
