@@ -36,7 +36,7 @@ def started(*arguments: str, cwd: Path) -> ForkedProcess:
 
 def repdyn(*arguments: str, cwd: Path, ok: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command as a user would."""
-    done = forked.run(["-m", "repdyn.cli", *arguments], cwd, clean_environment(), timeout=240)
+    done = forked.run(["-m", "repdyn.cli", *arguments], cwd, clean_environment(), timeout=600)
     assert not ok or done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -172,7 +172,7 @@ def test_a_server_that_is_killed_and_comes_back(
     read_to("epoch 8/", process)  # training goes on
     time.sleep(3)
     server.start()
-    out, error = process.communicate(timeout=300)
+    out, error = process.communicate(timeout=600)
     assert process.returncode == 0, out + error
     lines = [line for line in error.splitlines() if line.strip()]
     assert len(lines) == 1, error
@@ -188,7 +188,7 @@ def test_a_server_that_comes_back_after_the_run(
     read_to("epoch 4/", process)
     server.kill()
     start = time.monotonic()
-    out, error = process.communicate(timeout=300)
+    out, error = process.communicate(timeout=600)
     took = time.monotonic() - start
     assert process.returncode == 75, out + error
     assert "Traceback" not in error
