@@ -75,11 +75,14 @@ def test_a_run_whose_worker_is_killed_is_trained_by_another(tmp_path: Path) -> N
                 for run in trained(store)
                 if "test/acc" in run.metrics and run.status == "RUNNING"
             ]
-        os.kill(int(begun[0].tags[PID_TAG]), signal.SIGKILL)
+        worker = int(begun[0].tags[PID_TAG])
+        priorities = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (sweep.pid, worker)]
+        os.kill(worker, signal.SIGKILL)
         said, _ = sweep.communicate(timeout=500)
     finally:
         sweep.kill()
     assert sweep.returncode == 0, said
+    assert priorities[0] == priorities[1]
     runs = trained(store)
     finished = [run for run in runs if run.status == "FINISHED"]
     assert {run.params["opt"] for run in finished} == {"sgd", "adam"}

@@ -188,7 +188,7 @@ def test_a_server_that_comes_back_after_the_run(
     read_to("epoch 4/", process)
     server.kill()
     start = time.monotonic()
-    out, error = process.communicate(timeout=600)
+    out, error = process.communicate(timeout=300)
     took = time.monotonic() - start
     assert process.returncode == 75, out + error
     assert "Traceback" not in error
