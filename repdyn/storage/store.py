@@ -49,8 +49,9 @@ LOCKED_PAUSE = 0.5
 """How long and how often a call to a locked SQLite store is retried."""
 
 # MLflow would print that it creates tables, that git is missing, each retry of a server, a bar for
-# each artifact it downloads and a run's URL: into our own output, or over the screen
-_NOISY = ("alembic", "mlflow.utils.git_utils", "urllib3.connectionpool")
+# each artifact it downloads and a run's URL, and psycopg what it ignores of a connection that is lost
+# anyway: into our own output, or over the screen
+_NOISY = ("alembic", "mlflow.utils.git_utils", "urllib3.connectionpool", "psycopg")
 for _noisy in _NOISY:
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 # they log each database error with its traceback; the first raises it too, the second logs what

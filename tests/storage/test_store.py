@@ -1,6 +1,7 @@
 """Runs written into and read out of a real SQLite store."""
 
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -596,4 +597,11 @@ def test_a_database_connection_that_was_lost_is_returned_in_silence(
     connection = create_engine("sqlite://").raw_connection()
     present(connection.dbapi_connection).close()
     connection.close()
+    assert not caplog.records
+
+
+def test_what_psycopg_ignores_of_a_lost_connection_is_not_printed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logging.getLogger("psycopg").warning("error ignored terminating %r", "a pipeline")
     assert not caplog.records
