@@ -20,7 +20,8 @@ STEP = 0.02
 """Spacing of the log-epochs at which drift is given."""
 
 FLOOR = 1e-4
-"""Added to a drift before its logarithm: what float16 rows cannot tell from no drift."""
+"""Added to a drift before its logarithm: what rows in float16, those of older runs, cannot tell
+from no drift."""
 
 
 @dataclass(frozen=True)

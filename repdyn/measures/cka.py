@@ -19,16 +19,14 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from repdyn import batches
 from repdyn.batches import Batch, Forward
 from repdyn.layer import Layer
 from repdyn.measures.features import CHUNK, all_features, as_matrix, flat
-from repdyn.measures.rows import Row
+from repdyn.measures.rows import Row, encoded
 from repdyn.measures.settings import CkaEstimator
 
 Grams = Iterator[tuple[list[Tensor], float]]
@@ -140,16 +138,8 @@ def _upper_index(b: int, offset: int, device: torch.device) -> Tensor:
 
 
 def stored(vector: Tensor) -> Row:
-    """Return a row as it is stored: scaled to an rms of 1, float16.
-
-    CKA does not depend on the scale, and unscaled rows overflow float16. A row without variance or
-    with a non-finite value becomes NaN: its CKA is undefined.
-    """
-    row: NDArray[np.float64] = vector.cpu().numpy()
-    rms = math.sqrt(float(np.mean(row**2)))
-    if not rms or not math.isfinite(rms):
-        return np.full(row.shape, np.nan, dtype=np.float16)
-    return (row / rms).astype(np.float16)
+    """Return a row as it is stored; see rows.py."""
+    return encoded(vector.cpu().numpy())
 
 
 def minibatches(n: int, estimator: CkaEstimator, batch: int) -> list[int]:

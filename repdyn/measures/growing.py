@@ -5,28 +5,24 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from repdyn.errors import UserError
 from repdyn.measures.cka import stored, weighted
 from repdyn.measures.engine import GramEngine, Summaries
-from repdyn.measures.rows import Row
+from repdyn.measures.rows import Row, inner_products, is_defined, row_type
 from repdyn.measures.settings import MeasureSettings
 
 ROWS_IN_MEMORY = 2**30
 """Bytes of rows that stay in memory; rows of later checkpoints go to a temporary file."""
 
-_BLOCK = 2**20
-"""Numbers whose products are summed in float32; the blocks' sums are added in float64."""
-
 
 class CkaEngine(GramEngine):
-    """CKA of each layer; its summary is a row of packed centred Gram matrices, (m,) float16."""
+    """CKA of each layer; its summary is a row of packed centred Gram matrices, (m,), see rows.py."""
 
     def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
@@ -54,13 +50,13 @@ class CkaEngine(GramEngine):
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
         """Return which rows have no variance or are not finite."""
-        return np.array([bool(np.isnan(row[0])) for row in summaries])
+        return np.array([not is_defined(row) for row in summaries])
 
     def stored_bytes(self, minibatches: Sequence[int]) -> int:
         """Return the bytes of the rows."""
         diagonal = 1 if self.settings.cka == "biased" else -1
         row = sum(b * (b + diagonal) // 2 for b in minibatches)
-        return self.layers * row * np.dtype(np.float16).itemsize
+        return self.layers * row * np.dtype(row_type(row)).itemsize
 
 
 class GrowingCka:
@@ -76,7 +72,7 @@ class GrowingCka:
         e = len(self.rows)
         grown = np.empty((e, e))
         grown[:-1, :-1] = self._products
-        grown[-1, :] = grown[:, -1] = _products(self.rows, row)
+        grown[-1, :] = grown[:, -1] = inner_products(self.rows, [row])[:, 0]
         self._products = grown
 
     @property
@@ -85,23 +81,6 @@ class GrowingCka:
         norms = np.sqrt(np.diag(self._products))
         matrix: NDArray[np.float32] = (self._products / np.outer(norms, norms)).astype(np.float32)
         return matrix
-
-
-def _products(rows: Sequence[Row], row: Row) -> list[float]:
-    """Return ⟨a, row⟩ / m for each of the rows.
-
-    Uses torch, which converts float16 to float32 twenty times as fast as numpy: every row is converted
-    again at every checkpoint, as keeping them in float32 would take twice the memory.
-    """
-    new = torch.from_numpy(row).float().split(_BLOCK)
-    sums = (
-        sum(
-            float(a.float() @ b)
-            for a, b in zip(torch.from_numpy(r).split(_BLOCK), new, strict=True)
-        )
-        for r in rows
-    )
-    return [total / row.size for total in sums]
 
 
 class RowShelf:
@@ -137,7 +116,7 @@ class RowShelf:
                 "or set TMPDIR to a folder with enough"
             ) from error
 
-    def _written(self, rows: Sequence[Row]) -> NDArray[np.float16]:
+    def _written(self, rows: Sequence[Row]) -> NDArray[np.number[Any]]:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="repdyn-rows-")  # noqa: SIM115 (open as long as this object)
             weakref.finalize(self, self._file.close)
@@ -146,5 +125,5 @@ class RowShelf:
             self._file.write(row.tobytes())
         self._file.flush()
         return np.memmap(
-            self._file, np.float16, mode="c", offset=start, shape=(len(rows), rows[0].size)
+            self._file, rows[0].dtype, mode="c", offset=start, shape=(len(rows), rows[0].size)
         )

@@ -32,7 +32,7 @@ class MeasureSpec:
         engine: the class that computes it, a subclass from engine.py, as `module:name`.
         folder: of the artifacts that keep the summaries of each checkpoint, one file each; none if
             they are stored anyway.
-        dtype: of the summaries.
+        dtypes: of the summaries; stored ones may have any of them.
     """
 
     name: str
@@ -48,7 +48,7 @@ class MeasureSpec:
     citation: str
     engine: str
     folder: str = ""
-    dtype: str = ""
+    dtypes: tuple[str, ...] = ()
 
     @property
     def distance(self) -> str:
@@ -70,7 +70,7 @@ CKA = MeasureSpec(
     citation="Kornblith et al. 2019; Nguyen, Raghu & Kornblith 2021",
     engine="repdyn.measures.growing:CkaEngine",
     folder="grams",
-    dtype="float16",
+    dtypes=("float32", "int16", "float16"),
 )
 REGIONS = MeasureSpec(
     name="regions",
@@ -100,7 +100,7 @@ KNN = MeasureSpec(
     citation="Huh et al. 2024",
     engine="repdyn.measures.knn:KnnEngine",
     folder="neighbours",
-    dtype="uint32",
+    dtypes=("uint32",),
 )
 
 MEASURES: Mapping[str, MeasureSpec] = {one.name: one for one in (CKA, REGIONS, KNN)}

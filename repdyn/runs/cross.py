@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +50,7 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
     )
 
 
-def _layer_by_layer(a: NDArray[np.float16], b: NDArray[np.float16]) -> NDArray[np.float64]:
+def _layer_by_layer(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     if a.shape[1] != b.shape[1]:
         raise UserError(f"grams: row lengths differ ({a.shape[1]} and {b.shape[1]})")
     return cka_matrix(list(a), list(b))

@@ -203,7 +203,7 @@ def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
-_CLASSES: Kind = (np.unsignedinteger, 4)
+_CLASSES: Kind = ((np.uint8, np.uint16), 4)
 
 
 def encode_label_maps(maps: LabelMaps) -> bytes:
@@ -296,7 +296,7 @@ def encode_summaries(summaries: NDArray[Any]) -> bytes:
 def decode_summaries(
     measure: str, path: str, content: bytes, layers: int | None = None
 ) -> NDArray[Any]:
-    """Return what a measure stores of a checkpoint, (N, m): for CKA packed Gram matrices, float16.
+    """Return what a measure stores of a checkpoint, (N, m): for CKA rows, see measures/rows.py.
 
     Args:
         measure: its name.
@@ -308,7 +308,8 @@ def decode_summaries(
         UserError: the file is damaged.
     """
     found = MEASURES[measure]
-    summaries = read_npy(path, content, (np.dtype(found.dtype).type, 2))
+    types = tuple(np.dtype(each).type for each in found.dtypes)
+    summaries = read_npy(path, content, (types, 2))
     compared = None if layers is None else layers + found.includes_output
     if 0 in summaries.shape or compared not in (None, len(summaries)):
         raise damaged(path, f"shape {summaries.shape} for {layers} layers")

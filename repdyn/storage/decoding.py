@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from repdyn.errors import UserError
 
-Kind = tuple[type[np.generic], int]
-"""The required type and number of dimensions of an array; unsignedinteger stands for class indices,
-uint8 or uint16."""
+Kind = tuple[type[np.generic] | tuple[type[np.generic], ...], int]
+"""The required type of an array, or the types it may have, and its number of dimensions."""
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEAD_BYTES = 512
@@ -207,10 +206,12 @@ def _header(path: str, head: bytes, size: int, kind: Kind) -> _Header:
     return header
 
 
-def _type(written: str, wanted: type[np.generic]) -> np.dtype[Any] | None:
-    """Return the declared type if it is the wanted one; text may be of any length."""
+def _type(
+    written: str, wanted: type[np.generic] | tuple[type[np.generic], ...]
+) -> np.dtype[Any] | None:
+    """Return the declared type if it is a wanted one; text may be of any length."""
     if wanted is not np.str_:
-        types = (np.uint8, np.uint16) if wanted is np.unsignedinteger else (wanted,)
+        types = wanted if isinstance(wanted, tuple) else (wanted,)
         return next((np.dtype(each) for each in types if written == np.dtype(each).str), None)
     kind, length = written[:2], int(written[2:])
     return np.dtype(written) if kind == "<U" and 0 < length <= _MOST_CHARACTERS else None

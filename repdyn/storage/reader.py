@@ -228,7 +228,7 @@ def load_label_maps(options: StoreConfig, text: str, epoch: int) -> LabelMaps:
 def load_summaries(options: StoreConfig, text: str, measure: str, epoch: int) -> NDArray[Any]:
     """Read what a measure stored of a checkpoint, (N, m).
 
-    For CKA these are packed Gram matrices, float16: CKA of any two runs is their product.
+    For CKA these are rows, from which `measures.rows.cka_matrix` gives that of any two runs.
 
     Raises:
         UserError: there is no such run or checkpoint, or its file is damaged.

@@ -131,20 +131,14 @@ def test_a_large_common_offset_and_tiny_features_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_storing_rows_in_float16_costs_less_than_1e_5(scale: float) -> None:
+def test_stored_rows_give_the_cka_of_the_features_whatever_their_scale(scale: float) -> None:
     x, y = pair(8, n=250)
     kept = [
         stored(gram_vectors(Scaled(scale=s), [IDENTITY], z)[0]) for s, z in ((scale, x), (1.0, y))
     ]
-    assert kept[0].dtype == np.float16
     matrix = cka_matrix(kept, kept)
-    assert matrix[0, 1] == pytest.approx(cka(x, y), abs=1e-5)
+    assert matrix[0, 1] == pytest.approx(cka(x, y), abs=1e-6)
     np.testing.assert_allclose(np.diag(matrix), 1, atol=1e-6)
-
-
-def test_a_row_without_variance_is_stored_as_nan() -> None:
-    assert np.isnan(stored(torch.zeros(10, dtype=torch.float64))).all()
-    assert np.isnan(stored(torch.full((10,), float("inf"), dtype=torch.float64))).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6, 1e-20])

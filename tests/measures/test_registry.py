@@ -94,7 +94,7 @@ def test_what_is_kept_is_of_the_type_and_size_that_is_told(
     one.see_grams([gram(features)] * LAYERS, 1.0)
     kept = np.stack(one.observe(maps))
     if MEASURES[name].folder:
-        assert kept.dtype == MEASURES[name].dtype
+        assert kept.dtype.name in MEASURES[name].dtypes
         assert kept.ndim == 2
         assert kept.nbytes == one.stored_bytes([IMAGES])
     else:
