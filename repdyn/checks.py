@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from repdyn.errors import SettingError, UserError
-from repdyn.measures import spec
 
 MOST_CHECKPOINTS = 20_000
 """Checkpoints per run: with more, a reader would report the files as damaged."""
@@ -120,14 +119,6 @@ def check_argument(text: str) -> None:
         raise SettingError(
             "arch_arg", text, f"repdyn sets {key} itself or does not allow it; remove it"
         )
-
-
-def check_similarity(names: tuple[str, ...]) -> None:
-    """Raise a SettingError if there is no measure, or one that does not exist."""
-    if not names:
-        raise SettingError("similarity", None, f"give at least one of {', '.join(spec.MEASURES)}")
-    for name in names:
-        spec.spec(name)
 
 
 def check_checkpoints(checkpoints: int | tuple[int, ...] | None) -> None:

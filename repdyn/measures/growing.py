@@ -1,9 +1,13 @@
-"""CKA over the checkpoints of a run: the matrix grows by a row at each, and the rows are kept."""
+"""Measures that are the cosine of two rows, over the checkpoints of a run.
+
+The matrix grows by a row and a column at each checkpoint, and the rows are kept.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import weakref
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -21,31 +25,27 @@ ROWS_IN_MEMORY = 2**30
 """Bytes of rows that stay in memory; rows of later checkpoints go to a temporary file."""
 
 
-class CkaEngine(GramEngine):
-    """CKA of each layer; its summary is a row of packed centred Gram matrices, (m,), see rows.py."""
+class RowEngine(GramEngine):
+    """A measure that is the cosine of two rows, a layer\'s summaries (m,); see rows.py."""
 
     def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
         self._growing = [GrowingCka() for _ in range(layers)]
         self._shelf = RowShelf()
 
-    def piece(self, k: Tensor, share: float) -> Tensor:
-        """Return the centred matrix, packed and weighted."""
-        return weighted(k, self.settings.cka, share)
-
     def kept(self, pieces: Tensor) -> Row:
         """Return the row."""
         return stored(pieces)
 
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
-        """Add a checkpoint's rows; CKA does not depend on probes."""
+        """Add a checkpoint's rows; they do not depend on probes."""
         del broken
         for growing, row in zip(self._growing, self._shelf.keep(summaries), strict=True):
             growing.append(row)
 
     @property
     def matrices(self) -> NDArray[np.float32]:
-        """The CKA between all pairs of checkpoints, (L, E, E)."""
+        """The cosine between all pairs of checkpoints, (L, E, E)."""
         return np.stack([growing.matrix for growing in self._growing])
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
@@ -54,13 +54,29 @@ class CkaEngine(GramEngine):
 
     def stored_bytes(self, minibatches: Sequence[int]) -> int:
         """Return the bytes of the rows."""
-        diagonal = 1 if self.settings.cka == "biased" else -1
-        row = sum(b * (b + diagonal) // 2 for b in minibatches)
+        row = self.numbers(minibatches)
         return self.layers * row * np.dtype(row_type(row)).itemsize
+
+    @abstractmethod
+    def numbers(self, minibatches: Sequence[int]) -> int:
+        """Return the length of a row, m."""
+
+
+class CkaEngine(RowEngine):
+    """CKA of each layer; its summary is a row of packed centred Gram matrices."""
+
+    def piece(self, k: Tensor, share: float) -> Tensor:
+        """Return the centred matrix, packed and weighted."""
+        return weighted(k, self.settings.cka, share)
+
+    def numbers(self, minibatches: Sequence[int]) -> int:
+        """Return the size of the packed triangles; the biased estimator needs the diagonals."""
+        diagonal = 1 if self.settings.cka == "biased" else -1
+        return sum(b * (b + diagonal) // 2 for b in minibatches)
 
 
 class GrowingCka:
-    """The E×E CKA of one layer, grown by one row at each checkpoint."""
+    """The E×E CKA of one layer, grown by one row at each checkpoint; of any rows, their cosines."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []

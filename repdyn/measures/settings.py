@@ -8,7 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from repdyn.checks import check, check_count, check_similarity, check_storable
+from repdyn.checks import check, check_count, check_storable
+from repdyn.measures.spec import named
 
 BatchNormStatistics = Literal["precise", "running"]
 CkaEstimator = Literal["unbiased", "biased"]
@@ -24,7 +25,8 @@ class MeasureSettings:
     """precise: recompute BatchNorm's statistics over training images, on a copy, before measuring."""
 
     similarity: tuple[str, ...] = ("cka", "regions")
-    """Similarity measures, comma-separated: cka, regions, knn (overlap of nearest neighbours)."""
+    """Similarity measures, comma-separated: cka, regions, knn (overlap of nearest neighbours),
+    procrustes, rsa (rank correlation of dissimilarities); or all."""
 
     cka: CkaEstimator = "unbiased"
     """unbiased: HSIC1 over minibatches (Nguyen et al. 2021); biased (Kornblith et al. 2019)."""
@@ -57,5 +59,5 @@ class MeasureSettings:
         check(self, "probe_l2", lambda x: 0 < x < math.inf, "above 0")
         check_count(self, "grid", 2, 1024)
         check_count(self, "fine_grid", 2, 4096)
-        check_similarity(self.similarity)
+        object.__setattr__(self, "similarity", named(self.similarity))
         check_storable(self)

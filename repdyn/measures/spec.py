@@ -103,11 +103,67 @@ KNN = MeasureSpec(
     dtypes=("uint32",),
 )
 
-MEASURES: Mapping[str, MeasureSpec] = {one.name: one for one in (CKA, REGIONS, KNN)}
+PROCRUSTES = MeasureSpec(
+    name="procrustes",
+    label="Procrustes",
+    long_label="Procrustes",
+    quantity="Procrustes similarity",
+    title="Procrustes similarity",
+    unit="cosine of the shape distance\n(colour even in log(1 − cos))",
+    bounds=(0, 1),
+    log_distance=True,
+    includes_output=False,
+    of_paper=False,
+    citation="Williams et al. 2021",
+    engine="repdyn.measures.procrustes:ProcrustesEngine",
+    folder="procrustes",
+    dtypes=("float32", "int16"),
+)
+RSA = MeasureSpec(
+    name="rsa",
+    label="RSA",
+    long_label="RSA",
+    quantity="RSA",
+    title="RSA: rank correlation of dissimilarities",
+    unit="rank correlation\n(colour even in log(1 − ρ))",
+    bounds=(-1, 1),
+    log_distance=True,
+    includes_output=False,
+    of_paper=False,
+    citation="Kriegeskorte et al. 2008",
+    engine="repdyn.measures.rsa:RsaEngine",
+    folder="dissimilarities",
+    dtypes=("float32", "int16"),
+)
+
+MEASURES: Mapping[str, MeasureSpec] = {
+    one.name: one for one in (CKA, REGIONS, KNN, PROCRUSTES, RSA)
+}
 """By name, in the order in which they are shown; the first is what is shown first."""
 
 PRIMARY = CKA
 """Shown first; change points are changes in it."""
+
+ALL = "all"
+"""Stands for every registered measure in settings."""
+
+
+def named(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the measures that a setting names.
+
+    Raises:
+        SettingError: there is none, one does not exist, or ALL is not alone.
+    """
+    if not names:
+        known = ", ".join((*MEASURES, ALL))
+        raise SettingError("similarity", None, f"give at least one of {known}")
+    if names == (ALL,):
+        return tuple(MEASURES)
+    if ALL in names:
+        raise SettingError(
+            "similarity", ",".join(names), f"{ALL} includes the others; give {ALL} or the others"
+        )
+    return tuple(spec(name).name for name in names)
 
 
 def spec(name: str) -> MeasureSpec:
@@ -117,6 +173,6 @@ def spec(name: str) -> MeasureSpec:
         SettingError: there is none of that name.
     """
     if name not in MEASURES:
-        known = ", ".join(MEASURES)
+        known = ", ".join((*MEASURES, ALL))
         raise SettingError("similarity", name, f"unknown similarity measure; choose from {known}")
     return MEASURES[name]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from repdyn.analysis.findings import Effect, Finding
-from repdyn.analysis.verdicts import MOST_SEEDS
+from repdyn.analysis.verdicts import MOST_SEEDS, Verdict
 from repdyn.display.labels import PHASES
 from repdyn.display.wording import NO_RUN, NOT_TESTABLE, plain
-from repdyn.measures.spec import MEASURES
+from repdyn.measures.spec import MEASURES, spec
 from repdyn.records import FloatArray, IntArray, RunRecord
 from repdyn.report.export import json_text
 from repdyn.score_key import ScoreKey
+
+HOLDS: Verdict = "supported"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Comparison:
         varied: settings in which they differ, except the seed and a data seed tied to it.
         cross: CKA between runs.
         notes: caveats, one sentence each.
+        by_similarity: by finding, its verdict on each similarity measure alone.
     """
 
     title: str
@@ -61,6 +64,7 @@ class Comparison:
     varied: tuple[str, ...]
     cross: tuple[CrossCka, ...]
     notes: tuple[str, ...]
+    by_similarity: Mapping[str, Mapping[str, Verdict]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,20 @@ def finding_words(finding: Finding) -> str:
     return _undecided(finding.seeds, finding.seeds_needed)
 
 
+def holds(comparison: Comparison, finding: Finding) -> str:
+    """Return under how many similarities a finding holds, and the verdict under the others.
+
+    `holds under 1 of 3 similarities (regions: undecided; k-NN: refuted)`; nothing for a single one.
+    """
+    verdicts = comparison.by_similarity.get(finding.name, {})
+    if len(verdicts) < 2:
+        return ""
+    others = [f"{spec(n).label}: {verdict}" for n, verdict in verdicts.items() if verdict != HOLDS]
+    held = len(verdicts) - len(others)
+    said = f"holds under {held} of {len(verdicts)} similarities"
+    return f"{said} ({'; '.join(others)})" if others else said
+
+
 def untestable_words(effect: Effect) -> str:
     """Return that an effect has no values, and why."""
     return f"{NO_RUN if effect.share else NOT_TESTABLE} ({effect.untestable})"
@@ -183,8 +201,8 @@ def as_json(comparison: Comparison) -> str:
     """Return all numbers of a comparison as JSON; NaN is null.
 
     The keys are `title`, `runs` (summary, phases and scores of each), `findings`, `cross`, `notes`.
-    A finding has `verdict`, `seeds`, `seeds_needed` and `effects`, each with the fields of Effect;
-    the number of seeds needed is null if it is more than MOST_SEEDS or unknown.
+    A finding has `verdict`, `seeds`, `seeds_needed`, `by_similarity` (its verdict on each measure
+    alone) and `effects`, each with the fields of Effect; the number of seeds needed is null if it is more than MOST_SEEDS or unknown.
     """
     runs = [
         {"summary": run.summary, "phases": run.phases, "scores": run.scores}
@@ -197,6 +215,7 @@ def as_json(comparison: Comparison) -> str:
             "verdict": finding.verdict,
             "seeds": finding.seeds,
             "seeds_needed": finding.seeds_needed,
+            "by_similarity": comparison.by_similarity.get(finding.name, {}),
             "effects": finding.effects,
         }
         for finding in comparison.findings

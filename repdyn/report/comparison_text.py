@@ -27,6 +27,7 @@ from repdyn.report.comparison import (
     finding_words,
     groups,
     has_findings,
+    holds,
     measures_of,
     numbers,
     score_names,
@@ -62,7 +63,8 @@ def comparison_text(comparison: Comparison, width: int, epoch: int | None = None
     for start in range(0, len(found), beside):
         parts += [Text(), _numbers(comparison, found[start : start + beside])]
     if has_findings(comparison):
-        parts += [Text(), Text("Findings", "bold underline"), *map(_finding, comparison.findings)]
+        parts += [Text(), Text("Findings", "bold underline")]
+        parts += [_finding(one, holds(comparison, one)) for one in comparison.findings]
     parts += [Text(note, "yellow") for note in comparison.notes]
     if len(comparison.runs) == 2 and comparison.cross:
         parts += _cross(comparison.cross[0], epoch, comparison.runs[0].unit)
@@ -87,7 +89,7 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
     return table
 
 
-def _finding(finding: Finding) -> RenderableType:
+def _finding(finding: Finding, holding: str) -> RenderableType:
     verdict = (finding_words(finding), VERDICT_STYLES[finding.verdict])
     head = Text.assemble(finding.claim, "  ", verdict)
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
@@ -100,7 +102,8 @@ def _finding(finding: Finding) -> RenderableType:
             style = "" if effect.counted else "dim"
             table.add_row(*(Text(cell, style) for cell in (*row, effect_words(effect))))
     shown = (table,) if table.row_count else ()
-    return Lines(head, *shown, *(Text(f"  {said}", "dim") for said in _untestable(finding)))
+    said = (*_untestable(finding), *filter(None, [holding]))
+    return Lines(head, *shown, *(Text(f"  {line}", "dim") for line in said))
 
 
 def _untestable(finding: Finding) -> list[str]:

@@ -20,6 +20,7 @@ from repdyn.report.comparison import (
     finding_words,
     groups,
     has_findings,
+    holds,
     measures_of,
     numbers,
     score_names,
@@ -111,16 +112,17 @@ def _findings(comparison: Comparison) -> str:
     """Return the findings, or why they cannot be tested; nothing for loops of one's own."""
     ours = any(trained_here(run.summary) for run in comparison.runs)
     shown = comparison.findings if ours or has_findings(comparison) else ()
-    return "".join(map(_finding, shown))
+    return "".join(_finding(finding, holds(comparison, finding)) for finding in shown)
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, holding: str) -> str:
     kind = CLASSES[finding.verdict]
     head = ("score", "contrast", "effect", "from", "verdict")
     table = _table(head, map(_effect, finding.effects))
+    below = f"<p>{escape(holding)}</p>" if holding else ""
     return (
         f"<article class={kind}><h3>{escape(finding.claim)} "
-        f"<span class=verdict>{escape(finding_words(finding))}</span></h3>{table}</article>"
+        f"<span class=verdict>{escape(finding_words(finding))}</span></h3>{table}{below}</article>"
     )
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from repdyn.analysis.by_similarity import verdicts_by_similarity
 from repdyn.analysis.findings import FREE, Observation, findings
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
@@ -80,13 +81,15 @@ def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Co
     runs = tuple(_with_scores(record) for record in records)
     varied = varied_settings([run.summary for run in runs])
     cross, missing = _crossed(runs, store)
+    seen = [observation(run) for run in runs]
     return Comparison(
         title=title,
         runs=runs,
-        findings=findings([observation(run) for run in runs]),
+        findings=findings(seen),
         varied=varied,
         cross=cross,
         notes=(*notes(runs), *missing),
+        by_similarity=verdicts_by_similarity(seen),
     )
 
 

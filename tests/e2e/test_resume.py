@@ -39,7 +39,7 @@ probe_images: 100
 probe_train: 100
 train_size: 400
 layers: stem|layer[24].1|logits
-similarity: cka,regions,knn
+similarity: all
 """
 
 KILLS = 5  # of each seed

@@ -7,23 +7,25 @@ import torch
 from repdyn.errors import UserError
 from repdyn.measures.cka import gram
 from repdyn.measures.engine import Engine, engines
+from repdyn.measures.settings import MeasureSettings
 from repdyn.measures.spec import MEASURES, PRIMARY, spec
 from repdyn.settings.schema import MeasureConfig
+from repdyn.storage.codec import decode_summaries, encode_summaries
 
-LAYERS, IMAGES, FEATURES = 2, 40, 12
+LAYERS, IMAGES, FEATURES, BATCH = 2, 40, 12, 24
 BROKEN = np.zeros(LAYERS + 1, dtype=bool)
 
 
 def engine(name: str) -> Engine:
-    return engines(MeasureConfig(similarity=(name,)), LAYERS)[name]
+    return engines(MeasureConfig(similarity=(name,), cka_batch=BATCH), LAYERS)[name]
 
 
 def similarities(name: str, *checkpoints: torch.Tensor) -> np.ndarray:
     """Return the matrices of checkpoints with these features (n, p), in both layers."""
     one, rng = engine(name), np.random.default_rng(0)
     for features in checkpoints:
-        for half, share in ((features[:24], 0.6), (features[24:], 0.4)):
-            one.see_grams([gram(half)] * LAYERS, share)
+        for part in features.split(BATCH):
+            one.see_grams([gram(part)] * LAYERS, len(part) / IMAGES)
         maps = rng.integers(0, 3, (LAYERS + 1, 4, 5, 5)).astype(np.uint8)
         one.append(one.observe(maps), BROKEN)
     return one.matrices
@@ -103,14 +105,41 @@ def test_what_is_kept_is_of_the_type_and_size_that_is_told(
 
 
 def test_a_measure_that_there_is_none_of_is_an_error() -> None:
-    with pytest.raises(
-        UserError, match="ckaa: unknown similarity measure; choose from cka, regions, knn"
-    ):
+    with pytest.raises(UserError, match=r"ckaa: unknown similarity measure; choose from .*, all$"):
         spec("ckaa")
     with pytest.raises(UserError, match=r"^similarity ckaa: unknown similarity measure"):
         MeasureConfig(similarity=("cka", "ckaa"))
-    with pytest.raises(UserError, match=r"^similarity: give at least one of cka, regions, knn"):
+    with pytest.raises(UserError, match=r"^similarity: give at least one of .*, all$"):
         MeasureConfig(similarity=())
+
+
+def test_all_stands_for_every_measure_and_is_not_mixed_with_others() -> None:
+    assert MeasureSettings(similarity=("all",)).similarity == tuple(MEASURES)
+    for mixed in (("all", "cka"), ("knn", "all"), ("all", "nonsense")):
+        with pytest.raises(
+            UserError, match=r"^similarity .*: all includes the others; give all or"
+        ):
+            MeasureSettings(similarity=mixed)
+
+
+@pytest.mark.parametrize("name", OF_GRAMS)
+def test_from_what_is_stored_it_goes_on_to_the_same_bits(name: str) -> None:
+    torch.manual_seed(0)
+    whole, resumed = engine(name), engine(name)
+    for step in range(4):
+        x = torch.randn(IMAGES, FEATURES)
+        for one in (whole,) if step < 2 else (whole, resumed):
+            for part in x.split(BATCH):
+                one.see_grams([gram(part)] * LAYERS, len(part) / IMAGES)
+        kept = whole.observe(None)
+        whole.append(kept, BROKEN)
+        if step < 2:
+            content = encode_summaries(np.stack(kept))
+            stored = list(decode_summaries(name, "stored.npy", content, LAYERS))
+            resumed.append(stored, BROKEN)
+        else:
+            resumed.append(resumed.observe(None), BROKEN)
+    np.testing.assert_array_equal(resumed.matrices, whole.matrices)
 
 
 def test_names_are_their_keys_and_folders_are_their_own() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from repdyn.analysis.findings import CHANCE, Effect, Finding, Observation, findings
 from repdyn.analysis.scores import MEANINGS
+from repdyn.analysis.verdicts import Verdict
 from repdyn.display.wording import key_words
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES
@@ -25,6 +26,7 @@ from repdyn.report.comparison import (
     effect_words,
     finding_words,
     groups,
+    holds,
     numbers,
     spread,
 )
@@ -101,6 +103,25 @@ def test_an_effect_is_shown_with_its_interval() -> None:
     # two seeds, 1.99 and 2.01: t(.975; 1) = 12.7, s / √2 = .01
     assert numbers(effect) == "+2.00 [1.87, 2.13]"
     assert counts(effect) == "2 seeds, 4 pairs"
+
+
+def test_a_finding_is_told_with_the_similarities_under_which_it_holds() -> None:
+    found = comparison()
+    name = found.findings[0].name
+
+    def told(**verdicts: Verdict) -> str:
+        return holds(replace(found, by_similarity={name: verdicts}), found.findings[0])
+
+    assert told(cka="supported", knn="supported") == "holds under 2 of 2 similarities"
+    said = "holds under 1 of 3 similarities (regions: undecided; k-NN: refuted)"
+    verdicts: dict[str, Verdict] = {"cka": "supported", "regions": "undecided", "knn": "refuted"}
+    assert told(**verdicts) == said
+    assert told(cka="supported") == holds(found, found.findings[0]) == ""
+    shown = replace(found, by_similarity={name: verdicts})
+    assert said in printed(comparison_text(shown, 120))
+    assert said in page(shown, {})
+    (first, *_) = json.loads(as_json(shown))["findings"]
+    assert first["by_similarity"] == verdicts
 
 
 def effect_of(*values: float) -> Effect:

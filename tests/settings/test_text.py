@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repdyn.errors import SettingError, UserError
+from repdyn.measures.spec import MEASURES
 from repdyn.settings.schema import (
     DataConfig,
     MeasureConfig,
@@ -109,6 +110,7 @@ def test_text_means_what_it_means_on_the_command_line(text: str) -> None:
         ("checkpoints", ["0", "1"], (0, 1)),
         ("similarity", "knn,cka,knn", ("knn", "cka")),
         ("similarity", ["cka", "regions,knn"], ("cka", "regions", "knn")),
+        ("similarity", "all", tuple(MEASURES)),
         ("arch_arg", "depth=6", ("depth=6",)),
         ("arch_arg", ["depth=6", "a=1,2"], ("depth=6", "a=1,2")),
     ],
