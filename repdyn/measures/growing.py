@@ -26,7 +26,7 @@ ROWS_IN_MEMORY = 2**30
 
 
 class RowEngine(GramEngine):
-    """A measure that is the cosine of two rows, a layer\'s summaries (m,); see rows.py."""
+    """A measure that is the cosine of two rows, a layer's summaries (m,); see rows.py."""
 
     def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
