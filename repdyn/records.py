@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from repdyn.measures.spec import spec
 from repdyn.score_key import ScoreKey
 
 Interval = tuple[int, int]
@@ -94,6 +95,8 @@ class Dynamics:
         fragmentation: mean number of connected regions of a plane, (L+1, E) float32, output last.
         areas: share of the plane points given to each class, (L+1, E, K) float32, output last.
         unit: of the steps, such as epoch, step or tokens.
+        errors: standard errors of the similarities, of the same axes, by measure: of those that have
+            any, and none for runs of older versions.
     """
 
     layers: tuple[str, ...]
@@ -105,6 +108,9 @@ class Dynamics:
     fragmentation: FloatArray = field(metadata={"dims": (OUTPUT_TOO, CHECKPOINT)})
     areas: FloatArray = field(metadata={"dims": (OUTPUT_TOO, CHECKPOINT, CLASS)})
     unit: str = EPOCH
+    errors: Mapping[str, FloatArray] = field(
+        default_factory=dict, metadata={"dims": (OUTPUT_TOO, CHECKPOINT, CHECKPOINT)}
+    )
 
     def at_checkpoints(self, chosen: slice | Sequence[int] | NDArray[np.bool_]) -> Dynamics:
         """Return the same at some of the checkpoints, given as an index along the axis."""
@@ -279,7 +285,7 @@ class RunRecord:
     def __getitem__(self, layer: str) -> dict[str, FloatArray]:
         """Return what was measured of a layer, or of the `output`, by name.
 
-        Similarities by measure, (E, E); `probe_acc`, (E, 3); `fragmentation`, (E,); `areas`, (E, K);
+        Similarities by measure, (E, E), and their standard errors, `cka_error`; `probe_acc`, (E, 3); `fragmentation`, (E,); `areas`, (E, K);
         without what is not measured of it.
 
         Raises:
@@ -292,6 +298,7 @@ class RunRecord:
         place = names.index(layer)
         arrays = {
             **dynamics.similarity,
+            **{spec(name).error_name: errors for name, errors in dynamics.errors.items()},
             "probe_acc": dynamics.probe_acc,
             "fragmentation": dynamics.fragmentation,
             "areas": dynamics.areas,

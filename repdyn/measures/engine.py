@@ -40,6 +40,9 @@ class Engine(ABC):
     wants_maps: ClassVar[bool] = False
     """Whether it needs label maps."""
 
+    plane_kinds: Sequence[int] = ()
+    """The kind of each plane, (P,): a fixed number of planes is drawn of each."""
+
     def __init__(self, layers: int, settings: MeasureSettings) -> None:
         self.layers = layers
         self.settings = settings
@@ -75,6 +78,14 @@ class Engine(ABC):
     @abstractmethod
     def matrices(self) -> NDArray[np.float32]:
         """The similarity between all pairs of checkpoints, (N, E, E); NaN where undefined."""
+
+    @property
+    def errors(self) -> NDArray[np.float32] | None:
+        """The standard errors of the matrices, (N, E, E); NaN where undefined, None if it has none.
+
+        Its spec says what they are over.
+        """
+        return None
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
         """Return for which layers the similarity to any other checkpoint is undefined, (L,)."""
@@ -131,8 +142,14 @@ class GramEngine(Engine):
         return found
 
 
-def engines(settings: MeasureSettings, layers: int) -> dict[str, Engine]:
+def engines(
+    settings: MeasureSettings, layers: int, plane_kinds: Sequence[int] = ()
+) -> dict[str, Engine]:
     """Return an engine for each measure in the settings.
+
+    Args:
+        settings, layers: as for `Engine`.
+        plane_kinds: the kind of each plane, (P,).
 
     Raises:
         UserError: a measure is unknown.
@@ -141,6 +158,7 @@ def engines(settings: MeasureSettings, layers: int) -> dict[str, Engine]:
     for name in settings.similarity:
         make: type[Engine] = resolve_name(spec(name).engine)
         found[name] = make(layers, settings)
+        found[name].plane_kinds = plane_kinds
     return found
 
 

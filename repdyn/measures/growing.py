@@ -18,6 +18,7 @@ from torch import Tensor
 from repdyn.errors import UserError
 from repdyn.measures.cka import stored, weighted
 from repdyn.measures.engine import GramEngine, Summaries
+from repdyn.measures.jackknife import GrowingErrors
 from repdyn.measures.rows import Row, inner_products, is_defined, row_type
 from repdyn.measures.settings import MeasureSettings
 
@@ -64,6 +65,21 @@ class RowEngine(GramEngine):
 
 class CkaEngine(RowEngine):
     """CKA of each layer; its summary is a row of packed centred Gram matrices."""
+
+    def __init__(self, layers: int, settings: MeasureSettings) -> None:
+        super().__init__(layers, settings)
+        self._errors = [GrowingErrors(settings.cka, settings.cka_batch) for _ in range(layers)]
+
+    def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
+        """Add a checkpoint's rows, and their standard errors."""
+        super().append(summaries, broken)
+        for errors, growing in zip(self._errors, self._growing, strict=True):
+            errors.append(growing.rows)
+
+    @property
+    def errors(self) -> NDArray[np.float32]:
+        """The standard errors over reference images, (L, E, E)."""
+        return np.stack([errors.matrix for errors in self._errors])
 
     def piece(self, k: Tensor, share: float) -> Tensor:
         """Return the centred matrix, packed and weighted."""

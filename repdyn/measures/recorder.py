@@ -261,6 +261,11 @@ class Recorder:
             .reshape(e, len(self.layers) + 1, k)
             .swapaxes(0, 1),
             unit=self.unit,
+            errors={
+                name: errors
+                for name, engine in self._engines.items()
+                if (errors := engine.errors) is not None
+            },
         )
 
     def _check(self, step: int) -> None:
@@ -271,7 +276,9 @@ class Recorder:
         """Create the engines, at the first checkpoint: what can be measured is known then."""
         if self._engines:
             return
-        found = engines(self._settings, len(self.layers))
+        shown = None if self.inputs is None else self.inputs.shown
+        kinds = () if shown is None else tuple(shown.kinds.tolist())
+        found = engines(self._settings, len(self.layers), kinds)
         usable = {name: one for name, one in found.items() if with_maps or not one.wants_maps}
         if not usable:
             raise UserError(

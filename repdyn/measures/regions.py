@@ -180,8 +180,41 @@ def agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
     Returns:
         (...) float64 in [0, 1].
     """
-    share: NDArray[np.float64] = (a == b).mean(axis=(-3, -2, -1))
+    share: NDArray[np.float64] = plane_agreement(a, b).mean(axis=-1)
     return share
+
+
+def plane_agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
+    """Return the share of each plane's grid points with the same class, (..., P)."""
+    share: NDArray[np.float64] = (a == b).mean(axis=(-2, -1))
+    return share
+
+
+def plane_error(shares: NDArray[np.float64], kinds: Sequence[int] = ()) -> NDArray[np.float64]:
+    """Return the standard error over planes of the mean of their values, (..., P) → (...).
+
+    Planes are drawn independently of each other, a fixed number P_k of each kind, so a draw of other
+    planes changes the mean by as much as planes vary within their kinds (stratified sampling; Cochran
+    1977, §5.4): √(Σ_k P_k s_k²) / P. How much the kinds differ does not count. With fewer than two
+    planes of a kind, s_k is unknown, and all planes count as one kind.
+
+    Args:
+        shares: a value for each plane.
+        kinds: of the planes, (P,); without any, they are of one kind.
+
+    Returns:
+        float64; NaN of a single plane.
+    """
+    count = shares.shape[-1]
+    if count < 2:
+        return np.full(shares.shape[:-1], np.nan)
+    found, sizes = np.unique(np.asarray(kinds, dtype=np.int64), return_counts=True)
+    strata = [np.asarray(kinds) == kind for kind in found]
+    if not strata or sizes.min() < 2:
+        strata = [np.ones(count, dtype=bool)]
+    variance = sum(s.sum() * shares[..., s].var(axis=-1, ddof=1) for s in strata)
+    error: NDArray[np.float64] = np.sqrt(variance) / count
+    return error
 
 
 class RegionsEngine(Engine):
@@ -194,6 +227,7 @@ class RegionsEngine(Engine):
         self._maps: list[Summaries] = []
         self._broken: list[NDArray[np.bool_]] = []
         self._matrices = np.zeros((layers + 1, 0, 0))
+        self._errors = np.zeros((layers + 1, 0, 0))
 
     def observe(self, maps: ClassArray | None) -> Summaries:
         """Return the label maps."""
@@ -203,19 +237,25 @@ class RegionsEngine(Engine):
         """Add a checkpoint's label maps."""
         self._maps.append(summaries)
         self._broken.append(broken)
-        new = np.array(
+        shares = np.array(
             [
-                [agreement(here, before[i]) for before in self._maps]
+                [plane_agreement(here, before[i]) for before in self._maps]
                 for i, here in enumerate(summaries)
             ]
         )
-        new[np.stack(self._broken, axis=1) | broken[:, None]] = np.nan
-        self._matrices = grown(self._matrices, new)
+        shares[np.stack(self._broken, axis=1) | broken[:, None]] = np.nan
+        self._matrices = grown(self._matrices, shares.mean(axis=-1))
+        self._errors = grown(self._errors, plane_error(shares, self.plane_kinds))
 
     @property
     def matrices(self) -> NDArray[np.float32]:
         """The agreement between all pairs of checkpoints, (L+1, E, E)."""
         return self._matrices.astype(np.float32)
+
+    @property
+    def errors(self) -> NDArray[np.float32]:
+        """The standard errors over planes, (L+1, E, E)."""
+        return self._errors.astype(np.float32)
 
 
 _WITHIN_PLANE = np.zeros((3, 3, 3), dtype=bool)

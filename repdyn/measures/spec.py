@@ -28,6 +28,7 @@ class MeasureSpec:
             that is what is coloured and drawn.
         includes_output: whether the network's output is measured as well as its layers.
         of_paper: whether the paper's findings are judged on it.
+        error_over: what its standard error is over, a word in the plural; empty if it has none.
         citation: where it comes from.
         engine: the class that computes it, a subclass from engine.py, as `module:name`.
         folder: of the artifacts that keep the summaries of each checkpoint, one file each; none if
@@ -49,6 +50,12 @@ class MeasureSpec:
     engine: str
     folder: str = ""
     dtypes: tuple[str, ...] = ()
+    error_over: str = ""
+
+    @property
+    def error_name(self) -> str:
+        """What its standard errors are called in files and keys."""
+        return f"{self.name}_error"
 
     @property
     def distance(self) -> str:
@@ -71,6 +78,7 @@ CKA = MeasureSpec(
     engine="repdyn.measures.growing:CkaEngine",
     folder="grams",
     dtypes=("float32", "int16", "float16"),
+    error_over="reference images",
 )
 REGIONS = MeasureSpec(
     name="regions",
@@ -85,6 +93,7 @@ REGIONS = MeasureSpec(
     of_paper=True,
     citation="Somepalli et al. 2022",
     engine="repdyn.measures.regions:RegionsEngine",
+    error_over="planes",
 )
 KNN = MeasureSpec(
     name="knn",

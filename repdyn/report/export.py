@@ -22,7 +22,7 @@ def as_json(record: RunRecord) -> str:
     """Return all numbers of a run as JSON.
 
     The keys are `summary`, the fields of Dynamics (null before the first checkpoint) with each
-    measure's matrices under its name, `curves`, `phases`, `scores` and `undefined`, the reasons by the
+    measure's matrices under its name and their standard errors under `NAME_error`, `curves`, `phases`, `scores` and `undefined`, the reasons by the
     names of the missing boundaries and scores. Arrays are nested lists of numbers with DIGITS
     significant digits; NaN and infinity are null, and so is an array that the run lacks.
     """
@@ -38,13 +38,18 @@ def as_json(record: RunRecord) -> str:
 
 
 def _measured(dynamics: Dynamics | None) -> dict[str, object]:
-    names = [field.name for field in fields(Dynamics) if field.name != "similarity"]
+    names = [field.name for field in fields(Dynamics) if field.name not in ("similarity", "errors")]
     found: dict[str, object] = {name: getattr(dynamics, name, None) for name in names}
     for name, value in found.items():
         if isinstance(value, np.ndarray) and not np.isfinite(value).any():
             found[name] = None
     similar = {} if dynamics is None else dynamics.similarity
-    return found | {name: similar.get(name) for name in MEASURES}
+    errors = {} if dynamics is None else dynamics.errors
+    return (
+        found
+        | {name: similar.get(name) for name in MEASURES}
+        | {one.error_name: errors.get(name) for name, one in MEASURES.items() if one.error_over}
+    )
 
 
 def json_text(value: object) -> str:

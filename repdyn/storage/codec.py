@@ -42,6 +42,7 @@ from repdyn.storage.schema import (
     DYNAMICS_BYTES,
     EPOCHS,
     EPOCHS_BYTES,
+    ERRORS,
     LAYERS,
     LAYERS_BYTES,
     MOST_EPOCHS,
@@ -70,6 +71,8 @@ def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
     yield LAYERS, json.dumps(dynamics.layers).encode()
     for name, matrices in dynamics.similarity.items():
         yield array_path(name), _npy(matrices.astype(np.float32))
+    for name, errors in dynamics.errors.items():
+        yield array_path(ERRORS[name]), _npy(errors.astype(np.float32))
     for name in ARRAYS:
         array = getattr(dynamics, name)
         if not np.isnan(array).all():
@@ -104,10 +107,12 @@ def decode_dynamics(read: Read, unit: str = EPOCH) -> Dynamics:
             if arrays[name].shape[axis] > e:  # copying a complete array would double its memory
                 arrays[name] = arrays[name].take(range(e), axis=axis)
     similarity = {name: arrays.pop(name) for name in MEASURES if name in arrays}
+    known = {name: arrays.pop(path) for name, path in ERRORS.items() if path in arrays}
+    errors = {name: array for name, array in known.items() if name in similarity}
     sides = sides_of(len(layers)) | {CHECKPOINT: e, CLASS: 0}
     for name in ARRAYS.keys() - arrays.keys():
         arrays[name] = np.full([sides[side] for side in SHAPES[name]], np.nan, dtype=np.float32)
-    return Dynamics(layers, steps[:e], similarity, unit=unit, **arrays)
+    return Dynamics(layers, steps[:e], similarity, unit=unit, errors=errors, **arrays)
 
 
 def decode_layers(read: Read) -> tuple[str, ...]:

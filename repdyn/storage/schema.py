@@ -55,10 +55,10 @@ LAYERS, EPOCHS = f"{DYNAMICS}/layers.json", f"{DYNAMICS}/epochs.npy"
 JSON_BYTES = 2**24
 ARRAY_BYTES = 2**30
 """Of a file of arrays, and of its unpacked content."""
-DYNAMICS_BYTES = len(MEASURES) * 2**28
+DYNAMICS_BYTES = (len(MEASURES) + sum(bool(one.error_over) for one in MEASURES.values())) * 2**28
 """Of all of a run's arrays by layer and checkpoint together, whichever measures it has.
 
-50 layers at 1,000 checkpoints take 0.2 GB per measure.
+50 layers at 1,000 checkpoints take 0.2 GB per measure, and as much for its standard errors.
 
 Training and analysis reject anything larger (runs/readable.py)."""
 SUMMARIES_BYTES = 2**33
@@ -76,9 +76,18 @@ _MATRICES: Mapping[str, tuple[str, ...]] = {
 ARRAYS: Mapping[str, tuple[str, ...]] = {
     one.name: one.metadata["dims"]
     for one in dataclasses.fields(Dynamics)
-    if "dims" in one.metadata and one.name not in ("steps", "similarity")
+    if "dims" in one.metadata and one.name not in ("steps", "similarity", "errors")
 }
-SHAPES: Mapping[str, tuple[str, ...]] = {**_MATRICES, **ARRAYS}
+ERRORS: Mapping[str, str] = {
+    name: one.error_name for name, one in MEASURES.items() if one.error_over
+}
+"""Names of the arrays of the standard errors, by measure."""
+
+SHAPES: Mapping[str, tuple[str, ...]] = {
+    **_MATRICES,
+    **{errors: _MATRICES[name] for name, errors in ERRORS.items()},
+    **ARRAYS,
+}
 """Axes of the float32 arrays of the dynamics, one file each: the measures' matrices first. The
 number of checkpoints may differ between them while a run is being written."""
 
@@ -92,6 +101,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
         for name, one in MEASURES.items()
     },
     "fragmentation": (0, 1e9),
+    # √(n - 1) times the range of CKA would be the most over n images, far from what occurs
+    **dict.fromkeys(ERRORS.values(), (0, 1e5)),
 }
 SHARE = (-_ROUNDING, 1 + _ROUNDING)
 """Bounds of the other arrays' values."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from repdyn.errors import UserError
 from repdyn.layer import Layer
+from repdyn.measures.engine import engines
 from repdyn.measures.features import all_features, pooled
 from repdyn.measures.probes import fit_probe
 from repdyn.measures.regions import (
@@ -17,8 +18,10 @@ from repdyn.measures.regions import (
     fragmentation,
     grid_inputs,
     label_maps,
+    plane_error,
     planes_through,
 )
+from repdyn.measures.settings import MeasureSettings
 from tests.support.networks import LOGITS, Residual
 
 
@@ -135,3 +138,55 @@ def test_equal_regions_on_neighbouring_planes_are_not_joined() -> None:
 def test_class_areas_are_shares() -> None:
     maps = np.array([[[0, 0], [1, 3]]], dtype=np.uint8)
     assert class_areas(maps, 5).tolist() == [0.5, 0.25, 0, 0.25, 0]
+
+
+def plain_error(shares: list[float], kinds: list[int]) -> float:
+    """The standard error of a stratified mean, by loops."""
+    total = 0.0
+    for kind in set(kinds):
+        own = [share for share, other in zip(shares, kinds, strict=True) if other == kind]
+        mean = sum(own) / len(own)
+        spread = sum((share - mean) ** 2 for share in own) / (len(own) - 1)
+        total += (len(own) / len(shares)) ** 2 * spread / len(own)
+    return total**0.5
+
+
+@given(
+    shares=st.lists(st.floats(0, 1), min_size=6, max_size=12),
+    planes_of_first=st.integers(2, 4),
+)
+@settings(max_examples=40, deadline=None)
+def test_its_error_is_that_of_a_stratified_mean(shares: list[float], planes_of_first: int) -> None:
+    kinds = [0] * planes_of_first + [1] * (len(shares) - planes_of_first)
+    found = plane_error(np.array([shares, shares[::-1]]), kinds)
+    assert found[0] == pytest.approx(plain_error(shares, kinds), abs=1e-12)
+    assert found[1] == pytest.approx(plain_error(shares[::-1], kinds), abs=1e-12)
+
+
+def test_planes_of_one_kind_or_too_few_of_a_kind_count_as_one() -> None:
+    shares = np.array([0.2, 0.4, 0.9])
+    expected = shares.std(ddof=1) / 3**0.5
+    assert plane_error(shares) == pytest.approx(expected)
+    assert plane_error(shares, [1, 1, 1]) == pytest.approx(expected)
+    assert plane_error(shares, [0, 0, 1]) == pytest.approx(expected)
+    assert np.isnan(plane_error(shares[:1]))
+
+
+def test_how_much_the_kinds_of_planes_differ_does_not_count() -> None:
+    shares = np.array([0.1, 0.8, 0.1, 0.8])
+    assert plane_error(shares, [0, 1, 0, 1]) == pytest.approx(0)
+
+
+def test_the_engine_gives_the_error_of_each_pair_of_checkpoints() -> None:
+    rng = np.random.default_rng(0)
+    kinds = [0, 1, 0, 1, 0]
+    engine = engines(MeasureSettings(similarity=("regions",)), 1, kinds)["regions"]
+    seen = [rng.integers(0, 3, (2, 5, 4, 4)).astype(np.uint8) for _ in range(3)]
+    for i, maps in enumerate(seen):
+        engine.append(engine.observe(maps), np.array([i == 2, False]))
+    assert engine.errors is not None
+    assert engine.errors.shape == (2, 3, 3)
+    equal = [(seen[0][1, p] == seen[1][1, p]).mean() for p in range(5)]
+    assert engine.errors[1, 0, 1] == pytest.approx(plain_error(equal, kinds))
+    assert engine.errors[1, 0, 0] == 0
+    assert np.isnan(engine.errors[0, 2]).all()

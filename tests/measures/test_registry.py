@@ -147,3 +147,22 @@ def test_names_are_their_keys_and_folders_are_their_own() -> None:
     folders = [one.folder for one in MEASURES.values() if one.folder]
     assert len(set(folders)) == len(folders)
     assert MEASURES[PRIMARY.name] is PRIMARY
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_it_has_standard_errors_if_its_spec_says_what_they_are_over(
+    name: str, features: torch.Tensor
+) -> None:
+    one, rng = engine(name), np.random.default_rng(0)
+    for x in (features, features + torch.randn(IMAGES, FEATURES)):
+        one.see_grams([gram(x)] * LAYERS, 1.0)
+        maps = rng.integers(0, 3, (LAYERS + 1, 4, 5, 5)).astype(np.uint8)
+        one.append(one.observe(maps), BROKEN)
+    if not MEASURES[name].error_over:
+        assert one.errors is None
+        return
+    assert one.errors is not None
+    assert one.errors.shape == one.matrices.shape
+    assert one.errors.dtype == np.float32
+    np.testing.assert_array_equal(np.diagonal(one.errors, axis1=1, axis2=2), 0)
+    assert (one.errors[:, 0, 1] > 0).all()
