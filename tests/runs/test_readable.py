@@ -69,7 +69,9 @@ def test_matrices_that_are_too_large_to_be_read_are_refused(
         return ""
 
     most = largest(lambda checkpoints: not refusal(checkpoints))
-    matrices = (len(MEASURES) * layers + 1) * most**2  # the output's regions
+    errors = len(schema.ERRORS)
+    # the output's regions, and their errors
+    matrices = ((len(MEASURES) + errors) * layers + 2) * most**2
     rows = most * (3 * layers + (layers + 1) * (1 + classes))
     assert 0.9 * schema.DYNAMICS_BYTES < 4 * (matrices + rows) < schema.DYNAMICS_BYTES
     (line,) = refusal(most + 1).splitlines()
@@ -128,6 +130,8 @@ def run_of(folder: Path, layers: int, checkpoints: int, classes: int) -> None:
     sides = {
         "cka": (layers, e, e),
         "regions": (layers + 1, e, e),
+        "cka_error": (layers, e, e),
+        "regions_error": (layers + 1, e, e),
         "probe_acc": (layers, e, 3),
         "fragmentation": (layers + 1, e),
         "areas": (layers + 1, e, classes),
@@ -138,7 +142,7 @@ def run_of(folder: Path, layers: int, checkpoints: int, classes: int) -> None:
 
 @pytest.mark.parametrize(
     ("layers", "checkpoints", "classes", "named"),
-    [(1, 9000, 10, "epochs"), (60, 60, MOST_CLASSES, "areas"), (1, 1600, MOST_CLASSES, "areas")],
+    [(1, 9000, 10, "epochs"), (60, 160, MOST_CLASSES, "areas"), (30, 240, MOST_CLASSES, "areas")],
 )
 def test_sparse_files_beyond_the_bound_are_refused_before_they_are_read(
     layers: int,

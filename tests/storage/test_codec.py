@@ -78,6 +78,28 @@ def test_a_measure_without_a_file_is_a_missing_feature(name: str) -> None:
     assert len(found.steps) == len(dynamics.steps)
 
 
+@pytest.mark.parametrize("name", list(schema.ERRORS))
+def test_errors_without_a_file_are_a_missing_feature_and_so_are_those_of_no_measure(
+    name: str,
+) -> None:
+    dynamics = made.dynamics()
+    for lost in (schema.ERRORS[name], name):
+        files = stored(dynamics)
+        del files[f"dynamics/{lost}.npy"]
+        found = decoded(files)
+        assert found.errors.keys() == dynamics.errors.keys() - {name}
+        assert len(found.steps) == len(dynamics.steps)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1e6, np.inf])
+def test_errors_out_of_range_are_damage(value: float) -> None:
+    files = stored(made.dynamics())
+    errors = np.load(io.BytesIO(files["dynamics/cka_error.npy"]))
+    errors[0, 0, 1] = value
+    with pytest.raises(UserError, match=r"cka_error\.npy: damaged \(values out of range"):
+        decoded(files | {"dynamics/cka_error.npy": npy(errors)})
+
+
 @pytest.mark.parametrize("name", list(schema.ARRAYS))
 def test_another_array_without_a_file_is_a_missing_feature_too(name: str) -> None:
     dynamics = made.dynamics()

@@ -38,6 +38,10 @@ def dynamics(e: int = 4, classes: int = 3, layers: tuple[str, ...] = LAYERS) -> 
         probe_acc=random(n, 8, 3)[:, :e],
         fragmentation=random(n + 1, 8)[:, :e],
         areas=random(n + 1, 8, classes)[:, :e],
+        errors={
+            "cka": 0.1 * random(n, 8, 8)[:, :e, :e],
+            "regions": 0.1 * random(n + 1, 8, 8)[:, :e, :e],
+        },
     )
 
 
