@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from repdyn.errors import SettingError, UserError
+from repdyn.records import PLANE_KINDS
 
 MOST_CHECKPOINTS = 20_000
 """Checkpoints per run: with more, a reader would report the files as damaged."""
@@ -119,6 +120,16 @@ def check_argument(text: str) -> None:
         raise SettingError(
             "arch_arg", text, f"repdyn sets {key} itself or does not allow it; remove it"
         )
+
+
+def check_plane_kinds(kinds: Sequence[str] | None) -> None:
+    """Raise a SettingError if there is no kind of plane, or one that does not exist."""
+    listed = ", ".join(PLANE_KINDS)
+    if kinds is not None and not kinds:
+        raise SettingError("plane_kinds", None, f"give at least one of {listed}")
+    for kind in kinds or ():
+        if kind not in PLANE_KINDS:
+            raise SettingError("plane_kinds", kind, f"unknown kind of plane; choose from {listed}")
 
 
 def check_checkpoints(checkpoints: int | tuple[int, ...] | None) -> None:

@@ -20,7 +20,7 @@ from repdyn.settings.schema import (
     OptimConfig,
     StoreConfig,
 )
-from repdyn.settings.text import read_checkpoints, read_names
+from repdyn.settings.text import read_checkpoints, read_names, read_plane_kinds
 
 
 def _options(group: str, sort_key: int) -> Parameter:
@@ -48,6 +48,7 @@ class _Measures(MeasureConfig):
     checkpoints: Annotated[int | tuple[int, ...] | None, _list(read_checkpoints)]
     layers: Annotated[str, Parameter(show_default=False)]
     similarity: Annotated[tuple[str, ...], _list(read_names)]
+    plane_kinds: Annotated[tuple[str, ...] | None, _list(read_plane_kinds)]
 
 
 class _How(MeasureSettings):

@@ -5,7 +5,7 @@ Each draw has its own random stream, so that asking for more planes does not cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from repdyn.checks import check_plane_kinds
 from repdyn.data.images import ImageData, Labels
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
 from repdyn.records import PLANE_KINDS
 
 ATTEMPTS = 100
@@ -109,12 +110,8 @@ class Pool:
     read: Callable[[NDArray[np.int64]], tuple[Tensor, Tensor, Tensor]]
 
 
-def anchors(data: ImageData, planes: int, seed: int) -> Anchors:
-    """Draw the anchors of the planes: in turn from test, training, and noisy training examples.
-
-    Raises:
-        UserError: no three images span a plane.
-    """
+def anchors(data: ImageData, planes: int, seed: int, kinds: Sequence[str] | None = None) -> Anchors:
+    """Draw the anchors of the planes from test, training and noisy examples; see `drawn_anchors`."""
 
     def of_test(chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
         i = torch.from_numpy(chosen)
@@ -125,13 +122,18 @@ def anchors(data: ImageData, planes: int, seed: int) -> Anchors:
         return data.train_images[i], data.given_labels[i], data.true_labels[i]
 
     test, train = Pool(len(data.test_images), of_test), Pool(len(data.train_images), of_train)
-    return drawn_anchors(test, train, np.flatnonzero(data.noisy.numpy()), planes, seed)
+    return drawn_anchors(test, train, np.flatnonzero(data.noisy.numpy()), planes, seed, kinds)
 
 
 def drawn_anchors(
-    test: Pool | None, train: Pool, noisy: NDArray[np.int64], planes: int, seed: int
+    test: Pool | None,
+    train: Pool,
+    noisy: NDArray[np.int64],
+    planes: int,
+    seed: int,
+    kinds: Sequence[str] | None = None,
 ) -> Anchors:
-    """Draw the anchors of planes in turn from the kinds of PLANE_KINDS that there are.
+    """Draw the anchors of planes, in turn of each kind in the order of PLANE_KINDS.
 
     Args:
         test: test examples, if there are any.
@@ -139,23 +141,33 @@ def drawn_anchors(
         noisy: indices of those with a wrong label; a plane of that kind has at least one.
         planes: how many.
         seed: determines the draw.
+        kinds: of PLANE_KINDS; default: all that there are.
 
     Raises:
-        UserError: no three images span a plane.
+        UserError: there are no examples of a kind, or no three images span a plane.
     """
     rng = stream(seed, Purpose.PLANES)
     pools = {"test": test, "train": train, "noisy": train if len(noisy) else None}
-    there = [(i, pools[name]) for i, name in enumerate(PLANE_KINDS)]
-    usable = [(i, pool) for i, pool in there if pool is not None]
+    there = {kind: pool for kind, pool in pools.items() if pool is not None}
+    if kinds is not None:
+        check_plane_kinds(kinds)
+        there = {kind: _of_kind(kind, there) for kind in PLANE_KINDS if kind in kinds}
+    usable = list(there.items())
     drawn: list[tuple[Tensor, Tensor, Tensor]] = []
-    kinds: list[int] = []
+    chosen: list[int] = []
     for number in range(planes):
         kind, pool = usable[number % len(usable)]
-        first = noisy if PLANE_KINDS[kind] == "noisy" else np.arange(pool.size)
-        drawn.append(_triplet(pool, first, rng))
-        kinds.append(kind)
+        drawn.append(_triplet(pool, noisy if kind == "noisy" else np.arange(pool.size), rng))
+        chosen.append(PLANE_KINDS.index(kind))
     images, given, true = (torch.stack(parts) for parts in zip(*drawn, strict=True))
-    return Anchors(images, given, true, torch.tensor(kinds))
+    return Anchors(images, given, true, torch.tensor(chosen))
+
+
+def _of_kind(kind: str, there: Mapping[str, Pool]) -> Pool:
+    if kind not in there:
+        lack = "no training label is wrong" if kind == "noisy" else "there are no test examples"
+        raise SettingError("plane_kinds", kind, f"{lack}; choose from {', '.join(there)}")
+    return there[kind]
 
 
 def _triplet(

@@ -138,6 +138,7 @@ class Inputs:
         *,
         n: int = 1000,
         planes: int = 60,
+        plane_kinds: Sequence[str] | None = None,
         seed: int = 0,
         noisy: ArrayLike | Tensor | None = None,
         collate_fn: Collate | None = None,
@@ -154,8 +155,9 @@ class Inputs:
             test: test set: reference inputs come from it; default: from the training set.
             n: reference inputs, and as many training inputs; at most as many as there are. Each
                 class keeps its share if the set lists its classes (TARGETS).
-            planes: for decision regions, through test and training examples in turn (and wrongly
-                labelled ones, with `noisy`); none if the inputs are no images (C, H, W).
+            planes: for decision regions; none if the inputs are no images (C, H, W).
+            plane_kinds: what they go through in turn: test and training examples (train), and
+                wrongly labelled ones (noisy); default: all that there are.
             seed: determines what is drawn.
             noisy: which of the training set's labels are wrong, (len(train),).
             collate_fn: makes a batch of a list of examples; default: torch's.
@@ -181,7 +183,7 @@ class Inputs:
         fitted, train_labels = _batch("train", train, chosen, collate)
         anchors = shown = None
         if planes and train_labels is not None and _is_images(reference):
-            anchors, shown = _planes(train, test, planes, seed, wrong, collate)
+            anchors, shown = _planes(train, test, planes, plane_kinds, seed, wrong, collate)
         return cls(
             reference,
             labels,
@@ -364,6 +366,7 @@ def _planes(
     train: Any,
     test: Any,
     count: int,
+    kinds: Sequence[str] | None,
     seed: int,
     noisy: NDArray[np.bool_],
     collate: Collate,
@@ -380,7 +383,8 @@ def _planes(
         return Pool(len(dataset), read)
 
     tested = None if test is None else pool("test", test)
-    drawn = drawn_anchors(tested, pool("train", train), np.flatnonzero(noisy), count, seed)
+    wrong = np.flatnonzero(noisy)
+    drawn = drawn_anchors(tested, pool("train", train), wrong, count, seed, kinds)
     return drawn.images, replace(drawn, images=pictures(drawn.images))
 
 

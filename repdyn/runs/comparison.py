@@ -20,7 +20,7 @@ from repdyn.report.page import page
 from repdyn.runs.cross import cross_cka, different_probes
 from repdyn.settings.defaults import optimizer_kind
 from repdyn.settings.schema import StoreConfig
-from repdyn.settings.sweep_grid import BESIDES, DATA_SEED, SEED
+from repdyn.settings.sweep_grid import DATA_SEED, SEED, compared_params
 from repdyn.storage import schema
 from repdyn.storage.reader import load_run, sweep_runs
 from repdyn.storage.writer import RunWriter
@@ -99,7 +99,7 @@ def observation(run: RunRecord) -> Observation:
     return Observation(
         family=run.summary.tags.get(schema.FAMILY_TAG, "other"),
         optimizer=optimizer_kind(params.get("opt", "")) or params.get("opt", ""),
-        settings={name: value for name, value in params.items() if name not in BESIDES},
+        settings=compared_params(params),
         scores=run.scores,
         double_descent=run.phases.test_peak is not None,
     )
@@ -112,8 +112,8 @@ def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     The learning rate, width and arguments of an architecture that come from its defaults are not
     settings of their own: they count if runs of equal architecture and optimizer differ in them.
     """
-    names = dict.fromkeys(name for run in runs for name in run.params)
-    ignored = BESIDES | {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
+    names = dict.fromkeys(name for run in runs for name in compared_params(run.params))
+    ignored = {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
     return tuple(n for n in names if n not in ignored and _varies(n, runs))
 
 
@@ -203,6 +203,8 @@ def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:
 
 def optimizer_pair(a: RunSummary, b: RunSummary) -> bool:
     """Say whether two runs are alike in everything but the optimizer and its learning rate."""
-    free = BESIDES | FREE["optimizer"]
-    alike = all(a.params.get(n) == b.params.get(n) for n in {*a.params, *b.params} - free)
-    return alike and a.params.get("opt") != b.params.get("opt")
+    one, other = (
+        {n: v for n, v in compared_params(run.params).items() if n not in FREE["optimizer"]}
+        for run in (a, b)
+    )
+    return one == other and a.params.get("opt") != b.params.get("opt")

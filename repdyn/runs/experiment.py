@@ -132,7 +132,7 @@ def prepare(config: TrainConfig) -> Experiment:
     # as they are drawn, together, and as the model takes them
     pixels = 3 * planes * images.train_images[0].numel()
     check_memory(2 * pixels + 2 * pixels * FLOAT_BYTES, f"`planes {planes}`:")
-    triplets = anchors(images, planes, config.data.data_seed)
+    triplets = anchors(images, planes, config.data.data_seed, measure.plane_kinds)
     return Experiment(
         config,
         family,

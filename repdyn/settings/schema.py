@@ -22,6 +22,7 @@ from repdyn.checks import (
     check_argument,
     check_checkpoints,
     check_count,
+    check_plane_kinds,
     check_setting_text,
     check_storable,
 )
@@ -173,7 +174,10 @@ class MeasureConfig(MeasureSettings):
     """Labels the probes are trained on."""
 
     planes: int | None = None
-    """Number of planes for decision-region similarity, through test, training and noisy images."""
+    """Number of planes for decision-region similarity (DRS), each through three images."""
+
+    plane_kinds: tuple[str, ...] | None = None
+    """Images of the planes, in turn: test, train, noisy (one label is wrong); default: all."""
 
     fine_planes: int = 3
     """Number of planes also drawn on a finer grid."""
@@ -184,6 +188,7 @@ class MeasureConfig(MeasureSettings):
         check_count(self, "probe_train", 2, 10**9)
         check_count(self, "planes", 3, 100_000)
         check_count(self, "fine_planes", 0, 100_000)
+        check_plane_kinds(self.plane_kinds)
         check_checkpoints(self.checkpoints)
         check_pattern(self.layers)
 

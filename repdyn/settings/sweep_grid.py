@@ -13,7 +13,7 @@ from typing import Any
 
 from repdyn.errors import SettingError, UserError, nearest
 from repdyn.settings.schema import TrainConfig
-from repdyn.settings.text import LISTS, from_settings
+from repdyn.settings.text import LISTS, UNSET, from_settings
 from repdyn.settings.yaml_file import read_yaml
 
 PRESETS = Path(__file__).with_name("presets")
@@ -37,6 +37,9 @@ PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan
 
 BESIDES = PLACES | {"similarity", "neighbours"}
 """Settings that change none of the numbers by which runs are compared."""
+
+ADDED = frozenset({"plane_kinds"})
+"""Settings that earlier runs lack: unset, they have no effect, and count as not there."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}
 """Settings whose values may contain commas, which do not separate runs."""
@@ -173,7 +176,16 @@ def digest(value: Any) -> str:
 
 def point(config: TrainConfig) -> str:
     """Return a digest of what a configuration computes, wherever it runs."""
-    return digest({name: v for name, v in config.params().items() if name not in BESIDES})
+    return digest(compared_params(config.params()))
+
+
+def compared_params(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the params by which runs are compared: two that agree in them compute the same."""
+    return {
+        name: value
+        for name, value in params.items()
+        if name not in BESIDES and not (name in ADDED and value == UNSET)
+    }
 
 
 def _preset(name: str) -> Path:

@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from repdyn.errors import SettingError, UserError
+from repdyn.records import PLANE_KINDS
 from repdyn.settings.schema import TrainConfig
 
 
@@ -39,6 +40,13 @@ def read_names(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_split(texts)))
 
 
+def read_plane_kinds(texts: Sequence[str]) -> tuple[str, ...]:
+    """Read comma-separated kinds of planes; their order, which has no effect, becomes a fixed one."""
+    names = read_names(texts)
+    unknown = [name for name in names if name not in PLANE_KINDS]
+    return (*(kind for kind in PLANE_KINDS if kind in names), *unknown)
+
+
 def _split(texts: Sequence[str]) -> list[str]:
     return [word for text in texts for word in text.replace(",", " ").split()]
 
@@ -46,10 +54,14 @@ def _split(texts: Sequence[str]) -> list[str]:
 _LIST_READERS: Mapping[str, Callable[[Sequence[str]], Any]] = {
     "arch_arg": tuple,
     "checkpoints": read_checkpoints,
+    "plane_kinds": read_plane_kinds,
     "similarity": read_names,
 }
 LISTS = frozenset(_LIST_READERS)
 """Settings whose value is a list."""
+
+UNSET = str(None)
+"""Param of a setting without a value."""
 
 _PARTS: Mapping[str, type] = get_type_hints(TrainConfig)
 _HINTS: Mapping[str, Any] = {
@@ -94,7 +106,7 @@ def given_settings(params: Mapping[str, str], part: type) -> dict[str, str | lis
     Raises:
         UserError: a list is malformed.
     """
-    names = [f.name for f in dataclasses.fields(part) if params.get(f.name, "None") != "None"]
+    names = [f.name for f in dataclasses.fields(part) if params.get(f.name, UNSET) != UNSET]
     return {n: _words(n, params[n]) if n in LISTS else params[n] for n in names}
 
 

@@ -174,6 +174,13 @@ CASES: list[tuple[str, Prepare, str]] = [
     ("train --probe-l2 0", nothing, "--probe-l2 0.0: must be"),
     ("train --cka-batch 3", nothing, "--cka-batch 3: must be"),
     ("train --planes 2", nothing, "--planes 2: must be"),
+    ("train --plane-kinds ''", nothing, "--plane-kinds: give at least one of test, train, noisy"),
+    ("train --plane-kinds train,x", nothing, "--plane-kinds x: unknown kind of plane"),
+    (
+        "train --label-noise 0 --plane-kinds noisy",
+        nothing,
+        "--plane-kinds noisy: no training label is wrong; choose from test, train",
+    ),
     ("train --grid 1", nothing, "--grid 1: must be"),
     ("train --probe svm", nothing, "--probe"),
     ("train --device cuda", nothing, "--device cuda: "),

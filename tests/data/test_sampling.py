@@ -1,5 +1,7 @@
 """What the data seed fixes."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 
 from repdyn.data import ImageData, anchors, probe_images, probe_train
 from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noise
-from repdyn.errors import UserError
+from repdyn.errors import SettingError, UserError
+from repdyn.records import PLANE_KINDS
 
 seeds = st.integers(0, 1000)
 
@@ -94,6 +97,55 @@ def test_planes_come_in_turn_from_test_training_and_noisy_images() -> None:
     for images, kind in zip(drawn.images, drawn.kinds.tolist(), strict=True):
         assert len({image.numpy().tobytes() for image in images}) == 3
         assert {image.numpy().tobytes() for image in images} <= (train if kind else test)
+
+
+KINDS = [kinds for n in (1, 2, 3) for kinds in itertools.combinations(PLANE_KINDS, n)]
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_planes_of_chosen_kinds_come_in_turn_from_these_alone(kinds: tuple[str, ...]) -> None:
+    data, count = data_set(), 7
+    drawn = anchors(data, count, 0, kinds[::-1])
+    assert [PLANE_KINDS[i] for i in drawn.kinds] == [kinds[i % len(kinds)] for i in range(count)]
+    flipped = (drawn.labels != drawn.true_labels).numpy()
+    test, train = (
+        {
+            (x.numpy().tobytes(), int(y), int(z))
+            for x, y, z in zip(images, given_labels, true, strict=True)
+        }
+        for images, given_labels, true in (
+            (data.test_images, data.test_labels, data.test_labels),
+            (data.train_images, data.given_labels, data.true_labels),
+        )
+    )
+    assert not test & train
+    for plane in range(count):
+        kind = PLANE_KINDS[int(drawn.kinds[plane])]
+        spanned_by = {
+            (
+                drawn.images[plane, i].numpy().tobytes(),
+                int(drawn.labels[plane, i]),
+                int(drawn.true_labels[plane, i]),
+            )
+            for i in range(3)
+        }
+        assert len(spanned_by) == 3
+        assert spanned_by <= (test if kind == "test" else train)
+        assert kind != "noisy" or flipped[plane].any()
+
+
+def test_all_kinds_are_those_that_there_are() -> None:
+    every, some = data_set(), data_set(noise=0)
+    assert torch.equal(anchors(every, 5, 0).images, anchors(every, 5, 0, PLANE_KINDS).images)
+    two = anchors(some, 5, 0, ["train", "test"])
+    assert torch.equal(anchors(some, 5, 0).images, two.images)
+
+
+def test_kinds_that_there_are_not_are_told() -> None:
+    with pytest.raises(SettingError, match="plane_kinds noisy: no training label is wrong"):
+        anchors(data_set(noise=0), 3, 0, ["noisy"])
+    with pytest.raises(SettingError, match="plane_kinds odd: unknown"):
+        anchors(data_set(), 3, 0, ["odd"])
 
 
 def test_anchors_carry_the_labels_of_their_images() -> None:

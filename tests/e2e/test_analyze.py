@@ -4,8 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import repdyn as api
+from repdyn.records import PLANE_KINDS
+from repdyn.settings.schema import StoreConfig
+from repdyn.settings.sweep_grid import PRESETS
+from repdyn.storage.reader import load_label_maps, load_planes
 from tests.e2e.conftest import repdyn
 
 
@@ -38,6 +43,29 @@ def test_other_settings_give_other_matrices_with_the_same_epochs(store: Path) ->
     assert not np.allclose(
         again.dynamics.similarity["cka"], first.dynamics.similarity["cka"], atol=1e-3
     )
+
+
+@pytest.mark.slow
+def test_planes_are_of_the_chosen_kinds(store: Path) -> None:
+    repdyn("analyze", "small", "--plane-kinds", "noisy,train", "--planes", "5", cwd=store)
+    again, planes = api.load_run("last"), load_planes(StoreConfig(), "last")
+    assert again.summary.params["plane_kinds"] == "train noisy"
+    assert [PLANE_KINDS[kind] for kind in planes.kinds] == ["train", "noisy"] * 2 + ["train"]
+    flipped = (planes.labels != planes.true_labels).any(axis=1)
+    assert flipped[planes.kinds == PLANE_KINDS.index("noisy")].all()
+
+
+@pytest.mark.slow
+def test_the_papers_planes_go_through_training_images(tmp_path: Path) -> None:
+    preset = yaml.safe_load((PRESETS / "paper-cifar10.yaml").read_text())
+    kinds = preset["plane_kinds"]
+    options = ("--width", "0.0625", "--epochs", "1", "--checkpoints", "2", "--layers", "logits")
+    repdyn("train", "--plane-kinds", kinds, "--planes", "4", "--grid", "3", *options, cwd=tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    store = StoreConfig(tracking_uri=uri)
+    planes, maps = load_planes(store, "last"), load_label_maps(store, "last", 1)
+    assert [PLANE_KINDS[kind] for kind in planes.kinds] == ["train"] * 4
+    assert maps.maps.shape == (2, 4, 3, 3)
 
 
 @pytest.mark.slow

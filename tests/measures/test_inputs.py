@@ -147,6 +147,17 @@ def test_wrongly_labelled_examples_have_planes_of_their_own() -> None:
         assert any(torch.equal(inputs.anchors[plane, 0], image) for image in IMAGES[:6])
 
 
+def test_planes_go_through_examples_of_the_chosen_kinds_alone() -> None:
+    inputs = Inputs.from_datasets(TRAIN, TEST, n=9, planes=4, plane_kinds=["train"])
+    assert inputs.shown is not None
+    assert inputs.shown.kinds.tolist() == [1] * 4
+    assert inputs.anchors is not None
+    for image in inputs.anchors.flatten(0, 1):
+        assert any(torch.equal(image, one) for one in IMAGES[:60])
+    with pytest.raises(UserError, match="plane_kinds test: there are no test examples"):
+        Inputs.from_datasets(TRAIN, n=9, planes=4, plane_kinds=["test"])
+
+
 @pytest.mark.parametrize("label", ["label", "labels", "y"])
 def test_texts_have_no_planes(label: str) -> None:
     inputs = Inputs.from_datasets(Texts(20, label), Texts(12, label), n=8)

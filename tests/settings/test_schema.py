@@ -44,6 +44,8 @@ def test_params_hold_every_setting_once() -> None:
         (MeasureConfig, "layers", "("),
         (MeasureConfig, "probe_l2", 0.0),
         (MeasureConfig, "planes", 2),
+        (MeasureConfig, "plane_kinds", ()),
+        (MeasureConfig, "plane_kinds", ("train", "validation")),
     ],
 )
 def test_a_bad_value_is_named_with_its_setting(part: type, setting: str, value: object) -> None:
@@ -69,7 +71,7 @@ def test_defaults_fill_in_what_was_not_said_and_only_that() -> None:
 
 @pytest.mark.parametrize("data_set", list(DATA_SETS))
 @pytest.mark.parametrize("family", ["resnet", "vit", "other"])
-def test_resolved_configurations_leave_nothing_open_but_sizes_of_the_data(
+def test_resolved_configurations_leave_nothing_open_but_what_the_data_determine(
     data_set: str, family: Family
 ) -> None:
     filled, _ = resolved(TrainConfig(data=DataConfig(dataset=data_set)), family)
@@ -77,6 +79,7 @@ def test_resolved_configurations_leave_nothing_open_but_sizes_of_the_data(
         "train_size",
         "image_size",
         "save_every",
+        "plane_kinds",
     }
 
 

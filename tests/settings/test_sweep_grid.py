@@ -8,7 +8,16 @@ import pytest
 
 from repdyn.cli.options import given_pairs
 from repdyn.errors import UserError
-from repdyn.settings.sweep_grid import PRESETS, Grid, make_grid, point
+from repdyn.settings.schema import MeasureConfig, TrainConfig
+from repdyn.settings.sweep_grid import (
+    BESIDES,
+    PRESETS,
+    Grid,
+    compared_params,
+    digest,
+    make_grid,
+    point,
+)
 
 
 def grid(
@@ -159,6 +168,13 @@ def test_presets_compare_architectures_and_optimizers(preset: str) -> None:
     }
 
 
+@pytest.mark.parametrize("preset", ["paper-cifar10", "paper-tiny-imagenet"])
+def test_presets_of_the_paper_measure_at_its_size(preset: str) -> None:
+    for run in grid(preset=preset).runs():
+        assert (run.measure.planes, run.measure.grid) == (500, 50)
+        assert run.measure.plane_kinds == ("train",)
+
+
 def test_the_name_stays_with_more_seeds_and_changes_with_a_setting() -> None:
     name = grid(preset="digits", seeds=2).name
     assert name.startswith("digits-")
@@ -171,6 +187,30 @@ def test_a_point_does_not_depend_on_where_it_is_computed() -> None:
     (there,) = grid("--device", "auto", "--data-dir", "b").runs()
     (other,) = grid("--lr", "0.3").runs()
     assert point(here) == point(there) != point(other)
+
+
+def of_planes(*kinds: str) -> TrainConfig:
+    return TrainConfig(measure=MeasureConfig(plane_kinds=kinds or None))
+
+
+def test_runs_on_planes_of_other_kinds_are_other_points() -> None:
+    points = {point(of_planes(*kinds)) for kinds in [(), ("train",), ("test", "train")]}
+    assert len(points) == 3
+
+
+def test_runs_from_before_kinds_could_be_chosen_are_the_same_points() -> None:
+    before = {n: v for n, v in TrainConfig().params().items() if n != "plane_kinds"}
+    assert compared_params(before) == compared_params(TrainConfig().params())
+    assert point(TrainConfig()) == digest({n: v for n, v in before.items() if n not in BESIDES})
+
+
+def test_the_order_of_kinds_has_no_effect() -> None:
+    one, other = (
+        grid("--plane-kinds", "noisy,test").runs(),
+        grid("--plane-kinds", "test,noisy").runs(),
+    )
+    assert one == other
+    assert one[0].measure.plane_kinds == ("test", "noisy")
 
 
 MISTAKES = [
