@@ -49,7 +49,7 @@ def curves(record: RunRecord) -> Figure:
         for axes, split in zip(panels[-1], splits, strict=False):
             _draw_probes(axes, dynamics, split)
         depth_bar(figure, panels[-1], dynamics.layers)
-    epoch_axis(panels[0, 0], "x", *_span(record))
+    epoch_axis(panels[0, 0], "x", *span(record))
     for axes in panels.flat:
         axes.set_visible(axes.has_data())
     for axes in panels[-1]:
@@ -76,7 +76,7 @@ def fragmentation(record: RunRecord) -> Figure:
     axes.set_ylim(bottom=0)
     label_lines(axes)
     axes.set_xlabel(record.unit)
-    epoch_axis(axes, "x", *_span(record))
+    epoch_axis(axes, "x", *span(record))
     depth_bar(figure, [axes], dynamics.layers)
     phase_lines(axes, record.phases, PHASES)
     phase_legend(figure, record, PHASES)
@@ -85,6 +85,12 @@ def fragmentation(record: RunRecord) -> Figure:
 
 def draw_metrics(axes: Axes, group: MetricGroup) -> None:
     """Draw metrics on one axis, each labelled at its end."""
+    plot_metrics(axes, group)
+    label_lines(axes)
+
+
+def plot_metrics(axes: Axes, group: MetricGroup) -> None:
+    """Draw metrics on one axis, without a legend."""
     colours = iter(OTHER_COLOURS * len(group.curves))
     for label, curve in group.curves.items():
         lone = "." if len(curve.steps) == 1 else ""
@@ -97,7 +103,6 @@ def draw_metrics(axes: Axes, group: MetricGroup) -> None:
     elif group.title == LOSS and positive.size and positive.max() > 10 * positive.min():
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_formatter("{x:g}")
-    label_lines(axes)
 
 
 def _probe_splits(dynamics: Dynamics) -> tuple[str, ...]:
@@ -120,7 +125,7 @@ def _draw_layers(axes: Axes, dynamics: Dynamics, values: FloatArray) -> None:
         )
 
 
-def _span(record: RunRecord) -> tuple[float, float, int]:
+def span(record: RunRecord) -> tuple[float, float, int]:
     """Return the limits of the epoch axis, from a little to the left of epoch 0 on, and its grain."""
     curves = [axis.grain(curve.steps) for curve in record.curves.values()]
     grain = min(curves, default=1) if record.dynamics is None else axis.grain(record.dynamics.steps)

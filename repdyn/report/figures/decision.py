@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,10 +77,8 @@ def decision_regions(
     taken = epochs_drawn([at.step for at in maps], record.phases)
     chosen = [at for at in maps if at.step in taken]
     rows = [*layers, len(names)]
-    drawn = [[_map(at, planes, plane, row) for at in chosen] for row in rows]
-    labels = [int(label) for label in (*planes.labels[plane], *planes.true_labels[plane])]
-    colours = ClassColours(len(classes), labels)
-    colours.see(m for row in drawn for m in row)
+    drawn = [[map_on(at, planes, plane, row) for at in chosen] for row in rows]
+    colours = plane_colours(planes, plane, len(classes), [m for row in drawn for m in row])
     rgb = class_rgb(colours)
 
     a0, a1, b0, b1 = planes.extent[plane]
@@ -92,7 +90,8 @@ def decision_regions(
     panels = halves[0].subgridspec(len(rows), len(chosen)).subplots(squeeze=False)
     for row, line, label_maps in zip(rows, panels, drawn, strict=True):
         for axes, label_map in zip(line, label_maps, strict=True):
-            _draw_map(axes, label_map, planes, plane, rgb)
+            draw_map(axes, label_map, planes, plane, rgb)
+            _letter_anchors(axes, planes, plane)
         line[0].set_ylabel((*names, OUTPUT)[row], parse_math=False)
     for axes, at in zip(panels[0], chosen, strict=True):
         axes.set_title(_title(at.step, record))
@@ -103,8 +102,8 @@ def decision_regions(
     return figure
 
 
-def epochs_drawn(epochs: Sequence[int], phases: Phases) -> list[int]:
-    """Return up to COLUMNS of the checkpoints' epochs, increasing.
+def epochs_drawn(epochs: Sequence[int], phases: Phases, most: int = COLUMNS) -> list[int]:
+    """Return up to `most` of the checkpoints' epochs, at least four if there are, increasing.
 
     These are the first, the last and those nearest to onset and fit. The other columns go, one at a
     time, to the checkpoint farthest on the log-epoch axis from all those chosen.
@@ -113,13 +112,30 @@ def epochs_drawn(epochs: Sequence[int], phases: Phases) -> list[int]:
     wanted = [epoch for epoch in (phases.onset, phases.fit) if epoch is not None]
     near = [axis.nearest(np.asarray(epochs), epoch) for epoch in wanted]
     taken = list(dict.fromkeys([0, len(epochs) - 1, *near]))
-    while len(taken) < min(COLUMNS, len(epochs)):
+    while len(taken) < min(most, len(epochs)):
         distance = np.abs(place[:, None] - place[taken]).min(axis=1)
         taken.append(int(distance.argmax()))
     return [epochs[i] for i in sorted(taken)]
 
 
-def _map(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> ClassArray:
+def telling_plane(planes: PlaneSet) -> int:
+    """Return the first plane through an example with a flipped label, on a fine grid if any."""
+    candidates = [*planes.fine.tolist(), *range(len(planes.kinds))]
+    noisy = PLANE_KINDS.index("noisy")
+    return next((int(p) for p in candidates if planes.kinds[p] == noisy), int(candidates[0]))
+
+
+def plane_colours(
+    planes: PlaneSet, plane: int, classes: int, maps: Iterable[ClassArray]
+) -> ClassColours:
+    """Return the colours of classes on a plane: those of its images first, then frequent ones."""
+    labels = [int(label) for label in (*planes.labels[plane], *planes.true_labels[plane])]
+    colours = ClassColours(classes, labels)
+    colours.see(maps)
+    return colours
+
+
+def map_on(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> ClassArray:
     """Return a layer's label map, the fine one if there is one."""
     fine = np.flatnonzero(planes.fine == plane)
     label_map: ClassArray = at.fine[row, fine[0]] if len(fine) else at.maps[row, plane]
@@ -131,9 +147,10 @@ def _title(step: int, record: RunRecord) -> str:
     return f"{record.unit} {written(step)}" + (f" ({named[step]})" if step in named else "")
 
 
-def _draw_map(
+def draw_map(
     axes: Axes, label_map: ClassArray, planes: PlaneSet, plane: int, rgb: NDArray[np.float64]
 ) -> None:
+    """Draw a label map with its anchors as discs in the colour of their given label."""
     rows, columns = label_map.shape
     a0, a1, b0, b1 = planes.extent[plane]
     a_half, b_half = (a1 - a0) / (columns - 1) / 2, (b1 - b0) / (rows - 1) / 2
@@ -147,6 +164,10 @@ def _draw_map(
     axes.spines[:].set_visible(False)
     for letter, at, label in zip(LETTERS, planes.coords[plane], planes.labels[plane], strict=True):
         axes.plot(*at, color=rgb[label], gid=letter, **DISC)
+
+
+def _letter_anchors(axes: Axes, planes: PlaneSet, plane: int) -> None:
+    for letter, at in zip(LETTERS, planes.coords[plane], strict=True):
         axes.annotate(letter, at, **BESIDE)
 
 
@@ -173,21 +194,28 @@ def class_rgb(colours: ClassColours) -> NDArray[np.float64]:
 
 def class_legend(figure: Figure, colours: ClassColours, classes: tuple[str, ...]) -> None:
     """Explain the colours of classes below the figure."""
-    rgb = class_rgb(colours)
-    named = [(plain(classes[index]), rgb[index]) for index in colours.coloured]
-    if len(named) < len(classes):
-        named.append(("other classes", np.array(to_rgb(max(SHARED_GREYS)))))
-    patches = [Patch(facecolor=colour, edgecolor="0.6", linewidth=0.4) for _, colour in named]
+    patches = class_patches(colours, classes)
     legend = figure.legend(
-        patches,
-        [name for name, _ in named],
+        handles=patches,
         loc="outside lower left",
-        ncols=_legend_columns([name for name, _ in named]),
+        ncols=_legend_columns([str(patch.get_label()) for patch in patches]),
         handlelength=1.0,
         columnspacing=1.2,
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def class_patches(colours: ClassColours, classes: tuple[str, ...]) -> list[Patch]:
+    """Return a patch for each class with a colour of its own, and one for all others."""
+    rgb = class_rgb(colours)
+    named = [(plain(classes[index]), rgb[index]) for index in colours.coloured]
+    if len(named) < len(classes):
+        named.append(("other classes", np.array(to_rgb(max(SHARED_GREYS)))))
+    return [
+        Patch(facecolor=colour, edgecolor="0.6", linewidth=0.4, label=name)
+        for name, colour in named
+    ]
 
 
 def _legend_columns(names: Sequence[str]) -> int:

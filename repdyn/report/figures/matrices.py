@@ -42,7 +42,7 @@ def similarity_matrices(record: RunRecord, measure: str) -> Figure:
         UserError: the run has no checkpoint yet.
     """
     shown = similarity(measured(record), measure)
-    drawn = _drawn(len(shown.names))
+    drawn = by_depth(len(shown.names), MOST_PANELS)
     rows, columns = grid(len(drawn))
     panel = min(WIDTH / (columns + 0.5), 2.6)
     height = rows * (panel + 0.05) + 1.0
@@ -70,9 +70,9 @@ def similarity_matrices(record: RunRecord, measure: str) -> Figure:
     return figure
 
 
-def _drawn(layers: int) -> list[int]:
-    """Return which layers are drawn, the first and the last included."""
-    chosen = np.linspace(0, layers - 1, min(layers, MOST_PANELS)).round().astype(int)
+def by_depth(layers: int, most: int) -> list[int]:
+    """Return which layers are drawn: of more than `most`, evenly spaced ones with the ends."""
+    chosen = np.linspace(0, layers - 1, min(layers, most)).round().astype(int)
     return [int(layer) for layer in chosen]
 
 

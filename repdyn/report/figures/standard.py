@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from repdyn.display.metrics import main_groups
 from repdyn.display.reading import has_regions, probe_splits
 from repdyn.display.similarity import measured_by
-from repdyn.records import PLANE_KINDS, LabelMaps, PlaneSet, RunRecord
+from repdyn.records import LabelMaps, PlaneSet, RunRecord
 from repdyn.report.figures.curves import curves, fragmentation
-from repdyn.report.figures.decision import decision_regions
-from repdyn.report.figures.matrices import similarity_matrices
+from repdyn.report.figures.decision import decision_regions, telling_plane
+from repdyn.report.figures.matrices import by_depth, similarity_matrices
 from repdyn.report.figures.overview import overview
 
 LAYERS = 3
@@ -49,15 +48,8 @@ def standard_figures(
         drawn["fragmentation"] = fragmentation(record)
     if planes is not None and maps:
         layers = len(record.dynamics.layers)
-        some = sorted(set(np.linspace(0, layers - 1, LAYERS).astype(int).tolist()))
+        some = by_depth(layers, LAYERS)
         drawn["decision_regions"] = decision_regions(
-            record, planes, maps, classes, _telling_plane(planes), some
+            record, planes, maps, classes, telling_plane(planes), some
         )
     return drawn
-
-
-def _telling_plane(planes: PlaneSet) -> int:
-    """Return the first plane through an example with a flipped label, on a fine grid if any."""
-    candidates = [*planes.fine.tolist(), *range(len(planes.kinds))]
-    noisy = PLANE_KINDS.index("noisy")
-    return next((int(p) for p in candidates if planes.kinds[p] == noisy), int(candidates[0]))

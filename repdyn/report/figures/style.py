@@ -103,20 +103,28 @@ PHASE_DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
 }
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a function draw in our style, whatever the user's matplotlibrc says."""
+def in_style(
+    style: dict[Any, Any],
+) -> Callable[[Callable[P, Figure]], Callable[P, Figure]]:
+    """Return what makes a function draw in a style, whatever the user's matplotlibrc says."""
 
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            figure = draw(*args, **kwargs)
-            engine = figure.get_layout_engine()
-            figure.set_layout_engine("none")  # takes time, and png() lays the figure out
-            figure.draw_without_rendering()  # makes the ticks, which take their font when made
-            figure.set_layout_engine(engine)
-        return figure
+    def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+        @wraps(draw)
+        def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+            with mpl.rc_context(style):
+                figure = draw(*args, **kwargs)
+                engine = figure.get_layout_engine()
+                figure.set_layout_engine("none")  # takes time, and png() lays the figure out
+                figure.draw_without_rendering()  # makes the ticks, which take their font when made
+                figure.set_layout_engine(engine)
+            return figure
 
-    return drawn
+        return drawn
+
+    return styled
+
+
+styled = in_style(STYLE)
 
 
 def png(figure: Figure) -> bytes:
@@ -227,12 +235,10 @@ def scale_bar(
         values: that are coloured.
         length: approximate length of the bar, in inches.
     """
-    below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
-    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
     bar = figure.colorbar(
         ScalarMappable(norm(scale), SIMILARITY),
         ax=axes,
-        extend=extend,
+        extend=bar_ends(scale, values),
         extendfrac=BAR / length,
         aspect=length / BAR,
         pad=0.015,
@@ -241,6 +247,14 @@ def scale_bar(
     bar.minorticks_off()
     bar.set_label(scale.label)
     bar.outline.set_visible(False)
+
+
+def bar_ends(scale: Scale, values: FloatArray) -> Literal["neither", "min", "max", "both"]:
+    """Return which ends of a colour bar are pointed: those beyond which there are values."""
+    below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
+    if below and above:
+        return "both"
+    return "min" if below else "max" if above else "neither"
 
 
 def layer_colours(layers: int) -> list[Any]:
