@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.argument import ArgumentCollection
@@ -308,20 +308,27 @@ def compare(
 
 @app.command
 def report(
-    sweep: Annotated[str, Parameter(help="Sweep name or id.")],
-    /,
-    store: StoreOptions | None = None,
-    *,
+    *sweep: Annotated[str, Parameter(help="Sweep name or id; with --figures, also runs.")],
+    figures: Literal["paper"] | None = None,
     out: Path | None = None,
+    store: StoreOptions | None = None,
 ) -> None:
     """Write the comparison of a sweep's runs as one HTML file, and log it to the sweep.
 
     Args:
-        out: output file (default: named after the sweep).
+        figures: write the figures of a paper instead, of runs or sweeps, as PDF and SVG.
+        out: output file (default: named after the sweep), or folder of figures (paper-figures).
     """
-    from repdyn.cli.report import write_report
+    from repdyn.cli.report import write_figures, write_report
 
-    write_report(sweep, store or StoreConfig(), out)
+    if not sweep:
+        raise UserError("SWEEP: give the name or id of a sweep, or runs with --figures paper")
+    if figures is not None:
+        write_figures(sweep, store or StoreConfig(), out)
+    elif len(sweep) > 1:
+        raise UserError("give one sweep; several runs make --figures paper")
+    else:
+        write_report(sweep[0], store or StoreConfig(), out)
 
 
 @app.command

@@ -12,6 +12,11 @@ ACCURACIES: Mapping[str, str] = {
 }
 """The accuracy curves."""
 
+ERRORS: Mapping[str, str] = {
+    name: f"{ACCURACIES[name]} error" for name in ("train/acc", "test/acc")
+}
+"""The error curves, 1 minus an accuracy."""
+
 LOSSES: Mapping[str, str] = {"train/loss": "train", "test/loss": "test"}
 """The loss curves."""
 

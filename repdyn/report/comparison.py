@@ -14,7 +14,7 @@ from repdyn.analysis.verdicts import MOST_SEEDS, Verdict
 from repdyn.display.labels import PHASES
 from repdyn.display.wording import NO_RUN, NOT_TESTABLE, plain
 from repdyn.measures.spec import MEASURES, spec
-from repdyn.records import FloatArray, IntArray, RunRecord
+from repdyn.records import FloatArray, IntArray, RunRecord, RunSummary
 from repdyn.report.export import json_text
 from repdyn.score_key import ScoreKey
 
@@ -94,10 +94,15 @@ def groups(comparison: Comparison) -> list[Group]:
 
 def label(run: RunRecord, varied: Sequence[str]) -> str:
     """Return the label of a run among others: the settings in which they differ, or its name."""
-    params = {name: plain(value) for name, value in run.summary.params.items()}
+    return summary_label(run.summary, varied)
+
+
+def summary_label(run: RunSummary, varied: Sequence[str]) -> str:
+    """Return the label of a run that has not been read: see `label`."""
+    params = {name: plain(value) for name, value in run.params.items()}
     usual = [params.get("arch", "").partition("_patch")[0], params.get("opt", "")]
     others = [f"{n} {params[n]}" for n in varied if n not in ("arch", "opt") and n in params]
-    return " ".join(part for part in [*usual, *others] if part) or plain(run.summary.name)
+    return " ".join(part for part in [*usual, *others] if part) or plain(run.name)
 
 
 def score_names(comparison: Comparison) -> list[str]:

@@ -44,12 +44,8 @@ def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
     Raises:
         UserError: fewer than two are finished.
     """
-    finished = {
-        run.tags.get(schema.POINT_TAG, run.run_id): run
-        for run in sweep_runs(store, sweep)
-        if run.status == "FINISHED"
-    }
-    records, damaged = _loaded(sorted(finished.values(), key=_order), store)
+    finished = finished_runs(sweep_runs(store, sweep))
+    records, damaged = _loaded(finished, store)
     if len(records) < 2:
         left_out = "".join(f"; {why}" for why in damaged)
         raise UserError(
@@ -57,6 +53,14 @@ def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
         )
     comparison = compared(f"sweep {sweep.name}", records, store)
     return replace(comparison, notes=(*(f"Left out: {why}." for why in damaged), *comparison.notes))
+
+
+def finished_runs(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Return the finished runs of a sweep in display order, the last of each of its points."""
+    finished = {
+        run.tags.get(schema.POINT_TAG, run.run_id): run for run in runs if run.status == "FINISHED"
+    }
+    return sorted(finished.values(), key=_order)
 
 
 def _loaded(runs: Sequence[RunSummary], store: StoreConfig) -> tuple[list[RunRecord], list[str]]:

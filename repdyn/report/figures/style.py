@@ -210,6 +210,11 @@ def phase_legend(figure: Figure, record: RunRecord, names: Container[str], *extr
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.5)
 
 
+def phase_handles(names: Iterable[str]) -> list[Line2D]:
+    """Return what a legend shows of phase lines, by their names in words."""
+    return [Line2D([], [], label=PHASES[name], **_phase_look(name)) for name in names]
+
+
 def _phase_look(name: str, *, on_colour: bool = False) -> dict[str, Any]:
     look: dict[str, Any] = {"linestyle": PHASE_DASHES[name], "linewidth": 0.7, "color": "0.35"}
     if on_colour:

@@ -1,0 +1,168 @@
+"""Errors and noisy-fit accuracy of each group of runs, above the phases on the same axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from repdyn.display.labels import ACCURACIES, ERRORS, PHASES
+from repdyn.display.metrics import MetricGroup, main_groups
+from repdyn.display.phase_bands import PERIODS, ROWS, Period, phase_bands
+from repdyn.display.reading import last_epoch
+from repdyn.records import RunRecord
+from repdyn.report.figures.curves import plot_metrics, span
+from repdyn.report.figures.paper.sheet import (
+    EDGE,
+    LINE,
+    draw_legend,
+    legend_height,
+    panel,
+    paper_styled,
+    sheet,
+    write,
+)
+from repdyn.report.figures.paper.shown import Shown
+from repdyn.report.figures.style import CURVE_COLOURS, epoch_axis, phase_lines
+
+LEFT, BELOW, GAP = 0.5, 0.36, 0.08
+"""Inches for the vertical axis, for the horizontal one, and between panels."""
+
+BAND, ABOVE = 0.11, 0.04
+"""Inches of a row of bands, and of the space above them."""
+
+CURVES, LEAST_CURVES, PAGE = 1.15, 0.6, 8.5
+"""Inches of the curves' height, and of the page by which it is lower for many rows."""
+
+NOISY = "train/acc_noisy"
+BAND_CURVES = {"onset": NOISY, "fit": "train/acc", "test_min": "test/acc"}
+"""The curve in whose colour the band after a boundary is drawn."""
+
+TINT = 0.45
+"""Share of a curve's colour in that of a band."""
+
+UNCERTAIN = "interval of a boundary"
+HATCH: dict[str, Any] = {"edgecolor": "0.25", "linewidth": 0.4, "hatch": "//////////"}
+
+
+@paper_styled
+def error_curves(shown: Sequence[Shown], width: float) -> Figure:
+    """Draw a panel for each group, side by side in a wide figure.
+
+    A run that logs other metrics, or accuracies in percent, has these instead of errors.
+
+    Args:
+        shown: groups whose drawn run has metrics.
+        width: of the figure in inches.
+    """
+    wide = 2 if width > 5 and len(shown) > 1 else 1
+    room = (width - EDGE) / wide - LEFT - GAP
+    handles, rows = _handles(shown), -(-len(shown) // wide)
+    bands = ABOVE + BAND * ROWS if any(map(_has_bands, shown)) else 0.0
+    around = EDGE + LINE + bands + BELOW + GAP
+    high = min(CURVES, max(LEAST_CURVES, PAGE / rows - around))
+    end = rows * (around + high)
+    figure = sheet(width, end + legend_height(handles, width - LEFT - EDGE) + EDGE)
+    for i, group in enumerate(shown):
+        left, top = LEFT + i % wide * (LEFT + room + GAP), i // wide * (around + high) + EDGE
+        write(figure, left, top, group.label, room, weight="bold")
+        axes = panel(figure, left, top + LINE, room, high)
+        _draw_curves(axes, group.record)
+        lowest = axes
+        if bands:
+            lowest = panel(figure, left, top + LINE + high + ABOVE, room, BAND * ROWS)
+            axes.tick_params(labelbottom=False)
+            _draw_bands(lowest, group.record)
+        for one in dict.fromkeys((axes, lowest)):
+            epoch_axis(one, "x", *span(group.record))
+            phase_lines(one, group.record.phases, PHASES)
+        lowest.set_xlabel(group.record.unit)
+    draw_legend(figure, handles, LEFT, end, width - LEFT - EDGE)
+    return figure
+
+
+def _errors(record: RunRecord) -> MetricGroup | None:
+    """Return the accuracies of a run if they have errors: from 0 to 1, on training or test data."""
+    group = main_groups(record.curves)[0]
+    return group if group.are_shares and any(name in record.curves for name in ERRORS) else None
+
+
+def _draw_curves(axes: Axes, record: RunRecord) -> None:
+    if _errors(record) is None:
+        plot_metrics(axes, main_groups(record.curves)[0])
+        return
+    for name, label in ERRORS.items():
+        if name in record.curves:
+            curve = record.curves[name]
+            colour = CURVE_COLOURS[ACCURACIES[name]]
+            axes.plot(curve.steps, 1 - curve.values, color=colour, label=label)
+    if NOISY in record.curves:
+        curve = record.curves[NOISY]
+        label = f"{ACCURACIES[NOISY]} accuracy"
+        axes.plot(curve.steps, curve.values, color=CURVE_COLOURS[ACCURACIES[NOISY]], label=label)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylabel("share of examples")
+
+
+def _has_bands(group: Shown) -> bool:
+    return bool(phase_bands(group.record.phases, last_epoch(group.record)))
+
+
+def _draw_bands(axes: Axes, record: RunRecord) -> None:
+    """Draw a band for each period, hatched where its boundary is uncertain."""
+    axes.set(ylim=(ROWS, 0), yticks=[])
+    axes.spines["left"].set_visible(False)
+    for band in phase_bands(record.phases, last_epoch(record)):
+        row, length = band.period.row + 0.06, band.last - band.first
+        axes.add_patch(
+            Rectangle(
+                (band.first, row),
+                length,
+                0.88,
+                color=_colour(band.period),
+                linewidth=0,
+                gid=band.period.start,
+            )
+        )
+        for name, (low, high) in band.uncertain.items():
+            axes.add_patch(
+                Rectangle(
+                    (low, row),
+                    high - low,
+                    0.88,
+                    facecolor="none",
+                    gid=f"{name} interval",
+                    **HATCH,
+                )
+            )
+
+
+def _colour(period: Period) -> tuple[float, ...]:
+    colour = CURVE_COLOURS[ACCURACIES[BAND_CURVES[period.start]]]
+    return tuple(1 - TINT + TINT * channel for channel in to_rgb(colour))
+
+
+def _handles(shown: Sequence[Shown]) -> list[Artist]:
+    """Return what the legend explains: each curve and each period once."""
+    probe = Figure().subplots()
+    for group in shown:
+        _draw_curves(probe, group.record)
+    lines = {str(line.get_label()): line for line in probe.lines}
+    handles: list[Artist] = [
+        Line2D([], [], color=line.get_color(), label=label) for label, line in lines.items()
+    ]
+    bands = [b for g in shown for b in phase_bands(g.record.phases, last_epoch(g.record))]
+    handles += [
+        Patch(color=_colour(period), label=period.label)
+        for period in PERIODS
+        if any(band.period is period for band in bands)
+    ]
+    if any(band.uncertain for band in bands):
+        handles.append(Patch(facecolor="white", label=UNCERTAIN, **HATCH))
+    return handles

@@ -1,0 +1,172 @@
+"""The E×E matrices of several layers of each group of runs, on one colour scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from repdyn.display import axis
+from repdyn.display.heatmap import HeatmapData
+from repdyn.display.reading import measured
+from repdyn.display.scale import Scale
+from repdyn.display.similarity import Similarity, common_scale, similarity
+from repdyn.display.wording import plain
+from repdyn.records import FloatArray
+from repdyn.report.figures.cells import draw_cells
+from repdyn.report.figures.matrices import LINES, by_depth
+from repdyn.report.figures.paper.sheet import (
+    EDGE,
+    LINE,
+    TICKS,
+    draw_legend,
+    fitted,
+    legend_height,
+    panel,
+    paper_styled,
+    sheet,
+    text_width,
+    write,
+)
+from repdyn.report.figures.paper.shown import Shown
+from repdyn.report.figures.style import (
+    BAR,
+    SIMILARITY,
+    bar_ends,
+    epoch_axis,
+    norm,
+    phase_handles,
+    phase_lines,
+)
+
+LEFT = 0.46
+"""Inches for the vertical axis."""
+
+BELOW = 0.4
+"""Inches for a horizontal axis with its label."""
+
+GAP = 0.07
+"""Inches between panels."""
+
+LEAST_SIDE = 0.76
+"""Inches: as many layers are drawn as have panels of this side."""
+
+MOST_SIDE = 1.5
+
+BAR_LENGTH = 2.7
+
+BETWEEN = 0.3
+"""Inches between the colour bar and a legend beside it."""
+
+LEAST_LEGEND = 1.5
+"""Inches: a legend has its place below the colour bar if there is less room beside it."""
+
+MISSING = "no value"
+"""What grey means."""
+
+
+@paper_styled
+def matrices(shown: Sequence[Shown], measure: str, width: float) -> Figure:
+    """Draw a row for each group and a column for each layer, several by depth if there are many.
+
+    Args:
+        shown: groups whose drawn run has the measure.
+        measure: its name.
+        width: of the figure in inches.
+    """
+    groups = [similarity(measured(group.record), measure) for group in shown]
+    room = width - LEFT - EDGE
+    most = int((room + GAP) / (LEAST_SIDE + GAP))
+    layers = [by_depth(len(one.names), most) for one in groups]
+    side = min((room + GAP) / max(map(len, layers)) - GAP, MOST_SIDE)
+    labelled = _labelled(groups, layers)
+    heights = [2 * LINE + side + (BELOW if below else GAP) for below in labelled]
+    *tops, end = np.cumsum([0.0, *heights]).tolist()
+    bar = min(BAR_LENGTH, room)
+    bar_height = BAR + LINE * (1.3 + len(_bar_label(groups[0], bar)))
+    handles = _handles(shown, groups)
+    beside = room - bar - BETWEEN
+    below = beside < LEAST_LEGEND or legend_height(handles, beside) > bar_height
+    legend = legend_height(handles, room) if below else 0.0
+    figure = sheet(width, end + bar_height + legend + EDGE)
+    scale = common_scale(groups)
+    for i, (group, one) in enumerate(zip(shown, groups, strict=True)):
+        write(figure, LEFT, tops[i] + EDGE, group.label, room, weight="bold")
+        places = [LEFT + k * (side + GAP) for k in range(len(layers[i]))]
+        row = [panel(figure, left, tops[i] + 2 * LINE, side, side) for left in places]
+        for axes, layer in zip(row, layers[i], strict=True):
+            _draw_matrix(axes, one.of_layer(layer, scale, group.record.phases))
+            axes.set_title(fitted(plain(one.names[layer]), side), parse_math=False)
+        _label_axes(row, one.unit, below=labelled[i])
+    everything = np.concatenate([one.matrices.ravel() for one in groups])
+    _draw_bar(figure, groups[0], scale, everything, end, bar)
+    if below:
+        draw_legend(figure, handles, LEFT, end + bar_height, room)
+    else:
+        draw_legend(figure, handles, LEFT + bar + BETWEEN, end, beside)
+    return figure
+
+
+def _labelled(groups: Sequence[Similarity], layers: Sequence[Sequence[int]]) -> list[bool]:
+    """Return which rows have numbers below: the last alone if all have the same axis and columns."""
+    axes = {
+        (len(drawn), one.unit, int(one.steps[0]), int(one.steps[-1]), axis.grain(one.steps))
+        for one, drawn in zip(groups, layers, strict=True)
+    }
+    return [len(axes) > 1 or one is groups[-1] for one in groups]
+
+
+def _draw_matrix(axes: Axes, data: HeatmapData) -> None:
+    first, *_, last = draw_cells(axes, data, norm(data.scale))
+    grain = axis.grain(data.steps)
+    epoch_axis(axes, "x", first, last, grain)
+    epoch_axis(axes, "y", first, last, grain)
+    phase_lines(axes, data.phases, LINES, both=True, on_colour=True)
+
+
+def _label_axes(row: Sequence[Axes], unit: str, *, below: bool) -> None:
+    row[0].set_ylabel(unit)
+    for axes in row:
+        axes.tick_params(labelleft=axes is row[0], labelbottom=below)
+        if below:
+            axes.set_xlabel(unit)
+
+
+def _handles(shown: Sequence[Shown], groups: Sequence[Similarity]) -> list[Artist]:
+    found = {name for group in shown for name in group.record.phases.markers()}
+    handles: list[Artist] = list(phase_handles([name for name in LINES if name in found]))
+    if any(np.isnan(one.matrices).any() for one in groups):
+        handles.append(Patch(facecolor=SIMILARITY.get_bad(), label=MISSING))
+    return handles
+
+
+def _bar_label(one: Similarity, length: float) -> list[str]:
+    """Return what the bar shows, on one line if it fits."""
+    line = one.measure.unit.replace("\n", " ")
+    return [line] if text_width(line) <= length else one.measure.unit.split("\n")
+
+
+def _draw_bar(
+    figure: Figure, one: Similarity, scale: Scale, values: FloatArray, top: float, length: float
+) -> None:
+    """Draw the colour bar, and label as many of the scale's ticks as fit, the highest included."""
+    ends = figure.colorbar(
+        ScalarMappable(norm(scale), SIMILARITY),
+        cax=panel(figure, LEFT, top, length, BAR),
+        orientation="horizontal",
+        extend=bar_ends(scale, values),
+        extendfrac=BAR / length,
+    )
+    labels = [f"{tick:g}" for tick in scale.ticks]
+    widest = max(text_width(label, TICKS) for label in labels) + 0.08
+    every = max(1, -(-len(labels) * widest // length))
+    ends.set_ticks(scale.ticks[:: -int(every)], labels=labels[:: -int(every)])
+    ends.minorticks_off()
+    ends.set_label("\n".join(_bar_label(one, length)))
+    ends.outline.set_visible(False)
+    ends.solids.set_rasterized(True)

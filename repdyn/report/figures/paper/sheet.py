@@ -1,0 +1,149 @@
+"""A figure of a column's exact width, laid out in inches from its top left corner.
+
+No layout engine: panels of all rows and of all figures align, and the width is the journal's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from repdyn.display.wording import ending
+from repdyn.report.figures.style import STYLE, in_style
+
+COLUMNS = {"1col": 3.25, "2col": 6.75}
+"""Widths in inches, one column of a journal's page and two, by the end of file names."""
+
+TEXT, TICKS = 8.0, 7.0
+"""Points: of all text, and of the numbers along axes."""
+
+LINE = 0.165
+"""Inches from a line of text to the next."""
+
+EDGE = 0.03
+"""Inches that stay free at the borders."""
+
+RASTER = 600
+"""Dots per inch of heatmaps and label maps; all else is vectors."""
+
+PAPER: dict[Any, Any] = STYLE | {
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.labelsize": TEXT,
+    "legend.fontsize": TEXT,
+    "xtick.labelsize": TICKS,
+    "ytick.labelsize": TICKS,
+    "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "repdyn",
+}
+"""Fonts are embedded as TrueType, or remain text; ids in SVG are the same each time."""
+
+paper_styled = in_style(PAPER)
+
+_HANDLE, _AFTER_HANDLE, _BETWEEN = 1.6, 0.5, 1.4
+"""Of a legend, in heights of its text: a symbol, the gap after it, the gap between columns."""
+
+
+def pdf(figure: Figure) -> bytes:
+    """Return the figure as PDF, the same bytes each time."""
+    return _printed(FigureCanvasPdf(figure), "pdf", {"CreationDate": None})
+
+
+def svg(figure: Figure) -> bytes:
+    """Return the figure as SVG, the same bytes each time."""
+    return _printed(FigureCanvasSVG(figure), "svg", {"Date": None})
+
+
+def _printed(canvas: Any, form: str, metadata: dict[str, None]) -> bytes:
+    out = BytesIO()
+    with mpl.rc_context(PAPER):
+        canvas.print_figure(out, format=form, dpi=RASTER, metadata=metadata)
+    return out.getvalue()
+
+
+def sheet(width: float, height: float) -> Figure:
+    """Return an empty figure, in inches."""
+    return Figure(figsize=(width, height))
+
+
+def panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Return new axes: their place from the figure's top left corner, and their size, in inches."""
+    whole, high = figure.get_size_inches()
+    return figure.add_axes((left / whole, 1 - (top + height) / high, width / whole, height / high))
+
+
+def write(
+    figure: Figure, left: float, top: float, text: str, room: float | None = None, **look: Any
+) -> None:
+    """Write text whose top left corner is this far from the figure's, shortened to the room."""
+    whole, high = figure.get_size_inches()
+    shown = text if room is None else fitted(text, room)
+    look = {"ha": "left", "va": "top"} | look
+    figure.text(left / whole, 1 - top / high, shown, parse_math=False, **look)
+
+
+def text_width(text: str, size: float = TEXT) -> float:
+    """Return the width of a line of text in inches."""
+    font = FontProperties(family=STYLE["font.sans-serif"], size=size)
+    width, *_ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72
+
+
+def fitted(text: str, room: float, size: float = TEXT) -> str:
+    """Return the text, or the end of it that is not wider than this many inches."""
+    kept = len(text)
+    while kept > 1 and text_width(ending(text, kept), size) > room:
+        kept -= 1
+    return ending(text, kept)
+
+
+def legend_height(handles: Sequence[Artist], room: float) -> float:
+    """Return how high the legend of these handles is in inches, 0 without any."""
+    return -(-len(handles) // _legend_columns(handles, room)) * LINE if handles else 0.0
+
+
+def draw_legend(
+    figure: Figure, handles: Sequence[Artist], left: float, top: float, room: float
+) -> None:
+    """Explain handles by their labels, in as many columns as the room in inches admits."""
+    if not handles:
+        return
+    whole, high = figure.get_size_inches()
+    legend = figure.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=(left / whole, 1 - top / high),
+        ncols=_legend_columns(handles, room),
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=_HANDLE,
+        handletextpad=_AFTER_HANDLE,
+        columnspacing=_BETWEEN,
+        labelspacing=0.35,
+    )
+    for text in legend.get_texts():
+        text.set_text(fitted(text.get_text(), room - (_HANDLE + _AFTER_HANDLE) * TEXT / 72))
+        text.set_parse_math(False)
+
+
+def _legend_columns(handles: Sequence[Artist], room: float) -> int:
+    widths = [text_width(str(handle.get_label())) for handle in handles]
+    for count in range(len(widths), 1, -1):
+        columns = np.array_split(widths, count)
+        between = (count - 1) * _BETWEEN + count * (_HANDLE + _AFTER_HANDLE)
+        if sum(max(column) for column in columns) + between * TEXT / 72 <= room:
+            return count
+    return 1
