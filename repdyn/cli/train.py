@@ -10,6 +10,7 @@ from repdyn.cli.progress import ConsoleObserver, tell_notice
 from repdyn.cli.summary import sum_up
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.train import train_run
+from repdyn.settings.defaults import check_given
 from repdyn.settings.schema import StoreConfig, TrainConfig
 
 
@@ -24,6 +25,7 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
     console = new_console()
     if name is not None:
         check_setting_text("run_name", name, MOST_RUN_CHARACTERS)
+    check_given(config)
     experiment = prepare(config)
     _announce(console, experiment)
     sum_up(console, train_run(experiment, store, name, observer=ConsoleObserver(console)), store)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from repdyn.errors import SettingError
 from repdyn.settings.schema import Family, TrainConfig
 
 
@@ -151,7 +152,11 @@ def optimizer_kind(opt: str) -> str | None:
 
 
 def learning_rate(
-    opt: str, family: Family, data_set: Defaults, width: float | None = None
+    opt: str,
+    family: Family,
+    data_set: Defaults,
+    width: float | None = None,
+    factor: float | None = None,
 ) -> float | None:
     """Return the default learning rate, or None for an optimizer that the tables do not list.
 
@@ -160,6 +165,7 @@ def learning_rate(
         family: of the architecture.
         data_set: its defaults.
         width: of the network (None: the data set's).
+        factor: that multiplies it (None: 1).
     """
     kind = optimizer_kind(opt)
     if kind is None:
@@ -168,7 +174,22 @@ def learning_rate(
     usual = data_set.width.get(family, 1.0)
     power = WIDTH_POWERS.get((family, kind), 0.0)
     scaled = base * (usual / (width or usual)) ** power
-    return float(f"{scaled * (_SGD_LIKE | _ADAM_LIKE)[opt]:.4g}")
+    own = scaled * (_SGD_LIKE | _ADAM_LIKE)[opt]
+    return float(f"{own * (factor or 1.0):.4g}")
+
+
+def check_given(config: TrainConfig) -> None:
+    """Check settings as a user gives them: a resolved configuration has both rate and factor.
+
+    Raises:
+        SettingError: `lr` and `lr_factor` are both given.
+    """
+    if config.optim.lr is not None and config.optim.lr_factor is not None:
+        raise SettingError(
+            "lr_factor",
+            config.optim.lr_factor,
+            "multiplies the default learning rate; give either `lr` or `lr_factor`",
+        )
 
 
 def resolved(config: TrainConfig, family: Family) -> tuple[TrainConfig, dict[str, Any]]:
@@ -177,6 +198,7 @@ def resolved(config: TrainConfig, family: Family) -> tuple[TrainConfig, dict[str
     Returns:
         The configuration, and the settings filled in from the defaults, by name.
     """
+    optim = config.optim
     d = DATA_SETS.get(config.data.dataset.partition(":")[0], _FOLDER)
     brought: dict[str, Any] = {}
 
@@ -200,8 +222,8 @@ def resolved(config: TrainConfig, family: Family) -> tuple[TrainConfig, dict[str
             arch_arg=d.arch_arg.get(family, ()) or None,
         ),
         optim=fill(
-            config.optim,
-            lr=learning_rate(config.optim.opt, family, d, config.model.width),
+            optim,
+            lr=learning_rate(optim.opt, family, d, config.model.width, optim.lr_factor),
             batch_size=d.batch_size,
             epochs=d.epochs,
         ),

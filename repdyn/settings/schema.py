@@ -105,6 +105,9 @@ class OptimConfig:
     lr: float | None = None
     """Learning rate (default: set by optimizer, architecture family and data set; printed)."""
 
+    lr_factor: float | None = None
+    """Multiplies the default learning rate, as in --lr-factor 0.1,0.3,1,3; not together with lr."""
+
     momentum: float = 0.9
     """Momentum, for optimizers that have one."""
 
@@ -143,6 +146,7 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
+        check(self, "lr_factor", lambda x: 1e-6 <= x <= 1e6, "from 1e-6 to 1e6")
         check(self, "momentum", lambda x: 0 <= x < 1, "at least 0 and below 1")
         check(self, "weight_decay", lambda x: 0 <= x <= 1e6, "at least 0 and at most 1e6")
         check_count(self, "batch_size", 2, 10**9)

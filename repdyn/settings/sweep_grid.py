@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from repdyn.errors import SettingError, UserError, nearest
+from repdyn.settings.defaults import check_given
 from repdyn.settings.schema import TrainConfig
 from repdyn.settings.text import LISTS, UNSET, from_settings
 from repdyn.settings.yaml_file import read_yaml
@@ -40,6 +41,9 @@ BESIDES = PLACES | {"similarity", "neighbours"}
 
 ADDED = frozenset({"plane_kinds"})
 """Settings that earlier runs lack: unset, they have no effect, and count as not there."""
+
+LR_FACTOR = "lr_factor"
+"""It is not part of what a run computes: the learning rate that it gives is."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}
 """Settings whose values may contain commas, which do not separate runs."""
@@ -84,16 +88,19 @@ class Grid:
         Thus a sweep that is stopped halfway has compared everything for its first seeds.
 
         Raises:
-            UserError: a value is invalid for its setting, or there are more than MOST_RUNS.
+            UserError: a value is invalid for its setting, two settings exclude each other, or there are more than MOST_RUNS.
         """
         count = math.prod(map(len, self.settings.values()))
         if count > MOST_RUNS:
             raise UserError(f"the grid has {count:,} runs; a sweep can have at most {MOST_RUNS:,}")
         names = sorted(self.settings, key=lambda name: name != SEED)
         combinations = itertools.product(*(self.settings[name] for name in names))
-        return [
+        configs = [
             from_settings(self._ruled(dict(zip(names, one, strict=True)))) for one in combinations
         ]
+        for config in configs:
+            check_given(config)
+        return configs
 
     def _ruled(self, run: dict[str, Value]) -> dict[str, Value]:
         """Return a run's settings with those that rules give it, and its seed as its data seed."""
@@ -184,7 +191,7 @@ def compared_params(params: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in params.items()
-        if name not in BESIDES and not (name in ADDED and value == UNSET)
+        if name not in BESIDES | {LR_FACTOR} and not (name in ADDED and value == UNSET)
     }
 
 

@@ -15,6 +15,7 @@ from repdyn.settings.schema import (
     OptimConfig,
     TrainConfig,
 )
+from repdyn.settings.text import from_params
 
 
 def test_params_hold_every_setting_once() -> None:
@@ -35,6 +36,8 @@ def test_params_hold_every_setting_once() -> None:
         (ModelConfig, "arch_arg", ("depth",)),
         (OptimConfig, "lr", 0.0),
         (OptimConfig, "lr", float("inf")),
+        (OptimConfig, "lr_factor", 0.0),
+        (OptimConfig, "lr_factor", float("nan")),
         (OptimConfig, "momentum", 1.0),
         (OptimConfig, "epochs", 0),
         (OptimConfig, "batch_size", 1),
@@ -78,6 +81,7 @@ def test_resolved_configurations_leave_nothing_open_but_what_the_data_determine(
     assert {name for name, value in filled.settings() if value is None} <= {
         "train_size",
         "image_size",
+        "lr_factor",
         "save_every",
         "plane_kinds",
     }
@@ -102,6 +106,19 @@ def test_a_smaller_step_for_lion_than_for_adam() -> None:
     assert lion is not None
     assert adam is not None
     assert lion < adam
+
+
+@pytest.mark.parametrize("opt", ["sgd", "adam", "lion"])
+@pytest.mark.parametrize("family", ["resnet", "vit", "other"])
+def test_a_factor_multiplies_the_default_rate_of_each_optimizer_and_family(
+    family: Family, opt: str
+) -> None:
+    usual = learning_rate(opt, family, DATA_SETS["digits"])
+    filled, brought = resolved(TrainConfig(optim=OptimConfig(opt=opt, lr_factor=0.3)), family)
+    assert usual is not None
+    assert filled.optim.lr == brought["lr"] == pytest.approx(0.3 * usual, rel=1e-3)
+    # what a run has stored is resolved again when it is resumed or analysed
+    assert resolved(from_params(filled.params()), family)[0].optim == filled.optim
 
 
 def test_an_optimizer_the_table_does_not_know_has_no_default() -> None:

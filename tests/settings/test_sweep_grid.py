@@ -8,6 +8,7 @@ import pytest
 
 from repdyn.cli.options import given_pairs
 from repdyn.errors import UserError
+from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import MeasureConfig, TrainConfig
 from repdyn.settings.sweep_grid import (
     BESIDES,
@@ -94,6 +95,32 @@ def test_a_grid_of_one_data_seed_has_the_points_of_the_runs_before() -> None:
 def test_the_params_of_a_sweep_tell_where_its_data_seeds_come_from() -> None:
     assert grid("--opt", "sgd", seeds=2).params()["data_seed"] == "seed"
     assert grid("--data-seed", "3", seeds=2).params()["data_seed"] == "3"
+
+
+def test_factors_of_the_learning_rate_cross_with_optimizers() -> None:
+    runs = grid("--lr-factor", "0.1,0.3,1,3", "--opt", "sgd,adam").runs()
+    assert [(r.optim.lr_factor, r.optim.opt) for r in runs] == [
+        (factor, opt) for factor in (0.1, 0.3, 1, 3) for opt in ("sgd", "adam")
+    ]
+
+
+def test_a_factor_of_1_is_the_run_at_the_default_rate() -> None:
+    """Runs of former sweeps, which have no such setting, count as finished."""
+    (plain,), (one,), (other,) = (
+        grid(*given).runs() for given in (("--opt", "sgd"), ("--lr-factor", "1"), ("--lr", "0.5"))
+    )
+    resolved_ones = [point(resolved(run, "resnet")[0]) for run in (plain, one, other)]
+    assert resolved_ones[0] == resolved_ones[1] != resolved_ones[2]
+    tripled = resolved(grid("--lr-factor", "3").runs()[0], "resnet")[0]
+    assert point(tripled) not in resolved_ones
+
+
+def test_a_rate_and_a_factor_exclude_each_other(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "opt: [sgd, adam]\nwhere: [{opt: adam, set: {lr: 0.001}}]\n"
+    )
+    with pytest.raises(UserError, match="either `lr` or `lr_factor`"):
+        grid("--lr-factor", "1,3", file=tmp_path / "mine.yaml").runs()
 
 
 def test_a_repeated_value_is_one_run() -> None:

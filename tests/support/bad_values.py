@@ -8,6 +8,7 @@ from pathlib import Path
 NOT_NUMBERS = ("''", "x", "1,5", "1e", "--", "nan", "inf", "-inf", "1e999", "-1")
 FLOATS = {
     "lr": ("1e308", "1e-320", "0"),
+    "lr-factor": ("1e308", "1e-320", "0"),
     "weight-decay": ("1e308", "1e-320", "1e300"),
     "momentum": ("1e308", "1e-320", "1"),
     "width": ("1e308", "1e-320", "1e-300"),
