@@ -12,6 +12,7 @@ from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import MeasureConfig, TrainConfig
 from repdyn.settings.sweep_grid import (
     BESIDES,
+    LR_FACTOR,
     PRESETS,
     Grid,
     compared_params,
@@ -226,7 +227,8 @@ def test_runs_on_planes_of_other_kinds_are_other_points() -> None:
 
 
 def test_runs_from_before_kinds_could_be_chosen_are_the_same_points() -> None:
-    before = {n: v for n, v in TrainConfig().params().items() if n != "plane_kinds"}
+    added = {"plane_kinds", LR_FACTOR}
+    before = {n: v for n, v in TrainConfig().params().items() if n not in added}
     assert compared_params(before) == compared_params(TrainConfig().params())
     assert point(TrainConfig()) == digest({n: v for n, v in before.items() if n not in BESIDES})
 
