@@ -144,6 +144,10 @@ class Dynamics:
         """Return a measure's matrices of the layers alone, (L, E, E)."""
         return self.similarity[measure][: len(self.layers)]
 
+    def errors_of(self, measure: str) -> FloatArray | None:
+        """Return the standard errors of `matrices`, (L, E, E); None if there are none."""
+        return self.errors[measure][: len(self.layers)] if measure in self.errors else None
+
 
 @dataclass(frozen=True)
 class LabelMaps:

@@ -107,6 +107,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("run.epoch_on", "full_stop", "epoch(1)", "Epoch +", "Next checkpoint."),
     Action("run.play", "p", "play", "Play", "Play through the checkpoints, or stop."),
     Action("run.stretch", "z", "stretch", "Contrast", "Stretch the colours to the values in view."),
+    Action(
+        "run.blurred",
+        "u",
+        "blurred",
+        "Errors",
+        "Grey the cells that differ from their neighbours by no more than their standard error.",
+    ),
     Action("run.cmap", "v", "colours", "Colours", "Next colour map."),
     Action("run.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
     Action("run.copy", "y", "copy", "Copy id", "Copy the run's id."),

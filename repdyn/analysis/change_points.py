@@ -31,13 +31,13 @@ spacing of checkpoints: those of a steady drift move from epochs 20 and 100 to 8
 of 400 epochs is a checkpoint instead of 40 log-spaced ones.
 
 A cut is placed where it explains most. Its interval is where it would explain nearly as much:
-neighbouring checkpoints for a sharp break. The initial model is left out: every run moves away from
+neighbouring checkpoints for a sharp break. It also covers where the cut falls for other reference images,
+as far as the standard errors of the matrices tell (cut_errors.py), and for other layers. The initial model is left out: every run moves away from
 it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,8 @@ from numpy.typing import NDArray
 from ruptures import Pelt
 from ruptures.base import BaseCost
 
-from repdyn.analysis.steps import leaps, least_ratio, stands_apart, with_steps
+from repdyn.analysis.cut_errors import explained_weights, noise
+from repdyn.analysis.steps import before_steps, leaps, least_ratio, stands_apart, with_steps
 from repdyn.records import FloatArray, IntArray, Interval
 
 LEAST_GAIN = 0.1
@@ -80,20 +81,25 @@ class ChangePoints:
     intervals: tuple[Interval, ...] = ()
 
 
-def change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoints:
+def change_points(
+    similarity: FloatArray, epochs: IntArray, errors: FloatArray | None = None
+) -> ChangePoints:
     """Return the changes of one layer.
 
     Args:
         similarity: (E, E).
         epochs: of the checkpoints, (E,).
+        errors: standard errors of the similarities, (E, E), if known: intervals cover them.
 
     Returns:
         No changes for a layer that did not move or only drifted, has NaN, or too few checkpoints.
     """
-    return joint_change_points(similarity[None], epochs)
+    return joint_change_points(similarity[None], epochs, None if errors is None else errors[None])
 
 
-def joint_change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoints:
+def joint_change_points(
+    similarity: FloatArray, epochs: IntArray, errors: FloatArray | None = None
+) -> ChangePoints:
     """Return the changes of all layers jointly, those of the sum of their kernels.
 
     Each kernel is divided by the layer's scatter, so that a layer counts by when it changes and not
@@ -102,6 +108,7 @@ def joint_change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoint
     Args:
         similarity: (L, E, E); layers that did not move or have NaN are ignored.
         epochs: of the checkpoints, (E,).
+        errors: standard errors of the similarities, (L, E, E), if known: intervals cover them.
     """
     trained = epochs >= 1
     if trained.sum() < LEAST_CHECKPOINTS:
@@ -109,14 +116,19 @@ def joint_change_points(similarity: FloatArray, epochs: IntArray) -> ChangePoint
     at = epochs[trained]
     weights = log_epoch_weights(at)
     kept = similarity[:, trained][:, :, trained].astype(np.float64)
-    kept = kept[np.isfinite(kept).all(axis=(1, 2))]
+    finite = np.isfinite(kept).all(axis=(1, 2))
+    kept = kept[finite]
     scatters = np.array([_Scatter(weights).fit(kernel).error(0, len(at)) for kernel in kept])
     moved = scatters >= LEAST_SCATTER * weights.sum()
     if not moved.any():
         return ChangePoints()
     kernels = kept[moved] / scatters[moved, None, None]
     floor = float((LEAST_SCATTER / scatters[moved]).mean())
-    places = _changes(kernels, np.log(at), weights, floor)
+    blur = np.zeros_like(kernels)
+    if errors is not None:
+        known = errors[:, trained][:, :, trained][finite][moved]
+        blur = np.nan_to_num(known.astype(np.float64)) / scatters[moved, None, None]
+    places = _changes(kernels, blur, np.log(at), weights, floor)
     return ChangePoints(
         tuple(int(at[cut]) for cut in sorted(places)),
         tuple((int(at[low - 1]), int(at[high])) for _, (low, high) in sorted(places.items())),
@@ -178,6 +190,7 @@ def _cuts(kernel: NDArray[np.float64], weights: NDArray[np.float64]) -> list[Cut
 
 def _changes(
     kernels: NDArray[np.float64],
+    errors: NDArray[np.float64],
     tau: NDArray[np.float64],
     weights: NDArray[np.float64],
     floor: float,
@@ -186,6 +199,7 @@ def _changes(
 
     Args:
         kernels: of the layers, each divided by its scatter, (L, E, E).
+        errors: standard errors of the kernels; 0 where unknown.
         tau: log-epochs of the checkpoints, (E,).
         weights: of the checkpoints, (E,).
         floor: squared distance within the accuracy of the kernels' mean.
@@ -197,11 +211,11 @@ def _changes(
     if far.any():
         leaping = with_steps(kernels, far)
         for cut in _cuts(leaping.mean(axis=0), weights):
-            found[cut[1]] = _interval([_Scatter(weights).fit(one) for one in leaping], cut)
+            found[cut[1]] = _interval(leaping, errors, weights, cut, stepped=far)
     for cut in _cuts(whole, weights):
         known = any(low <= cut[1] <= high for low, high in found.values())
         if not known and stands_apart(whole, weights, cut, ratio, floor):
-            found[cut[1]] = _interval([_Scatter(weights).fit(one) for one in kernels], cut)
+            found[cut[1]] = _interval(kernels, errors, weights, cut)
     return found
 
 
@@ -219,20 +233,36 @@ def _near(explained: NDArray[np.float64], chosen: int) -> tuple[int, int]:
     return low, high
 
 
-def _interval(layers: Sequence[_Scatter], cut: Cut) -> Interval:
+def _interval(
+    kernels: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    cut: Cut,
+    stepped: NDArray[np.bool_] | None = None,
+) -> Interval:
     """Return the first and the last place where a cut could equally lie.
 
     Args:
-        layers: their normalised kernels.
+        kernels: of the layers, (L, E, E).
+        errors: standard errors of the kernels, of those before `with_steps` if they are its.
+        weights: of the checkpoints, (E,).
         cut: of all of them.
+        stepped: which steps the kernels' paths take; None for all.
     """
     start, chosen, end = cut
     places = _places(cut)
+    layers = [_Scatter(weights).fit(kernel) for kernel in kernels]
     explained = np.array([[one.explained(start, k, end) for k in places] for one in layers])
     low, high = _near(explained.sum(axis=0), chosen - places[0])
 
-    count = len(layers)
-    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    rng, count = np.random.default_rng(0), len(layers)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    sums = drawn @ explained
+    if errors.any():
+        linear = explained_weights(weights, start, end, places)
+        if stepped is not None:
+            linear = before_steps(linear, stepped)
+        sums += np.einsum("dl,dlp->dp", drawn, noise(errors, linear, RESAMPLES, rng))
     tails = ((1 - COVERED) / 2, (1 + COVERED) / 2)
-    least, most = np.quantile(np.argmax(draws @ explained, axis=1), tails, method="nearest")
+    least, most = np.quantile(np.argmax(sums, axis=1), tails, method="nearest")
     return places[min(low, int(least))], places[max(high, int(most))]

@@ -90,8 +90,12 @@ def _with_change_points(phases: Phases, dynamics: Dynamics) -> Phases:
     if PRIMARY.name not in dynamics.similarity:
         return phases
     matrices = dynamics.matrices(PRIMARY.name)
-    layers = [change_points(matrix, dynamics.steps) for matrix in matrices]
-    joint = joint_change_points(matrices, dynamics.steps)
+    errors = dynamics.errors_of(PRIMARY.name)
+    layers = [
+        change_points(matrix, dynamics.steps, None if errors is None else errors[layer])
+        for layer, matrix in enumerate(matrices)
+    ]
+    joint = joint_change_points(matrices, dynamics.steps, errors)
     return replace(
         phases,
         change_points=tuple(layer.epochs for layer in layers),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from repdyn.display.errors import within_error
 from repdyn.display.scale import Scale
 from repdyn.records import EPOCH, FloatArray, IntArray, Phases
 
@@ -20,6 +24,7 @@ class HeatmapData:
         phases: of the run, whose boundaries and change points may be marked.
         title: its heading.
         unit: of the steps.
+        errors: standard errors of the values, (R, E); None if there are none.
 
     Raises:
         ValueError: names, steps and values do not fit together.
@@ -32,11 +37,19 @@ class HeatmapData:
     phases: Phases = field(default_factory=Phases)
     title: str = ""
     unit: str = EPOCH
+    errors: FloatArray | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.steps if self.rows is None else self.rows)
         if self.values.shape != (rows, len(self.steps)):
             raise ValueError(f"{self.values.shape} values, {rows} rows, {len(self.steps)} columns")
+
+    @property
+    def within_error(self) -> NDArray[np.bool_]:
+        """Which cells cannot be told from their neighbours, as display/errors.py says, (R, E)."""
+        if self.errors is None:
+            return np.zeros(self.values.shape, dtype=bool)
+        return within_error(self.values, self.errors, square=self.square)
 
     @property
     def square(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from repdyn.display.errors import with_error
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import Scale, measure_scale
 from repdyn.errors import UserError
@@ -24,6 +26,7 @@ class Similarity:
         steps: of the checkpoints, (E,).
         matrices: (N, E, E).
         unit: of the steps.
+        errors: standard errors of the matrices, (N, E, E); None if there are none.
     """
 
     measure: MeasureSpec
@@ -31,12 +34,11 @@ class Similarity:
     steps: IntArray
     matrices: FloatArray
     unit: str = EPOCH
+    errors: FloatArray | None = None
 
     def to_previous(self) -> FloatArray:
         """Return each checkpoint's similarity to the one before, (N, E), NaN for the first."""
-        before = np.full(self.matrices.shape[:2], np.nan)
-        before[:, 1:] = np.diagonal(self.matrices, offset=1, axis1=1, axis2=2)
-        return before
+        return previous(self.matrices)
 
     def to_last(self) -> FloatArray:
         """Return each checkpoint's similarity to the last, (N, E)."""
@@ -47,14 +49,34 @@ class Similarity:
         return common_scale([self])
 
     def by_layer(
-        self, values: FloatArray, scale: Scale, phases: Phases, title: str = ""
+        self,
+        values: FloatArray,
+        scale: Scale,
+        phases: Phases,
+        title: str = "",
+        errors: FloatArray | None = None,
     ) -> HeatmapData:
         """Return a heatmap of a value of each layer at each checkpoint, (N, E)."""
-        return HeatmapData(values, self.names, self.steps, scale, phases, title, self.unit)
+        return HeatmapData(values, self.names, self.steps, scale, phases, title, self.unit, errors)
 
     def of_layer(self, layer: int, scale: Scale, phases: Phases, title: str = "") -> HeatmapData:
         """Return a heatmap of a layer's matrix."""
-        return HeatmapData(self.matrices[layer], None, self.steps, scale, phases, title, self.unit)
+        errors = None if self.errors is None else self.errors[layer]
+        return HeatmapData(
+            self.matrices[layer], None, self.steps, scale, phases, title, self.unit, errors
+        )
+
+    def readout(self, layer: int, row: int, column: int) -> str:
+        """Return a cell of a layer's matrix in words, with its standard error if there is one."""
+        error = math.nan if self.errors is None else float(self.errors[layer, row, column])
+        return with_error(float(self.matrices[layer, row, column]), error)
+
+
+def previous(matrices: FloatArray) -> FloatArray:
+    """Return the cells of each checkpoint and the one before, (N, E), NaN for the first."""
+    before = np.full(matrices.shape[:2], np.nan)
+    before[:, 1:] = np.diagonal(matrices, offset=1, axis1=1, axis2=2)
+    return before
 
 
 def similarity(dynamics: Dynamics, measure: str) -> Similarity:
@@ -67,7 +89,10 @@ def similarity(dynamics: Dynamics, measure: str) -> Similarity:
     if measure not in dynamics.similarity:
         raise UserError(f"the run was measured without {found.long_label}; repdyn analyze adds it")
     matrices = dynamics.similarity[measure]
-    return Similarity(found, dynamics.names(measure), dynamics.steps, matrices, dynamics.unit)
+    errors = dynamics.errors.get(measure)
+    return Similarity(
+        found, dynamics.names(measure), dynamics.steps, matrices, dynamics.unit, errors
+    )
 
 
 def measured_by(dynamics: Dynamics) -> tuple[MeasureSpec, ...]:

@@ -68,10 +68,10 @@ class GrowingErrors:
         for b in sizes:
             end = column + _entries(b, self._estimator)
             step = max(1, _BLOCK // (end - column))
-            new = decoded(rows[-1][column:end])
+            newest = decoded(rows[-1][column:end])
             for first in range(0, count, step):
                 some = slice(first, first + step)
-                products = np.stack([decoded(row[column:end]) * new for row in rows[some]])
+                products = np.stack([decoded(row[column:end]) * newest for row in rows[some]])
                 total, change = changes(products, b, self._estimator)
                 whole[some] += total
                 left_out[some, image : image + b] = change

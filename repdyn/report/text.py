@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -53,9 +54,10 @@ def show(record: RunRecord) -> RenderableType:
     elif record.dynamics.similarity and len(record.dynamics.steps) == 1:
         parts.append(Text("one checkpoint so far; similarities compare two", "italic"))
     elif record.dynamics.similarity:
-        parts.append(
-            _section("Similarity to the last checkpoint", _heatmaps(record, record.dynamics))
-        )
+        heatmaps = _heatmaps(record, record.dynamics)
+        errors = Text("\n".join(_errors(record.dynamics)), "dim")
+        body = Group(heatmaps, errors) if errors else heatmaps
+        parts.append(_section("Similarity to the last checkpoint", body))
     if groups := metric_groups(record.curves):
         what = "Accuracy" if groups[0].title == ACCURACY else "Metrics"
         parts.append(_section(f"{what} at key {plural(record.unit)}", _key_steps(record, groups)))
@@ -142,6 +144,19 @@ def _heatmaps(record: RunRecord, dynamics: Dynamics) -> TextHeatmaps:
             for one in shown
         )
     )
+
+
+def _errors(dynamics: Dynamics) -> Iterator[str]:
+    """Yield a line for each measure with standard errors: their median and largest."""
+    for one in measured_by(dynamics):
+        shown = similarity(dynamics, one.name)
+        if shown.errors is not None and np.isfinite(shown.errors[:, :-1, -1]).any():
+            found = shown.errors[:, :-1, -1]
+            usual, most = float(np.nanmedian(found)), float(np.nanmax(found))
+            yield (
+                f"standard error of {one.long_label} over {one.error_over}: "
+                f"median {usual:.1g}, at most {most:.1g}"
+            )
 
 
 def _boundaries(record: RunRecord) -> dict[str, str]:

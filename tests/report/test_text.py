@@ -258,3 +258,22 @@ def test_of_a_run_that_goes_on_nothing_that_may_come_is_undefined() -> None:
     assert json.loads(as_json(going))["undefined"] == {}
     assert "Undefined" not in printed(show(going))
     assert "needs perfect fit" in printed(summary(going), 300)  # said when it has ended
+
+
+def with_errors(size: float) -> RunRecord:
+    errors = {name: np.full_like(each, size) for name, each in DYNAMICS.similarity.items()}
+    return replace(RECORD, dynamics=replace(DYNAMICS, errors=errors))
+
+
+def test_show_tells_the_standard_errors_of_each_measure() -> None:
+    said = printed(show(with_errors(0.004)))
+    assert "standard error of CKA over reference images: median 0.004, at most 0.004" in said
+    assert "standard error of decision regions over planes" in said
+    assert "standard error" not in printed(show(RECORD))
+
+
+def test_json_has_the_standard_errors_and_null_without() -> None:
+    found = json.loads(as_json(with_errors(0.25)))
+    assert np.array(found["cka_error"]).shape == DYNAMICS.similarity["cka"].shape
+    assert found["regions_error"][0][0][1] == 0.25
+    assert json.loads(as_json(RECORD))["cka_error"] is None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from repdyn.display.similarity import similarity
 from repdyn.records import Curve, FloatArray, IntArray, LabelMaps, PlaneSet, RunRecord
 from tests.support import synthetic
 from tests.support.fakes import FakeSource, Stage, hurried, made, play, record, until_epoch
+from tests.support.present import present
 from tui.actions import VIEWS
 from tui.screens.info import Info
 from tui.screens.layers import Layers
@@ -381,6 +383,54 @@ def test_when_the_store_fails_the_view_stays(monkeypatch: pytest.MonkeyPatch) ->
         await stage.until(lambda: "no route" not in stage.text)
 
     play(scenario, FakeSource([until_epoch(record(), 30)]), run="run-0")
+
+
+def with_errors(size: float) -> RunRecord:
+    """Return a run whose similarities all have the same standard error."""
+    found = record()
+    dynamics = present(found.dynamics)
+    errors = {name: np.full_like(each, size) for name, each in dynamics.similarity.items()}
+    return replace(found, dynamics=replace(dynamics, errors=errors))
+
+
+@pytest.mark.parametrize("view", ["1", "2", "3"])
+def test_a_value_is_read_out_with_its_standard_error(view: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press(view, "left")
+        await stage.sees("± .004")
+
+    play(scenario, FakeSource([with_errors(0.004)]), run="run-0")
+
+
+def test_cells_within_their_error_are_greyed_by_a_key(no_colour: None) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        assert "~~" not in stage.text
+        await stage.press("u")
+        await stage.sees("~~")
+        await stage.press("u")
+        await stage.until(lambda: "~~" not in stage.text)
+
+    play(scenario, FakeSource([with_errors(0.5)]), run="run-0")
+
+
+def test_exported_numbers_have_their_standard_errors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("e")
+        await stage.until(lambda: len(list(tmp_path.iterdir())) == 3, seconds=20)
+
+    play(scenario, FakeSource([with_errors(0.25)]), run="run-0")
+    head, first, *_ = (
+        line.split(",") for line in next(tmp_path.glob("*.csv")).read_text().splitlines()
+    )
+    errors = [cell for name, cell in zip(head, first, strict=True) if name.startswith("± ")]
+    assert errors == ["0.25"] * ((len(head) - 1) // 2)
 
 
 def test_export_writes_the_numbers_in_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from repdyn.display.wording import boundaries, plain
 from repdyn.records import Curve, FloatArray, IntArray, RunRecord, plural
 from repdyn.step_words import step
 from tui import actions
-from tui.screens.view import Table, View, empty, read_out, readout
-from tui.screens.view_state import ViewState, number
+from tui.screens.view import Table, View, beside_errors, empty, read_out, readout
+from tui.screens.view_state import ViewState
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -72,6 +72,7 @@ class Layer(View):
         heatmap.label_width = GUTTER
         heatmap.styles.width = min(2 * lines + GUTTER, max(30, self.size.width - LEAST_SIDE))
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
+        heatmap.blurred = look.blurred
         with heatmap.prevent(Heatmap.CursorMoved):
             data = shown.of_layer(layer, shown.scale(), record.phases)
             heatmap.set_data(data, row_markers=True, bands=True)
@@ -132,11 +133,10 @@ class Layer(View):
         layer = min(self.look.layer, len(shown.names) - 1)
         matrix, epochs = shown.matrices[layer], shown.steps
         i, j = int(epochs[row]), int(epochs[column])
-        value = number(float(matrix[row, column]))
         parts = {
             "": shown.names[layer],
             plural(self.unit): f"{step(i)}, {step(j)}",
-            shown.measure.quantity: value,
+            shown.measure.quantity: shown.readout(layer, row, column),
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
         curves = self.query_one(Curves)
@@ -158,14 +158,15 @@ class Layer(View):
         bar.scale, bar.cmap = event.scale, event.cmap
 
     def table(self) -> Table | None:
-        """Return the matrix."""
+        """Return the matrix, and beside it its standard errors."""
         shown = self.similar()
         if shown is None:
             return None
-        matrix = shown.matrices[min(self.look.layer, len(shown.names) - 1)]
-        epochs = shown.steps.tolist()
-        rows = [(epoch, *row.tolist()) for epoch, row in zip(epochs, matrix, strict=True)]
-        return Table((self.unit, *map(str, epochs)), rows)
+        layer = min(self.look.layer, len(shown.names) - 1)
+        errors = None if shown.errors is None else shown.errors[layer]
+        head, values = beside_errors(shown.steps, shown.matrices[layer], errors)
+        rows = [(at, *row) for at, row in zip(shown.steps.tolist(), values, strict=True)]
+        return Table((self.unit, *head), rows)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the matrices of all layers."""

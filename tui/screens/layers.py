@@ -22,8 +22,17 @@ from repdyn.records import Phases, RunRecord, plural
 from repdyn.step_words import step
 from tui import actions
 from tui.screens.layer import matrices, profile
-from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
-from tui.screens.view_state import ViewState, number
+from tui.screens.view import (
+    Table,
+    View,
+    beside_bar,
+    beside_errors,
+    empty,
+    read_out,
+    readout,
+    titled,
+)
+from tui.screens.view_state import ViewState
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import table
 from tui.widgets.curves import Curves
@@ -133,6 +142,7 @@ class Layers(View):
     def _fill(self, panel: Panel, shown: Similarity, layer: int, look: ViewState) -> None:
         heatmap = panel.query_one(Heatmap)
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
+        heatmap.blurred = look.blurred
         with heatmap.prevent(Heatmap.CursorMoved):
             phases = Phases() if self.record is None else self.record.phases
             data = shown.of_layer(layer, shown.scale(), phases)
@@ -187,11 +197,10 @@ class Layers(View):
         shown = self.similar()
         if shown is None or layer >= len(shown.names):
             return
-        value = number(float(shown.matrices[layer, row, column]))
         parts = {
             "": shown.names[layer],
             plural(self.unit): f"{step(int(shown.steps[row]))}, {step(int(shown.steps[column]))}",
-            shown.measure.quantity: value,
+            shown.measure.quantity: shown.readout(layer, row, column),
         }
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
         if self.query_one(".below").display:
@@ -240,17 +249,18 @@ class Layers(View):
         self.post_message(self.Zoomed())
 
     def table(self) -> Table | None:
-        """Return all matrices, a row for each pair of checkpoints."""
+        """Return all matrices, a row for each layer and checkpoint, and their standard errors."""
         shown = self.similar()
         if shown is None:
             return None
         epochs = shown.steps.tolist()
+        head, values = beside_errors(shown.steps, shown.matrices, shown.errors)
         rows = [
-            (name, epochs[i], *shown.matrices[layer, i].tolist())
+            (name, epochs[i], *values[layer][i])
             for layer, name in enumerate(shown.names)
             for i in range(len(epochs))
         ]
-        return Table(("layer", self.unit, *map(str, epochs)), rows)
+        return Table(("layer", self.unit, *head), rows)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the matrices of all layers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -15,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.display import axis
+from repdyn.display.errors import with_error
 from repdyn.display.labels import ACCURACIES
 from repdyn.display.metrics import LOSS, MetricGroup, main_groups
 from repdyn.display.reading import probe_splits, value_at
@@ -24,11 +26,20 @@ from repdyn.records import RunRecord
 from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
-from tui.screens.view import Table, View, beside_bar, empty, read_out, readout, titled
+from tui.screens.view import (
+    Table,
+    View,
+    beside_bar,
+    beside_errors,
+    empty,
+    read_out,
+    readout,
+    titled,
+)
 from tui.screens.view_state import (
     REFERENCES,
     ViewState,
-    number,
+    error_to_reference,
     reference_words,
     to_reference,
 )
@@ -99,8 +110,14 @@ class Overview(View):
         heatmap = self.query_one(Heatmap)
         heatmap.label_width = width
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
+        heatmap.blurred = look.blurred
         with heatmap.prevent(Heatmap.CursorMoved):
-            data = shown.by_layer(to_reference(shown, look), shown.scale(), record.phases)
+            data = shown.by_layer(
+                to_reference(shown, look),
+                shown.scale(),
+                record.phases,
+                errors=error_to_reference(shown, look),
+            )
             heatmap.set_data(data, markers=not self._low(), bands=True)
         title = f"{shown.measure.quantity} with {reference_words(shown, look)}"
         title_text = titled(title, record.phases, heatmap, beside_bar(self.size.width))
@@ -194,11 +211,15 @@ class Overview(View):
         if shown is None or self.record is None:
             return
         value = float(to_reference(shown, self.look)[row, column])
+        errors = error_to_reference(shown, self.look)
+        error = math.nan if errors is None else float(errors[row, column])
         epoch = int(shown.steps[column])
         parts = {
             "": shown.names[row],
             self.unit: step(epoch),
-            f"{shown.measure.quantity} with {reference_words(shown, self.look)}": number(value),
+            f"{shown.measure.quantity} with {reference_words(shown, self.look)}": with_error(
+                value, error
+            ),
             "probe": self._probe(row, column),
             "test": self._test(epoch),
             "phase": phase_at(self.record.phases, epoch),
@@ -246,14 +267,14 @@ class Overview(View):
         self.post_message(self.Zoomed())
 
     def table(self) -> Table | None:
-        """Return each layer's similarities to the reference."""
+        """Return each layer's similarities to the reference, and their standard errors."""
         shown = self.similar()
         if shown is None:
             return None
-        values = to_reference(shown, self.look)
-        head = ("layer", *map(str, shown.steps.tolist()))
-        rows = [(name, *row.tolist()) for name, row in zip(shown.names, values, strict=True)]
-        return Table(head, rows)
+        errors = error_to_reference(shown, self.look)
+        head, values = beside_errors(shown.steps, to_reference(shown, self.look), errors)
+        rows = [(name, *row) for name, row in zip(shown.names, values, strict=True)]
+        return Table(("layer", *head), rows)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the overview."""

@@ -258,6 +258,10 @@ class RunScreen(BaseScreen):
         """Stretch the colours, or not."""
         self.look_at(stretch=not self._look.stretch)
 
+    def action_blurred(self) -> None:
+        """Grey the cells that cannot be told from their neighbours, or not."""
+        self.look_at(blurred=not self._look.blurred)
+
     def action_colours(self) -> None:
         """Switch to the next colour map."""
         at = SEQUENTIAL.index(self._look.cmap)
@@ -289,6 +293,8 @@ class RunScreen(BaseScreen):
             return dynamics is not None and self._rows(dynamics) > 1
         if action in ("epoch", "play"):
             return dynamics is not None and len(dynamics.steps) > 1
+        if action == "blurred":
+            return dynamics is not None and self._look.measure in dynamics.errors
         if action in ("stretch", "colours"):
             return dynamics is not None and bool(dynamics.similarity)
         return True
@@ -304,7 +310,7 @@ def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
 def _drawing(look: ViewState) -> tuple[object, ...]:
     """Return the parts of a view state that need a redraw, not just a cursor move."""
     at = look.epoch if look.reference == "cursor" else None
-    return look.measure, look.reference, look.cmap, look.stretch, at
+    return look.measure, look.reference, look.cmap, look.stretch, look.blurred, at
 
 
 def progress(record: RunRecord, now: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.text import Text
 from textual.containers import Vertical
 from textual.message import Message
@@ -14,7 +15,7 @@ from textual.widgets import Static
 
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
-from repdyn.records import EPOCH, Dynamics, Phases, RunRecord
+from repdyn.records import EPOCH, Dynamics, FloatArray, IntArray, Phases, RunRecord
 from tui.reader_thread import ReaderThread
 from tui.screens.view_state import ViewState
 from tui.source import Source
@@ -160,6 +161,25 @@ class View(Vertical):
         if dynamics is None or measure not in dynamics.similarity:
             return None
         return similarity(dynamics, measure)
+
+
+def beside_errors(
+    steps: IntArray, values: FloatArray, errors: FloatArray | None
+) -> tuple[tuple[str, ...], list[Any]]:
+    """Return the numbers of a table: each checkpoint's column, then those of the standard errors.
+
+    Args:
+        steps: of the checkpoints, (E,).
+        values: (..., E).
+        errors: of the values; None if there are none.
+
+    Returns:
+        The heads of the columns and nested lists of values.
+    """
+    head = tuple(map(str, steps.tolist()))
+    if errors is None:
+        return head, values.tolist()
+    return (*head, *(f"± {one}" for one in head)), np.concatenate([values, errors], -1).tolist()
 
 
 def empty() -> Static:

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from repdyn.display import axis
-from repdyn.display.similarity import Similarity
+from repdyn.display.similarity import Similarity, previous
 from repdyn.measures.spec import MEASURES, PRIMARY
 from repdyn.records import Dynamics, FloatArray
 from repdyn.step_words import step
@@ -31,6 +29,7 @@ class ViewState:
         other: the second epoch, of the row in an E×E matrix; None for the last.
         cmap: colour map.
         stretch: whether colours span what is in view.
+        blurred: whether cells that differ from their neighbours within their error are grey.
     """
 
     measure: str = PRIMARY.name
@@ -40,6 +39,7 @@ class ViewState:
     other: int | None = None
     cmap: str = "viridis"
     stretch: bool = False
+    blurred: bool = False
 
 
 def measures_of(runs: Iterable[Dynamics | None]) -> list[str]:
@@ -63,13 +63,19 @@ def next_measure(measure: str, runs: Iterable[Dynamics | None]) -> str:
 
 def to_reference(shown: Similarity, look: ViewState) -> FloatArray:
     """Return each checkpoint's similarity to the reference, (N, E)."""
+    return _to_reference(shown.matrices, shown, look)
+
+
+def error_to_reference(shown: Similarity, look: ViewState) -> FloatArray | None:
+    """Return the standard errors of `to_reference`, (N, E); None if there are none."""
+    return None if shown.errors is None else _to_reference(shown.errors, shown, look)
+
+
+def _to_reference(matrices: FloatArray, shown: Similarity, look: ViewState) -> FloatArray:
     if look.reference == "previous":
-        return shown.to_previous()
-    if look.reference == "last":
-        return shown.to_last()
-    if look.reference == "first":
-        return shown.matrices[:, :, 0]
-    return shown.matrices[:, :, axis.nearest(shown.steps, look.epoch)]
+        return previous(matrices)
+    places = {"last": -1, "first": 0, "cursor": axis.nearest(shown.steps, look.epoch)}
+    return matrices[:, :, places[look.reference]]
 
 
 def reference_words(shown: Similarity, look: ViewState) -> str:
@@ -77,8 +83,3 @@ def reference_words(shown: Similarity, look: ViewState) -> str:
     if look.reference == "cursor":
         return f"{shown.unit} {step(int(shown.steps[axis.nearest(shown.steps, look.epoch)]))}"
     return f"the {look.reference} checkpoint"
-
-
-def number(value: float) -> str:
-    """Return a similarity with the precision of a readout."""
-    return "–" if np.isnan(value) else f"{value:.4f}"

@@ -32,6 +32,9 @@ BLACK, WHITE = SIZE, SIZE + 1
 DOT = 2
 """Offset to BLACK or WHITE for a dot instead of the cursor."""
 
+GREY = SIZE + 2 * DOT
+"""The index of cells that cannot be told from their neighbours."""
+
 SEQUENTIAL = ("viridis", "cividis", "magma", "gray")
 """Colour maps for similarities, each with lightness growing from low to high."""
 
@@ -114,6 +117,8 @@ def indices(values: NDArray[np.floating[Any]], scale: Scale) -> NDArray[np.int16
 @lru_cache(maxsize=2048)
 def colour(name: str, index: int) -> Color:
     """Return the colour of an index other than MISSING."""
+    if index == GREY:
+        return Color.from_rgb(128, 128, 128)
     if index >= SIZE:
         return Color.from_rgb(*((0, 0, 0) if index in (BLACK, BLACK + DOT) else (255, 255, 255)))
     red, green, blue = table(name)[index].tolist()
@@ -124,12 +129,12 @@ def colour(name: str, index: int) -> Color:
 def contrasts(name: str, on_missing: int) -> NDArray[np.int16]:
     """Return BLACK or WHITE for each index of a colour map, whichever stands out from it.
 
-    The colours are followed by the cursor and dots, black and white, and last `on_missing` for
-    MISSING, whose index is -1.
+    The colours are followed by the cursor and dots, black and white, by GREY, and last `on_missing`
+    for MISSING, whose index is -1.
     """
     light = table(name) @ np.array([0.299, 0.587, 0.114]) > 128
     over_ink = [WHITE, BLACK] * 2
-    return np.array([*np.where(light, BLACK, WHITE), *over_ink, on_missing], dtype=np.int16)
+    return np.array([*np.where(light, BLACK, WHITE), *over_ink, BLACK, on_missing], dtype=np.int16)
 
 
 def contrasting(over: Color) -> Color:

@@ -28,7 +28,16 @@ from repdyn.display.wording import boundary_marks, ending, plain
 from repdyn.records import IntArray
 from repdyn.step_words import short_step
 from tui.widgets import phase_bands, pixels
-from tui.widgets.colormap import BLACK, DOT, WHITE, contrasts, indices, is_colourful, shown_as
+from tui.widgets.colormap import (
+    BLACK,
+    DOT,
+    GREY,
+    WHITE,
+    contrasts,
+    indices,
+    is_colourful,
+    shown_as,
+)
 from tui.widgets.heatmap_layout import Layout, Marks, arrange
 from tui.widgets.lines import Lines
 
@@ -105,6 +114,9 @@ class Heatmap(Lines, can_focus=True):
 
     stretch: reactive[bool] = reactive(False)
     """Whether colours span the values in view rather than the scale given with them."""
+
+    blurred: reactive[bool] = reactive(False)
+    """Whether cells that differ from their neighbours within their standard error are grey."""
 
     label_width: reactive[int] = reactive(0)
     """Columns left of the cells; 0 for as many as the labels need. Equal widths align widgets."""
@@ -294,6 +306,10 @@ class Heatmap(Lines, can_focus=True):
         self._pixels = None
         self._announce_scale()
 
+    def watch_blurred(self) -> None:
+        """Draw the cells again."""
+        self._pixels = None
+
     def watch_label_width(self) -> None:
         """Arrange the parts again."""
         self._redraw()
@@ -367,6 +383,8 @@ class Heatmap(Lines, can_focus=True):
         """Return each pixel's index in the colour map, (lines · pixels per line, columns)."""
         assert self._data is not None and self.scale is not None  # noqa: S101, PT018
         cells = indices(self._data.values, self.scale)
+        if self.blurred:
+            cells[self._data.within_error] = GREY
         shape = (layout.lines * layout.pixels_per_line, layout.columns.room)
         painted = np.full(shape, pixels.OUTSIDE, dtype=np.int16)
         painted[: layout.rows.room] = cells[np.ix_(layout.rows.shown, layout.columns.shown)]

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from repdyn.display.text_heatmap import IN_BLOCKS
-from tui.widgets.colormap import DOT, MISSING, SIZE, colour
+from tui.widgets.colormap import DOT, GREY, MISSING, SIZE, colour
 
 OUTSIDE = -2
 """The index of pixels beyond the matrix."""
@@ -21,7 +21,7 @@ UPPER, LOWER = "▀", "▄"
 EMPTY = "╱"
 """The character for NaN values."""
 
-CURSOR, DOT_GLYPH = "◆", "•"
+CURSOR, DOT_GLYPH, BLUR = "◆", "•", "~"
 
 Indices = NDArray[np.int16]
 
@@ -79,6 +79,8 @@ def _half_block(name: str, upper: int, lower: int, count: int, plain: Style) -> 
 def _glyph(index: int) -> str:
     if index < 0:
         return IN_BLOCKS.missing if index == MISSING else " "
+    if index == GREY:
+        return BLUR
     if index >= SIZE:
         return CURSOR if index < SIZE + DOT else DOT_GLYPH
     return IN_BLOCKS.ramp[index * len(IN_BLOCKS.ramp) // SIZE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.display import axis
+from repdyn.display.errors import with_error
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, common_scale
@@ -26,7 +28,7 @@ from repdyn.step_words import step
 from tui.screens.comparing.linked import LETTERS, Linked, row_of
 from tui.screens.comparing.view import CompareView
 from tui.screens.view import NO_CHECKPOINTS, UNMEASURED, Table, empty, read_out, readout
-from tui.screens.view_state import ViewState, number, to_reference
+from tui.screens.view_state import ViewState, error_to_reference, to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import DIVERGING
 from tui.widgets.heatmap import Heatmap
@@ -103,6 +105,11 @@ class Overviews(CompareView):
         epoch = runs.epoch_in(self.look.epoch, run)
         return to_reference(shown, replace(self.look, epoch=epoch))
 
+    def errors(self, runs: Linked, shown: Similarity, run: int) -> FloatArray | None:
+        """Return the standard errors of the values; None if there are none."""
+        epoch = runs.epoch_in(self.look.epoch, run)
+        return error_to_reference(shown, replace(self.look, epoch=epoch))
+
     def data(self, runs: Linked, shown: Similarity, run: int, scale: Scale) -> HeatmapData:
         """Return a run's heatmap."""
         return HeatmapData(
@@ -113,6 +120,7 @@ class Overviews(CompareView):
             phases=runs.records[run].phases,
             title=runs.heads[run],
             unit=shown.unit,
+            errors=self.errors(runs, shown, run),
         )
 
     def rows(self, shown: Similarity) -> tuple[str, ...] | None:
@@ -233,9 +241,13 @@ class Overviews(CompareView):
             row = self.row(runs, shown, run)
             _put(panel.heatmap, moved, (row, column))
             value = float(self.values(runs, shown, run)[row, column])
+            errors = self.errors(runs, shown, run)
+            error = math.nan if errors is None else float(errors[row, column])
             rows = self.rows(shown)
             name = step(int(shown.steps[row])) if rows is None else rows[row]
-            parts[f"{LETTERS[run]} {name}, {step(int(shown.steps[column]))}"] = number(value)
+            parts[f"{LETTERS[run]} {name}, {step(int(shown.steps[column]))}"] = with_error(
+                value, error
+            )
             if run == 0 and len(similar) == 2:
                 _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
@@ -249,7 +261,7 @@ class Overviews(CompareView):
     # --- for a file
 
     def table(self) -> Table | None:
-        """Return the values of all heatmaps, one row per cell."""
+        """Return the values of all heatmaps and their standard errors, one row per cell."""
         similar = self.runs.similar(self.look.measure)
         shown = [
             self.data(self.runs, each, run, each.scale())
@@ -259,11 +271,14 @@ class Overviews(CompareView):
         difference = self._difference(self.runs, similar)
         lines: list[tuple[object, ...]] = []
         for data in shown if difference is None else [*shown, difference]:
+            errors = np.full(data.values.shape, np.nan) if data.errors is None else data.errors
             for row, line in enumerate(data.values.tolist()):
-                cells = zip(data.steps.tolist(), line, strict=True)
+                cells = zip(data.steps.tolist(), line, errors[row].tolist(), strict=True)
                 lines += [(data.title, data.row_name(row), *cell) for cell in cells]
         unit = self.unit
-        return Table(("run", f"{unit} i" if self.square else "layer", unit, "value"), lines)
+        return Table(
+            ("run", f"{unit} i" if self.square else "layer", unit, "value", "error"), lines
+        )
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return a function that draws the runs' heatmaps side by side."""
@@ -296,6 +311,10 @@ class Matrices(Overviews):
     def values(self, runs: Linked, shown: Similarity, run: int) -> FloatArray:  # noqa: ARG002
         """Return the layer's matrix."""
         return np.asarray(shown.matrices[row_of(shown, self.look)])
+
+    def errors(self, runs: Linked, shown: Similarity, run: int) -> FloatArray | None:  # noqa: ARG002
+        """Return the standard errors of the layer's matrix; None if there are none."""
+        return None if shown.errors is None else shown.errors[row_of(shown, self.look)]
 
     def rows(self, shown: Similarity) -> None:
         """Return nothing: the rows are the checkpoints."""
