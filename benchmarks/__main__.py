@@ -9,6 +9,7 @@ NAMES = (
     "cka_values",
     "change_points",
     "probes",
+    "regions",
     "measuring",
     "recording_memory",
     "own_loop",

@@ -9,7 +9,14 @@ from repdyn.runs.analyze import analyze_run
 from repdyn.settings.schema import MeasureConfig, StoreConfig
 
 
-def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_place: bool) -> None:
+def run_analysis(
+    run: str,
+    measures: MeasureConfig,
+    store: StoreConfig,
+    *,
+    in_place: bool,
+    drs_error: float | None,
+) -> None:
     """Run the whole of `repdyn analyze`.
 
     Raises:
@@ -17,6 +24,11 @@ def run_analysis(run: str, measures: MeasureConfig, store: StoreConfig, *, in_pl
     """
     console = new_console()
     record = analyze_run(
-        run, measures, store, in_place=in_place, observer=MeasuringObserver(console)
+        run,
+        measures,
+        store,
+        in_place=in_place,
+        drs_error=drs_error,
+        observer=MeasuringObserver(console),
     )
     sum_up(console, record, store)

@@ -146,6 +146,7 @@ def analyze(
     store: StoreOptions | None = None,
     *,
     in_place: bool = False,
+    drs_error: float | None = None,
 ) -> None:
     """Measure a run's saved checkpoints again, with different settings.
 
@@ -153,10 +154,18 @@ def analyze(
 
     Args:
         in_place: replace the run's measurements instead of logging them as a nested run.
+        drs_error: use only as many of the planes as give decision-region similarity (DRS) this
+            standard error in all layers and pairs of checkpoints, judged by the first 60.
     """
     from repdyn.cli.analyze import run_analysis
 
-    run_analysis(run, measures or MeasureConfig(), store or StoreConfig(), in_place=in_place)
+    run_analysis(
+        run,
+        measures or MeasureConfig(),
+        store or StoreConfig(),
+        in_place=in_place,
+        drs_error=drs_error,
+    )
 
 
 @app.command(name="import")
@@ -249,7 +258,8 @@ def sweep(
     Running the same command again trains only unfinished runs; --seeds may be increased.
 
     Args:
-        preset: digits, fashion-mnist, paper-cifar10 or paper-tiny-imagenet.
+        preset: digits or fashion-mnist; or paper-cifar10 or paper-tiny-imagenet, with
+            decision-region similarity (DRS) at the paper's size.
         config: YAML file of the grid, `name: value` or `name: [value, value]`; options override it.
         seeds: seeds per grid point, counted from 0; also used as data seeds unless --data-seed is
             given.

@@ -49,6 +49,11 @@ class Anchors:
     true_labels: Tensor
     kinds: Tensor
 
+    def first(self, planes: int) -> Anchors:
+        """Return those of the first planes."""
+        parts = (self.images, self.labels, self.true_labels, self.kinds)
+        return Anchors(*(part[:planes] for part in parts))
+
 
 def stream(seed: int, purpose: Purpose) -> np.random.Generator:
     """Return the random stream for one purpose."""

@@ -2,7 +2,8 @@
 
 Somepalli et al. (2022, *Can Neural Nets Learn the Same Model Twice?*): the class that a network
 gives to each point of the plane through three images. The same map can be drawn for a linear probe
-on a layer, which shows the decision regions that a linear reader of that layer would have.
+on a layer, which shows the decision regions that a linear reader of that layer would have. Decision-region
+similarity (DRS) is the share of points with the same class in two maps, mean over planes.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class MeasureSettings:
     """Regularisation: l2/2 ‖W‖² is added to the mean cross-entropy."""
 
     grid: int = 12
-    """Points per side of a plane's grid."""
+    """Points per side of a plane's grid, for decision-region similarity (DRS)."""
 
     fine_grid: int = 32
     """Points per side of the finer grid."""

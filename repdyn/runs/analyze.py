@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import nn
 from repdyn.display.wording import plain, trained_here
 from repdyn.errors import SettingError, UserError
 from repdyn.records import Curve, RunRecord, RunSummary
+from repdyn.runs.enough_planes import check_drs_error, with_enough_planes
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import footprint
 from repdyn.runs.observer import Observer
@@ -36,6 +37,7 @@ def analyze_run(
     store: StoreConfig,
     *,
     in_place: bool = False,
+    drs_error: float | None = None,
     observer: Observer | None = None,
 ) -> RunRecord:
     """Measure a run's saved checkpoints again.
@@ -45,6 +47,8 @@ def analyze_run(
         measures: settings to measure with.
         store: where the run is.
         in_place: replace the run's measurements instead of logging them as a nested run.
+        drs_error: use only as many of the planes as give decision-region similarity this standard
+            error; see enough_planes.py.
         observer: receives progress.
 
     Raises:
@@ -69,6 +73,16 @@ def analyze_run(
     check_readable(experiment, footprint(experiment), len(epochs))
     if experiment.notice:
         observer.notice(experiment.notice)
+
+    def loaded() -> Iterator[tuple[int, nn.Module]]:
+        model = experiment.new_model()
+        for epoch in observer.measuring(epochs):
+            _load(model, load_weights(store, trained.run_id, epoch), epoch)
+            yield epoch, model
+
+    if drs_error is not None:
+        check_drs_error(experiment, drs_error)
+        experiment = with_enough_planes(experiment, drs_error, loaded(), observer)
     curves = load_curves(store, trained)
     recorder = experiment.new_recorder()
     options: Options = {
@@ -94,9 +108,7 @@ def analyze_run(
             _log_new_settings(session.writer, experiment)
         else:
             _copy_curves(session, curves)
-        model = experiment.new_model()
-        for epoch in observer.measuring(epochs):
-            _load(model, load_weights(store, trained.run_id, epoch), epoch)
+        for epoch, model in loaded():
             session.measure(model, epoch)
         return session.finish(find_run(store, session.run_id))
 

@@ -56,6 +56,15 @@ def test_planes_are_of_the_chosen_kinds(store: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_wanted_error_determines_the_number_of_planes(store: Path) -> None:
+    options = ("--planes", "99", "--plane-kinds", "train", "--grid", "3", "--checkpoints", "2")
+    done = repdyn("analyze", "small", *options, "--drs-error", "0.9", cwd=store)
+    assert "60 planes, for a standard error" in done.stdout
+    assert api.load_run("last").summary.params["planes"] == "60"
+    assert len(load_planes(StoreConfig(), "last").kinds) == 60
+
+
+@pytest.mark.slow
 def test_the_papers_planes_go_through_training_images(tmp_path: Path) -> None:
     preset = yaml.safe_load((PRESETS / "paper-cifar10.yaml").read_text())
     kinds = preset["plane_kinds"]
