@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.result import Figure, Result, main
-from repdyn.measures.regions import agreement
+from repdyn.measures.regions import plane_agreement
 from repdyn.records import ClassArray
 from repdyn.runs.experiment import prepare
 from repdyn.settings.schema import MeasureConfig, ModelConfig, OptimConfig, TrainConfig
@@ -149,7 +149,7 @@ def compared(
     """
     worst = error = 0.0
     for i, j in itertools.combinations(range(len(full)), 2):
-        by_plane = _by_plane(others[i], others[j]) - _by_plane(full[i], full[j])
+        by_plane = plane_agreement(others[i], others[j]) - plane_agreement(full[i], full[j])
         worst = max(worst, float(np.abs(by_plane.mean(axis=1)).max()))
         spread = by_plane.std(axis=1, ddof=1) / np.sqrt(by_plane.shape[1])
         error = max(error, float(spread.max()))
@@ -157,16 +157,11 @@ def compared(
     return Alternative(passes, wrong, worst, error)
 
 
-def _by_plane(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
-    """Return the agreement on each plane, (L+1, P)."""
-    return agreement(a[:, :, None], b[:, :, None])
-
-
 def error_ratio(full: Sequence[ClassArray]) -> float:
     """Return the largest standard error of DRS over planes, relative to the first two checkpoints'."""
 
     def largest(i: int, j: int) -> float:
-        return float(_by_plane(full[i], full[j]).std(axis=1).max())
+        return float(plane_agreement(full[i], full[j]).std(axis=1).max())
 
     return max(itertools.starmap(largest, itertools.combinations(range(len(full)), 2))) / largest(
         0, 1

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -18,7 +17,6 @@ from repdyn.runs.enough_planes import (
     PILOT,
     check_drs_error,
     planes_needed,
-    spread,
     with_enough_planes,
 )
 from repdyn.runs.experiment import Experiment, prepare
@@ -79,30 +77,9 @@ def plain_spread(maps: list[ClassArray], layers: list[int]) -> float:
     return max(found)
 
 
-def random_maps(seed: int) -> list[ClassArray]:
-    """Return label maps of 4 checkpoints, (3, 7, 5, 5), on planes that differ in how much they agree."""
-    rng = np.random.default_rng(seed)
-    classes = rng.integers(1, 6, (1, 7, 1, 1))
-    return [(rng.integers(0, 60, (3, 7, 5, 5)) % classes).astype(np.uint8) for _ in range(4)]
-
-
-@given(seed=st.integers(0, 50))
-def test_the_spread_is_the_largest_over_layers_and_pairs(seed: int) -> None:
-    maps = random_maps(seed)
-    whole = np.zeros((3, 4), dtype=bool)
-    assert spread(maps, whole) == pytest.approx(plain_spread(maps, [0, 1, 2]), rel=1e-12)
-
-
-def test_layers_without_classes_do_not_count() -> None:
-    maps = random_maps(0)
-    broken = np.zeros((3, 4), dtype=bool)
-    broken[1] = True
-    assert spread(maps, broken) == pytest.approx(plain_spread(maps, [0, 2]), rel=1e-12)
-
-
-@given(deviation=st.floats(0.001, 0.5), error=st.floats(0.001, 0.5))
-def test_one_plane_fewer_would_not_do(deviation: float, error: float) -> None:
-    n = planes_needed(deviation, error)
+@given(found=st.floats(0.001, 0.5), error=st.floats(0.001, 0.5))
+def test_one_plane_fewer_would_not_do(found: float, error: float) -> None:
+    n, deviation = planes_needed(found, error), found * math.sqrt(PILOT)
     assert deviation / math.sqrt(n) <= error * (1 + 1e-9)
     assert n == 1 or deviation / math.sqrt(n - 1) > error * (1 - 1e-9)
 
@@ -146,7 +123,7 @@ def test_errors_that_are_none_are_told(error: float, experiment: Experiment) -> 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"planes": "60"}, "give more `planes`"), ({"similarity": "cka"}, "needs the `similarity`")],
+    [({"planes": "60"}, "give more `planes`"), ({"similarity": "cka"}, "needs `similarity regions`")],
 )
 def test_settings_without_a_choice_are_told(settings: dict[str, str], said: str) -> None:
     with pytest.raises(SettingError) as raised:
