@@ -11,6 +11,7 @@ NAMES = (
     "probes",
     "regions",
     "measuring",
+    "similarities",
     "recording_memory",
     "own_loop",
     "training",

@@ -25,8 +25,7 @@ class MeasureSettings:
     """precise: recompute BatchNorm's statistics over training images, on a copy, before measuring."""
 
     similarity: tuple[str, ...] = ("cka", "regions")
-    """Similarity measures, comma-separated: cka, regions, knn (overlap of nearest neighbours),
-    procrustes, rsa (rank correlation of dissimilarities); or all."""
+    """Similarity measures, comma-separated: cka, regions, knn, procrustes, rsa; or all."""
 
     cka: CkaEstimator = "unbiased"
     """unbiased: HSIC1 over minibatches (Nguyen et al. 2021); biased (Kornblith et al. 2019)."""

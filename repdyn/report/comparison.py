@@ -167,15 +167,19 @@ def finding_words(finding: Finding) -> str:
 def holds(comparison: Comparison, finding: Finding) -> str:
     """Return under how many similarities a finding holds, and the verdict under the others.
 
-    `holds under 1 of 3 similarities (regions: undecided; k-NN: refuted)`; nothing for a single one.
+    `holds under 1 of 3 similarities (undecided: regions; refuted: k-NN)`; nothing for a single one.
     """
     verdicts = comparison.by_similarity.get(finding.name, {})
     if len(verdicts) < 2:
         return ""
-    others = [f"{spec(n).label}: {verdict}" for n, verdict in verdicts.items() if verdict != HOLDS]
-    held = len(verdicts) - len(others)
+    others: dict[str, list[str]] = {}
+    for name, verdict in verdicts.items():
+        if verdict != HOLDS:
+            others.setdefault(verdict, []).append(spec(name).label)
+    held = sum(verdict == HOLDS for verdict in verdicts.values())
     said = f"holds under {held} of {len(verdicts)} similarities"
-    return f"{said} ({'; '.join(others)})" if others else said
+    beside = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in others.items())
+    return f"{said} ({beside})" if beside else said
 
 
 def untestable_words(effect: Effect) -> str:

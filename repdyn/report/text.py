@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from repdyn.analysis.scores import MEANINGS
 from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.layer_table import drawn, layer_table
 from repdyn.display.metrics import ACCURACY, MetricGroup, metric_groups
 from repdyn.display.reading import last_epoch, undefined, value_at
+from repdyn.display.score_table import with_scores
 from repdyn.display.similarity import measured_by, similarity
 from repdyn.display.text_heatmap import TextHeatmaps
 from repdyn.display.wording import (
@@ -25,7 +25,6 @@ from repdyn.display.wording import (
     going_on,
     label,
     plain,
-    score_words,
     settings,
     spanned,
     undefined_lines,
@@ -183,16 +182,16 @@ def _key_steps(record: RunRecord, groups: Sequence[MetricGroup]) -> RenderableTy
     return table
 
 
-def _scores(record: RunRecord) -> Table:
-    """Return a row for each score, with a column for each measure it is computed on."""
+def _scores(record: RunRecord) -> RenderableType:
+    """Return a row for each score, with a column for each measure it is computed on, and meanings."""
     rows = by_measure(record.scores)
     measures = list(dict.fromkeys(key.measure for key in record.scores))
     table = _table("", *map(label, measures))
-    table.add_column("", style="dim")
-    for score, row in rows.items():
-        values = [f"{row[one]:.3f}" if one in row else "" for one in measures]
-        table.add_row(score_words(score), *values, Text(MEANINGS.get(score, "")))
-    return table
+    numbers = {
+        score: [f"{row[one]:.3f}" if one in row else "" for one in measures]
+        for score, row in rows.items()
+    }
+    return with_scores(table, numbers)
 
 
 def _table(first: str, *numbers: str) -> Table:

@@ -113,8 +113,13 @@ def test_a_finding_is_told_with_the_similarities_under_which_it_holds() -> None:
         return holds(replace(found, by_similarity={name: verdicts}), found.findings[0])
 
     assert told(cka="supported", knn="supported") == "holds under 2 of 2 similarities"
-    said = "holds under 1 of 3 similarities (regions: undecided; k-NN: refuted)"
-    verdicts: dict[str, Verdict] = {"cka": "supported", "regions": "undecided", "knn": "refuted"}
+    said = "holds under 1 of 4 similarities (undecided: regions, RSA; refuted: k-NN)"
+    verdicts: dict[str, Verdict] = {
+        "cka": "supported",
+        "regions": "undecided",
+        "knn": "refuted",
+        "rsa": "undecided",
+    }
     assert told(**verdicts) == said
     assert told(cka="supported") == holds(found, found.findings[0]) == ""
     shown = replace(found, by_similarity={name: verdicts})

@@ -14,11 +14,11 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.undefined import FOUND_IN, NOT_LOGGED
 from repdyn.display.labels import ACCURACIES, PHASE_MEANINGS, PHASES
 from repdyn.display.layer_table import drawn, layer_table
 from repdyn.display.reading import last_epoch, undefined, value_at
+from repdyn.display.score_table import with_scores
 from repdyn.display.wording import (
     accuracy,
     by_measure,
@@ -118,12 +118,11 @@ def _scores(record: RunRecord) -> RenderableType:
     if not scores:
         return Text("None yet: they are computed at the end of a run.", "dim")
     measures = [name for name in MEASURES if any(key.measure == name for key in scores)]
-    table = new_table("", *map(label, measures))
-    table.add_column("", style="dim")
-    for name, row in by_measure(scores).items():
-        values = [_score(row.get(measure, math.nan)) for measure in measures]
-        table.add_row(Text(plain(name).replace("_", " ")), *values, Text(MEANINGS.get(name, "")))
-    return table
+    numbers = {
+        name: [_score(row.get(measure, math.nan)) for measure in measures]
+        for name, row in by_measure(scores).items()
+    }
+    return with_scores(new_table("", *map(label, measures)), numbers)
 
 
 def _score(value: float) -> str:
