@@ -20,6 +20,7 @@ NAMES = (
     "growth",
     "gpu",
     "verdicts",
+    "standard_errors",
 )
 
 if __name__ == "__main__":
