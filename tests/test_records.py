@@ -49,10 +49,21 @@ def test_a_run_says_in_a_line_what_it_holds_and_gives_it_by_layer() -> None:
     np.testing.assert_array_equal(first["cka"], dynamics.similarity["cka"][0])
     np.testing.assert_array_equal(first["probe_acc"], dynamics.probe_acc[0])
     np.testing.assert_array_equal(output["regions"], dynamics.similarity["regions"][-1])
-    assert output.keys() == {"regions", "fragmentation", "areas"}
+    assert output.keys() == {"regions", "regions_error", "fragmentation", "areas"}
     with pytest.raises(KeyError, match=r"nothing; there are .*output"):
         record["nothing"]
     unmeasured = replace(record, dynamics=None)
     assert "no checkpoints" in repr(unmeasured)
     with pytest.raises(KeyError, match="no checkpoints yet"):
         unmeasured["output"]
+
+
+def test_errors_are_cut_to_the_same_checkpoints_as_similarities() -> None:
+    dynamics = made.dynamics(4)
+    chosen = dynamics.at_checkpoints([0, 2])
+    for name, errors in dynamics.errors.items():
+        np.testing.assert_array_equal(chosen.errors[name], errors[:, [0, 2]][:, :, [0, 2]])
+    of_layers = dynamics.errors_of("regions")
+    assert of_layers is not None
+    assert of_layers.shape == dynamics.matrices("regions").shape
+    assert dynamics.errors_of("knn") is None

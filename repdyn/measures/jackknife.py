@@ -19,8 +19,7 @@ S = ⟨A, B⟩ and sᵢ = Σⱼ Aᵢⱼ Bᵢⱼ.
 
       ⟨HK₋ᵢH, HL₋ᵢH⟩ = S - 2 c sᵢ + c² dᵢ.
 
-The images within a minibatch count as drawn anew with it: the error covers the choice of all images, not
-how they are divided into minibatches, nor anything else about the run.
+The division into minibatches is taken as given, and the images as drawn independently.
 """
 
 from __future__ import annotations

@@ -123,7 +123,10 @@ def test_errors_that_are_none_are_told(error: float, experiment: Experiment) -> 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"planes": "60"}, "give more `planes`"), ({"similarity": "cka"}, "needs `similarity regions`")],
+    [
+        ({"planes": "60"}, "give more `planes`"),
+        ({"similarity": "cka"}, "needs `similarity regions`"),
+    ],
 )
 def test_settings_without_a_choice_are_told(settings: dict[str, str], said: str) -> None:
     with pytest.raises(SettingError) as raised:
