@@ -16,8 +16,8 @@ from repdyn.settings.schema import MeasureConfig
 
 Features = NDArray[np.float32]
 
-ROUNDING = 3e-4
-"""Of float16 ranks, few of them in the smallest minibatches."""
+ROUNDING = 2e-5
+"""Of ranks as rows are stored."""
 
 
 def similarity(a: Features, b: Features, sizes: list[int]) -> float:
