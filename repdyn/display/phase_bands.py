@@ -16,7 +16,7 @@ class Period:
         label: its name.
         start, end: names of the boundaries.
         lasts: whether it lasts to the end of the run where its end is not found.
-        row: bands of one row do not overlap.
+        row: place below the curves; bands of one row do not overlap.
     """
 
     label: str
@@ -31,7 +31,6 @@ PERIODS = (
     Period("after perfect fit", "fit", "", lasts=True, row=0),
     Period("test error rises", "test_min", "test_peak", lasts=False, row=1),
 )
-ROWS = 1 + max(period.row for period in PERIODS)
 
 
 @dataclass(frozen=True)

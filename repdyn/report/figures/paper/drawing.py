@@ -21,7 +21,7 @@ from repdyn.report.figures.paper.regions import class_names, decision_regions
 from repdyn.report.figures.paper.shown import Regions, Shown
 from repdyn.step_words import counted
 
-MOST_GROUPS = 8
+MOST_GROUPS = 6
 """Groups of runs that fit below each other on a page."""
 
 

@@ -14,31 +14,36 @@ from matplotlib.patches import Patch, Rectangle
 
 from repdyn.display.labels import ACCURACIES, ERRORS, PHASES
 from repdyn.display.metrics import MetricGroup, main_groups
-from repdyn.display.phase_bands import PERIODS, ROWS, Period, phase_bands
+from repdyn.display.phase_bands import PERIODS, Band, Period, phase_bands
 from repdyn.display.reading import last_epoch
 from repdyn.records import RunRecord
 from repdyn.report.figures.curves import plot_metrics, span
 from repdyn.report.figures.paper.sheet import (
     EDGE,
     LINE,
+    PAGE,
     draw_legend,
     legend_height,
     panel,
     paper_styled,
     sheet,
+    thin_ticks,
     write,
 )
 from repdyn.report.figures.paper.shown import Shown
 from repdyn.report.figures.style import CURVE_COLOURS, epoch_axis, phase_lines
 
-LEFT, BELOW, GAP = 0.5, 0.36, 0.08
+LEFT, BELOW, GAP = 0.5, 0.36, 0.12
 """Inches for the vertical axis, for the horizontal one, and between panels."""
+
+LEGEND = 0.12
+"""Inches to the left of the legend."""
 
 BAND, ABOVE = 0.11, 0.04
 """Inches of a row of bands, and of the space above them."""
 
-CURVES, LEAST_CURVES, PAGE = 1.15, 0.6, 8.5
-"""Inches of the curves' height, and of the page by which it is lower for many rows."""
+CURVES, LEAST_CURVES = 1.15, 0.5
+"""Inches of the curves' height, and the least of it for many rows."""
 
 NOISY = "train/acc_noisy"
 BAND_CURVES = {"onset": NOISY, "fit": "train/acc", "test_min": "test/acc"}
@@ -64,11 +69,12 @@ def error_curves(shown: Sequence[Shown], width: float) -> Figure:
     wide = 2 if width > 5 and len(shown) > 1 else 1
     room = (width - EDGE) / wide - LEFT - GAP
     handles, rows = _handles(shown), -(-len(shown) // wide)
-    bands = ABOVE + BAND * ROWS if any(map(_has_bands, shown)) else 0.0
-    around = EDGE + LINE + bands + BELOW + GAP
+    found = [band.period.row for group in shown for band in _bands(group.record)]
+    bands = BAND * (1 + max(found, default=-1))
+    around = EDGE + LINE + (ABOVE + bands if bands else 0) + BELOW + GAP
     high = min(CURVES, max(LEAST_CURVES, PAGE / rows - around))
     end = rows * (around + high)
-    figure = sheet(width, end + legend_height(handles, width - LEFT - EDGE) + EDGE)
+    figure = sheet(width, end + legend_height(handles, width - LEGEND - EDGE) + EDGE)
     for i, group in enumerate(shown):
         left, top = LEFT + i % wide * (LEFT + room + GAP), i // wide * (around + high) + EDGE
         write(figure, left, top, group.label, room, weight="bold")
@@ -76,14 +82,15 @@ def error_curves(shown: Sequence[Shown], width: float) -> Figure:
         _draw_curves(axes, group.record)
         lowest = axes
         if bands:
-            lowest = panel(figure, left, top + LINE + high + ABOVE, room, BAND * ROWS)
+            lowest = panel(figure, left, top + LINE + high + ABOVE, room, bands)
             axes.tick_params(labelbottom=False)
-            _draw_bands(lowest, group.record)
+            _draw_bands(lowest, group.record, 1 + max(found))
         for one in dict.fromkeys((axes, lowest)):
             epoch_axis(one, "x", *span(group.record))
+            thin_ticks(one, GAP)
             phase_lines(one, group.record.phases, PHASES)
         lowest.set_xlabel(group.record.unit)
-    draw_legend(figure, handles, LEFT, end, width - LEFT - EDGE)
+    draw_legend(figure, handles, LEGEND, end, width - LEGEND - EDGE)
     return figure
 
 
@@ -110,15 +117,15 @@ def _draw_curves(axes: Axes, record: RunRecord) -> None:
     axes.set_ylabel("share of examples")
 
 
-def _has_bands(group: Shown) -> bool:
-    return bool(phase_bands(group.record.phases, last_epoch(group.record)))
+def _bands(record: RunRecord) -> tuple[Band, ...]:
+    return phase_bands(record.phases, last_epoch(record))
 
 
-def _draw_bands(axes: Axes, record: RunRecord) -> None:
+def _draw_bands(axes: Axes, record: RunRecord, rows: int) -> None:
     """Draw a band for each period, hatched where its boundary is uncertain."""
-    axes.set(ylim=(ROWS, 0), yticks=[])
+    axes.set(ylim=(rows, 0), yticks=[])
     axes.spines["left"].set_visible(False)
-    for band in phase_bands(record.phases, last_epoch(record)):
+    for band in _bands(record):
         row, length = band.period.row + 0.06, band.last - band.first
         axes.add_patch(
             Rectangle(
@@ -157,7 +164,7 @@ def _handles(shown: Sequence[Shown]) -> list[Artist]:
     handles: list[Artist] = [
         Line2D([], [], color=line.get_color(), label=label) for label, line in lines.items()
     ]
-    bands = [b for g in shown for b in phase_bands(g.record.phases, last_epoch(g.record))]
+    bands = [b for g in shown for b in _bands(g.record)]
     handles += [
         Patch(color=_colour(period), label=period.label)
         for period in PERIODS

@@ -23,6 +23,7 @@ from repdyn.report.figures.matrices import LINES, by_depth
 from repdyn.report.figures.paper.sheet import (
     EDGE,
     LINE,
+    PAGE,
     TICKS,
     draw_legend,
     fitted,
@@ -31,6 +32,7 @@ from repdyn.report.figures.paper.sheet import (
     paper_styled,
     sheet,
     text_width,
+    thin_ticks,
     write,
 )
 from repdyn.report.figures.paper.shown import Shown
@@ -53,12 +55,11 @@ BELOW = 0.4
 GAP = 0.07
 """Inches between panels."""
 
-LEAST_SIDE = 0.76
-"""Inches: as many layers are drawn as have panels of this side."""
-
-MOST_SIDE = 1.5
+LEAST_SIDE, MOST_SIDE = 0.76, 1.5
+"""Inches: as many layers are drawn as have panels of the former side; none is larger."""
 
 BAR_LENGTH = 2.7
+"""Inches of the colour bar at most."""
 
 BETWEEN = 0.3
 """Inches between the colour bar and a legend beside it."""
@@ -83,9 +84,11 @@ def matrices(shown: Sequence[Shown], measure: str, width: float) -> Figure:
     room = width - LEFT - EDGE
     most = int((room + GAP) / (LEAST_SIDE + GAP))
     layers = [by_depth(len(one.names), most) for one in groups]
-    side = min((room + GAP) / max(map(len, layers)) - GAP, MOST_SIDE)
     labelled = _labelled(groups, layers)
-    heights = [2 * LINE + side + (BELOW if below else GAP) for below in labelled]
+    around = [2 * LINE + (BELOW if below else GAP) for below in labelled]
+    widest = (room + GAP) / max(map(len, layers)) - GAP
+    side = min(widest, MOST_SIDE, (PAGE - sum(around)) / len(groups))
+    heights = [side + one for one in around]
     *tops, end = np.cumsum([0.0, *heights]).tolist()
     bar = min(BAR_LENGTH, room)
     bar_height = BAR + LINE * (1.3 + len(_bar_label(groups[0], bar)))
@@ -126,6 +129,7 @@ def _draw_matrix(axes: Axes, data: HeatmapData) -> None:
     grain = axis.grain(data.steps)
     epoch_axis(axes, "x", first, last, grain)
     epoch_axis(axes, "y", first, last, grain)
+    thin_ticks(axes, GAP / 2)
     phase_lines(axes, data.phases, LINES, both=True, on_colour=True)
 
 

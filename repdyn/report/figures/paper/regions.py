@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repdyn.display.labels import MARKS
@@ -23,7 +22,6 @@ from repdyn.report.figures.paper.sheet import (
     EDGE,
     LINE,
     draw_legend,
-    fitted,
     legend_height,
     panel,
     paper_styled,
@@ -33,14 +31,14 @@ from repdyn.report.figures.paper.sheet import (
 from repdyn.report.figures.paper.shown import Regions
 from repdyn.step_words import short_step
 
-LEFT, GAP = 0.2, 0.05
-"""Inches for the names of rows, and between panels."""
+GAP = 0.05
+"""Inches between panels."""
 
 LEAST_SIDE, MOST_SIDE = 0.72, 1.2
-"""Inches of a panel's width."""
+"""Inches of a panel's width, and the latter of its height."""
 
 MOST_EPOCHS = 8
-"""Checkpoints drawn in the widest figure."""
+"""Checkpoints drawn in the widest figure at most."""
 
 PROBES = 3
 """Layers whose probes are drawn."""
@@ -58,8 +56,8 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
     """
     planes, plane = regions.planes, telling_plane(regions.planes)
     layers = measured(record).layers
-    room = width - LEFT - EDGE
-    most = int((room + GAP) / (LEAST_SIDE + GAP))
+    room = width - 2 * EDGE
+    most = min(MOST_EPOCHS, int((room + GAP) / (LEAST_SIDE + GAP)))
     taken = epochs_drawn([at.step for at in regions.maps], record.phases, most)
     chosen = [at for at in regions.maps if at.step in taken]
     rows = [*by_depth(len(layers), PROBES), len(layers)]
@@ -67,25 +65,28 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
     classes = class_names(record, regions)
     colours = plane_colours(planes, plane, len(classes), [m for row in drawn for m in row])
     rgb, handles = class_rgb(colours), class_patches(colours, classes)
-    side = min((room + GAP) / len(chosen) - GAP, MOST_SIDE)
     a0, a1, b0, b1 = planes.extent[plane]
-    high = side * float((b1 - b0) / (a1 - a0))
-    top = (2 + _has_marks(record, taken)) * LINE + EDGE
-    end = top + len(rows) * (high + GAP) + EDGE
+    ratio = float((b1 - b0) / (a1 - a0))
+    side = min((room + GAP) / len(chosen) - GAP, MOST_SIDE, MOST_SIDE / ratio)
+    marks = [_mark(record, at.step) for at in chosen]
+    top = EDGE + LINE * (2 + any(marks))
+    pitch = LINE + side * ratio + GAP
+    end = top + len(rows) * pitch + EDGE
     figure = sheet(width, end + legend_height(handles, room) + EDGE)
-    write(figure, LEFT, EDGE, label, room, weight="bold")
-    for i, (row, line) in enumerate(zip(rows, drawn, strict=True)):
-        panels = [
-            panel(figure, LEFT + k * (side + GAP), top + i * (high + GAP), side, high)
-            for k in range(len(chosen))
-        ]
-        for axes, label_map in zip(panels, line, strict=True):
+    write(figure, EDGE, EDGE, label, room, weight="bold")
+    lefts = [EDGE + k * (side + GAP) for k in range(len(chosen))]
+    for left, at, mark in zip(lefts, chosen, marks, strict=True):
+        unit = f"{record.unit} " if at is chosen[0] else ""
+        for line, said in enumerate((f"{unit}{short_step(at.step)}", mark)):
+            write(figure, left + side / 2, EDGE + LINE * (1 + line), said, side, ha="center")
+    for i, (row, line_of_maps) in enumerate(zip(rows, drawn, strict=True)):
+        down = top + i * pitch
+        write(figure, EDGE, down, plain((*layers, OUTPUT)[row]), room)
+        for left, label_map in zip(lefts, line_of_maps, strict=True):
+            axes = panel(figure, left, down + LINE, side, side * ratio)
             draw_map(axes, label_map, planes, plane, rgb)
             axes.set_aspect("auto")
-        panels[0].set_ylabel(fitted(plain((*layers, OUTPUT)[row]), high), parse_math=False)
-        if i == 0:
-            _title(panels, taken, record)
-    draw_legend(figure, handles, LEFT, end, room)
+    draw_legend(figure, handles, EDGE, end, room)
     return figure
 
 
@@ -94,19 +95,7 @@ def class_names(record: RunRecord, regions: Regions) -> tuple[str, ...]:
     return regions.planes.classes or tuple(map(str, range(measured(record).areas.shape[-1])))
 
 
-def _title(panels: list[Axes], steps: list[int], record: RunRecord) -> None:
-    """Name the columns by their steps, the first one with the unit, and mark boundaries."""
-    for axes, step in zip(panels, steps, strict=True):
-        said = short_step(step) if axes is not panels[0] else f"{record.unit} {short_step(step)}"
-        if _has_marks(record, steps):
-            said = f"{said}\n{_mark(record, step)}"
-        axes.set_title(said)
-
-
 def _mark(record: RunRecord, step: int) -> str:
+    """Return which boundaries lie at a step."""
     at = record.phases.markers()
     return ", ".join(MARKS[name] for name in LINES if at.get(name) == step)
-
-
-def _has_marks(record: RunRecord, steps: list[int]) -> bool:
-    return any(_mark(record, step) for step in steps)

@@ -34,7 +34,13 @@ LINE = 0.165
 EDGE = 0.03
 """Inches that stay free at the borders."""
 
-RASTER = 600
+BETWEEN_TICKS = 0.03
+"""Inches between the labels of two ticks at least."""
+
+PAGE = 8.5
+"""Inches: what is below each other is made lower if it would need more of the page."""
+
+RASTER = 400
 """Dots per inch of heatmaps and label maps; all else is vectors."""
 
 PAPER: dict[Any, Any] = STYLE | {
@@ -108,6 +114,27 @@ def fitted(text: str, room: float, size: float = TEXT) -> str:
     while kept > 1 and text_width(ending(text, kept), size) > room:
         kept -= 1
     return ending(text, kept)
+
+
+def thin_ticks(axes: Axes, beyond: float) -> None:
+    """Remove the labels of ticks that touch another or reach out of the panel, the last one first.
+
+    Args:
+        axes: whose horizontal axis is thinned; it has its ticks and limits.
+        beyond: inches by which a label may reach out of the panel.
+    """
+    wide = axes.get_window_extent().width / axes.figure.dpi
+    into = axes.transData + axes.transAxes.inverted()
+    free, marks = wide + beyond, list(axes.get_xticks())
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    for i in reversed(range(len(marks))):
+        place = wide * float(into.transform((marks[i], 0))[0])
+        half = text_width(labels[i], TICKS) / 2
+        if place + half > free or place - half < -beyond:
+            labels[i] = ""
+        else:
+            free = place - half - BETWEEN_TICKS
+    axes.set_xticks(marks, labels=labels)
 
 
 def legend_height(handles: Sequence[Artist], room: float) -> float:
