@@ -150,9 +150,10 @@ def _draw_bands(axes: Axes, record: RunRecord, rows: int) -> None:
             )
 
 
-def _colour(period: Period) -> tuple[float, ...]:
+def _colour(period: Period) -> tuple[float, float, float]:
     colour = CURVE_COLOURS[ACCURACIES[BAND_CURVES[period.start]]]
-    return tuple(1 - TINT + TINT * channel for channel in to_rgb(colour))
+    red, green, blue = (1 - TINT + TINT * channel for channel in to_rgb(colour))
+    return red, green, blue
 
 
 def _handles(shown: Sequence[Shown]) -> list[Artist]:

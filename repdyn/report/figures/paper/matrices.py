@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -145,7 +146,7 @@ def _handles(shown: Sequence[Shown], groups: Sequence[Similarity]) -> list[Artis
     found = {name for group in shown for name in group.record.phases.markers()}
     handles: list[Artist] = list(phase_handles([name for name in LINES if name in found]))
     if any(np.isnan(one.matrices).any() for one in groups):
-        handles.append(Patch(facecolor=SIMILARITY.get_bad(), label=MISSING))
+        handles.append(Patch(facecolor=to_hex(SIMILARITY.get_bad()), label=MISSING))
     return handles
 
 
@@ -173,4 +174,5 @@ def _draw_bar(
     ends.minorticks_off()
     ends.set_label("\n".join(_bar_label(one, length)))
     ends.outline.set_visible(False)
-    ends.solids.set_rasterized(True)
+    if ends.solids is not None:
+        ends.solids.set_rasterized(True)
