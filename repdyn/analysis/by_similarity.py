@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from repdyn.analysis.findings import JUDGED, Observation, findings
+from repdyn.analysis.findings import JUDGED, findings
+from repdyn.analysis.pairs import Observation
 from repdyn.analysis.verdicts import Verdict
 from repdyn.measures.spec import MEASURES
 from repdyn.score_key import ScoreKey

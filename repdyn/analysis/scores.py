@@ -1,7 +1,7 @@
 """Scores of a run: how distinguishable its phases are, and how synchronously its layers change.
 
-All are computed from the drift rates (drift.py) of the layers after the first, a stem or patch
-embedding that hardly moves. Each is given for every similarity measure of a run, together with its
+All but the return of the first layer (first_layer.py) are computed from the drift rates (drift.py) of
+the layers after the first, a stem or patch embedding that hardly moves. Each is given for every similarity measure of a run, together with its
 rank in a null, `…_rank`: what it would be without the effect that it measures (nulls.py).
 
 Simpler scores fail: similarity within phases minus similarity between them grows with the width of
@@ -16,8 +16,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from repdyn.analysis.drift import FLOOR, LAG, STEP, Drift, drift
+from repdyn.analysis.breaks import REACH, break_at, slowdown
+from repdyn.analysis.drift import FLOOR, STEP, Drift, drift
+from repdyn.analysis.first_layer import first_layer_return
 from repdyn.analysis.nulls import (
+    all_break_chance,
     slope_rank,
     spread_rank,
     synchrony_rank,
@@ -27,9 +30,6 @@ from repdyn.analysis.nulls import (
 from repdyn.records import Dynamics, FloatArray, IntArray, Phases
 from repdyn.score_key import ScoreKey
 
-REACH = float(np.log(2.5))
-"""How far the windows before and after a break reach, in log-epoch."""
-
 LEAST_POINTS = 10
 """Fewest points of a stretch to which a trend can be fitted."""
 
@@ -37,6 +37,7 @@ MEANINGS: Mapping[str, str] = {
     "fit_break": "log₂ of how many times slower layers drift just after perfect fit than before",
     "fit_break_rank": "share of the run's other epochs at which drift slows down less",
     "fit_break_weakest_layer_rank": "the lowest such share of any layer; near 1: all layers break",
+    "all_break_chance": "share of random runs that drift like this one in which all layers break",
     "synchrony": "correlation of the layers' drift rates, trends removed; 1: they move together",
     "synchrony_rank": "share of random time shifts that correlate less; .5: chance",
     "synchrony_outside_fit": "synchrony away from perfect fit, whose break all layers share",
@@ -47,6 +48,8 @@ MEANINGS: Mapping[str, str] = {
     "break_spread_rank": "share of random epochs that spread less; near 0: all at one epoch",
     "depth_drift": "log₂ of how many times faster the last layer drifts than the first, linear fit",
     "depth_drift_rank": "share of other layer orders in which it is smaller; .5: chance",
+    "first_layer_return": "log₂ of how many times nearer to its start the first layer ends than it was",
+    "first_layer_return_rank": "share of copies with its noise but no return that come back less",
 }
 """What each score means."""
 
@@ -58,6 +61,9 @@ def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[ScoreKey, float]:
         found = _scores(dynamics.matrices(measure)[1:], dynamics.steps, phases)
         ranks = layer_fit_breaks(dynamics, phases, measure)[1]
         found["fit_break_weakest_layer_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
+        first = dynamics.matrices(measure)[0]
+        back = first_layer_return(first, dynamics.steps)
+        found["first_layer_return"], found["first_layer_return_rank"] = back
         scores |= {
             ScoreKey(name, measure): float(found[name])
             for name in MEANINGS
@@ -79,33 +85,13 @@ def _scores(matrices: FloatArray, epochs: IntArray, phases: Phases) -> dict[str,
     if phases.fit is not None and phases.fit >= 1:
         tau = float(np.log(phases.fit))
         scores["fit_break"], scores["fit_break_rank"] = fit_break(drifts, tau)
+        scores["all_break_chance"] = all_break_chance(drifts.tau, drifts.log_rate, tau)
         outside = synchrony(drifts, without=tau)
         scores["synchrony_outside_fit"], scores["synchrony_outside_fit_rank"] = outside
         if phases.onset is not None and 1 <= phases.onset < phases.fit:
             spread = change_spread(finite, epochs, phases.onset, phases.fit)
             scores["change_spread"], scores["change_spread_rank"] = spread
     return scores
-
-
-def slowdown(drifts: Drift) -> NDArray[np.float64]:
-    """Return at each log-epoch the mean log rate before it minus the one after it, (L, T).
-
-    Before is τ - ln 2.5 … τ - δ/2, and after is its mirror image: rates within δ/2 of τ span it. NaN
-    where a window is cut off by the ends of the run.
-    """
-    tau, rates = drifts.tau, drifts.log_rate
-    sums = np.concatenate([np.zeros((len(rates), 1)), np.cumsum(rates, axis=1)], axis=1)
-
-    def mean_between(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
-        first = np.searchsorted(tau, low - 1e-9)
-        last = np.searchsorted(tau, high + 1e-9)
-        whole = (low >= tau[0] - 1e-9) & (high <= tau[-1] + 1e-9) & (last > first)
-        means = (sums[:, last] - sums[:, first]) / np.maximum(last - first, 1)
-        return np.where(whole, means, np.nan)
-
-    before = mean_between(tau - REACH, tau - LAG / 2)
-    after = mean_between(tau + LAG / 2, tau + REACH)
-    return np.asarray(before - after)
 
 
 def fit_break(drifts: Drift, fit: float) -> tuple[float, float]:
@@ -120,7 +106,9 @@ def fit_break(drifts: Drift, fit: float) -> tuple[float, float]:
         it than ln 2.5, whose windows do not contain it, at which the slowdown is smaller. NaN if
         the run ends too soon after the fit, or has no such other epochs.
     """
-    return _break(slowdown(drifts).mean(axis=0), drifts.tau, fit)
+    mean = slowdown(drifts.tau, drifts.log_rate).mean(axis=0)
+    value, rank = break_at(mean, drifts.tau, fit)
+    return float(value), float(rank)
 
 
 def layer_fit_breaks(
@@ -140,28 +128,9 @@ def layer_fit_breaks(
     drifts = drift(matrices, dynamics.steps)
     if drifts is not None and phases.fit is not None and phases.fit >= 1:
         at = float(np.log(phases.fit))
-        for layer, slowdowns in enumerate(slowdown(drifts)):
-            found[:, layer] = _break(slowdowns, drifts.tau, at)
+        for layer, slowdowns in enumerate(slowdown(drifts.tau, drifts.log_rate)):
+            found[:, layer] = break_at(slowdowns, drifts.tau, at)
     return found[0], found[1]
-
-
-def _break(
-    slowdowns: NDArray[np.float64], tau: NDArray[np.float64], at: float
-) -> tuple[float, float]:
-    """Return a slowdown and its rank among those farther away than its windows reach.
-
-    Args:
-        slowdowns: at each log-epoch, (T,), NaN where unknown.
-        tau: log-epochs, (T,).
-        at: log-epoch of the break.
-    """
-    known = np.isfinite(slowdowns)
-    if not known.any() or not tau[known][0] - 1e-9 <= at <= tau[known][-1] + 1e-9:
-        return float("nan"), float("nan")
-    value = float(np.interp(at, tau[known], slowdowns[known]))
-    others = slowdowns[known & (np.abs(tau - at) > REACH)]
-    rank = float(np.mean(others < value)) if len(others) else float("nan")
-    return value, rank
 
 
 def synchrony(drifts: Drift, without: float | None = None) -> tuple[float, float]:
@@ -213,7 +182,7 @@ def break_spread(drifts: Drift) -> tuple[float, float]:
 
     Its rank is among those of epochs drawn log-uniformly from the run, one per layer.
     """
-    drops = slowdown(drifts)
+    drops = slowdown(drifts.tau, drifts.log_rate)
     known = np.isfinite(drops).all(axis=0)
     if len(drops) < 2 or not known.any():
         return float("nan"), float("nan")

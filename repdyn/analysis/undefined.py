@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from repdyn.analysis.breaks import REACH
 from repdyn.analysis.drift import LAG, WIDEST
+from repdyn.analysis.first_layer import WINDOWS
 from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT
-from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, REACH, compute_scores
+from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, compute_scores
 from repdyn.records import EPOCH, Curve, Dynamics, IntArray, Phases, plural
 from repdyn.score_key import ScoreKey
 from repdyn.step_words import counted, step
@@ -28,12 +30,13 @@ REACHES = math.exp(REACH + LAG / 2)
 """Multiple of the epoch of a break that the run must reach, for the window after it and the lag of a
 rate; the window before it begins at the epoch divided by this."""
 
-AT_FIT = ("fit_break", "fit_break_rank", "fit_break_weakest_layer_rank")
+AT_FIT = ("fit_break", "fit_break_rank", "fit_break_weakest_layer_rank", "all_break_chance")
 OUTSIDE_FIT = ("synchrony_outside_fit", "synchrony_outside_fit_rank")
 CHANGE_SPREAD = ("change_spread", "change_spread_rank")
 OF_FIT = (*AT_FIT, *OUTSIDE_FIT, *CHANGE_SPREAD)
 BREAK_SPREAD = ("break_spread", "break_spread_rank")
 DEPTH_DRIFT = ("depth_drift", "depth_drift_rank")
+FIRST_LAYER = ("first_layer_return", "first_layer_return_rank")
 
 
 def undefined_phases(
@@ -122,6 +125,8 @@ def _why(key: ScoreKey, dynamics: Dynamics, phases: Phases, *, fit_known: bool) 
     trained = dynamics.steps >= 1
     finite = np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))
     at = dynamics.steps[trained]
+    if stem in FIRST_LAYER:
+        return _no_return(dynamics.steps, unit)
     needed = 3 if stem in DEPTH_DRIFT else 1 if stem in AT_FIT else 2
     return (
         _no_drift(at, unit)
@@ -130,8 +135,24 @@ def _why(key: ScoreKey, dynamics: Dynamics, phases: Phases, *, fit_known: bool) 
     )
 
 
-def _no_drift(at: IntArray, unit: str) -> str:
-    """Return why the checkpoints (E,), without the initial model, give no drift rates."""
+def _no_return(steps: IntArray, unit: str) -> str:
+    """Return why it is unknown how the first layer moves from the initial model."""
+    if steps[0] != 0:
+        return f"needs the initial model; the first checkpoint is at {unit} {step(int(steps[0]))}"
+    return _no_drift(steps[1:], unit, WINDOWS) or (
+        "the first layer's similarity with the initial model is undefined"
+    )
+
+
+def _no_drift(at: IntArray, unit: str, lags: int = 1) -> str:
+    """Return why the checkpoints (E,), without the initial model, give no drift rates.
+
+    Args:
+        at: the checkpoints.
+        unit: of them.
+        lags: how many lags they must span.
+    """
+    ratio = math.exp(lags * LAG)
     if len(at) < 2:
         return f"{counted(len(at), 'checkpoint')} after {unit} 0; at least 2 are needed"
     gaps = np.diff(np.log(at.astype(np.float64)))
@@ -141,11 +162,10 @@ def _no_drift(at: IntArray, unit: str) -> str:
             f"no checkpoint between {plural(unit)} {step(int(at[widest]))} and "
             f"{step(int(at[widest + 1]))}; consecutive ones may be at most {math.exp(WIDEST):.1f} × apart"
         )
-    if gaps.sum() < LAG - 1e-9:
+    if gaps.sum() < lags * LAG - 1e-9:
         return (
             f"the checkpoints end at {unit} {step(int(at[-1]))}; "
-            f"{unit} {step(math.ceil(at[0] * math.exp(LAG)))}, "
-            f"{math.exp(LAG):.1f} × the first, is needed"
+            f"{unit} {step(math.ceil(at[0] * ratio))}, {ratio:.3g} × the first, is needed"
         )
     return ""
 

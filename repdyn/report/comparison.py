@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from repdyn.analysis.findings import Effect, Finding
-from repdyn.analysis.verdicts import MOST_SEEDS, Verdict
+from repdyn.analysis.effects import Effect
+from repdyn.analysis.findings import Finding
+from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MOST_SEEDS, SUPPORTED, UNDECIDED, Verdict
 from repdyn.display.labels import PHASES
 from repdyn.display.wording import NO_RUN, NOT_TESTABLE, plain
 from repdyn.measures.spec import MEASURES, spec
@@ -18,7 +19,8 @@ from repdyn.records import FloatArray, IntArray, RunRecord, RunSummary
 from repdyn.report.export import json_text
 from repdyn.score_key import ScoreKey
 
-HOLDS: Verdict = "supported"
+FITTED, SPIKY = "runs with perfect fit", "runs that fall back from it"
+"""Rows of numbers: all runs are counted, whatever they have."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,17 @@ class Group:
         found = (getattr(run.phases, boundary) for run in self.runs)
         return [float(epoch) for epoch in found if epoch is not None]
 
+    def states(self) -> dict[str, str]:
+        """Return how many runs reach perfect fit and fall back from it, `5 of 6`, by what they do.
+
+        Nothing if none has the curve in which that is seen.
+        """
+        logged = [run.phases for run in self.runs if "train/acc" in run.curves]
+        fitted = sum(phases.fit is not None for phases in logged)
+        spiky = sum(bool(phases.spikes) for phases in logged)
+        of = f"of {len(logged)}"
+        return {FITTED: f"{fitted} {of}", SPIKY: f"{spiky} {of}"} if logged else {}
+
     def scores(self, key: ScoreKey) -> list[float]:
         """Return a score in the runs that have it."""
         return [run.scores[key] for run in self.runs if key in run.scores]
@@ -126,36 +139,57 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def numbers(effect: Effect) -> str:
-    """Return an effect's estimate with its interval, `+2.05 [0.45, 3.65]`."""
+    """Return an effect's estimate with its interval, `+2.05 [0.45, 3.65]`.
+
+    The level is added if it is not that of all others.
+    """
     if not np.isfinite(effect.estimate):
         return "–"
     said = f"{effect.estimate:.2f}" if effect.share else f"{effect.estimate:+.2f}"
     if np.isfinite(effect.low):
         said += f" [{effect.low:.2f}, {effect.high:.2f}]"
+        if effect.level != CONFIDENCE:
+            said += f" ({100 * effect.level:g} %)"
     return said
 
 
+def contrast_words(effect: Effect) -> str:
+    """Return what is compared, `ViT − ResNet, equal fit`, or a share with that of chance."""
+    if effect.share:
+        return f"{effect.contrast}, {effect.null:.2f} by chance"
+    return f"{effect.contrast}, {effect.basis}" if effect.basis else effect.contrast
+
+
 def counts(effect: Effect) -> str:
-    """Return how much data an effect is based on, `3 seeds, 6 pairs`."""
+    """Return how much data an effect is based on, `3 seeds, 6 pairs`, and what is left out."""
     unit = "run" if effect.share else "pair"
-    return f"{_number(len(effect.seeds), 'seed')}, {_number(effect.pairs, unit)}"
+    said = f"{_number(len(effect.seeds), 'seed')}, {_number(effect.pairs, unit)}"
+    if effect.left_out:
+        said += f"; {_number(effect.left_out, 'run')} without perfect fit"
+    return said
 
 
 def effect_words(effect: Effect) -> str:
-    """Return the verdict on an effect, with its basis if the interval does not show it."""
+    """Return the verdict on an effect, with the margin if it is against the claim."""
     if not effect.counted:
         return "not counted"
-    if effect.verdict == "refuted":
-        return f"refuted (at most {effect.upper:.2g}; {effect.margin:g} would matter)"
-    if effect.verdict == "undecided":
-        needed = effect.seeds_needed
-        return f"undecided (about {needed:.0f} seeds)" if np.isfinite(needed) else "undecided"
-    return effect.verdict
+    if effect.verdict == UNDECIDED:
+        return _undecided_effect(effect)
+    if effect.verdict == SUPPORTED:
+        return effect.verdict
+    return f"{effect.verdict} ({effect.margin:g} would matter)"
+
+
+def _undecided_effect(effect: Effect) -> str:
+    if 1 < len(effect.seeds) < ALIKE and not (effect.share or np.isfinite(effect.low)):
+        return f"undecided (equal values; {ALIKE} seeds would decide)"
+    needed = effect.seeds_needed
+    return f"undecided (about {needed:.0f} seeds)" if np.isfinite(needed) else "undecided"
 
 
 def finding_words(finding: Finding) -> str:
-    """Return the verdict on a finding, `undecided (3 seeds; about 8 would likely decide)`."""
-    if finding.verdict != "undecided":
+    """Return the verdict on a finding, `undecided (3 seeds; about 8 would decide)`."""
+    if finding.verdict != UNDECIDED:
         return finding.verdict
     if not finding.seeds:
         return "undecided (not testable)"
@@ -174,9 +208,9 @@ def holds(comparison: Comparison, finding: Finding) -> str:
         return ""
     others: dict[str, list[str]] = {}
     for name, verdict in verdicts.items():
-        if verdict != HOLDS:
+        if verdict != SUPPORTED:
             others.setdefault(verdict, []).append(spec(name).label)
-    held = sum(verdict == HOLDS for verdict in verdicts.values())
+    held = sum(verdict == SUPPORTED for verdict in verdicts.values())
     said = f"holds under {held} of {len(verdicts)} similarities"
     beside = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in others.items())
     return f"{said} ({beside})" if beside else said
@@ -191,9 +225,9 @@ def _undecided(seeds: int, needed: float) -> str:
     if seeds == 1:
         return "undecided (1 seed; a verdict needs more)"
     if np.isfinite(needed):
-        return f"undecided ({seeds} seeds; about {needed:.0f} would likely decide)"
+        return f"undecided ({seeds} seeds; about {needed:.0f} would decide)"
     if seeds < MOST_SEEDS:
-        return f"undecided ({seeds} seeds; it would likely take more than {MOST_SEEDS})"
+        return f"undecided ({seeds} seeds; it would take more than {MOST_SEEDS})"
     return f"undecided ({seeds} seeds)"
 
 
@@ -211,7 +245,8 @@ def as_json(comparison: Comparison) -> str:
 
     The keys are `title`, `runs` (summary, phases and scores of each), `findings`, `cross`, `notes`.
     A finding has `verdict`, `seeds`, `seeds_needed`, `by_similarity` (its verdict on each measure
-    alone) and `effects`, each with the fields of Effect; the number of seeds needed is null if it is more than MOST_SEEDS or unknown.
+    alone) and `effects`, each with the fields of Effect; the number of seeds needed is null if it is
+    more than MOST_SEEDS, unknown or no longer needed.
     """
     runs = [
         {"summary": run.summary, "phases": run.phases, "scores": run.scores}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rich.console import Group as Lines
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repdyn.analysis.findings import Finding
+from repdyn.analysis.verdicts import CONFIDENCE, Verdict
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import PHASES
 from repdyn.display.scale import measure_scale
@@ -19,9 +20,12 @@ from repdyn.display.wording import key_words, plain
 from repdyn.errors import SettingError
 from repdyn.measures.spec import PRIMARY
 from repdyn.report.comparison import (
+    FITTED,
+    SPIKY,
     Comparison,
     CrossCka,
     Group,
+    contrast_words,
     counts,
     effect_words,
     finding_words,
@@ -37,7 +41,14 @@ from repdyn.report.comparison import (
 from repdyn.score_key import ScoreKey
 from repdyn.step_words import step
 
-VERDICT_STYLES = {"supported": "bold green", "refuted": "bold red", "undecided": "yellow"}
+VERDICT_STYLES: Mapping[Verdict, str] = {
+    "supported": "bold green",
+    "refuted": "bold red",
+    "no difference of note": "bold cyan",
+    "undecided": "yellow",
+}
+
+INTERVALS = f"{CONFIDENCE:.0%} intervals by Student's t over seeds; of shares, exact"
 
 NAMES, COLUMN = 36, 20
 """Width of a column of names, and of a column of a group's numbers."""
@@ -63,7 +74,8 @@ def comparison_text(comparison: Comparison, width: int, epoch: int | None = None
     for start in range(0, len(found), beside):
         parts += [Text(), _numbers(comparison, found[start : start + beside])]
     if has_findings(comparison):
-        parts += [Text(), Text("Findings", "bold underline")]
+        head = Text.assemble(("Findings", "bold underline"), (f"  {INTERVALS}", "dim"))
+        parts += [Text(), head]
         parts += [_finding(one, holds(comparison, one)) for one in comparison.findings]
     parts += [Text(note, "yellow") for note in comparison.notes]
     if len(comparison.runs) == 2 and comparison.cross:
@@ -77,6 +89,9 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
     for group in shown:
         n = len(group.runs)
         table.add_column(Text(group.label + (f"\n{n} runs" if n > 1 else "")), justify="right")
+    for state in (FITTED, SPIKY):
+        if any(group.states() for group in shown):
+            table.add_row(state, *(group.states().get(state, "–") for group in shown))
     for name in PHASES:
         found = [group.epochs(name) for group in shown]
         if any(found):
@@ -98,7 +113,12 @@ def _finding(finding: Finding, holding: str) -> RenderableType:
         table.add_column()
     for effect in finding.effects:
         if effect.values:
-            row = (key_words(effect.score), effect.contrast, numbers(effect), counts(effect))
+            row = (
+                key_words(effect.score),
+                contrast_words(effect),
+                numbers(effect),
+                counts(effect),
+            )
             style = "" if effect.counted else "dim"
             table.add_row(*(Text(cell, style) for cell in (*row, effect_words(effect))))
     shown = (table,) if table.row_count else ()
@@ -111,7 +131,8 @@ def _untestable(finding: Finding) -> list[str]:
     found: dict[str, list[str]] = {}
     for effect in finding.effects:
         if effect.untestable:
-            found.setdefault(untestable_words(effect), []).append(key_words(effect.score))
+            at = f" at {effect.basis}" if effect.basis else ""
+            found.setdefault(untestable_words(effect), []).append(key_words(effect.score) + at)
     return [f"{', '.join(scores)}: {why}" for why, scores in found.items()]
 
 

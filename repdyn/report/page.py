@@ -8,13 +8,17 @@ from html import escape
 from importlib.metadata import version
 from platform import python_version
 
-from repdyn.analysis.findings import CHANCE, Effect, Finding
+from repdyn.analysis.effects import Effect
+from repdyn.analysis.findings import Finding
 from repdyn.analysis.scores import MEANINGS
-from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MARGINS, POWER, SHARE_MARGIN
+from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MARGINS, SHARE_MARGIN, Verdict
 from repdyn.display.labels import PHASES
 from repdyn.display.wording import key_words, noise, plain, score_words, trained_here
 from repdyn.report.comparison import (
+    FITTED,
+    SPIKY,
     Comparison,
+    contrast_words,
     counts,
     effect_words,
     finding_words,
@@ -42,7 +46,12 @@ CAPTIONS = {
 
 PACKAGES = ("repdyn", "torch", "timm", "mlflow", "numpy", "scipy", "scikit-learn", "ruptures")
 
-CLASSES = {"supported": "yes", "refuted": "no", "undecided": "open"}
+CLASSES: Mapping[Verdict, str] = {
+    "supported": "yes",
+    "refuted": "no",
+    "no difference of note": "none",
+    "undecided": "open",
+}
 
 
 def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
@@ -96,15 +105,17 @@ def _rule() -> str:
     margins = ", ".join(f"{score_words(score)} {margin:g}" for score, margin in MARGINS.items())
     return (
         "Differences between matched runs are averaged within a seed; an effect is the mean over "
-        f"seeds with its {CONFIDENCE:.0%} interval (Student's t). Supported: the interval lies above "
-        f"0. Refuted: a one-sided {CONFIDENCE:.0%} upper bound, Bonferroni-corrected for the "
-        "finding's counted effects, lies below the smallest difference that matters "
-        f"({margins}). Undecided: otherwise, and if fewer than {ALIKE} seeds all have the same "
-        "value; the number of seeds given is how many would decide with a probability of "
-        f"{POWER:.0%} if they were like these. A share of runs is compared with {CHANCE:g} instead "
-        f"of 0, with {SHARE_MARGIN:g} as the smallest that matters and an exact interval that "
-        "counts the runs of a seed as one. A finding is supported if all its counted effects are, "
-        "and refuted if any one is."
+        f"seeds with its {CONFIDENCE:.0%} interval by Student's t, wider where a finding counts more "
+        "than two effects. Supported: the interval lies above 0 and reaches the smallest difference "
+        f"that matters ({margins}). Refuted: it lies below that. No difference of note: it lies "
+        "within ± that. Undecided: otherwise, and if fewer than "
+        f"{ALIKE} seeds all have the same value; the number of seeds given is the one with which an "
+        "interval around the same mean, with the same spread, would decide. Where runs have several "
+        "learning rates, differences are those between the sides' curves of the score against the "
+        "log epoch of perfect fit, where they overlap. A share of runs has an exact interval that "
+        "counts the runs of a seed as one; it is compared with the share of phase-randomised copies "
+        f"of the runs instead of 0, and refuted below {SHARE_MARGIN:g}. A finding is as the least "
+        "favourable of its counted effects."
     )
 
 
@@ -128,10 +139,10 @@ def _finding(finding: Finding, holding: str) -> str:
 
 def _effect(effect: Effect) -> Sequence[str]:
     if effect.untestable:
-        return key_words(effect.score), effect.contrast, "–", "–", untestable_words(effect)
+        return key_words(effect.score), contrast_words(effect), "–", "–", untestable_words(effect)
     return (
         key_words(effect.score),
-        effect.contrast,
+        contrast_words(effect),
         numbers(effect),
         counts(effect),
         effect_words(effect),
@@ -146,6 +157,11 @@ def _notes(notes: Sequence[str]) -> str:
 def _numbers(comparison: Comparison) -> str:
     shown = groups(comparison)
     rows = [
+        (state, *(group.states().get(state, "–") for group in shown))
+        for state in (FITTED, SPIKY)
+        if any(group.states() for group in shown)
+    ]
+    rows += [
         (PHASES[name], *(spread(group.epochs(name), 0) for group in shown))
         for name in PHASES
         if any(group.epochs(name) for group in shown)
@@ -250,9 +266,9 @@ def _cell(text: str) -> str:
 
 STYLE = """
 :root { --ground: #fff; --ink: #1b1f24; --dim: #5d6670; --line: #d8dde3; --card: #f6f8fa;
-  --yes: #1a7f37; --no: #b42318; --open: #8a6100; }
+  --yes: #1a7f37; --no: #b42318; --open: #8a6100; --none: #0b6e86; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14171b; --ink: #e4e8ec; --dim: #9aa4ae;
-  --line: #30363d; --card: #1c2127; --yes: #57c274; --no: #ff7b72; --open: #e0ad3d; } }
+  --line: #30363d; --card: #1c2127; --yes: #57c274; --no: #ff7b72; --open: #e0ad3d; --none: #5cc4de; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -268,6 +284,7 @@ article { background: var(--card); border-left: 4px solid var(--dim); border-rad
   border: 1px solid; border-radius: 1rem; margin-left: .3rem; }
 .yes { border-left-color: var(--yes); } .yes .verdict { color: var(--yes); }
 .no { border-left-color: var(--no); } .no .verdict { color: var(--no); }
+.none { border-left-color: var(--none); } .none .verdict { color: var(--none); }
 .open { border-left-color: var(--open); } .open .verdict { color: var(--open); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }

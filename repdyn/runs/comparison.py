@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from repdyn.analysis.by_similarity import verdicts_by_similarity
-from repdyn.analysis.findings import FREE, Observation, findings
+from repdyn.analysis.findings import findings
+from repdyn.analysis.pairs import FREE, RATE, RATE_FACTOR, Observation
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
 from repdyn.display.reading import measured
@@ -106,6 +107,7 @@ def observation(run: RunRecord) -> Observation:
         settings=compared_params(params),
         scores=run.scores,
         double_descent=run.phases.test_peak is not None,
+        fit=run.phases.fit,
     )
 
 
@@ -114,7 +116,8 @@ def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
 
     A data seed goes with the seed, as in a sweep, unless runs of one seed differ in it.
     The learning rate, width and arguments of an architecture that come from its defaults are not
-    settings of their own: they count if runs of equal architecture and optimizer differ in them.
+    settings of their own: they count if runs of equal architecture, optimizer and factor of the
+    learning rate differ in them.
     """
     names = dict.fromkeys(name for run in runs for name in compared_params(run.params))
     ignored = {SEED} | (set() if _own_data_seeds(runs) else {DATA_SEED})
@@ -128,12 +131,13 @@ def _own_data_seeds(runs: Sequence[RunSummary]) -> bool:
 
 
 def _varies(name: str, runs: Sequence[RunSummary]) -> bool:
-    kin = {"lr", "width", "arch_arg"}
+    kin = {RATE, "width", "arch_arg"}
     if name not in kin:
-        return len({run.params.get(name) for run in runs}) > 1
-    by_kind: dict[tuple[str | None, str | None], set[str | None]] = {}
+        # runs of former versions have no factor of the learning rate
+        return len({run.params.get(name, "None") for run in runs}) > 1
+    by_kind: dict[tuple[str | None, ...], set[str | None]] = {}
     for run in runs:
-        kind = (run.params.get("arch"), run.params.get("opt"))
+        kind = tuple(map(run.params.get, ("arch", "opt", RATE_FACTOR)))
         by_kind.setdefault(kind, set()).add(run.params.get(name))
     return any(len(values) > 1 for values in by_kind.values())
 
@@ -146,7 +150,7 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     spiky = [run.summary.name for run in runs if run.phases.spikes]
     logged = [run for run in runs if "train/acc" in run.curves]
     unfit = [run.summary.name for run in logged if run.phases.fit is None]
-    rates = {(run.summary.params.get("opt"), run.summary.params.get("lr")) for run in runs}
+    rates = {(run.summary.params.get("opt"), run.summary.params.get(RATE)) for run in runs}
     said = []
     if spiky:
         said.append(
@@ -155,10 +159,15 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
         )
     if unfit:
         said.append(f"Perfect fit was not reached, so no break there: {', '.join(unfit)}.")
-    if len({opt for opt, _ in rates}) > 1:
+    if len({run.summary.params.get(RATE_FACTOR, "None") for run in runs}) > 1:
+        said.append(
+            "Sides are compared at equal epoch of perfect fit, over the epochs at which both have "
+            "runs; the effects at the default learning rates do not count."
+        )
+    elif len({opt for opt, _ in rates}) > 1:
         said.append(
             "Optimizers are compared at their own learning rates; different ones may give "
-            "a different answer (repdyn sweep --lr)."
+            "a different answer (repdyn sweep --lr-factor 0.1,0.3,1,3)."
         )
     seeds, data_seeds = ({run.summary.params.get(n) for run in runs} for n in (SEED, DATA_SEED))
     if len(seeds) > 1 and len(data_seeds) == 1:

@@ -39,11 +39,10 @@ PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan
 BESIDES = PLACES | {"similarity", "neighbours"}
 """Settings that change none of the numbers by which runs are compared."""
 
-ADDED = frozenset({"plane_kinds"})
-"""Settings that earlier runs lack: unset, they have no effect, and count as not there."""
-
 LR_FACTOR = "lr_factor"
-"""It is not part of what a run computes: the learning rate that it gives is."""
+
+ADDED = frozenset({"plane_kinds", LR_FACTOR})
+"""Settings that earlier runs lack: unset, they have no effect, and count as not there."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}
 """Settings whose values may contain commas, which do not separate runs."""
@@ -182,8 +181,12 @@ def digest(value: Any) -> str:
 
 
 def point(config: TrainConfig) -> str:
-    """Return a digest of what a configuration computes, wherever it runs."""
-    return digest(compared_params(config.params()))
+    """Return a digest of what a configuration computes, wherever it runs.
+
+    A factor of the learning rate is not part of it: the rate that it gives is.
+    """
+    params = compared_params(config.params())
+    return digest({name: value for name, value in params.items() if name != LR_FACTOR})
 
 
 def compared_params(params: Mapping[str, str]) -> dict[str, str]:
@@ -191,7 +194,7 @@ def compared_params(params: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in params.items()
-        if name not in BESIDES | {LR_FACTOR} and not (name in ADDED and value == UNSET)
+        if name not in BESIDES and not (name in ADDED and value == UNSET)
     }
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from repdyn.analysis.by_similarity import verdicts_by_similarity
-from repdyn.analysis.findings import JUDGED, Observation, findings
+from repdyn.analysis.findings import JUDGED, findings
+from repdyn.analysis.pairs import Observation
 from repdyn.measures.spec import MEASURES
 from repdyn.score_key import ScoreKey
 from tests.analysis.test_findings import grid

@@ -5,8 +5,18 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
-from repdyn.analysis.nulls import DRAWS, slope_rank, spread_rank, synchrony_rank, variation_rank
+from repdyn.analysis.breaks import ALL_BREAK, break_at, slowdown
+from repdyn.analysis.drift import LAG, STEP
+from repdyn.analysis.nulls import (
+    DRAWS,
+    all_break_chance,
+    slope_rank,
+    spread_rank,
+    synchrony_rank,
+    variation_rank,
+)
 from repdyn.analysis.scores import compute_scores
 from repdyn.records import Phases
 from repdyn.score_key import ScoreKey
@@ -106,9 +116,53 @@ def test_scores_of_staggered_layers_are_not() -> None:
     assert found[ScoreKey("depth_drift_rank", "cka")] < 0.95
 
 
+TAU = np.arange(LAG / 2, np.log(400) - LAG / 2, STEP)
+
+
+def drifting(rng: np.random.Generator, smooth: float, shared: float, layers: int = 4) -> np.ndarray:
+    """Return log rates of layers that wander about a trend, and share that in part, (L, T)."""
+    noise = shared * rng.normal(size=(1, 3 * len(TAU))) + rng.normal(size=(layers, 3 * len(TAU)))
+    wandering_ones = gaussian_filter1d(noise, smooth / STEP, axis=1)[:, len(TAU) : 2 * len(TAU)]
+    return np.asarray(wandering_ones / wandering_ones.std() - 0.3 * TAU)
+
+
+@pytest.mark.parametrize(("smooth", "shared"), [(0.1, 3.0), (0.25, 1.0), (0.6, 8.0)])
+def test_all_layers_break_by_chance_as_often_as_the_runs_say(smooth: float, shared: float) -> None:
+    """Oracle: runs that drift at random, in which perfect fit is an epoch like any other."""
+    rng = np.random.default_rng(0)
+    happened: list[bool] = []
+    said: list[float] = []
+    for _ in range(300):
+        log_rate, fit = drifting(rng, smooth, shared), float(np.log(rng.uniform(20, 100)))
+        ranks = break_at(slowdown(TAU, log_rate), TAU, fit)[1]
+        happened.append(ranks.min() >= ALL_BREAK)
+        if len(said) < 20:
+            said.append(all_break_chance(TAU, log_rate, fit))
+    assert np.mean(said) == pytest.approx(np.mean(happened), abs=0.08)
+
+
+def test_the_chance_of_all_layers_is_that_of_one_if_they_drift_as_one() -> None:
+    rng = np.random.default_rng(3)
+    one = drifting(rng, 0.25, 1.0, layers=1)
+    alone = all_break_chance(TAU, one, np.log(50))
+    assert all_break_chance(TAU, np.repeat(one, 5, axis=0), np.log(50)) == alone > 0
+    apart = drifting(rng, 0.25, 0.0, layers=8)
+    assert all_break_chance(TAU, apart, np.log(50)) < 0.02
+
+
+def test_a_trend_or_a_scale_does_not_change_the_chance() -> None:
+    log_rate = drifting(np.random.default_rng(4), 0.25, 3.0)
+    found = all_break_chance(TAU, log_rate, np.log(50))
+    assert all_break_chance(TAU, 3 * log_rate - 2 * TAU + 7, np.log(50)) == found
+
+
+def test_a_fit_too_late_for_its_windows_has_no_chance() -> None:
+    assert np.isnan(all_break_chance(TAU, drifting(np.random.default_rng(5), 0.25, 3.0), 5.9))
+
+
 def test_every_score_has_its_rank() -> None:
     found = scores([broken(math.log(60), 1.0, 0.1), constant(0.2), constant(0.3)])
     for kind in ("cka", "regions"):
         stems = {key.score for key in found if key.measure == kind}
-        bare = {stem for stem in stems if not stem.endswith("_rank")}
+        bare = {stem for stem in stems if not stem.endswith(("_rank", "_chance"))}
         assert {f"{stem}_rank" for stem in bare} <= stems

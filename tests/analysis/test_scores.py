@@ -172,11 +172,16 @@ def test_depth_drift_is_the_slope_of_the_log_rates(speeds: tuple[float, ...]) ->
     assert found[ScoreKey("depth_drift", "cka")] == pytest.approx(slope, rel=0.02)
 
 
-def test_the_first_layer_does_not_count() -> None:
+def test_the_first_layer_counts_for_its_return_only() -> None:
     run = dynamics([broken(AT, 1.0, 0.1), broken(AT, 1.0, 0.1)])
     wild = run.similarity["cka"].copy()
     wild[0] = 0
-    assert compute_scores(run.with_similarity(cka=wild), PHASES) == compute_scores(run, PHASES)
+    wild[0, 0] = np.linspace(0, 1, len(EPOCHS))
+    before, after = (compute_scores(r, PHASES) for r in (run, run.with_similarity(cka=wild)))
+    changed = {key for key in before if before[key] != after[key]}
+    assert changed == {
+        ScoreKey(name, "cka") for name in ("first_layer_return", "first_layer_return_rank")
+    }
 
 
 def test_a_layer_with_nan_does_not_count() -> None:

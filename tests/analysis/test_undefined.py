@@ -41,6 +41,7 @@ def test_without_perfect_fit_what_needs_it_says_so() -> None:
         "fit_break",
         "fit_break_rank",
         "fit_break_weakest_layer_rank",
+        "all_break_chance",
         "synchrony_outside_fit",
         "synchrony_outside_fit_rank",
         "change_spread",
@@ -93,6 +94,20 @@ def test_checkpoints_too_near_to_each_other_say_how_far_they_must_reach() -> Non
     found = reasons(only(RUN, EPOCHS[-2] <= EPOCHS))
     needed = int(np.ceil(EPOCHS[-2] * 1.5))
     assert f"epoch {needed}, 1.5 × the first, is needed" in found[ScoreKey("synchrony", "cka")]
+
+
+def test_a_return_needs_the_initial_model_and_two_windows() -> None:
+    key = ScoreKey("first_layer_return", "cka")
+    assert key not in reasons(RUN)
+    late = reasons(only(RUN, EPOCHS >= 1))[key]
+    assert late == "needs the initial model; the first checkpoint is at epoch 1"
+    assert reasons(only(RUN, EPOCHS <= 2))[key] == (
+        "the checkpoints end at epoch 2; epoch 3, 2.25 × the first, is needed"
+    )
+    holed = RUN.similarity["cka"].copy()
+    holed[0, 0, 5] = np.nan
+    why = reasons(RUN.with_similarity(cka=holed))[key]
+    assert why == "the first layer's similarity with the initial model is undefined"
 
 
 def test_a_short_run_has_no_spread_of_breaks() -> None:

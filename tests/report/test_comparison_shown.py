@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from repdyn.analysis.findings import CHANCE, Effect, Finding, Observation, findings
+from repdyn.analysis.effects import Effect
+from repdyn.analysis.findings import Finding, findings
+from repdyn.analysis.pairs import Observation
 from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.verdicts import Verdict
 from repdyn.display.wording import key_words
@@ -18,10 +20,13 @@ from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES
 from repdyn.records import Phases, RunRecord
 from repdyn.report.comparison import (
+    FITTED,
+    SPIKY,
     Comparison,
     CrossCka,
     as_csv,
     as_json,
+    contrast_words,
     counts,
     effect_words,
     finding_words,
@@ -34,7 +39,7 @@ from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.page import page
-from repdyn.runs.comparison import _order, notes, optimizer_pair, varied_settings
+from repdyn.runs.comparison import _order, notes, observation, optimizer_pair, varied_settings
 from repdyn.runs.cross import different_probes
 from repdyn.score_key import ScoreKey
 from tests.report.test_text import printed
@@ -143,25 +148,107 @@ def effect_of(*values: float) -> Effect:
 
 def test_a_verdict_is_told_with_what_it_comes_from() -> None:
     refuted = effect_of(-1.0, -1.1, -0.9)
-    assert effect_words(refuted) == f"refuted (at most {refuted.upper:.2g}; 0.25 would matter)"
+    assert effect_words(refuted) == "refuted (0.25 would matter)"
+    assert refuted.high < refuted.margin
+    assert effect_words(effect_of(0.1, 0.11, 0.1)) == "no difference of note (0.25 would matter)"
     assert effect_words(effect_of(1.0, 1.1, 0.9)) == "supported"
     assert effect_words(replace(refuted, counted=False)) == "not counted"
     opened = effect_of(1.0, 3.0, 0.1)
     assert effect_words(opened) == f"undecided (about {opened.seeds_needed:.0f} seeds)"
     assert effect_words(effect_of(1.0)) == "undecided"
+    alike = effect_of(1.0, 1.0, 1.0)
+    assert effect_words(alike) == "undecided (equal values; 6 seeds would decide)"
+    assert numbers(alike) == "+1.00"
+
+
+def test_an_interval_of_another_level_says_so() -> None:
+    two = effect_of(1.99, 2.01)
+    assert numbers(replace(two, level=0.975)) == "+2.00 [1.87, 2.13] (97.5 %)"
 
 
 def test_a_finding_is_told_as_its_effects_are() -> None:
     opened, untestable = effect_of(1.0, 3.0, 0.1), effect_of()
-    needed = f"about {opened.seeds_needed:.0f} would likely decide"
+    needed = f"about {opened.seeds_needed:.0f} would decide"
     assert finding_words(Finding("", "", (opened, opened))) == f"undecided (3 seeds; {needed})"
     alone = Finding("", "", (effect_of(1.0),))
     assert finding_words(alone) == "undecided (1 seed; a verdict needs more)"
     far = Finding("", "", (effect_of(0.12, 9.0, -8.7),))
-    assert finding_words(far) == "undecided (3 seeds; it would likely take more than 50)"
+    assert finding_words(far) == "undecided (3 seeds; it would take more than 50)"
     assert finding_words(Finding("", "", (untestable,))) == "undecided (not testable)"
-    part = Finding("", "", (effect_of(1.0, 3.0, 2.0), untestable))
+    part = Finding("", "", (effect_of(1.0, 1.1, 0.9), untestable))
     assert finding_words(part) == "undecided (in part not testable)"
+    small = Finding("", "", (effect_of(0.1, 0.11, 0.1),))
+    assert finding_words(small) == "no difference of note"
+
+
+def swept() -> Comparison:
+    """Return a comparison of two optimizers at two rates each; one run has no perfect fit."""
+    score = ScoreKey("fit_break", "cka")
+    seen = [
+        Observation(
+            "vit",
+            opt,
+            {"opt": opt, "lr": f"{rate}{opt}", "lr_factor": factor, "seed": str(seed)},
+            {score: float(seed)},
+            double_descent=False,
+            fit=None if (opt, rate, seed) == ("sgd", 3, 0) else 10 * rate,
+        )
+        for seed in range(3)
+        for opt in ("sgd", "adam")
+        for rate, factor in ((1, "1"), (3, "3"), (9, "0.3"))
+    ]
+    return replace(comparison(), findings=findings(seen)[1:2])
+
+
+def test_the_comparison_at_equal_fit_stands_beside_that_at_default_rates() -> None:
+    record, beside = (effect for effect in swept().findings[0].effects if effect.values)
+    assert contrast_words(record) == "SGD − Adam, equal fit"
+    assert contrast_words(beside) == "SGD − Adam, default rates"
+    assert counts(record) == "3 seeds, 3 pairs; 1 run without perfect fit"
+    assert effect_words(beside) == "not counted"
+    said = " ".join(printed(comparison_text(swept(), 200), 200).split())
+    html = page(swept(), {}).replace("<wbr>", "")
+    for shown in (said, html):
+        assert "SGD − Adam, equal fit" in shown
+        assert "1 run without perfect fit" in shown
+    assert "fit break (regions) at equal fit, fit break (regions) at default rates" in said
+
+
+def test_runs_without_a_fit_and_with_spikes_are_counted_in_every_group() -> None:
+    made = comparison(seeds=3)
+    runs = (
+        replace(made.runs[0], phases=Phases(fit=3, spikes=(9,))),
+        replace(made.runs[4], phases=Phases()),
+        *made.runs[1:4],
+        *made.runs[5:],
+    )
+    made = replace(made, runs=runs)
+    group = groups(made)[0]
+    assert group.states() == {FITTED: "2 of 3", SPIKY: "1 of 3"}
+    said = printed(comparison_text(made, 120), 120)
+    for shown in (said, page(made, {})):
+        assert FITTED in shown
+        assert "2 of 3" in shown
+    unknown = replace(group, runs=tuple(replace(run, curves={}) for run in group.runs))
+    assert unknown.states() == {}
+
+
+def test_a_share_is_told_with_the_share_by_chance() -> None:
+    keys = ("fit_break_weakest_layer_rank", "all_break_chance")
+    runs = [
+        Observation(
+            "vit",
+            "sgd",
+            {"seed": str(seed)},
+            {ScoreKey(name, "cka"): value for name, value in zip(keys, (0.95, 0.2), strict=True)},
+            double_descent=False,
+        )
+        for seed in range(4)
+    ]
+    effect = findings(runs)[3].effects[0]
+    assert contrast_words(effect) == "ViT runs with every layer above 0.9, 0.20 by chance"
+    assert numbers(effect) == "1.00 [0.40, 1.00]"
+    assert effect_words(effect) == "supported"
 
 
 def test_scores_of_effects_are_told_whole_in_a_usual_terminal() -> None:
@@ -218,7 +305,7 @@ def test_the_page_has_a_card_for_each_finding() -> None:
 
 
 def test_the_page_tells_the_rule_for_shares_of_runs_too() -> None:
-    assert f"A share of runs is compared with {CHANCE:g} instead of 0" in page(comparison(), {})
+    assert "the share of phase-randomised copies of the runs instead of 0" in page(comparison(), {})
     assert "fit break 0.25" in page(comparison(), {})
 
 
@@ -299,7 +386,8 @@ def test_json_and_csv_hold_the_numbers() -> None:
     assert effect["values"] == pytest.approx([1.99, 2.01])
     assert effect["pairs"] == 4
     assert effect["margin"] == 0.25
-    assert effect["upper"] > effect["estimate"]
+    assert effect["level"] == 0.95
+    assert effect["high"] > effect["estimate"]
     assert found["findings"][4]["seeds_needed"] is None
     assert np.shape(found["cross"][0]["values"]) == (3, 10, 10)
     rows = list(csv.DictReader(io.StringIO(as_csv(comparison()))))
@@ -314,6 +402,26 @@ def test_defaults_that_follow_the_optimizer_do_not_count_as_varied() -> None:
     swept = [*summaries, record("resnet18", "sgd", 0).summary]
     swept[-1] = replace(swept[-1], params=dict(swept[-1].params) | {"lr": "0.5"})
     assert varied_settings(swept) == ("arch", "opt", "lr")
+
+
+def test_a_rate_that_a_factor_gives_is_no_setting_of_its_own() -> None:
+    summaries = [
+        replace(s, params=dict(s.params) | {"lr": f"{s.params['lr']}{factor}", "lr_factor": factor})
+        for s in (run.summary for run in comparison().runs)
+        for factor in ("0.3", "1")
+    ]
+    assert varied_settings(summaries) == ("arch", "opt", "lr_factor")
+    older = [run.summary for run in comparison().runs]
+    unset = [replace(s, params=dict(s.params) | {"lr_factor": "None"}) for s in older]
+    assert varied_settings([*older, *unset]) == ("arch", "opt")
+
+
+def test_observations_keep_the_factor_of_the_rate_and_the_fit() -> None:
+    run = comparison().runs[0]
+    summary = replace(run.summary, params=dict(run.summary.params) | {"lr_factor": "3"})
+    seen = observation(replace(run, summary=summary, phases=Phases(fit=7)))
+    assert (seen.fit, seen.at_default_rate) == (7, False)
+    assert observation(run).at_default_rate
 
 
 def test_a_data_seed_that_goes_with_the_seed_is_no_setting_of_its_own() -> None:
