@@ -165,7 +165,7 @@ def counts(effect: Effect) -> str:
     unit = "run" if effect.share else "pair"
     said = f"{_number(len(effect.seeds), 'seed')}, {_number(effect.pairs, unit)}"
     if effect.left_out:
-        said += f"; {_number(effect.left_out, 'run')} without perfect fit"
+        said += f"; {_number(effect.left_out, 'run')} without fit"
     return said
 
 

@@ -48,7 +48,7 @@ VERDICT_STYLES: Mapping[Verdict, str] = {
     "undecided": "yellow",
 }
 
-INTERVALS = f"{CONFIDENCE:.0%} intervals by Student's t over seeds; of shares, exact"
+INTERVALS = f"{100 * CONFIDENCE:g} % intervals by Student's t over seeds; of shares, exact"
 
 NAMES, COLUMN = 36, 20
 """Width of a column of names, and of a column of a group's numbers."""

@@ -105,7 +105,7 @@ def _rule() -> str:
     margins = ", ".join(f"{score_words(score)} {margin:g}" for score, margin in MARGINS.items())
     return (
         "Differences between matched runs are averaged within a seed; an effect is the mean over "
-        f"seeds with its {CONFIDENCE:.0%} interval by Student's t, wider where a finding counts more "
+        f"seeds with its {100 * CONFIDENCE:g} % interval by Student's t, wider where a finding counts more "
         "than two effects. Supported: the interval lies above 0 and reaches the smallest difference "
         f"that matters ({margins}). Refuted: it lies below that. No difference of note: it lies "
         "within ± that. Undecided: otherwise, and if fewer than "

@@ -204,13 +204,13 @@ def test_the_comparison_at_equal_fit_stands_beside_that_at_default_rates() -> No
     record, beside = (effect for effect in swept().findings[0].effects if effect.values)
     assert contrast_words(record) == "SGD − Adam, equal fit"
     assert contrast_words(beside) == "SGD − Adam, default rates"
-    assert counts(record) == "3 seeds, 3 pairs; 1 run without perfect fit"
+    assert counts(record) == "3 seeds, 3 pairs; 1 run without fit"
     assert effect_words(beside) == "not counted"
     said = " ".join(printed(comparison_text(swept(), 200), 200).split())
     html = page(swept(), {}).replace("<wbr>", "")
     for shown in (said, html):
         assert "SGD − Adam, equal fit" in shown
-        assert "1 run without perfect fit" in shown
+        assert "1 run without fit" in shown
     assert "fit break (regions) at equal fit, fit break (regions) at default rates" in said
 
 
