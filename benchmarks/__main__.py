@@ -21,6 +21,7 @@ NAMES = (
     "gpu",
     "verdicts",
     "standard_errors",
+    "accuracy",
 )
 
 if __name__ == "__main__":
