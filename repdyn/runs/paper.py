@@ -123,6 +123,8 @@ def _regions(record: RunRecord, store: StoreConfig) -> Regions | None:
 
 def _check_folder(out: Path) -> None:
     """Make the folder, and raise before figures are drawn if files cannot be written there."""
+    if out.exists() and not out.is_dir():
+        raise SettingError("out", out, "is a file; give a folder for the figures")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -127,6 +127,9 @@ CASES: list[tuple[str, Prepare, str]] = [
     ("tui --unknown", nothing, "--unknown"),
     ("tui a b", nothing, "b"),
     ("report", nothing, "SWEEP"),
+    ("report a b", nothing, "give one sweep"),
+    ("report a --figures nature", nothing, "--figures"),
+    ("report --figures paper nothing", nothing, "nothing"),
     ("doctor --data-dir", nothing, "--data-dir"),
     # settings of a training
     ("train --lerning-rate 1", nothing, "--lerning-rate"),

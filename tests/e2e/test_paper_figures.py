@@ -1,0 +1,63 @@
+"""`repdyn report --figures paper` on real runs: two seeds by SGD and a run by Adam."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import repdyn
+
+pytestmark = pytest.mark.slow
+
+MATRICES = {"matrices_cka", "matrices_regions"}
+REGIONS = {"decision_regions_resnet18-sgd", "decision_regions_resnet18-adam"}
+
+
+@pytest.fixture(scope="module")
+def runs(trained: tuple[Path, str]) -> Path:
+    """Return the folder of the store."""
+    folder, _ = trained
+    for opt, seed in (("sgd", "1"), ("adam", "0")):
+        which = ["--opt", opt, "--seed", seed, "--run-name", f"{opt}-{seed}"]
+        repdyn("train", "--config", "run.yaml", *which, cwd=folder)
+    return folder
+
+
+def drawn(runs: Path, out: str) -> dict[str, bytes]:
+    repdyn("report", "--figures", "paper", "small", "sgd-1", "adam-0", "--out", out, cwd=runs)
+    return {path.name: path.read_bytes() for path in (runs / out).iterdir()}
+
+
+def test_all_figures_are_written_at_both_widths_and_the_same_each_time(runs: Path) -> None:
+    files = drawn(runs, "first")
+    figures = MATRICES | REGIONS | {"error_curves"}
+    names = {
+        f"{n}_{column}.{form}"
+        for n in figures
+        for column in ("1col", "2col")
+        for form in ("pdf", "svg")
+    }
+    assert files.keys() == names | {"captions.txt"}
+    assert all(files[name].startswith(b"%PDF") for name in names if name.endswith("pdf"))
+    (runs / "again").mkdir()
+    (runs / "again" / "captions.txt").write_text("old")
+    assert drawn(runs, "again") == files
+
+
+def test_captions_count_the_seeds(runs: Path) -> None:
+    said = drawn(runs, "counted")["captions.txt"].decode()
+    assert "the first by name of 2 runs: sgd-1, small" in said
+
+
+def test_a_folder_that_cannot_be_written_is_told(runs: Path) -> None:
+    (runs / "file").write_text("")
+    done = repdyn("report", "--figures", "paper", "small", "--out", "file", cwd=runs, ok=False)
+    assert done.returncode == 2
+    assert "--out file: is a file" in done.stderr
+    if os.geteuid() != 0:  # root may write anywhere
+        (runs / "locked").mkdir(mode=0o500)
+        done = repdyn(
+            "report", "--figures", "paper", "small", "--out", "locked", cwd=runs, ok=False
+        )
+        assert done.returncode == 2
+        assert "--out locked: is not writable" in done.stderr
