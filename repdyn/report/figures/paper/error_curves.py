@@ -87,8 +87,8 @@ def error_curves(shown: Sequence[Shown], width: float) -> Figure:
             _draw_bands(lowest, group.record, 1 + max(found))
         for one in dict.fromkeys((axes, lowest)):
             epoch_axis(one, "x", *span(group.record))
-            thin_ticks(one, GAP)
             phase_lines(one, group.record.phases, PHASES)
+        thin_ticks(lowest, GAP)
         lowest.set_xlabel(group.record.unit)
     draw_legend(figure, handles, LEGEND, end, width - LEGEND - EDGE)
     return figure

@@ -120,7 +120,7 @@ def thin_ticks(axes: Axes, beyond: float) -> None:
     """Remove the labels of ticks that touch another or reach out of the panel, the last one first.
 
     Args:
-        axes: whose horizontal axis is thinned; it has its ticks and limits.
+        axes: whose horizontal axis is thinned; its ticks, labels and limits are set.
         beyond: inches by which a label may reach out of the panel.
     """
     wide = axes.get_window_extent().width / axes.figure.dpi
