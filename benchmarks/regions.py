@@ -40,7 +40,7 @@ FULL, COARSE = 50, 17
 STEPS = (3, 7)
 """Points per side of a cell that is refined."""
 
-PLANES, EPOCHS, CHECKPOINTS = 60, 60, 6
+PLANES, EPOCHS, CHECKPOINTS = 12, 40, 4
 NETWORKS = {"ResNet-18": "resnet18", "ViT-Tiny": "vit_tiny_patch16_224"}
 
 
