@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -223,13 +224,14 @@ def _trained(model: nn.Module, images: Tensor, labels: Tensor) -> Iterator[nn.Mo
         loss = functional.cross_entropy(model(images[part]), labels[part])
         gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
-            rate = MOVE * _norm(parameters) / _norm(gradients)
+            rate = MOVE * _length(parameters) / _length(gradients)
             for p, g in zip(parameters, gradients, strict=True):
                 p.sub_(rate * g)
 
 
-def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.linalg.vector_norm(torch.stack([x.norm() for x in tensors]))
+def _length(tensors: Sequence[Tensor]) -> float:
+    """Return the norm of all tensors together."""
+    return math.sqrt(sum(float(x.square().sum()) for x in tensors))
 
 
 def _images(n: int, side: int) -> tuple[Tensor, Tensor]:
