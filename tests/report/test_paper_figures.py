@@ -40,6 +40,9 @@ Made = tuple[RunRecord, PlaneSet, tuple[LabelMaps, ...]]
 
 LAYERS = ("stem", "layer1.0", "logits")
 VIT = ("patch_embed", *(f"blocks.{i}" for i in range(12)), "logits")
+DPI, POINT = 288, 4
+"""Of the renderer that measures texts, and its pixels per point."""
+
 WIDTHS = sorted(COLUMNS.values())
 PAPER_MEASURES = [measure.name for measure in MEASURES.values() if measure.of_paper]
 INTERVALS = {"onset": (7, 11), "fit": (27, 32), "test_peak": (20, 26)}
@@ -140,19 +143,21 @@ def _within(axes: Axes, name: str, place: float) -> bool:
 
 def overlaps(figure: Figure) -> list[tuple[str, str]]:
     """Return the pairs of texts that overlap, and the texts that reach out of the figure."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
+    figure.set_dpi(DPI)
+    with mpl.rc_context({"text.hinting": "none"}):  # which would widen text
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
     wide, high = figure.get_size_inches() * figure.dpi
     pairs = [
         (a, b)
         for (a, one), (b, other) in itertools.combinations(boxes, 2)
-        if min(one.x1, other.x1) - max(one.x0, other.x0) > 0.5
-        and min(one.y1, other.y1) - max(one.y0, other.y0) > 2.5  # descenders may meet
+        if min(one.x1, other.x1) - max(one.x0, other.x0) > POINT / 4
+        and min(one.y1, other.y1) - max(one.y0, other.y0) > 2 * POINT  # descenders may meet
     ]
     outside = [
         (text, "the border")
         for text, box in boxes
-        if box.x0 < -0.5 or box.y0 < -0.5 or box.x1 > wide + 0.5 or box.y1 > high + 0.5
+        if min(box.x0, box.y0, wide - box.x1, high - box.y1) < -POINT / 4
     ]
     return pairs + outside
 

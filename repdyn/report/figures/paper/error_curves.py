@@ -88,7 +88,7 @@ def error_curves(shown: Sequence[Shown], width: float) -> Figure:
         for one in dict.fromkeys((axes, lowest)):
             epoch_axis(one, "x", *span(group.record))
             phase_lines(one, group.record.phases, PHASES)
-        thin_ticks(lowest, GAP)
+        thin_ticks(lowest, "x", GAP)
         lowest.set_xlabel(group.record.unit)
     draw_legend(figure, handles, LEGEND, end, width - LEGEND - EDGE)
     return figure
@@ -114,7 +114,7 @@ def _draw_curves(axes: Axes, record: RunRecord) -> None:
         label = f"{ACCURACIES[NOISY]} accuracy"
         axes.plot(curve.steps, curve.values, color=CURVE_COLOURS[ACCURACIES[NOISY]], label=label)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_ylabel("share of examples")
+    axes.set_ylabel("share")
 
 
 def _bands(record: RunRecord) -> tuple[Band, ...]:

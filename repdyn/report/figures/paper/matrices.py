@@ -46,9 +46,10 @@ from repdyn.report.figures.style import (
     phase_handles,
     phase_lines,
 )
+from repdyn.step_words import short_step
 
-LEFT = 0.46
-"""Inches for the vertical axis."""
+LEFT = 0.27
+"""Inches for the vertical axis, without its numbers."""
 
 BELOW = 0.4
 """Inches for a horizontal axis with its label."""
@@ -82,7 +83,8 @@ def matrices(shown: Sequence[Shown], measure: str, width: float) -> Figure:
         width: of the figure in inches.
     """
     groups = [similarity(measured(group.record), measure) for group in shown]
-    room = width - LEFT - EDGE
+    start = LEFT + max(map(_widest_number, groups))
+    room = width - start - EDGE
     most = int((room + GAP) / (LEAST_SIDE + GAP))
     layers = [by_depth(len(one.names), most) for one in groups]
     labelled = _labelled(groups, layers)
@@ -100,19 +102,19 @@ def matrices(shown: Sequence[Shown], measure: str, width: float) -> Figure:
     figure = sheet(width, end + bar_height + legend + EDGE)
     scale = common_scale(groups)
     for i, (group, one) in enumerate(zip(shown, groups, strict=True)):
-        write(figure, LEFT, tops[i] + EDGE, group.label, room, weight="bold")
-        places = [LEFT + k * (side + GAP) for k in range(len(layers[i]))]
+        write(figure, start, tops[i] + EDGE, group.label, room, weight="bold")
+        places = [start + k * (side + GAP) for k in range(len(layers[i]))]
         row = [panel(figure, left, tops[i] + 2 * LINE, side, side) for left in places]
         for axes, layer in zip(row, layers[i], strict=True):
             _draw_matrix(axes, one.of_layer(layer, scale, group.record.phases))
             axes.set_title(fitted(plain(one.names[layer]), side), parse_math=False)
         _label_axes(row, one.unit, below=labelled[i])
     everything = np.concatenate([one.matrices.ravel() for one in groups])
-    _draw_bar(figure, groups[0], scale, everything, end, bar)
+    _draw_bar(figure, groups[0], scale, everything, (start, end), bar)
     if below:
-        draw_legend(figure, handles, LEFT, end + bar_height, room)
+        draw_legend(figure, handles, start, end + bar_height, room)
     else:
-        draw_legend(figure, handles, LEFT + bar + BETWEEN, end, beside)
+        draw_legend(figure, handles, start + bar + BETWEEN, end, beside)
     return figure
 
 
@@ -125,12 +127,19 @@ def _labelled(groups: Sequence[Similarity], layers: Sequence[Sequence[int]]) -> 
     return [len(axes) > 1 or one is groups[-1] for one in groups]
 
 
+def _widest_number(one: Similarity) -> float:
+    """Return how wide the numbers on an axis of checkpoints may be, in inches."""
+    marks = axis.ticks(int(one.steps[-1]), grain=axis.grain(one.steps))
+    return max(text_width(short_step(mark), TICKS) for mark in marks)
+
+
 def _draw_matrix(axes: Axes, data: HeatmapData) -> None:
     first, *_, last = draw_cells(axes, data, norm(data.scale))
     grain = axis.grain(data.steps)
     epoch_axis(axes, "x", first, last, grain)
     epoch_axis(axes, "y", first, last, grain)
-    thin_ticks(axes, GAP / 2)
+    thin_ticks(axes, "x", GAP / 2)
+    thin_ticks(axes, "y", GAP / 2)
     phase_lines(axes, data.phases, LINES, both=True, on_colour=True)
 
 
@@ -157,12 +166,17 @@ def _bar_label(one: Similarity, length: float) -> list[str]:
 
 
 def _draw_bar(
-    figure: Figure, one: Similarity, scale: Scale, values: FloatArray, top: float, length: float
+    figure: Figure,
+    one: Similarity,
+    scale: Scale,
+    values: FloatArray,
+    at: tuple[float, float],
+    length: float,
 ) -> None:
     """Draw the colour bar, and label as many of the scale's ticks as fit, the highest included."""
     ends = figure.colorbar(
         ScalarMappable(norm(scale), SIMILARITY),
-        cax=panel(figure, LEFT, top, length, BAR),
+        cax=panel(figure, *at, length, BAR),
         orientation="horizontal",
         extend=bar_ends(scale, values),
         extendfrac=BAR / length,

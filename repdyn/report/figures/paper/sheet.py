@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -34,8 +34,8 @@ LINE = 0.165
 EDGE = 0.03
 """Inches that stay free at the borders."""
 
-BETWEEN_TICKS = 0.03
-"""Inches between the labels of two ticks at least."""
+BETWEEN_TICKS, TICK_HEIGHT = 0.03, 0.08
+"""Inches between the labels of two ticks at least, and their height."""
 
 PAGE = 8.5
 """Inches: what is below each other is made lower if it would need more of the page."""
@@ -91,50 +91,50 @@ def panel(figure: Figure, left: float, top: float, width: float, height: float) 
     return figure.add_axes((left / whole, 1 - (top + height) / high, width / whole, height / high))
 
 
-def write(
-    figure: Figure, left: float, top: float, text: str, room: float | None = None, **look: Any
-) -> None:
+def write(figure: Figure, left: float, top: float, text: str, room: float, **look: Any) -> None:
     """Write text whose top left corner is this far from the figure's, shortened to the room."""
     whole, high = figure.get_size_inches()
-    shown = text if room is None else fitted(text, room)
-    look = {"ha": "left", "va": "top"} | look
+    look = {"ha": "left", "va": "top", "weight": "normal"} | look
+    shown = fitted(text, room, look["weight"])
     figure.text(left / whole, 1 - top / high, shown, parse_math=False, **look)
 
 
-def text_width(text: str, size: float = TEXT) -> float:
+def text_width(text: str, size: float = TEXT, weight: str = "normal") -> float:
     """Return the width of a line of text in inches."""
-    font = FontProperties(family=STYLE["font.sans-serif"], size=size)
+    font = FontProperties(family=STYLE["font.sans-serif"], size=size, weight=weight)
     width, *_ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
 
 
-def fitted(text: str, room: float, size: float = TEXT) -> str:
+def fitted(text: str, room: float, weight: str = "normal") -> str:
     """Return the text, or the end of it that is not wider than this many inches."""
     kept = len(text)
-    while kept > 1 and text_width(ending(text, kept), size) > room:
+    while kept > 1 and text_width(ending(text, kept), weight=weight) > room:
         kept -= 1
     return ending(text, kept)
 
 
-def thin_ticks(axes: Axes, beyond: float) -> None:
+def thin_ticks(axes: Axes, which: Literal["x", "y"], beyond: float) -> None:
     """Remove the labels of ticks that touch another or reach out of the panel, the last one first.
 
     Args:
-        axes: whose horizontal axis is thinned; its ticks, labels and limits are set.
+        axes: whose ticks, labels and limits are set.
+        which: of its axes.
         beyond: inches by which a label may reach out of the panel.
     """
-    wide = axes.get_window_extent().width / axes.figure.dpi
+    along, place = (axes.xaxis, 0) if which == "x" else (axes.yaxis, 1)
+    length = axes.get_window_extent().size[place] / axes.figure.dpi
     into = axes.transData + axes.transAxes.inverted()
-    free, marks = wide + beyond, list(axes.get_xticks())
-    labels = [label.get_text() for label in axes.get_xticklabels()]
+    free, marks = length + beyond, list(along.get_ticklocs())
+    labels = [label.get_text() for label in along.get_ticklabels()]
     for i in reversed(range(len(marks))):
-        place = wide * float(into.transform((marks[i], 0))[0])
-        half = text_width(labels[i], TICKS) / 2
-        if place + half > free or place - half < -beyond:
+        at = length * float(into.transform((marks[i], marks[i]))[place])
+        half = (text_width(labels[i], TICKS) if which == "x" else TICK_HEIGHT) / 2
+        if at + half > free or at - half < -beyond:
             labels[i] = ""
         else:
-            free = place - half - BETWEEN_TICKS
-    axes.set_xticks(marks, labels=labels)
+            free = at - half - BETWEEN_TICKS
+    along.set_ticks(marks, labels=labels)
 
 
 def legend_height(handles: Sequence[Artist], room: float) -> float:
