@@ -13,7 +13,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -145,8 +144,7 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
     """Return the pairs of texts that overlap, and the texts that reach out of the figure."""
     figure.set_dpi(DPI)
     with mpl.rc_context({"text.hinting": "none"}):  # which would widen text
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
+        boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
     wide, high = figure.get_size_inches() * figure.dpi
     pairs = [
         (a, b)

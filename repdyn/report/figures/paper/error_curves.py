@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from repdyn.display.labels import ACCURACIES, ERRORS, PHASES
-from repdyn.display.metrics import MetricGroup, main_groups
+from repdyn.display.metrics import main_groups
 from repdyn.display.phase_bands import PERIODS, Band, Period, phase_bands
 from repdyn.display.reading import last_epoch
 from repdyn.records import RunRecord
@@ -94,15 +94,13 @@ def error_curves(shown: Sequence[Shown], width: float) -> Figure:
     return figure
 
 
-def _errors(record: RunRecord) -> MetricGroup | None:
-    """Return the accuracies of a run if they have errors: from 0 to 1, on training or test data."""
-    group = main_groups(record.curves)[0]
-    return group if group.are_shares and any(name in record.curves for name in ERRORS) else None
-
-
 def _draw_curves(axes: Axes, record: RunRecord) -> None:
-    if _errors(record) is None:
-        plot_metrics(axes, main_groups(record.curves)[0])
+    """Draw errors from 0 to 1, or the first metrics of a run that has none."""
+    group = main_groups(record.curves)[0]
+    if not (group.are_shares and ERRORS.keys() & record.curves.keys()):
+        plot_metrics(axes, group)
+        for line in axes.lines:
+            line.set_label(group.full(str(line.get_label())))
         return
     for name, label in ERRORS.items():
         if name in record.curves:

@@ -155,7 +155,7 @@ def _handles(shown: Sequence[Shown], groups: Sequence[Similarity]) -> list[Artis
     found = {name for group in shown for name in group.record.phases.markers()}
     handles: list[Artist] = list(phase_handles([name for name in LINES if name in found]))
     if any(np.isnan(one.matrices).any() for one in groups):
-        handles.append(Patch(facecolor=to_hex(SIMILARITY.get_bad()), label=MISSING))
+        handles.append(Patch(facecolor=to_hex(tuple(SIMILARITY.get_bad())), label=MISSING))
     return handles
 
 

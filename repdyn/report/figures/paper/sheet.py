@@ -34,7 +34,7 @@ LINE = 0.165
 EDGE = 0.03
 """Inches that stay free at the borders."""
 
-BETWEEN_TICKS, TICK_HEIGHT = 0.03, 0.08
+BETWEEN_TICKS, TICK_HEIGHT = 0.03, 0.07
 """Inches between the labels of two ticks at least, and their height."""
 
 PAGE = 8.5
