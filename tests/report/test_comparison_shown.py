@@ -134,6 +134,17 @@ def test_a_finding_is_told_with_the_similarities_under_which_it_holds() -> None:
     assert first["by_similarity"] == verdicts
 
 
+def test_every_measure_is_drawn_in_its_own_style_and_told_in_the_legend() -> None:
+    drawn = comparison_figures(comparison())["scores"]
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        one.long_label for one in MEASURES.values()
+    ]
+    assert len({(line.get_color(), line.get_marker()) for line in legend.get_lines()}) == len(
+        MEASURES
+    )
+
+
 def effect_of(*values: float) -> Effect:
     """Return the first effect of runs whose family makes these differences, a seed each."""
     runs = [

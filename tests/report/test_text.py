@@ -11,6 +11,7 @@ from rich.console import Console
 
 from repdyn.analysis.scores import MEANINGS, compute_scores
 from repdyn.display.wording import score_words, undefined_lines
+from repdyn.measures.spec import MEASURES
 from repdyn.records import Phases, RunRecord
 from repdyn.report.text import as_json, runs_table, show, summary
 from repdyn.score_key import ScoreKey
@@ -97,6 +98,14 @@ def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
     assert "fit break" in said
     assert "1.250" in said
     assert MEANINGS["fit_break"][:20] in said
+
+
+def test_of_scores_on_many_measures_the_meanings_are_below() -> None:
+    scores = {ScoreKey("synchrony", measure): 0.5 for measure in MEASURES}
+    lines = printed(show(replace(RECORD, scores=scores)), 80).splitlines()
+    numbers = next(i for i, line in enumerate(lines) if line.count("0.500") == len(MEASURES))
+    below = "\n".join(lines[numbers + 1 :])
+    assert MEANINGS["synchrony"].split(";")[0] in below
 
 
 def test_of_layers_without_a_change_point_it_is_said_what_that_means() -> None:

@@ -51,8 +51,18 @@ SCORES = {
 }
 """The scores that are drawn, and their titles."""
 
-STYLES = (("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"))
+STYLES = (
+    ("#0072b2", "o"),
+    ("#d55e00", "s"),
+    ("#009e73", "^"),
+    ("#cc79a7", "D"),
+    ("#e69f00", "v"),
+    ("#56b4e9", "P"),
+)
 """Colours (Okabe and Ito 2008) and markers of the measures, in order."""
+
+APART = 0.34
+"""Most of a row between two measures."""
 
 LINES = ("onset", "fit")
 
@@ -89,9 +99,10 @@ def scores(comparison: Comparison) -> Figure:
         spare.set_visible(False)
     for axes, (stem, title) in zip(panels.flat, drawn.items(), strict=False):
         axes.set_title(title, loc="left")
+        apart = min(APART, 0.8 / len(measures))
         for place, measure in enumerate(measures):
-            offset = 0.34 * (place - (len(measures) - 1) / 2)
-            _dots(axes, shown, ScoreKey(stem, measure), STYLES[place % len(STYLES)], offset)
+            offset = apart * (place - (len(measures) - 1) / 2)
+            _dots(axes, shown, ScoreKey(stem, measure), STYLES[place], offset, apart)
         axes.grid(axis="y", linewidth=0.4, color="0.9")
         axes.axvline(0, linewidth=0.4, color="0.7", zorder=0)
     panels[0, 0].set_yticks(range(len(shown)), labels=[g.label for g in shown], parse_math=False)
@@ -107,9 +118,15 @@ def scores(comparison: Comparison) -> Figure:
 
 
 def _dots(
-    axes: Axes, shown: Sequence[Group], score: ScoreKey, style: tuple[str, str], offset: float
+    axes: Axes,
+    shown: Sequence[Group],
+    score: ScoreKey,
+    style: tuple[str, str],
+    offset: float,
+    apart: float,
 ) -> None:
     colour, marker = style
+    half = 0.44 * apart
     for y, group in enumerate(shown):
         values = group.scores(score)
         if not values:
@@ -117,7 +134,7 @@ def _dots(
         look: dict[str, Any] = {"linestyle": "none", "marker": marker, "markersize": 3.0}
         axes.plot(values, [y + offset] * len(values), color=colour, alpha=0.55, **look)
         mean = float(np.mean(values))
-        axes.plot([mean, mean], [y + offset - 0.15, y + offset + 0.15], color=colour, linewidth=1.6)
+        axes.plot([mean, mean], [y + offset - half, y + offset + half], color=colour, linewidth=1.6)
 
 
 @styled
