@@ -18,7 +18,8 @@ def verdicts_by_similarity(runs: Sequence[Observation]) -> dict[str, dict[str, V
     """Return the verdict on each finding, by its name, on each measure that it can be tested on.
 
     The measure takes the place of all those on which findings are judged, so that the rule and its
-    correction for several effects are the same: a finding that is supported is so on each of JUDGED.
+    correction for several effects are the same: a finding is supported if it is on each of JUDGED, or,
+    where it counts some of them only, on those.
     """
     verdicts: dict[str, dict[str, Verdict]] = {}
     for measure in MEASURES:
