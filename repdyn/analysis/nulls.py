@@ -17,6 +17,9 @@ from repdyn.analysis.drift import interpolated
 DRAWS = 400
 """Draws per null: a rank is accurate to about .02."""
 
+BATCH = 20
+"""Copies that are drawn at once: few, since a run may have hundreds of layers. It divides DRAWS."""
+
 Rates = NDArray[np.float64]
 
 
@@ -86,12 +89,12 @@ def all_break_chance(tau: Rates, log_rate: Rates, at: float) -> float:
     rest = log_rate - np.polynomial.polynomial.polyval(tau, line)
     spectrum = np.fft.rfft(np.concatenate([rest, rest[:, ::-1]], axis=1), axis=1)
     rng = np.random.default_rng(0)
-    lowest = np.empty(DRAWS)
-    for i in range(DRAWS):
-        turned = spectrum * np.exp(2j * np.pi * rng.random(spectrum.shape[1]))
-        copies = np.fft.irfft(turned, axis=1)[:, : len(tau)]
-        lowest[i] = break_at(slowdown(tau, copies), tau, at)[1].min()
-    return float("nan") if np.isnan(lowest[0]) else float(np.mean(lowest >= ALL_BREAK))
+    lowest: list[float] = []
+    while len(lowest) < DRAWS:
+        turns = np.exp(2j * np.pi * rng.random((BATCH, 1, spectrum.shape[1])))
+        copies = np.fft.irfft(spectrum * turns, axis=-1)[..., : len(tau)]
+        lowest += break_at(slowdown(tau, copies), tau, at)[1].min(axis=1).tolist()
+    return float("nan") if np.isnan(lowest[0]) else float(np.mean(np.array(lowest) >= ALL_BREAK))
 
 
 def slope_rank(values: NDArray[np.float64]) -> float:

@@ -61,9 +61,10 @@ def compute_scores(dynamics: Dynamics, phases: Phases) -> dict[ScoreKey, float]:
         found = _scores(dynamics.matrices(measure)[1:], dynamics.steps, phases)
         ranks = layer_fit_breaks(dynamics, phases, measure)[1]
         found["fit_break_weakest_layer_rank"] = min(ranks[np.isfinite(ranks)], default=np.nan)
-        first = dynamics.matrices(measure)[0]
-        back = first_layer_return(first, dynamics.steps)
-        found["first_layer_return"], found["first_layer_return_rank"] = back
+        matrices = dynamics.matrices(measure)
+        if len(matrices) > 1:  # a single layer is the last as well
+            back = first_layer_return(matrices[0], dynamics.steps)
+            found["first_layer_return"], found["first_layer_return_rank"] = back
         scores |= {
             ScoreKey(name, measure): float(found[name])
             for name in MEANINGS

@@ -126,7 +126,7 @@ def _why(key: ScoreKey, dynamics: Dynamics, phases: Phases, *, fit_known: bool) 
     finite = np.isfinite(matrices[:, trained][:, :, trained]).all(axis=(1, 2))
     at = dynamics.steps[trained]
     if stem in FIRST_LAYER:
-        return _no_return(dynamics.steps, unit)
+        return _few_layers(len(matrices), len(matrices), 1) or _no_return(dynamics.steps, unit)
     needed = 3 if stem in DEPTH_DRIFT else 1 if stem in AT_FIT else 2
     return (
         _no_drift(at, unit)
