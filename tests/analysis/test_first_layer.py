@@ -45,7 +45,7 @@ def test_a_steady_return_loses_half_a_window_at_both_ends() -> None:
 
 @pytest.mark.parametrize("held", [0.0, 0.3])
 def test_a_layer_that_only_moves_away_or_stands_still_returns_nothing(held: float) -> None:
-    value, rank = first_layer_return(away(lambda tau: held + 0.1 * tau), EPOCHS)
+    value, rank = first_layer_return(away(lambda tau: np.asarray(held + 0.1 * tau)), EPOCHS)
     assert (value, rank) == (0.0, 0.0)
     value, rank = first_layer_return(away(lambda tau: np.full_like(tau, held)), EPOCHS)
     assert value == pytest.approx(0.0, abs=1e-9)
@@ -60,7 +60,7 @@ def test_noise_is_not_taken_for_a_return() -> None:
         noise = 1 + 0.1 * rng.normal(size=len(EPOCHS))
 
         def plateau(tau: np.ndarray, noise: np.ndarray = noise) -> np.ndarray:
-            return 0.3 * (1 - np.exp(-2 * tau)) * noise
+            return np.asarray(0.3 * (1 - np.exp(-2 * tau)) * noise)
 
         ranks.append(first_layer_return(away(plateau), EPOCHS)[1])
     assert np.mean(np.array(ranks) > 0.95) <= 0.15
@@ -73,7 +73,7 @@ def test_a_return_within_noise_is_found() -> None:
         noise = 1 + 0.1 * rng.normal(size=len(EPOCHS))
 
         def back(tau: np.ndarray, noise: np.ndarray = noise) -> np.ndarray:
-            return 0.3 * noise * np.where(tau < LAST * 2 / 3, 1.0, 0.6)
+            return np.asarray(0.3 * noise * np.where(tau < LAST * 2 / 3, 1.0, 0.6))
 
         assert first_layer_return(away(back), EPOCHS)[1] > 0.95
 
