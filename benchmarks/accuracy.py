@@ -141,10 +141,16 @@ def family_errors(family: Family, n: int) -> tuple[dict[str, float], float]:
         "all": "truth",
         "float16": "gram",
     }
-    differences = {step: np.abs(matrices[step] - matrices[of]) for step, of in before.items()}
-    errors = {step: float(np.nanmax(found)) for step, found in differences.items()}
-    errors["all but output"] = float(np.nanmax(differences["all"][:-1]))
+    errors = {step: _largest_error(matrices[step], matrices[of]) for step, of in before.items()}
+    errors["all but output"] = _largest_error(matrices["all"][:-1], matrices["truth"][:-1])
     return {step: errors[step] for step in WORDS}, float(np.nanmin(matrices["truth"]))
+
+
+def _largest_error(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Return the largest difference; infinite if only one of both is defined somewhere."""
+    if (np.isnan(found) != np.isnan(expected)).any():
+        return math.inf
+    return float(np.nanmax(np.abs(found - expected)))
 
 
 def _by_step(

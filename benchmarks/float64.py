@@ -13,6 +13,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 _CHUNK = 50
 
+_ROUNDING = 1e-13
+"""Relative variation of features that is rounding in float64."""
+
 
 @torch.no_grad()
 def with_statistics(model: nn.Module, images: Tensor, batch: int) -> nn.Module:
@@ -61,8 +64,10 @@ def row(x: Tensor, sizes: Sequence[int]) -> NDArray[np.float64]:
 
 
 def _centred(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    x = x - x.mean(axis=0)
-    k = x @ x.T
+    centred = x - x.mean(axis=0)
+    if np.square(centred).sum() < _ROUNDING**2 * np.square(x).sum():
+        centred *= 0  # constant but for rounding
+    k = centred @ centred.T
     np.fill_diagonal(k, 0)
     n, sums = len(k), k.sum(axis=0)
     u = k - (sums + sums[:, None]) / (n - 2) + sums.sum() / ((n - 1) * (n - 2))

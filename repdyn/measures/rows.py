@@ -6,8 +6,8 @@ A row is stored in one of three forms; `decoded` reads them all:
 * int16, if it is long: signed square roots, so that of a number x what is stored is
   sign(x) √(|x| / max|x|) · 32767, rounded. Near x the step is proportional to √|x|, which suits
   entries of very different size: the largest keep 15 bits, and the many small ones are not lost.
-  Rounding changes CKA by at most 2e-5 (a row with one large entry), and by 1e-6 or less for rows
-  of usual tails: an order of magnitude less than float16, which takes as much space.
+  Rounding changes CKA by at most 6e-5 (a row of few large entries), and in networks by 3e-6 or less
+  (docs/accuracy.md): 2.5 to 10 times less than float16, which takes as much space.
 * float16, as older versions stored every row.
 """
 
