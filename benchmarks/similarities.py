@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def _costs(name: str, quick: bool) -> Iterator[Figure]:
     layers = watched_layers(model)
     steps = [_grams(moved(model, step), layers, inputs) for step in range(COMPARED + 1)]
     found = {k: one for k, one in engines(settings, len(layers)).items() if one.wants_grams}
-    kept = medians({k: lambda one=one: _observe(one, steps[0]) for k, one in found.items()}, 3)
+    kept = medians({k: partial(_observe, one, steps[0]) for k, one in found.items()}, 3)
     passes = medians(
         {
             "pass": lambda: _pass(model, inputs),

@@ -53,7 +53,8 @@ def square_root(k: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(centred / trace, UPLO="U")
     # rounding leaves eigenvalues of about -1e-8
     root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    return root / root.norm()
+    root /= root.norm()
+    return root
 
 
 def nuclear_norm(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:

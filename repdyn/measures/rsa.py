@@ -52,7 +52,8 @@ class RsaEngine(RowEngine):
         centred = ranks(distances) - (len(distances) + 1) / 2
         if not bool(distances.isfinite().all()) or not bool(centred.any()):
             return torch.full_like(centred, torch.nan)
-        return centred * (math.sqrt(share) / centred.norm())
+        piece: Tensor = centred * (math.sqrt(share) / centred.norm())
+        return piece
 
     def numbers(self, minibatches: Sequence[int]) -> int:
         """Return the number of pairs."""

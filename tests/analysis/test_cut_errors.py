@@ -60,7 +60,7 @@ def turning(middle: float, width: float) -> np.ndarray:
     """Return the matrix of a layer that turns from one state to another around an epoch."""
     share = 1 / (1 + np.exp(-(np.log(np.maximum(EPOCHS, 0.5)) - np.log(middle)) / width))
     angle = share * np.pi / 2
-    return np.cos(angle[:, None] - angle[None])
+    return np.asarray(np.cos(angle[:, None] - angle[None]))
 
 
 def test_errors_lengthen_the_interval_and_small_ones_do_not_change_it() -> None:

@@ -44,7 +44,8 @@ def measured(path: list[Features], estimator: CkaEstimator, batch: int = 250) ->
 
 
 def errors(path: list[Features], estimator: CkaEstimator, batch: int = 250) -> Features:
-    return measured(path, estimator, batch).errors[0].astype(np.float64)
+    found: Features = measured(path, estimator, batch).errors[0].astype(np.float64)
+    return found
 
 
 def brute_force(x: Features, y: Features, estimator: CkaEstimator, sizes: list[int]) -> float:

@@ -1,5 +1,7 @@
 """Planes, label maps, agreement and fragmentation."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -148,7 +150,7 @@ def plain_error(shares: list[float], kinds: list[int]) -> float:
         mean = sum(own) / len(own)
         spread = sum((share - mean) ** 2 for share in own) / (len(own) - 1)
         total += (len(own) / len(shares)) ** 2 * spread / len(own)
-    return total**0.5
+    return math.sqrt(total)
 
 
 @given(

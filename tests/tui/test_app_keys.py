@@ -9,10 +9,11 @@ import pytest
 from textual import events
 
 import tui.demo
+from repdyn.display.errors import with_error
 from repdyn.display.similarity import similarity
 from tests.support.fakes import FakeSource, Play, Stage, play, record
 from tui.screens.runs_table import RunsTable
-from tui.screens.view_state import number, to_reference
+from tui.screens.view_state import to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
@@ -115,7 +116,7 @@ def test_the_mouse_reads_out_what_it_is_over_and_the_cursor_stays() -> None:
         assert heatmap._hovered is not None
         row, column = heatmap._hovered
         value = to_reference(similarity(found, "cka"), stage.look)[row, column]
-        await stage.sees(f"epoch {found.steps[column]}  {OPEN} {number(float(value))}")
+        await stage.sees(f"epoch {found.steps[column]}  {OPEN} {with_error(float(value))}")
         assert heatmap.cursor == cursor
         await stage.pilot.hover("#header")
         await stage.sees(f"epoch {found.steps[-1]}  {OPEN}")
