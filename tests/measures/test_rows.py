@@ -34,6 +34,16 @@ def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
+def rounding(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the cosine with b as a is rounded, to first order.
+
+    A step at x is 2 √(|x| max|a|) / 32767 wide, and rounding is uniform within it.
+    """
+    variance = 4 * np.abs(a) * np.abs(a).max() / 32767**2 / 12
+    across = b / np.linalg.norm(b) - cosine(a, b) * a / np.linalg.norm(a)
+    return float(np.sqrt(variance @ across**2) / np.linalg.norm(a))
+
+
 def old(vector: NDArray[np.float64]) -> NDArray[np.float16]:
     """Return a row as older versions stored it."""
     return np.asarray(vector / np.sqrt(np.mean(vector**2)), dtype=np.float16)
@@ -64,13 +74,15 @@ def test_a_short_row_is_exact_to_float32() -> None:
 
 
 @given(st.integers(0, 2**32), st.sampled_from(LENGTHS), TAILS, st.floats(0, 2))
-def test_stored_rows_give_cka_to_two_millionths(
+def test_stored_rows_change_cka_by_what_rounding_says(
     seed: int, length: int, tails: float, moved: float
 ) -> None:
+    """By 1e-6 for sums in float32, and for long rows by six deviations of what rounding adds."""
     a = heavy(seed, length, tails)
     b = a + moved * heavy(seed + 1, length, tails)
     found = cka_matrix([encoded(a)], [encoded(b)])[0, 0]
-    assert found == pytest.approx(cosine(a, b), abs=2e-6)
+    deviation = np.hypot(rounding(a, b), rounding(b, a)) if length >= SHORT else 0.0
+    assert found == pytest.approx(cosine(a, b), abs=1e-6 + 6 * deviation)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 300), st.floats(0, 2))
