@@ -51,8 +51,10 @@ def square_root(k: Tensor) -> Tensor:
     if not bool(centred.triu().isfinite().all()) or not bool(trace > 0):
         return torch.full_like(k, torch.nan)
     values, vectors = torch.linalg.eigh(centred / trace, UPLO="U")
-    # rounding leaves eigenvalues of about -1e-8
-    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    # of features that lack a direction, products in float32 leave an eigenvalue of about 1e-8, whose
+    # root would count
+    values = values.where(values > torch.finfo(torch.float32).eps * values[-1], 0)
+    root: Tensor = (vectors * values.sqrt()) @ vectors.T
     root /= root.norm()
     return root
 
