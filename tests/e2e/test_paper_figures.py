@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import repdyn
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first one trains
 
 MATRICES = {"matrices_cka", "matrices_regions"}
 REGIONS = {"decision_regions_resnet18-sgd", "decision_regions_resnet18-adam"}
