@@ -19,6 +19,15 @@ WIDEST = float(np.log(2.5))
 STEP = 0.02
 """Spacing of the log-epochs at which drift is given."""
 
+WIDE = 3.0
+"""Lags within this factor of δ show how distances grow with the lag."""
+
+LEAST = 1e-3
+"""Similarity from which on a layer counts as wholly changed."""
+
+POWERS = (0.5, 2.0)
+"""Range of the power of that growth."""
+
 FLOOR = 1e-4
 """Added to a drift before its logarithm: what rows in float16, those of older runs, cannot tell
 from no drift."""
@@ -58,8 +67,65 @@ def drift(similarity: FloatArray, epochs: IntArray) -> Drift | None:
     tau = np.arange(at[0] + LAG / 2, at[-1] - LAG / 2 + 1e-9, STEP)
     if not len(tau):
         return None
-    matrices = similarity[:, trained][:, :, trained].astype(np.float64)
-    return Drift(tau, 1 - interpolated(matrices, at, tau - LAG / 2, tau + LAG / 2))
+    return Drift(tau, rates(similarity[:, trained][:, :, trained].astype(np.float64), at, tau))
+
+
+def rates(
+    similarity: NDArray[np.float64], at: NDArray[np.float64], tau: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return 1 - S(τ - δ/2, τ + δ/2), (L, T), from the four pairs of checkpoints around it.
+
+    Checkpoints are spaced unevenly, and none are exactly δ apart. Interpolating their similarities as
+    they are would give all layers the same ripples, where checkpoints are close and where they are far
+    apart, and layers that have nothing to do with each other would seem to change in synchrony. So a
+    pair at another lag λ is first brought to δ by the layer's own law, d(λ) ∝ λᵖ with d = -ln S, which
+    is 1 - S where that is small and does not level off as it does: times (δ/λ)ᵖ. A layer that drifts
+    steadily, S = exp(-A λᵖ), then has one rate.
+
+    Args:
+        similarity: (L, E, E); counts as LEAST where it is lower.
+        at: log-epochs of the checkpoints, (E,), increasing.
+        tau: log-epochs, (T,), at least δ/2 within the first and last.
+    """
+    i, u = _cell(at, tau - LAG / 2)
+    j, v = _cell(at, tau + LAG / 2)
+    distance = -np.log(np.maximum(similarity, LEAST))
+    power = powers(distance, at)[:, None]
+    total, weights = np.zeros((len(distance), len(tau))), np.zeros(len(tau))
+    for first, share in ((i, 1 - u), (i + 1, u)):
+        for last, of in ((j, 1 - v), (j + 1, v)):
+            lag = at[last] - at[first]
+            apart = lag > 0  # on the diagonal, or below, there is no distance to bring to δ
+            weight = np.where(apart, share * of, 0)
+            ratio = LAG / np.where(apart, lag, LAG)
+            total += np.where(apart, distance[:, first, last] * ratio**power * weight, 0)
+            weights += weight
+    return np.asarray(-np.expm1(-total / weights))
+
+
+def powers(distance: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p of each layer, (L,): how its distances grow with the lag, d ∝ λᵖ.
+
+    The slope of log d over log λ among pairs of checkpoints with the same first one, so that rates may
+    differ along the run; of lags within a factor of WIDE of δ and distances above FLOOR. Between ½
+    and 2, the powers of a path that turns at every step and of a straight one, and 1 if unknown.
+    """
+    lag = at[None] - at[:, None]
+    near = (lag > LAG / WIDE) & (lag < LAG * WIDE)
+    x = np.log(np.where(near, lag, 1))
+    found = np.ones(len(distance))
+    for layer, d in enumerate(distance):
+        used = near & (d > FLOOR)
+        y = np.log(np.where(used, d, 1))
+        count = np.maximum(used.sum(axis=1, keepdims=True), 1)
+        dx, dy = (
+            np.where(used, z - np.where(used, z, 0).sum(axis=1, keepdims=True) / count, 0)
+            for z in (x, y)
+        )
+        spread = float(np.square(dx).sum())
+        if spread > 0:
+            found[layer] = np.clip(float((dx * dy).sum()) / spread, *POWERS)
+    return found
 
 
 def interpolated(

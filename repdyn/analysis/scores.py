@@ -30,6 +30,10 @@ from repdyn.analysis.nulls import (
 from repdyn.records import Dynamics, FloatArray, IntArray, Phases
 from repdyn.score_key import ScoreKey
 
+STEADY = 0.02
+"""Standard deviation of a layer's log₂ rate below which it drifts steadily: 1.4 % of its rate, about what
+reading rates between checkpoints leaves, in the same places for all layers."""
+
 LEAST_POINTS = 10
 """Fewest points of a stretch to which a trend can be fitted."""
 
@@ -154,7 +158,7 @@ def synchrony(drifts: Drift, without: float | None = None) -> tuple[float, float
     if not parts:
         return float("nan"), float("nan")
     rest = np.concatenate(parts, axis=1)
-    varies = rest.std(axis=1) > 1e-9
+    varies = rest.std(axis=1) > STEADY
     if varies.sum() < 2:
         return float("nan"), float("nan")
     pairs = np.corrcoef(rest[varies])[np.triu_indices(varies.sum(), 1)]

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
-from repdyn.analysis.drift import LAG, STEP, drift, interpolated
+from repdyn.analysis.drift import LAG, STEP, drift, interpolated, powers, rates
 from tests.support.synthetic_runs import EPOCHS, broken, constant, similarity
 
 
@@ -14,6 +16,28 @@ def test_a_constant_speed_gives_its_rate(speed: float) -> None:
     assert found is not None
     late = found.tau > np.log(6)  # where checkpoints are closer than the lag
     np.testing.assert_allclose(found.rate[0, late], 1 - np.exp(-speed * LAG), rtol=0.03)
+
+
+@given(
+    power=st.floats(0.5, 2),
+    scale=st.floats(1e-2, 2),
+    seed=st.integers(0, 2**31),
+    gaps=st.integers(8, 60),
+)
+def test_a_power_of_the_lag_gives_one_rate_wherever_the_checkpoints_are(
+    power: float, scale: float, seed: int, gaps: int
+) -> None:
+    at = np.cumsum(np.random.default_rng(seed).uniform(0.02, 0.6, gaps))
+    lags = np.abs(at[:, None] - at[None])
+    tau = np.arange(at[0] + LAG / 2, at[-1] - LAG / 2, STEP)
+    found = rates(np.exp(-scale * lags[None] ** power), at, tau)[0]
+    np.testing.assert_allclose(found, 1 - np.exp(-scale * LAG**power), rtol=1e-6)
+
+
+def test_distances_below_the_floor_do_not_tell_how_they_grow() -> None:
+    at = np.linspace(0, 5, 30)
+    lags = np.abs(at[:, None] - at[None])
+    assert powers(np.stack([lags**1.5, 1e-7 * lags, 0 * lags]), at) == pytest.approx([1.5, 1, 1])
 
 
 def test_the_rate_of_two_speeds_changes_between_them() -> None:
