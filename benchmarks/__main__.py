@@ -8,6 +8,7 @@ NAMES = (
     "cka_matrix",
     "cka_values",
     "change_points",
+    "synthetic",
     "probes",
     "regions",
     "measuring",

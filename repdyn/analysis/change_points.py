@@ -54,9 +54,9 @@ LEAST_GAIN = 0.1
 
 LEAST_SCATTER = 1e-4
 """Mean squared distance from the mean, in units of a representation's norm, below which a layer
-counts as unchanged. Stored CKA is off by up to 1e-4 (LeViT; mostly from the float32 forward pass;
-ResNet and ViT 1e-5), but only between dissimilar checkpoints. Where the similarity is above .999, as
-between checkpoints of an unchanged layer, errors are of second order: up to 3e-6."""
+counts as unchanged. Stored CKA is off by less (docs/accuracy.md), but for features that the images hardly
+vary, such as those of an untrained CaiT; and least where the similarity is near 1, as between
+checkpoints of an unchanged layer."""
 
 LEAST_CHECKPOINTS = 4
 """Fewest checkpoints that can be split in two."""
