@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from repdyn.errors import SettingError, UserError
-from repdyn.records import PLANE_KINDS
+from repdyn.plane_kinds import PLANE_KINDS
 
 MOST_CHECKPOINTS = 20_000
 """Checkpoints per run: with more, a reader would report the files as damaged."""

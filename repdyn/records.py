@@ -72,11 +72,6 @@ def plural(unit: str) -> str:
 OUTPUT = "output"
 """Name of the network's output where layer names are used."""
 
-PLANE_KINDS = ("test", "train", "noisy")
-"""Where a plane's three anchor images come from: test images, training images, or training images
-of which at least one carries a flipped label."""
-
-
 LAYER, OUTPUT_TOO, CHECKPOINT = "layer", "layer or output", "checkpoint"
 SPLIT, CLASS = "split", "class"
 """Axes of arrays. `OUTPUT_TOO`: the network's output comes after its layers."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from repdyn.checks import check_plane_kinds
 from repdyn.data.images import ImageData, Labels
 from repdyn.errors import SettingError, UserError
-from repdyn.records import PLANE_KINDS
+from repdyn.plane_kinds import PLANE_KINDS
 
 ATTEMPTS = 100
 """Draws of three images before giving up on finding three that span a plane."""

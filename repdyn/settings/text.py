@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from repdyn.errors import SettingError, UserError
-from repdyn.records import PLANE_KINDS
+from repdyn.plane_kinds import PLANE_KINDS
 from repdyn.settings.schema import TrainConfig
 
 

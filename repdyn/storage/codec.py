@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repdyn.measures.spec import MEASURES
+from repdyn.plane_kinds import PLANE_KINDS
 from repdyn.records import (
     CHECKPOINT,
     CLASS,
@@ -27,7 +28,6 @@ from repdyn.records import (
     MOST_CLASSES,
     OUTPUT,
     OUTPUT_TOO,
-    PLANE_KINDS,
     Dynamics,
     Interval,
     LabelMaps,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from repdyn.data import ImageData, anchors, probe_images, probe_train
 from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noise
 from repdyn.errors import SettingError, UserError
-from repdyn.records import PLANE_KINDS
+from repdyn.plane_kinds import PLANE_KINDS
 
 seeds = st.integers(0, 1000)
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import repdyn as api
-from repdyn.records import PLANE_KINDS
+from repdyn.plane_kinds import PLANE_KINDS
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import PRESETS
 from repdyn.storage.reader import load_label_maps, load_planes

@@ -200,7 +200,7 @@ def test_the_difference_is_in_the_exported_numbers_and_figure(view: str) -> None
         assert table is not None
         assert draw is not None
         values: dict[tuple[object, ...], Any] = {
-            (run, row, epoch): value for run, row, epoch, value in table.rows
+            (run, row, epoch): value for run, row, epoch, value, _ in table.rows
         }
         of = {(row, epoch): v for (run, row, epoch), v in values.items() if run == "B − A"}
         first, second = (

@@ -12,7 +12,8 @@ from textual.widget import Widget
 from repdyn.display.labels import PLANES
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
-from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, PlaneSet
+from repdyn.plane_kinds import PLANE_KINDS
+from repdyn.records import OUTPUT, ClassArray, LabelMaps, PlaneSet
 from tui.reader_thread import ReaderThread
 from tui.source import Source
 

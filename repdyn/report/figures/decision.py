@@ -19,7 +19,8 @@ from repdyn.display.labels import PLANES
 from repdyn.display.reading import measured
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
-from repdyn.records import OUTPUT, PLANE_KINDS, ClassArray, LabelMaps, Phases, PlaneSet, RunRecord
+from repdyn.plane_kinds import PLANE_KINDS
+from repdyn.records import OUTPUT, ClassArray, LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report.figures.style import SMALL, WIDTH, new_figure, styled
 from repdyn.step_words import step as written
 

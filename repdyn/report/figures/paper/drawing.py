@@ -13,7 +13,7 @@ from repdyn.display.metrics import main_groups
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES, MeasureSpec
-from repdyn.records import PLANE_KINDS
+from repdyn.plane_kinds import PLANE_KINDS
 from repdyn.report.figures.decision import telling_plane
 from repdyn.report.figures.paper.error_curves import error_curves
 from repdyn.report.figures.paper.matrices import matrices
