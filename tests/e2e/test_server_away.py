@@ -71,7 +71,11 @@ class Server:
                 stderr=out,
                 start_new_session=True,  # its workers are to be killed with it
             )
-        wait_for(self.address, self._process, log)
+        try:
+            wait_for(self.address, self._process, log)
+        except AssertionError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         if self._process is not None:

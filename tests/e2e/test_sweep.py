@@ -185,7 +185,8 @@ def test_json_holds_the_scores_of_the_runs(command: Command, runs: dict[str, str
     assert {run["summary"]["run_id"] for run in found} == set(runs.values())
     for run in found:
         logged = load_run(StoreConfig(), run["summary"]["run_id"])
-        assert run["scores"] == pytest.approx(dict(logged.scores), rel=1e-4)
+        scores = {key.name: value for key, value in logged.scores.items()}
+        assert run["scores"] == pytest.approx(scores, rel=1e-4)
         assert run["phases"]["fit"] == logged.phases.fit
 
 
