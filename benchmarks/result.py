@@ -47,7 +47,8 @@ class Figure:
         if self.most is None and self.least is None:
             return None
         above = self.least is None or self.value >= self.least
-        return above and (self.most is None or self.value <= self.most)
+        # numpy's numbers compare to its own truth values, which JSON does not know
+        return bool(above and (self.most is None or self.value <= self.most))
 
     @property
     def aim(self) -> str:
