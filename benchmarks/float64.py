@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.hooks import RemovableHandle
 
 _CHUNK = 50
 
@@ -37,7 +38,7 @@ def features(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
     """Return the output of each named module, (n, p) in the precision of the model."""
     kept: dict[str, list[Tensor]] = {name: [] for name in names}
 
-    def keep(name: str) -> object:
+    def keep(name: str) -> RemovableHandle:
         def hook(_module: nn.Module, _inputs: object, out: Tensor) -> None:
             kept[name].append(out.clone().reshape(len(out), -1))
 
@@ -47,7 +48,7 @@ def features(model: nn.Module, names: Sequence[str], images: Tensor) -> list[Ten
     for part in images.split(_CHUNK):
         model(part)
     for handle in handles:
-        handle.remove()  # type: ignore[attr-defined]
+        handle.remove()
     return [torch.cat(parts) for parts in kept.values()]
 
 
