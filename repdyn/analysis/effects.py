@@ -23,7 +23,6 @@ from repdyn.analysis.equal_fit import (
     without_fit,
 )
 from repdyn.analysis.pairs import (
-    SEED,
     Factor,
     Observation,
     Side,
@@ -190,8 +189,8 @@ def all_break_effect(
     chance = ScoreKey("all_break_chance", measure)
     having, why = of_side(runs, "family", family, score)
     having = [run for run in having if run.has(chance)]
-    found = by_seed((_seed(run), float(run.scores[score] >= ALL_BREAK)) for run in having)
-    by_chance = by_seed((_seed(run), run.scores[chance]) for run in having)
+    found = by_seed((run.seed, float(run.scores[score] >= ALL_BREAK)) for run in having)
+    by_chance = by_seed((run.seed, run.scores[chance]) for run in having)
     values = tuple(map(fmean, found.values()))
     null = fmean(map(fmean, by_chance.values())) if found else float("nan")
     level = level_of(of)
@@ -214,7 +213,3 @@ def all_break_effect(
         share=True,
         untestable="" if found else why,
     )
-
-
-def _seed(run: Observation) -> str:
-    return run.settings.get(SEED, "")

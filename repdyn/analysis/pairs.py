@@ -54,6 +54,11 @@ class Observation:
     double_descent: bool
     fit: int | None = None
 
+    @property
+    def seed(self) -> str:
+        """By which it is clustered."""
+        return self.settings.get(SEED, "")
+
     def has(self, score: ScoreKey) -> bool:
         """Return whether it has a score."""
         return math.isfinite(self.scores.get(score, math.nan))

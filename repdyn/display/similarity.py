@@ -36,13 +36,15 @@ class Similarity:
     unit: str = EPOCH
     errors: FloatArray | None = None
 
-    def to_previous(self) -> FloatArray:
-        """Return each checkpoint's similarity to the one before, (N, E), NaN for the first."""
-        return previous(self.matrices)
-
     def to_last(self) -> FloatArray:
         """Return each checkpoint's similarity to the last, (N, E)."""
         return self.matrices[:, :, -1]
+
+    def errors_to_last(self) -> FloatArray:
+        """Return the standard errors of the similarities to the last checkpoint, (N, E), or NaN."""
+        if self.errors is None:
+            return np.full(self.matrices.shape[:2], np.nan)
+        return self.errors[:, :, -1]
 
     def scale(self) -> Scale:
         """Return the scale for all of the matrices."""

@@ -78,17 +78,40 @@ def test_the_epoch_axis_is_logarithmic_with_a_place_for_zero() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_overview_has_the_layers_in_order_and_the_curves_below(kind: str) -> None:
     figure = overview(RECORD, kind)
-    before, final, below = figure.axes[:3]
-    named = [label.get_text() for label in final.get_yticklabels()]
+    cells, _, below = figure.axes[:3]
+    named = [label.get_text() for label in cells.get_yticklabels()]
     assert named[: len(synthetic.RESNET18)] == list(synthetic.RESNET18)
-    assert final.get_ylim()[0] > final.get_ylim()[1], "the first layer is on top"
-    shown = present(final.collections[0].get_array())
+    assert cells.get_ylim()[0] > cells.get_ylim()[1], "the first layer is on top"
+    shown = present(cells.collections[0].get_array())
     np.testing.assert_array_equal(shown[0], DYNAMICS.similarity[kind][0, :, -1])
-    earlier = present(before.collections[0].get_array())
-    assert np.ma.getmaskarray(earlier)[:, 0].all() or np.isnan(earlier[:, 0]).all()
     assert below.get_xlabel() == "epoch"
     (test,) = [line for line in below.lines if line.get_label() == "test"]
     np.testing.assert_array_equal(test.get_ydata(), RECORD.curves["test/acc"].values)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_overviews_profiles_have_their_errors_as_bands(kind: str) -> None:
+    matrices = DYNAMICS.similarity[kind]
+    errors = {kind: np.full(matrices.shape, 0.01)}
+    record = replace(RECORD, dynamics=replace(DYNAMICS, errors=errors))
+    profiles = overview(record, kind).axes[1]
+    low, high = profiles.get_ylim()
+    for layer, name in enumerate(DYNAMICS.layers):
+        (line,) = lines_named(profiles, name)
+        value = matrices[layer, 3, -1]
+        assert points(line)[3, 1] == pytest.approx(np.clip(value, low, high))
+        (band,) = [one for one in profiles.collections if one.get_gid() == f"{name} error"]
+        (path,) = band.get_paths()
+        vertices = np.asarray(path.vertices)
+        at = vertices[vertices[:, 0] == DYNAMICS.steps[3], 1]
+        ends = np.clip([value - 1.96 * 0.01, value + 1.96 * 0.01], low, high)
+        assert [at.min(), at.max()] == pytest.approx(ends)
+
+
+def test_profiles_without_errors_have_no_bands() -> None:
+    profiles = overview(RECORD, "cka").axes[1]
+    drawn = [path for band in profiles.collections for path in band.get_paths()]
+    assert not any(np.asarray(path.vertices).size for path in drawn)
 
 
 def test_change_points_are_marked_in_their_layers_row() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from repdyn.display import axis
 from repdyn.display.scale import measure_scale
-from repdyn.display.similarity import similarity
+from repdyn.display.similarity import previous, similarity
 from repdyn.display.viridis import viridis
 from repdyn.measures.spec import CKA, MEASURES, REGIONS
 from tests.support import synthetic
@@ -40,11 +40,11 @@ def test_values_beyond_the_scale_take_its_ends_and_nan_stays() -> None:
     np.testing.assert_array_equal(scale.place([0.0, 2.0, np.nan]), [0, 1, np.nan])
 
 
-def test_to_previous_and_to_last_are_entries_of_the_matrices() -> None:
+def test_previous_and_last_are_entries_of_the_matrices() -> None:
     shown = similarity(DYNAMICS, "regions")
     assert shown.names[-1] == "output"
-    assert np.isnan(shown.to_previous()[:, 0]).all()
-    assert shown.to_previous()[2, 5] == DYNAMICS.matrices("regions")[2, 5, 4]
+    assert np.isnan(previous(shown.matrices)[:, 0]).all()
+    assert previous(shown.matrices)[2, 5] == DYNAMICS.matrices("regions")[2, 5, 4]
     assert shown.to_last()[-1, 3] == DYNAMICS.similarity["regions"][-1][3, -1]
 
 

@@ -1,9 +1,10 @@
-"""A run on one page: what each layer does at each checkpoint, above the accuracies."""
+"""A run on one page: each layer's similarity to the last checkpoint, with its error, and accuracies."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -12,13 +13,16 @@ from repdyn.display import axis
 from repdyn.display.labels import PHASES
 from repdyn.display.metrics import main_groups
 from repdyn.display.reading import measured
-from repdyn.display.similarity import similarity
+from repdyn.display.scale import Scale
+from repdyn.display.similarity import Similarity, similarity
 from repdyn.measures.spec import PRIMARY
 from repdyn.records import Phases, RunRecord
 from repdyn.report.figures.cells import draw_cells
 from repdyn.report.figures.curves import draw_metrics
 from repdyn.report.figures.style import (
+    depth_bar,
     epoch_axis,
+    layer_colours,
     new_figure,
     norm,
     phase_legend,
@@ -33,6 +37,12 @@ ROW = 0.135
 MOST_HEIGHT = 4.5
 """Inches of a heatmap; the rows of more layers are lower, and some are not named."""
 
+PROFILES = 1.6
+"""Inches of the curves."""
+
+NORMAL_95 = 1.96
+"""Standard errors on either side of a 95 % interval."""
+
 DIAMOND: dict[str, Any] = {
     "linestyle": "none",
     "marker": "D",
@@ -45,12 +55,13 @@ DIAMOND: dict[str, Any] = {
 
 @styled
 def overview(record: RunRecord, measure: str) -> Figure:
-    """Draw each layer's similarity to the previous and to the last checkpoint, and the accuracies.
+    """Draw each layer's similarity to the last checkpoint, as colours and as curves, and the accuracies.
 
-    A run without accuracies has its losses or another metric instead, or nothing below the heatmaps.
+    A run without accuracies has its losses or another metric instead, or nothing below the profiles.
 
-    The heatmaps and the curves share the epoch axis; phase boundaries are lines through all of them,
-    and a layer's change points are diamonds in its row.
+    All panels share the epoch axis; phase boundaries are lines through all of them, and a layer's
+    change points are diamonds in its row. The bands around the curves are 95 % intervals by the
+    similarities' standard errors, where they are known.
 
     Raises:
         UserError: the run has no checkpoint yet.
@@ -58,28 +69,50 @@ def overview(record: RunRecord, measure: str) -> Figure:
     shown = similarity(measured(record), measure)
     heatmap = min(max(0.9, ROW * len(shown.names)), MOST_HEIGHT)
     groups = main_groups(record.curves)[:1]
-    ratios = [heatmap, heatmap, *(1.45 for _ in groups)]
+    ratios = [heatmap, PROFILES, *(1.45 for _ in groups)]
     figure = new_figure(
-        record, f"{shown.measure.title} of each layer over training", height=sum(ratios) + 1.55
+        record,
+        f"{shown.measure.title} of each layer with itself at the last checkpoint",
+        height=sum(ratios) + 1.45,
     )
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
-    before, final, *below = panels
+    cells, profiles, *below = panels
     scale = shown.scale()
-    for axes, values in ((before, shown.to_previous()), (final, shown.to_last())):
-        data = shown.by_layer(values, scale, record.phases)
-        first, *_, last = draw_cells(axes, data, norm(scale))
-        marked = _mark_change_points(axes, record.phases)
-    before.set_title("similarity to the previous checkpoint", loc="left")
-    final.set_title("similarity to the last checkpoint", loc="left")
+    first, *_, last = draw_cells(
+        cells, shown.by_layer(shown.to_last(), scale, record.phases), norm(scale)
+    )
+    marked = _mark_change_points(cells, record.phases)
+    _draw_profiles(profiles, shown, scale)
     for axes, group in zip(below, groups, strict=True):
         draw_metrics(axes, group)
     panels[-1].set_xlabel(shown.unit)
     epoch_axis(panels[-1], "x", first, last, axis.grain(shown.steps))
     for axes in panels:
-        phase_lines(axes, record.phases, PHASES, on_colour=axes not in below)
-    scale_bar(figure, [before, final], scale, shown.matrices, length=2 * heatmap)
+        phase_lines(axes, record.phases, PHASES, on_colour=axes is cells)
+    scale_bar(figure, [cells], scale, shown.to_last(), length=heatmap)
+    depth_bar(figure, [profiles], shown.names)
     phase_legend(figure, record, PHASES, *marked)
     return figure
+
+
+def _draw_profiles(axes: Axes, shown: Similarity, scale: Scale) -> None:
+    """Draw a curve for each layer, on the scale of the colours, with its error as a band."""
+    values, errors = shown.to_last(), shown.errors_to_last()
+    ends = scale.low, scale.high  # beyond them lines stop, as colours do: 1 itself is at infinity
+    for name, colour, line, error in zip(
+        shown.names, layer_colours(len(values)), values, errors, strict=True
+    ):
+        spread = NORMAL_95 * error
+        low, middle, high = (np.clip(v, *ends) for v in (line - spread, line, line + spread))
+        axes.plot(shown.steps, middle, color=colour, linewidth=0.9, gid=name)
+        axes.fill_between(
+            shown.steps, low, high, color=colour, alpha=0.25, linewidth=0, gid=f"{name} error"
+        )
+    axes.set_yscale("function", functions=(scale.warp, scale.unwarp))
+    axes.set_ylim(ends)
+    axes.set_yticks(scale.ticks, labels=[f"{tick:g}" for tick in scale.ticks])
+    axes.minorticks_off()
+    axes.set_title("the same as curves; bands: 95 %, by the standard error", loc="left")
 
 
 def _mark_change_points(axes: Axes, phases: Phases) -> list[Line2D]:
