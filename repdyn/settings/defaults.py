@@ -54,7 +54,7 @@ _DIGITS = Defaults(
     lr={
         ("resnet", "sgd"): 1.5e-3,
         ("resnet", "adam"): 1.5e-4,
-        ("vit", "sgd"): 3e-2,
+        ("vit", "sgd"): 1.5e-2,
         ("vit", "adam"): 5e-4,
     },
 )
