@@ -70,6 +70,29 @@ def drift(similarity: FloatArray, epochs: IntArray) -> Drift | None:
     return Drift(tau, rates(similarity[:, trained][:, :, trained].astype(np.float64), at, tau))
 
 
+def latest_rate(similarity: FloatArray, epochs: IntArray) -> NDArray[np.float64] | None:
+    """Return each layer's drift over the last ratio of epochs of 1.5, (L,): of a run that goes on.
+
+    Args:
+        similarity: (L, E, E).
+        epochs: of the checkpoints, (E,).
+
+    Returns:
+        1 - S(τ - δ, τ) at the last checkpoint's log-epoch τ; None if the checkpoints are too few or too
+        far apart for it.
+    """
+    trained = epochs >= 1
+    if trained.sum() < 2:
+        return None
+    at = np.log(epochs[trained].astype(np.float64))
+    tau = at[-1:] - LAG / 2
+    first, _ = _cell(at, at[-1:] - LAG)
+    if tau[0] < at[0] + LAG / 2 or np.diff(at[first[0] :]).max() > WIDEST + 1e-9:
+        return None
+    matrices = similarity[:, trained][:, :, trained].astype(np.float64)
+    return rates(matrices, at, tau)[:, 0]
+
+
 def rates(
     similarity: NDArray[np.float64], at: NDArray[np.float64], tau: NDArray[np.float64]
 ) -> NDArray[np.float64]:

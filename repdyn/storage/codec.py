@@ -19,6 +19,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from repdyn.analysis.drift import latest_rate
 from repdyn.measures.spec import MEASURES
 from repdyn.plane_kinds import PLANE_KINDS
 from repdyn.records import (
@@ -196,15 +197,21 @@ def _within(array: NDArray[Any], bounds: tuple[float, float]) -> bool:
 
 
 def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
-    """Return MLflow's metrics of the last checkpoint, by layer, without NaNs."""
+    """Return MLflow's metrics of the last checkpoint, by layer, without NaNs.
+
+    Similarities enter as drift at a fixed ratio of steps: the similarity to the checkpoint before would
+    depend on how far that is.
+    """
     metrics: dict[str, float] = {}
     for layer, value in zip((*dynamics.layers, OUTPUT), dynamics.fragmentation[:, -1], strict=True):
         metrics[f"fragmentation/{layer}"] = float(value)
     for layer, value in zip(dynamics.layers, dynamics.probe_acc[:, -1, 0], strict=True):
         metrics[f"probe_acc/{layer}"] = float(value)
-    for measure, matrices in dynamics.similarity.items() if len(dynamics.steps) > 1 else ():
-        for layer, value in zip(dynamics.names(measure), matrices[:, -1, -2], strict=True):
-            metrics[f"{measure}_prev/{layer}"] = float(value)
+    for measure, matrices in dynamics.similarity.items():
+        drifted = latest_rate(matrices, dynamics.steps)
+        if drifted is not None:
+            for layer, value in zip(dynamics.names(measure), drifted, strict=True):
+                metrics[f"{measure}_drift/{layer}"] = float(value)
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 

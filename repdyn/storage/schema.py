@@ -107,7 +107,12 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 SHARE = (-_ROUNDING, 1 + _ROUNDING)
 """Bounds of the other arrays' values."""
 
-LAYER_METRICS = ("probe_acc", "fragmentation", *(f"{name}_prev" for name in MEASURES))
+LAYER_METRICS = (
+    "probe_acc",
+    "fragmentation",
+    *(f"{name}_{what}" for name in MEASURES for what in ("drift", "prev")),
+)
+"""Metrics by layer; `prev`, the similarity to the checkpoint before, is in older runs."""
 
 SCORE = "score/"
 OLD_SCORES: Mapping[str, str] = {

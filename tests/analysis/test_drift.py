@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
-from repdyn.analysis.drift import LAG, STEP, drift, interpolated, powers, rates
+from repdyn.analysis.drift import LAG, STEP, drift, interpolated, latest_rate, powers, rates
 from tests.support.synthetic_runs import EPOCHS, broken, constant, similarity
 
 
@@ -32,6 +32,27 @@ def test_a_power_of_the_lag_gives_one_rate_wherever_the_checkpoints_are(
     tau = np.arange(at[0] + LAG / 2, at[-1] - LAG / 2, STEP)
     found = rates(np.exp(-scale * lags[None] ** power), at, tau)[0]
     np.testing.assert_allclose(found, 1 - np.exp(-scale * LAG**power), rtol=1e-6)
+
+
+@pytest.mark.parametrize("speed", [0.05, 0.5, 2.0])
+def test_a_run_that_goes_on_has_the_rate_of_its_last_checkpoint(speed: float) -> None:
+    matrix = similarity(constant(speed))[None]
+    for count in range(3, len(EPOCHS) + 1):
+        found = latest_rate(matrix[:, :count, :count], EPOCHS[:count])
+        assert found == pytest.approx([1 - np.exp(-speed * LAG)], rel=1e-6), count
+
+
+def test_the_latest_rate_is_the_last_of_all() -> None:
+    matrix = similarity(broken(np.log(60), 1.0, 0.1))[None]
+    every, latest = drift(matrix, EPOCHS), latest_rate(matrix, EPOCHS)
+    assert every is not None
+    assert latest == pytest.approx(every.rate[:, -1], rel=0.05)
+
+
+@pytest.mark.parametrize("epochs", [[0], [0, 1], [1], [0, 1, 3], [0, 1, 2, 4, 50]])
+def test_too_few_checkpoints_or_too_far_apart_have_no_latest_rate(epochs: list[int]) -> None:
+    matrix = np.ones((1, len(epochs), len(epochs)))
+    assert latest_rate(matrix, np.array(epochs)) is None
 
 
 def test_distances_below_the_floor_do_not_tell_how_they_grow() -> None:
