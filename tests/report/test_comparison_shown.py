@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from repdyn.analysis.verdicts import Verdict
 from repdyn.display.wording import key_words
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES
-from repdyn.records import Phases, RunRecord
+from repdyn.records import Dynamics, Phases, RunRecord
 from repdyn.report.comparison import (
     FITTED,
     SPIKY,
@@ -38,6 +39,7 @@ from repdyn.report.comparison import (
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures
+from repdyn.report.figures.drift import UNRESOLVED, rates_over_seeds
 from repdyn.report.page import page
 from repdyn.runs.comparison import _order, notes, observation, optimizer_pair, varied_settings
 from repdyn.runs.cross import different_probes
@@ -486,3 +488,57 @@ def test_spikes_and_missing_fits_are_pointed_out() -> None:
     said = notes([spiky, unfit])
     assert any(runs[0].summary.name in note and "fell back" in note for note in said)
     assert any(runs[1].summary.name in note and "not reached" in note for note in said)
+
+
+def drifting(speeds: Sequence[float], seed: int = 0) -> RunRecord:
+    """A run whose layers drift steadily: S = exp(-speed · |Δ ln epoch|)."""
+    epochs = np.array([0, *range(1, 8), 10, 14, 20, 28, 40, 56, 80])
+    at = np.log(np.maximum(epochs, 0.5))
+    similarity = np.stack([np.exp(-speed * np.abs(at[:, None] - at)) for speed in speeds])
+    names = tuple(f"block{i}" for i in range(len(speeds)))
+    layers, shape = len(speeds), (len(speeds) + 1, len(epochs))
+    dynamics = Dynamics(
+        layers=names,
+        steps=epochs,
+        similarity={"cka": similarity.astype(np.float32)},
+        probe_acc=np.zeros((layers, len(epochs), 3), np.float32),
+        fragmentation=np.zeros(shape, np.float32),
+        areas=np.zeros((*shape, 2), np.float32),
+    )
+    return replace(record("resnet18", "sgd", seed), dynamics=dynamics, phases=Phases(fit=20 + seed))
+
+
+def test_drift_is_the_median_over_seeds_with_their_range() -> None:
+    found = rates_over_seeds([drifting([0.1 * k, 0.2]) for k in (1, 2, 6)], "cka")
+    assert found is not None
+    for values, speed in ((found.low, 0.1), (found.middle, 0.2), (found.high, 0.6)):
+        np.testing.assert_allclose(values[0], 1 - 1.5**-speed, rtol=1e-3)
+    np.testing.assert_allclose(found.low[1], found.high[1])
+
+
+def test_drift_below_the_resolution_is_not_drawn_as_a_number() -> None:
+    found = rates_over_seeds([drifting([1e-6, 0.2])], "cka")
+    assert found is not None
+    assert np.isnan(found.middle[0]).all()
+    assert np.isfinite(found.middle[1]).all()
+
+
+def test_runs_with_other_layers_are_not_mixed() -> None:
+    found = rates_over_seeds([drifting([0.1, 0.2]), drifting([0.1])], "cka")
+    assert found is not None
+    assert found.middle.shape[0] == 2
+    assert rates_over_seeds([replace(RECORD, dynamics=None)], "cka") is None
+
+
+def test_the_drift_figure_shows_all_runs_and_shades_what_is_not_resolved() -> None:
+    runs = tuple(drifting([1e-6, 0.2], seed) for seed in range(3))
+    made = Comparison("seeds", runs, (), ("arch", "opt"), (), ())
+    figure = comparison_figures(made)["drift"]
+    (axes, *_) = figure.axes
+    (fit,) = [line for line in axes.lines if line.get_gid() == "fit"]
+    assert set(np.asarray(fit.get_xdata()).tolist()) == {21}
+    assert [p for p in axes.patches if p.get_gid() == UNRESOLVED]
+    assert axes.get_ylabel().startswith("1 − CKA")
+    fast = replace(made, runs=tuple(drifting([0.5, 0.2], seed) for seed in range(3)))
+    (axes, *_) = comparison_figures(fast)["drift"].axes
+    assert not [p for p in axes.patches if p.get_gid() == UNRESOLVED]

@@ -1,4 +1,4 @@
-"""Comparison figures: scores by group, drift rates by layer, CKA between runs."""
+"""Comparison figures: scores by group, CKA between runs; drift rates by layer are in drift.py."""
 
 from __future__ import annotations
 
@@ -10,33 +10,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from repdyn.analysis.drift import drift
 from repdyn.display import axis
-from repdyn.display.reading import measured
 from repdyn.display.scale import measure_scale
 from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES, PRIMARY
-from repdyn.records import RunRecord
 from repdyn.report.comparison import (
     Comparison,
     CrossCka,
     Group,
     groups,
-    label,
     measures_of,
     score_names,
 )
+from repdyn.report.figures.drift import drift_rates
 from repdyn.report.figures.style import (
     SIMILARITY,
     SMALL,
-    WIDTH,
-    depth_bar,
     epoch_axis,
-    layer_colours,
     norm,
-    phase_lines,
     scale_bar,
     styled,
+    titled_figure,
 )
 from repdyn.score_key import ScoreKey
 from repdyn.step_words import step
@@ -61,16 +55,11 @@ STYLES = (
 )
 """Colours (Okabe and Ito 2008) and markers of the measures, in order."""
 
+MOST_PAIRS = 6
+"""Most pairs of runs whose CKA fits on a page."""
+
 APART = 0.34
 """Most of a row between two measures."""
-
-LINES = ("onset", "fit")
-
-ANY_LAYERS = ("first layer", *[""] * 6, "last layer")
-"""Labels of the depth colours if the runs have different layers."""
-
-MOST_GROUPS = 6
-"""Most groups whose drift rates fit side by side."""
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
@@ -138,46 +127,9 @@ def _dots(
 
 
 @styled
-def drift_rates(comparison: Comparison) -> Figure:
-    """Draw how fast each layer drifts over the epochs, for the first run of each group."""
-    runs = [group.runs[0] for group in groups(comparison)][:MOST_GROUPS]
-    figure = _new_figure(
-        comparison, "Drift rate of each layer, 1 − similarity at a ratio of epochs of 1.5", 3.9
-    )
-    measures = measures_of(comparison)
-    panels = figure.subplots(len(measures), len(runs), sharex=True, sharey="row", squeeze=False)
-    for column, run in zip(panels.T, runs, strict=True):
-        column[0].set_title(label(run, comparison.varied), parse_math=False)
-        for axes, measure in zip(column, measures, strict=True):
-            _draw_drift(axes, run, measure)
-            phase_lines(axes, run.phases, LINES)
-        column[-1].set_xlabel(run.unit)
-    for axes, measure in zip(panels[:, 0], measures, strict=True):
-        axes.set_ylabel(MEASURES[measure].long_label)
-    last = max(int(measured(run).steps[-1]) for run in runs)
-    grain = min(axis.grain(measured(run).steps) for run in runs)
-    epoch_axis(panels[0, 0], "x", 0.5 * grain, last, grain)
-    named = [measured(run).layers for run in runs]
-    depth_bar(figure, list(panels.flat), named[0] if len(set(named)) == 1 else ANY_LAYERS)
-    return figure
-
-
-def _draw_drift(axes: Axes, run: RunRecord, measure: str) -> None:
-    dynamics = measured(run)
-    axes.set_yscale("log")
-    if measure not in dynamics.similarity:
-        return
-    rates = drift(dynamics.matrices(measure), dynamics.steps)
-    if rates is None:
-        return
-    for rate, colour in zip(rates.rate, layer_colours(len(rates.rate)), strict=True):
-        axes.plot(np.exp(rates.tau), np.maximum(rate, 1e-5), color=colour, linewidth=0.8)
-
-
-@styled
 def cross_cka(comparison: Comparison) -> Figure:
     """Draw each layer's CKA with its counterpart over the epochs, and all pairs at the end."""
-    shown = comparison.cross[:MOST_GROUPS]
+    shown = comparison.cross[:MOST_PAIRS]
     rows = [max(0.9, 0.13 * len(cross.layers[0])) for cross in shown]
     figure = _new_figure(
         comparison,
@@ -225,7 +177,4 @@ def _names(set_ticks: Callable[..., Any], names: Sequence[str], **look: Any) -> 
 
 
 def _new_figure(comparison: Comparison, what: str, height: float) -> Figure:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    title = f"{what}\n{plain(comparison.title)}"
-    figure.suptitle(title, x=0.01, ha="left", parse_math=False, linespacing=1.35)
-    return figure
+    return titled_figure(f"{what}\n{plain(comparison.title)}", height)
