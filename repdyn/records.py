@@ -208,7 +208,7 @@ class Phases:
     Attributes:
         onset: memorisation onset, when the flipped labels begin to be fit.
         fit: perfect fit of the training set.
-        test_min: minimum of the test error before it rises again, or overall.
+        test_min: minimum of the test error before it rises again.
         test_peak: the later peak of the test error, if it rises and descends again.
         change_points: for each watched layer, the steps at which its representation changes.
         spikes: steps after the fit at which training accuracy has fallen back: all layers move

@@ -172,10 +172,11 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Bounda
     three times the curve's jitter. The minimum is searched for before the peak, or everywhere without
     one, and is the first epoch within JITTERS times the jitter of it. If that is where the curve
     begins, the error has not fallen, so there is no minimum, and what follows is not a second
-    descent.
+    descent. Nor is there one if the error is that close to it at the curve's end, where it is flat or
+    still falls: `lowest_to_the_end` says from which epoch on.
 
     The interval of each extends from the first to the last epoch that close to it, whether or not the
-    error leaves that range in between: for an error that stays flat it is long.
+    error leaves that range in between.
     """
     if test_acc is None or len(test_acc.values) < LEAST_EPOCHS:
         return None, None
@@ -194,9 +195,24 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Bounda
 
 
 def _minimum(test_acc: Curve, error: NDArray[np.float64], reach: float) -> Boundary | None:
-    """Return the first epoch within reach of the lowest error; None if the curve begins there."""
+    """Return the first epoch within reach of the lowest error; None at either end of the curve."""
     first, last = _within(-error, reach)
-    return _boundary(test_acc, first, first, last) if first > 0 else None
+    inside = first > 0 and last < len(test_acc.steps) - 1
+    return _boundary(test_acc, first, first, last) if inside else None
+
+
+def lowest_to_the_end(test_acc: Curve) -> int | None:
+    """Return from which epoch on the test error is at its lowest, within its jitter, up to the end.
+
+    None if it rises again, begins there, or has fewer than LEAST_EPOCHS epochs.
+    """
+    if len(test_acc.values) < LEAST_EPOCHS:
+        return None
+    near = running_median(test_acc)
+    low = near >= near.max() - JITTERS * jitter(test_acc.values)
+    if not low[-1] or low[0]:
+        return None
+    return int(test_acc.steps[int(np.argmax(low))])
 
 
 def jitter(values: FloatArray) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from repdyn.analysis.breaks import REACH
 from repdyn.analysis.drift import LAG, WIDEST
 from repdyn.analysis.first_layer import WINDOWS
-from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT
+from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT, lowest_to_the_end
 from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, compute_scores
 from repdyn.records import EPOCH, Curve, Dynamics, IntArray, Phases, plural
 from repdyn.score_key import ScoreKey
@@ -25,6 +25,9 @@ FOUND_IN = ("train/acc", "train/acc_noisy", "test/acc")
 """The curves in which boundaries are found."""
 
 NOT_STORED = "defined, but not among the scores stored with this run"
+
+FLAT = 1.5
+"""Ratio of steps over which a test error must stay at its lowest to be flat."""
 
 REACHES = math.exp(REACH + LAG / 2)
 """Multiple of the epoch of a break that the run must reach, for the window after it and the lag of a
@@ -55,8 +58,7 @@ def undefined_phases(
     reasons = {
         "onset": _no_onset(curves, unit),
         "fit": _no_fit(curves.get("train/acc"), unit),
-        "test_min": _too_short(curves.get("test/acc"), "test accuracy", unit)
-        or "the test error never falls below where it begins",
+        "test_min": _no_minimum(curves.get("test/acc"), unit),
         "test_peak": _too_short(curves.get("test/acc"), "test accuracy", unit)
         or f"the test error does not rise and fall again by {LEAST_PEAK:g} or more",
     }
@@ -108,6 +110,19 @@ def _no_fit(train_acc: Curve | None, unit: str) -> str:
         f"training accuracy never reached {PERFECT:g}; its highest is "
         f"{train_acc.values[best]:.3f}, at {unit} {step(int(train_acc.steps[best]))}"
     )
+
+
+def _no_minimum(test_acc: Curve | None, unit: str) -> str:
+    short = _too_short(test_acc, "test accuracy", unit)
+    if short or test_acc is None:
+        return short
+    lowest = lowest_to_the_end(test_acc)
+    if lowest is None:
+        return "the test error never falls below where it begins"
+    last = int(test_acc.steps[-1])
+    if last < FLAT * lowest:
+        return f"the test error still falls at the end, {unit} {step(last)}"
+    return f"the test error is flat from {unit} {step(lowest)} to the end, at its lowest"
 
 
 def _too_short(curve: Curve | None, what: str, unit: str) -> str:

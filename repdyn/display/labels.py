@@ -46,7 +46,7 @@ MARKS: Mapping[str, str] = {
 PHASE_MEANINGS: Mapping[str, str] = {
     "onset": "the flipped labels start to be fit",
     "fit": "every training label is fit, even flipped ones",
-    "test_min": "the lowest test error before it rises again, or overall",
+    "test_min": "the lowest test error before it rises again",
     "test_peak": "the highest test error before it falls again",
 }
 """What each phase boundary means."""

@@ -1,5 +1,7 @@
 """Every score and boundary is defined, or there is a reason, which tells of the run's own numbers."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -147,6 +149,15 @@ def test_boundaries_say_why_they_are_not_there() -> None:
     assert found["fit"].startswith("training accuracy never reached 0.999; its highest is 0.950")
     assert "never falls" in found["test_min"]
     assert "does not rise" in found["test_peak"]
+
+
+def test_a_test_error_without_a_minimum_is_flat_or_still_falls() -> None:
+    flat = {"test/acc": curve(lambda epoch: 0.9 - 0.5 * np.exp(-epoch / 2))}
+    said = undefined_phases(flat, find_phases(flat, None))["test_min"]
+    assert re.fullmatch(r"the test error is flat from epoch \d+ to the end, at its lowest", said)
+    falling = {"test/acc": curve(lambda epoch: epoch / 500)}
+    said = undefined_phases(falling, find_phases(falling, None))["test_min"]
+    assert said == f"the test error still falls at the end, epoch {falling['test/acc'].steps[-1]}"
 
 
 def test_short_and_missing_curves_are_said_to_be_so() -> None:
