@@ -371,15 +371,16 @@ def sync(
 
 
 @app.command
-def runs(store: StoreOptions | None = None, *, limit: int = 50) -> None:
+def runs(store: StoreOptions | None = None, *, limit: int = 50, json: bool = False) -> None:
     """List the runs, newest first.
 
     Args:
         limit: maximum number of runs.
+        json: print them as JSON, for scripts, with all params, tags and last metrics.
     """
     from repdyn.cli.show import list_all
 
-    list_all(store or StoreConfig(), limit)
+    list_all(store or StoreConfig(), limit, as_json_text=json)
 
 
 @app.command

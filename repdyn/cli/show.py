@@ -8,6 +8,7 @@ from repdyn.cli.console import new_console
 from repdyn.cli.terminal import write_out
 from repdyn.display.wording import going_on, plain
 from repdyn.errors import SettingError
+from repdyn.report.export import json_text
 from repdyn.report.text import as_json, runs_table, show
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import list_runs, load_run
@@ -29,16 +30,19 @@ def show_run(run: str, store: StoreConfig, *, as_json_text: bool) -> None:
         new_console().print(show(record))
 
 
-def list_all(store: StoreConfig, limit: int) -> None:
-    """Print a table of the newest runs.
+def list_all(store: StoreConfig, limit: int, *, as_json_text: bool) -> None:
+    """Print a table of the newest runs, or all that a list knows of them as JSON.
 
     Raises:
         UserError: there is no store, or the limit is not positive.
     """
     if limit < 1:
         raise SettingError("limit", limit, "must be at least 1")
-    console = new_console()
     runs = list_runs(store, limit=limit)
+    if as_json_text:
+        write_out(json_text(runs) + "\n")
+        return
+    console = new_console()
     console.print(runs_table(runs, console.width))
     for run in [run for run in runs if going_on(run)][:MOST_TOLD]:
         console.print(Text(f"{plain(run.name)}: {going_on(run)}", "dim"), soft_wrap=True)

@@ -165,6 +165,7 @@ def _run(
 NAME = f"{ARGUMENT}[bold]x[/]"
 COMMANDS: dict[str, list[str]] = {
     "runs": ["runs"],
+    "runs json": ["runs", "--json"],
     "runs of an experiment": ["runs", "--experiment", ARGUMENT],
     "runs of no experiment": ["runs", "--experiment", f"x{ARGUMENT}"],
     "runs of a strange store": ["runs", "--tracking-uri", f"sqlite:///{ARGUMENT}.db"],

@@ -164,6 +164,15 @@ def test_runs_lists_it(store: Path) -> None:
     assert "small" in repdyn("runs", cwd=store).stdout
 
 
+def test_runs_json_is_all_that_a_list_knows(store: Path, run: Run) -> None:
+    (listed,) = json.loads(repdyn("runs", "--json", cwd=store).stdout)
+    assert listed["run_id"] == run.info.run_id
+    assert (listed["name"], listed["status"]) == ("small", "FINISHED")
+    assert listed["params"] == run.data.params
+    assert listed["metrics"].keys() == run.data.metrics.keys()
+    assert listed["metrics"]["test/acc"] == pytest.approx(run.data.metrics["test/acc"], rel=1e-4)
+
+
 def test_an_unknown_run_is_one_line(store: Path) -> None:
     done = repdyn("show", "zzz", cwd=store, ok=False)
     assert done.returncode == 2
