@@ -62,12 +62,19 @@ _VIEW_HELP = {
     "layers": "The same for all layers, small.",
     "regions": "Decision regions on a plane.",
     "curves": "All metrics.",
-    "phases": "Boundaries and scores, and what they mean.",
+    "phases": "What the run shows: sentences, phases, scores.",
     "info": "Params, tags, artifacts, checkpoints.",
 }
 
 ACTIONS: tuple[Action, ...] = (
-    Action("app.help", "question_mark", "app.help", "Help", "Show the keys available here.", True),
+    Action(
+        "app.help",
+        "question_mark",
+        "app.help",
+        "Help",
+        "Explain the view, and show the keys available there.",
+        True,
+    ),
     Action("app.theme", "t", "app.change_theme", "Theme", "Choose another theme."),
     Action("app.quit", "ctrl+q", "app.quit", "Quit", "Quit repdyn."),
     Action("runs.open", "enter", "open", "Open", "Open the run under the cursor.", True),
@@ -145,6 +152,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("regions.layer_on", "down,j", "layer(1)", "Layer", "Next layer.", True),
     Action("regions.first", "home", "end_epoch(0)", "First epoch", "First checkpoint."),
     Action("regions.last", "end", "end_epoch(-1)", "Last epoch", "Last checkpoint."),
+    Action(
+        "phases.numbers",
+        "enter",
+        "numbers",
+        "Numbers",
+        "Show the numbers, nulls and definitions below the sentences, or hide them.",
+        True,
+    ),
     Action("curves.log", "g", "log", "Log", "Toggle the logarithmic vertical axis.", True),
     Action("curves.smooth", "o", "smooth", "Smooth", "Change the smoothing of the curves.", True),
     Action("curves.back", "left,h", "move(-1)", "Left", "Move the cursor back one epoch."),

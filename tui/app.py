@@ -20,6 +20,7 @@ from tui import actions
 from tui.demo.source import DemoSource
 from tui.partial_updates import send_pieces_only
 from tui.reader_thread import Answered, ReaderThread
+from tui.screens.base_screen import BaseScreen
 from tui.screens.runs import RunsScreen
 from tui.source import Source, StoreSource
 
@@ -84,10 +85,11 @@ class RepdynApp(App[None]):
         event.deliver()
 
     def action_help(self) -> None:
-        """Show the keys available here."""
+        """Explain the view in front and show the keys available there."""
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.screen.active_bindings.values()))
+        topic = self.screen.topic if isinstance(self.screen, BaseScreen) else ""
+        self.push_screen(HelpScreen(self.screen.active_bindings.values(), topic))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield the palette's entries: all actions available here, and the runs."""

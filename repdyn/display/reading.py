@@ -40,6 +40,18 @@ def lacks_label_noise(record: RunRecord) -> bool:
     return "train/acc" in record.curves and "train/acc_noisy" not in record.curves
 
 
+def is_live(record: RunRecord) -> bool:
+    """Return whether a run is training, or about to."""
+    return record.summary.status in ("RUNNING", "SCHEDULED")
+
+
+def missing_phases(record: RunRecord, *, ended: bool | None = None) -> Mapping[str, str]:
+    """Return why each missing boundary of a run is undefined, as `undefined` does with the scores."""
+    if is_live(record) if ended is None else not ended:
+        return {"onset": NO_FLIPPED} if lacks_label_noise(record) else {}
+    return undefined_phases(record.curves, record.phases, record.unit)
+
+
 def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | ScoreKey, str]:
     """Return why each missing boundary and score of a run is undefined; see analysis/undefined.py.
 
@@ -48,12 +60,9 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | 
         ended: whether the run has ended; None checks its status. While it trains, only an onset that
             cannot occur is undefined.
     """
-    live = record.summary.status in ("RUNNING", "SCHEDULED")
-    if live if ended is None else not ended:
-        return {"onset": NO_FLIPPED} if lacks_label_noise(record) else {}
-    reasons: dict[str | ScoreKey, str] = {}
-    reasons.update(undefined_phases(record.curves, record.phases, record.unit))
-    if record.dynamics is not None:
+    ended = not is_live(record) if ended is None else ended
+    reasons: dict[str | ScoreKey, str] = {**missing_phases(record, ended=ended)}
+    if ended and record.dynamics is not None:
         fit_known = "train/acc" in record.curves
         reasons.update(
             undefined_scores(record.dynamics, record.phases, record.scores, fit_known=fit_known)

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from repdyn.display.findings import findings
 from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.layer_table import drawn, layer_table
 from repdyn.display.metrics import ACCURACY, MetricGroup, metric_groups
@@ -48,6 +49,7 @@ def show(record: RunRecord) -> RenderableType:
     the phase boundaries, scores with their meaning, and each layer's probes and change points.
     """
     parts: list[RenderableType] = [_header(record)]
+    parts += [Text(plain(str(found))) for found in findings(record)]
     if record.dynamics is None:
         parts.append(Text("no checkpoint yet", "italic"))
     elif record.dynamics.similarity and len(record.dynamics.steps) == 1:

@@ -28,7 +28,7 @@ SHOWN = {
     "layers": ("stem", "block.0", "block.1", "logits"),
     "regions": ("probe of stem", "plane 6 of 6", "regions per plane"),
     "curves": ("train/loss", "test/acc", "fit 29"),
-    "phases": ("perfect fit", "every training label", "synchronisation", "block.0"),
+    "phases": ("erfect fit", "memorisation", "test error peak", "shows the numbers"),
     "info": ("label_noise", "0.15", "epoch_00000.safetensors", "720 kB"),
 }
 
@@ -79,7 +79,12 @@ def test_phases_have_their_intervals() -> None:
 
     async def scenario(stage: Stage) -> None:
         await stage.press(str(VIEWS.index("phases") + 1))
-        await stage.sees("29 (27–33)", "12 (9–15)", "all jointly", "30 (20–40)")
+        await stage.sees("29 (27–33)", "all layers change")
+        assert "all jointly" not in stage.text
+        await stage.press("enter")
+        await stage.sees("12 (9–15)", "all jointly", "30 (20–40)", "hides the numbers")
+        await stage.press("enter")
+        await stage.until(lambda: "all jointly" not in stage.text)
 
     play(scenario, FakeSource([replace(whole, phases=phases)]), run="run-0")
 
@@ -108,7 +113,9 @@ def test_an_onset_without_label_noise_is_said_to_be_undefined() -> None:
 
     async def scenario(stage: Stage) -> None:
         await stage.press(str(VIEWS.index("phases") + 1))
-        await stage.sees("memorisation onset   –", "undefined without label noise")
+        await stage.sees("memorisation onset: undefined without label noise")
+        await stage.press("enter")
+        await stage.sees("memorisation onset   –")
 
     play(scenario, FakeSource([clean]), run="run-0")
 
@@ -119,8 +126,8 @@ def test_scores_that_are_undefined_are_told_with_the_reason() -> None:
 
     async def scenario(stage: Stage) -> None:
         await stage.press(str(VIEWS.index("phases") + 1))
-        await stage.sees("training accuracy never reached 0.999")
-        await stage.press("end")
+        await stage.sees("No perfect fit: training accuracy never reached 0.999")
+        await stage.press("enter")
         await stage.sees("Undefined scores", "needs perfect fit, which the run did not reach")
 
     play(scenario, FakeSource([unfit]), run="run-0")

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from repdyn.records import Phases
 from tui.widgets.cell_spans import Bands, by_epoch, even, spread
 from tui.widgets.epoch_axis import EpochAxis
-from tui.widgets.phase_bands import phase_bands
+from tui.widgets.phase_bands import SHORT, phase_bands, places
 from tui.widgets.value_axis import number, tick_label, value_axis
 
 EPOCHS = st.lists(st.integers(0, 500), min_size=1, max_size=80, unique=True).map(
@@ -146,6 +146,29 @@ def test_bands_start_at_the_columns_of_their_epochs() -> None:
     axis = EpochAxis.of_line(np.arange(201), 80)
     starts = axis.starts(phase_bands(Phases(onset=8, fit=37)))
     assert starts == [0, axis.column(8), axis.column(37)]
+
+
+def test_names_of_bands_are_whole_in_short_or_left_out() -> None:
+    bands = phase_bands(Phases(onset=8, fit=37))
+    words = {form for band in bands for form in (band.name, SHORT[band.name])}
+    for room in range(10, 160):
+        axis = EpochAxis.of_line(np.arange(201), room)
+        starts = axis.starts(bands)
+        line = axis.ticks().ljust(room)
+        for at, name in places(line, starts, bands).items():
+            assert name.strip() in words
+            assert line[at : at + len(name)].isspace()
+            band = max(start for start in starts if start <= at)
+            assert at + len(name) <= min([start for start in starts if start > band] or [room])
+
+
+def test_a_wide_axis_has_the_whole_names_in_their_bands() -> None:
+    bands = phase_bands(Phases(onset=8, fit=37))
+    axis = EpochAxis.of_line(np.arange(201), 120)
+    starts = axis.starts(bands)
+    found = places(axis.ticks().ljust(120), starts, bands)
+    assert [name.strip() for name in found.values()] == [band.name for band in bands]
+    assert [at >= start for at, start in zip(found, starts, strict=True)] == [True] * 3
 
 
 def test_the_values_run_from_the_least_to_the_greatest() -> None:

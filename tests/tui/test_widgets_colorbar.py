@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from repdyn.display.scale import Scale
@@ -18,11 +19,64 @@ def colorbar(scale: Scale | None = EVEN) -> Colorbar:
     return widget
 
 
-def test_it_names_the_ends_and_the_middle() -> None:
+DECADES = Scale("", 0.0, 0.999, (), logarithmic=True)
+
+
+def test_a_linear_scale_says_so_and_labels_its_ends_and_middle() -> None:
     async def scenario(stage: Stage[Colorbar]) -> None:
-        assert text(stage.widget, 0).split() == ["0.0", "0.5", "1.0"]
+        found = text(stage.widget, 0).split()
+        assert found[0] == "linear"
+        assert (found[1], found[-1]) == ("0", "1")
+        assert ".5" in found
 
     play(colorbar(), scenario, (60, 3))
+
+
+@pytest.mark.parametrize("width", [28, 44, 60])
+def test_a_log_scale_says_so_and_labels_decades_where_they_are(width: int) -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
+        line = text(stage.widget, 0)
+        assert line.split() == ["log", "0", ".5", ".9", ".99", ".999"]
+        first, last = line.index("0"), width - 1
+        for value in (0.5, 0.9, 0.99):
+            label = f"{value:g}".removeprefix("0")
+            start = line.index(f" {label} ") + 1
+            middle = start + (len(label) - 1) / 2
+            share = -np.log10(1 - value) / 3
+            assert abs(middle - (first + share * (last - first))) <= 1
+
+    play(colorbar(DECADES), scenario, (width, 3))
+
+
+def test_a_narrow_bar_has_what_fits_of_it() -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
+        assert text(stage.widget, 0).split() == ["log", "0", ".9", ".99", ".999"]
+
+    play(colorbar(DECADES), scenario, (22, 3))
+
+
+def test_it_is_one_bar_without_a_gap() -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
+        shown = characters(stage.widget, 0)[len("log ") :]
+        background = stage.widget.rich_style.bgcolor
+        assert all(one.background not in (None, background) for one in shown)
+
+    play(colorbar(DECADES), scenario, (44, 3))
+
+
+def test_labels_stand_out_from_the_colours_behind_them() -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
+        for one in characters(stage.widget, 0)[len("log ") :]:
+            if one.text.strip():
+                assert one.colour is not None
+                assert one.background is not None
+                ink, under = (
+                    np.dot(c.get_truecolor(), [0.299, 0.587, 0.114])
+                    for c in (one.colour, one.background)
+                )
+                assert abs(ink - under) > 100
+
+    play(colorbar(DECADES), scenario, (44, 3))
 
 
 def test_its_colours_run_from_the_first_to_the_last() -> None:
@@ -37,12 +91,24 @@ def test_its_colours_run_from_the_first_to_the_last() -> None:
     play(widget, scenario, (60, 3))
 
 
-def test_the_middle_of_a_logarithmic_scale_is_even_in_the_distance_from_one() -> None:
-    assert labels(Scale("", 0.9, 0.999, (), logarithmic=True)) == ("0.9", "0.99", "0.999")
-
-
 def test_a_narrow_scale_is_written_to_the_places_that_it_needs() -> None:
-    assert labels(Scale("", 0.81, 0.83, (), logarithmic=False)) == ("0.81", "0.82", "0.83")
+    found = labels(Scale("", 0.81, 0.83, (), logarithmic=False), 40)
+    assert [*found.values()][:: len(found) - 1] == [".81", ".83"]
+    assert ".82" in found.values()
+
+
+def test_a_difference_is_labelled_with_its_signs() -> None:
+    found = labels(Scale("", -0.2, 0.2, (), logarithmic=False), 40)
+    assert [found[at] for at in sorted(found)] == ["−.2", "−.1", "0", ".1", ".2"]
+
+
+def test_labels_do_not_touch() -> None:
+    for scale in (EVEN, DECADES, Scale("", 0.9, 0.9998, (), logarithmic=True)):
+        for room in range(8, 80):
+            found = sorted(labels(scale, room).items())
+            ends = [at + len(label) for at, label in found]
+            assert all(end < at for end, (at, _) in zip(ends, found[1:], strict=False))
+            assert ends[-1] <= room
 
 
 @pytest.mark.parametrize("width", [1, 8, 300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from tests.support.drawn import Stage, characters, pixel, play, screen, text
 from tests.support.heatmaps import heatmap_data
 from tests.support.present import present
 from tui.widgets import colormap
-from tui.widgets.heatmap import Heatmap
+from tui.widgets.heatmap import CHANGE, Heatmap
 from tui.widgets.phase_bands import GLYPHS
+from tui.widgets.pixels import CURSOR
 
 EPOCHS = (0, 1, 3, 7)
 ROWS = ("stem", "middle", "logits")
@@ -290,14 +292,76 @@ def test_markers_point_to_their_epochs_on_both_axes() -> None:
     play(square(np.ones((4, 4)), Phases(onset=3), row_markers=True), scenario, (60, 22))
 
 
-def test_a_change_point_is_a_dot_at_the_start_of_its_cell() -> None:
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_the_cursor_cuts_no_name_of_a_phase(width: int) -> None:
+    epochs = np.unique(np.geomspace(1, 201, 40).astype(int)) - 1
+
     async def scenario(stage: Stage[Heatmap]) -> None:
-        column = [pixel(stage.widget, 10 + 25, y) for y in range(12, 24)]
-        assert column.count((255, 255, 255)) == 1
-        assert (255, 255, 255) not in [pixel(stage.widget, 10 + 25, y) for y in range(24, 36)]
+        seen = set()
+        for column in range(len(epochs)):
+            stage.widget.cursor = (0, column)
+            line = text(stage.widget, 18)
+            seen |= set(re.findall(r"[a-z.]+", line))
+        assert seen <= {"before", "onset", "memorisation", "mem.", "after", "fit"}
+        assert "before" in seen
+
+    values = np.zeros((3, len(epochs)))
+    shown = heatmap(values, epochs=epochs, phases=Phases(onset=8, fit=37), bands=True)
+    play(shown, scenario, (width, 20))
+
+
+def test_a_change_point_is_a_bar_at_the_start_of_its_cell_in_its_layers_row() -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
+        bars = {
+            (line, x): character
+            for line in range(18)
+            for x, character in enumerate(characters(stage.widget, line))
+            if character.text == CHANGE
+        }
+        ((line, x),) = bars
+        assert x == 10 + 25  # the third of four cells of 10 columns
+        assert line in range(6, 12)  # the second of three rows of 6 lines
+        (bar,) = bars.values()
+        assert bar.background == characters(stage.widget, line)[x + 1].background
+        assert bar.colour != bar.background
 
     values = np.zeros((3, 4))
     play(heatmap(values, phases=Phases(change_points=((), (3,), ()))), scenario, (60, 19))
+
+
+@pytest.mark.parametrize(("row", "glyph"), [(0, "╹"), (1, "╻")])
+def test_where_two_layers_share_a_line_the_bar_is_in_the_half_of_its_layer(
+    row: int, glyph: str
+) -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
+        assert text(stage.widget, 0).count(glyph) == 1
+
+    points = tuple((3,) if one == row else () for one in range(4))
+    shown = heatmap(np.zeros((4, 4)), "abcd", phases=Phases(change_points=points))
+    play(shown, scenario, (60, 3))
+
+
+@pytest.mark.usefixtures("no_colour")
+def test_without_colours_a_change_point_is_not_the_cursors_glyph() -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
+        lines = [text(stage.widget, line) for line in range(18)]
+        assert sum(line.count(CHANGE) for line in lines) == 1
+        assert CHANGE != CURSOR
+
+    phases = Phases(change_points=((), (3,), ()))
+    play(heatmap(np.zeros((3, 4)), phases=phases), scenario, (60, 19))
+
+
+def test_the_cursor_over_a_change_point_leaves_it_visible() -> None:
+    async def scenario(stage: Stage[Heatmap]) -> None:
+        stage.widget.cursor = (1, 2)
+        await stage.pilot.pause()
+        found = [c for line in range(18) for c in characters(stage.widget, line)]
+        (bar,) = [c for c in found if c.text == CHANGE]
+        assert bar.colour != bar.background
+
+    phases = Phases(change_points=((), (3,), ()))
+    play(heatmap(np.zeros((3, 4)), phases=phases), scenario, (60, 19))
 
 
 def test_stretching_spans_the_values_in_view() -> None:

@@ -38,6 +38,11 @@ class BaseScreen(Screen[None]):
         self.source = source
         self.desk = desk
 
+    @property
+    def topic(self) -> str:
+        """What the help explains: the view in front, or the screen."""
+        return ""
+
     def compose(self) -> ComposeResult:
         """Yield the screen's own parts between notice and footer."""
         yield from self.compose_body()

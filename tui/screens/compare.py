@@ -69,6 +69,11 @@ class CompareScreen(BaseScreen):
         self._view = COMPARED[0]
         self._by_phase = False
 
+    @property
+    def topic(self) -> str:
+        """What the help explains."""
+        return "compare"
+
     def compose_body(self) -> ComposeResult:
         """Yield header, tabs, the container of the views, and the table."""
         yield Static("", id="header")

@@ -1,4 +1,4 @@
-"""Help: the keys available here."""
+"""Help: what the view in front shows, then the keys available there."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import by_name, keys_file
+from tui.screens.explained import COLOURS, EXPLAINED, WITH_COLOURS
 
 TITLES = {
-    "cursor": "Cursor",
     "runs": "Runs",
-    "run": "Run",
     "overview": "Overview",
     "layer": "Layer",
     "layers": "Layers",
     "regions": "Regions",
     "curves": "Curves",
+    "phases": "Phases",
+    "info": "Info",
     "compare": "Compare",
+    "run": "Run",
+    "cursor": "Cursor",
     "app": "Everywhere",
 }
-"""The groups of keys in the help, by the first part of an action's name."""
+"""The groups of keys in the help, by the first part of an action's name: those of the view first."""
 
 MOUSE = (
     "The mouse reads out what it is over, a click sets the cursor; where two rows share a line, "
@@ -37,15 +40,21 @@ MOUSE = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """The keys that work where it was opened, from the bindings of the focused widget."""
+    """What is in front where it was opened, and the keys that work there.
+
+    Args:
+        active: the bindings of the focused widget.
+        topic: the view in front, one of EXPLAINED; empty for keys only.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark", "dismiss(None)", "Back", id="help.back")
     ]
 
-    def __init__(self, active: Iterable[ActiveBinding]) -> None:
+    def __init__(self, active: Iterable[ActiveBinding], topic: str = "") -> None:
         super().__init__()
         self._active = list(active)
+        self._topic = topic
 
     def compose(self) -> ComposeResult:
         """Yield the page."""
@@ -64,9 +73,13 @@ class HelpScreen(ModalScreen[None]):
             keys, _ = groups.setdefault(place, {}).setdefault(binding.id, ([], text))
             keys.append(self.app.get_key_display(binding))
         parts: list[RenderableType] = []
+        if self._topic in EXPLAINED:
+            parts += [Text(TITLES[self._topic], "bold"), Text(EXPLAINED[self._topic]), Text()]
+        if self._topic in WITH_COLOURS:
+            parts += [Text(COLOURS, "dim"), Text()]
         for place, title in TITLES.items():
             if place in groups:
-                parts += [Text(title, "bold"), _rows(groups[place])]
+                parts += [Text(f"Keys: {title}", "bold"), _rows(groups[place])]
                 parts += [Text(f"  {MOUSE}", "dim")] if place == "cursor" else []
                 parts.append(Text())
         words = f"Change keys in {keys_file()}, by the names on the right.  esc closes."

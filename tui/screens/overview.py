@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -26,15 +27,14 @@ from repdyn.records import RunRecord
 from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
+from tui.screens.finding_lines import FindingLines
 from tui.screens.view import (
     Table,
     View,
-    beside_bar,
     beside_errors,
     empty,
     read_out,
     readout,
-    titled,
 )
 from tui.screens.view_state import (
     REFERENCES,
@@ -64,6 +64,9 @@ AXES = 2
 LOW = 24
 """Height of the view below which phase boundaries are labelled only once."""
 
+HEIGHTS = (LOW, 32)
+"""Heights of the view from which it has a second and a third line of findings."""
+
 MOST_PER_ROW = 3
 """Most lines per layer, even if there is space for more."""
 
@@ -80,6 +83,7 @@ class Overview(View):
     def compose(self) -> ComposeResult:
         """Yield heatmap, curves and readout."""
         yield empty()
+        yield FindingLines(self.desk)
         with Horizontal(classes="bar"):
             yield Static("", classes="what")
             yield Colorbar()
@@ -97,6 +101,7 @@ class Overview(View):
         """Draw heatmap and curves."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         shown = similarity(record.dynamics, look.measure)
+        self.query_one(FindingLines).show(record, look.measure, self._sentences())
         labels = max(LEAST_LABELS, *(cell_len(plain(n)) + 1 for n in shown.names))
         width = min(labels, WIDEST_LABELS, max(LEAST_LABELS, self.size.width // 5))
         self._draw_heatmap(record, shown, look, width)
@@ -120,8 +125,7 @@ class Overview(View):
             )
             heatmap.set_data(data, markers=not self._low(), bands=True)
         title = f"{shown.measure.quantity} with {reference_words(shown, look)}"
-        title_text = titled(title, record.phases, heatmap, beside_bar(self.size.width))
-        self.query_one(".what", Static).update(title_text)
+        self.query_one(".what", Static).update(Text(title, "bold", no_wrap=True))
 
     def _draw_curves(self, record: RunRecord, shown: Similarity, width: int) -> None:
         curves, group = self.query_one(Curves), self._shown_group(record)
@@ -148,7 +152,7 @@ class Overview(View):
     def _arrange(self, rows: int, record: RunRecord) -> None:
         axes = AXES - self._low()
         below = LEAST_CURVES if main_groups(record.curves) else 0
-        room = self.size.height - 2 - axes - below
+        room = self.size.height - 2 - self._sentences() - axes - below
         per_row = max(1, min(MOST_PER_ROW, int(0.85 * room) // rows))
         lines = rows * per_row
         if lines > room:
@@ -158,6 +162,10 @@ class Overview(View):
     def _low(self) -> bool:
         """Return whether the markers are shown only below the curves."""
         return self.size.height < LOW
+
+    def _sentences(self) -> int:
+        """Return how many findings there is space for."""
+        return 1 + sum(self.size.height >= least for least in HEIGHTS)
 
     def point(self, look: ViewState) -> None:
         """Move heatmap, curves and readout to a layer and an epoch."""

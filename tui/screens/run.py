@@ -70,6 +70,11 @@ class RunScreen(BaseScreen):
         self._asking = False
         self._playing: Timer | None = None
 
+    @property
+    def topic(self) -> str:
+        """What the help explains."""
+        return self._view
+
     def compose_body(self) -> ComposeResult:
         """Yield header, tabs and the container of the views."""
         yield Static("", id="header")
@@ -325,5 +330,5 @@ def progress(record: RunRecord, now: float) -> str:
     text = f"{record.unit} {step(done)}" + (f"/{plain(total)}" if total else "")
     if run.status in LIVE and total.isdecimal() and done:
         left = (now - run.started) / done * (int(total) - done) / 1000
-        text += f", about {duration(left)} left"
+        text += f", about {duration(left)} left" if left >= 1 else ", finishing"
     return text

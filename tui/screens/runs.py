@@ -49,6 +49,11 @@ class RunsScreen(BaseScreen):
         self._waited = 0.0
         self._round = 0
 
+    @property
+    def topic(self) -> str:
+        """What the help explains."""
+        return "runs"
+
     def compose_body(self) -> ComposeResult:
         """Yield title, filter and table."""
         yield Static(Text("repdyn", "bold"), id="title")

@@ -1,23 +1,38 @@
-"""What the colours of a heatmap mean."""
+"""What the colours of a heatmap mean: one scale with the values that its colours stand for."""
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from rich.segment import Segment
+from rich.style import Style
 from textual.reactive import reactive
 from textual.strip import Strip
 
 from repdyn.display.scale import Scale
 from tui.widgets import pixels
-from tui.widgets.colormap import SIZE, is_colourful, shown_as
+from tui.widgets.colormap import SIZE, colour, contrasting, is_colourful, shown_as
 from tui.widgets.lines import Lines
 
 PLACES = 6
 """Most decimal places of a label."""
 
+LOG, LINEAR = "log", "linear"
+"""What a scale is even in: the log of the distance from 1, or the value itself."""
+
+LEAST_NAMED = 26
+"""Width from which a bar says that its scale is linear; that it is a log scale it always says."""
+
+GAP = 1
+"""Columns of colour, at least, between two labels."""
+
+ROUND = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
+"""Values to label on a log scale."""
+
 
 class Colorbar(Lines):
-    """A colour map from left to right, with the values at its ends and middle: `.5 ▒▒▒ .9 ▒▒▒ 1`."""
+    """A colour map from left to right with values in it: `log 0▒▒.5▒▒.9▒▒.99▒▒.999`."""
 
     DEFAULT_CSS = """
     Colorbar { height: 1; color: $text-muted; }
@@ -37,29 +52,61 @@ class Colorbar(Lines):
         base, width = self.base, self.size.width
         if self.scale is None or y:
             return Strip.blank(width, base)
-        low, middle, high = (f" {label} " for label in labels(self.scale))
-        low = low.lstrip()
-        halves = max(2, width - len(low + middle + high)) // 2
-        ramp = np.linspace(0, SIZE - 1, 2 * halves).astype(np.int16)
-        parts = [Segment(low, base), *self._ramp(ramp[:halves]), Segment(middle, base)]
-        parts += [*self._ramp(ramp[halves:]), Segment(high.rstrip(), base)]
-        return Strip(parts).adjust_cell_length(width, base)
+        kind = f"{LOG if self.scale.logarithmic else LINEAR} "
+        if not self.scale.logarithmic and width < LEAST_NAMED:
+            kind = ""
+        room = max(1, width - len(kind))
+        ramp = np.linspace(0, SIZE - 1, room).astype(np.int16)
+        parts, at = [Segment(kind, base)], 0
+        for start, label in labels(self.scale, room).items():
+            stop = start + len(label)
+            parts += [*self._ramp(ramp[at:start]), *self._label(label, ramp[start:stop])]
+            at = stop
+        return Strip([*parts, *self._ramp(ramp[at:])]).adjust_cell_length(width, base)
 
     def _ramp(self, row: pixels.Indices) -> list[Segment]:
+        if not len(row):
+            return []
         if is_colourful(self.app):
             return pixels.half_blocks(shown_as(self.cmap, self.app), row, row, self.base)
         return pixels.glyphs(row, self.base, self.base)
 
+    def _label(self, label: str, row: pixels.Indices) -> list[Segment]:
+        """Return a label over the colours that it stands for."""
+        if not is_colourful(self.app):
+            return [Segment(label, self.base)]
+        behind = [colour(shown_as(self.cmap, self.app), index) for index in row.tolist()]
+        return [
+            Segment(letter, Style(color=contrasting(under), bgcolor=under))
+            for letter, under in zip(label, behind, strict=True)
+        ]
 
-def labels(scale: Scale) -> tuple[str, str, str]:
-    """Return the values at the low end, the middle and the high end of a colour map."""
-    middle = float(scale.unwarp(scale.warp([scale.low, scale.high]).mean()))
-    low, between, high = (_written(value, scale) for value in (scale.low, middle, scale.high))
-    return low, between, high
+
+def labels(scale: Scale, room: int) -> dict[int, str]:
+    """Return the labels of a bar by their first columns: the ends, then what fits between them."""
+    low, high = (_written(value, scale) for value in (scale.low, scale.high))
+    found = {0: low, max(len(low) + GAP, room - len(high)): high}
+    for value in ROUND if scale.logarithmic else _even(scale):
+        label = _written(value, scale)
+        column = int(scale.place(value) * (room - 1))
+        start = column - (len(label) - 1) // 2
+        free = all(
+            start + len(label) + GAP <= at or start >= at + len(other) + GAP
+            for at, other in found.items()
+        )
+        if scale.low < value < scale.high and free:
+            found[start] = label
+    return {at: label[: room - at] for at, label in sorted(found.items()) if at < room}
+
+
+def _even(scale: Scale) -> list[float]:
+    """Return the middle, then the quarters between the ends of a linear scale."""
+    return [scale.low + (scale.high - scale.low) * share for share in (0.5, 0.25, 0.75)]
 
 
 def _written(value: float, scale: Scale) -> str:
-    """Return a value with as many decimals as it takes to distinguish it from its neighbours."""
+    """Return a value with as many decimals as it takes to distinguish it from its neighbours, `.99`."""
     off = (1 - value) / 10 if scale.logarithmic else (scale.high - scale.low) / 50
-    exact = (places for places in range(1, PLACES) if abs(round(value, places) - value) <= off)
-    return f"{value:.{next(exact, PLACES)}f}"
+    exact = (places for places in range(PLACES) if abs(round(value, places) - value) <= off)
+    text = f"{value:.{next(exact, PLACES)}f}"
+    return re.sub(r"^(-?)0\.", r"\1.", text).replace("-", "−") if float(text) else "0"

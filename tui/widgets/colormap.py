@@ -29,10 +29,7 @@ MISSING = -1
 BLACK, WHITE = SIZE, SIZE + 1
 """The indices of the cursor over a colour map."""
 
-DOT = 2
-"""Offset to BLACK or WHITE for a dot instead of the cursor."""
-
-GREY = SIZE + 2 * DOT
+GREY = SIZE + 2
 """The index of cells that cannot be told from their neighbours."""
 
 SEQUENTIAL = ("viridis", "cividis", "magma", "gray")
@@ -120,7 +117,7 @@ def colour(name: str, index: int) -> Color:
     if index == GREY:
         return Color.from_rgb(128, 128, 128)
     if index >= SIZE:
-        return Color.from_rgb(*((0, 0, 0) if index in (BLACK, BLACK + DOT) else (255, 255, 255)))
+        return Color.from_rgb(*((0, 0, 0) if index == BLACK else (255, 255, 255)))
     red, green, blue = table(name)[index].tolist()
     return Color.from_rgb(red, green, blue)
 
@@ -129,11 +126,11 @@ def colour(name: str, index: int) -> Color:
 def contrasts(name: str, on_missing: int) -> NDArray[np.int16]:
     """Return BLACK or WHITE for each index of a colour map, whichever stands out from it.
 
-    The colours are followed by the cursor and dots, black and white, by GREY, and last `on_missing`
-    for MISSING, whose index is -1.
+    The colours are followed by the cursor, black and white, by GREY, and last `on_missing` for MISSING,
+    whose index is -1.
     """
     light = table(name) @ np.array([0.299, 0.587, 0.114]) > 128
-    over_ink = [WHITE, BLACK] * 2
+    over_ink = [WHITE, BLACK]
     return np.array([*np.where(light, BLACK, WHITE), *over_ink, BLACK, on_missing], dtype=np.int16)
 
 

@@ -16,7 +16,7 @@ from repdyn.display.text_heatmap import TICK, marker_row, tick_row
 from repdyn.records import IntArray
 from repdyn.step_words import short_step
 from tui.widgets.cell_spans import Bands, by_epoch
-from tui.widgets.phase_bands import Band, banded
+from tui.widgets.phase_bands import Band, banded, places
 
 MARKER = "▲"
 
@@ -114,11 +114,27 @@ class EpochAxis:
         line = self.ticks(range(start, stop)).ljust(self.room)
         behind = [Segment(line, plain)]
         if bands:
-            behind = banded(line, self.starts(bands), bands, widget)
+            starts = self.starts(bands)
+            names = self._names(line, range(start, stop), starts, bands)
+            behind = banded(line, starts, bands, widget, names)
         if not label:
             return behind
         left, _, right = Segment.divide(behind, [start, stop, self.room])
         return [*left, Segment(label, lit), *right]
+
+    def _names(
+        self, line: str, cursor: range, starts: Sequence[int], bands: Sequence[Band]
+    ) -> dict[int, str]:
+        """Return the bands' names by their first column: they move only where the cursor is."""
+        over = "".join("#" if column in cursor else line[column] for column in range(self.room))
+        ends = [*starts[1:], self.room]
+        still = places(self.ticks().ljust(self.room), starts, bands)
+        kept = {at: name for at, name in still.items() if over[at : at + len(name)].isspace()}
+        for at, name in places(over, starts, bands).items():
+            first, last = next(b for b in zip(starts, ends, strict=True) if b[0] <= at < b[1])
+            if not any(first <= there < last for there in kept):
+                kept[at] = name
+        return kept
 
     def _start(self, label: str, epoch: int) -> int:
         centred = self.column(epoch) - (len(label) - 1) // 2

@@ -30,9 +30,9 @@ from repdyn.step_words import short_step
 from tui.widgets import phase_bands, pixels
 from tui.widgets.colormap import (
     BLACK,
-    DOT,
     GREY,
     WHITE,
+    colour,
     contrasts,
     indices,
     is_colourful,
@@ -46,6 +46,9 @@ PAGE = 10
 
 STRETCHED = (2, 98)
 """Percentiles of the values in view that a stretched scale spans."""
+
+CHANGE, HALF_CHANGES = "┃", ("╹", "╻")
+"""A change point on a line of its layer, and on the upper or lower half of a line of two layers."""
 
 Cell = tuple[int, int]
 
@@ -181,7 +184,7 @@ class Heatmap(Lines, can_focus=True):
         """Show data; the cursor stays at its row and epoch, initially the last epoch.
 
         CursorMoved is always posted, as the value under the cursor may have changed. If rows are
-        layers, their change points are dots in their cells.
+        layers, their change points are bars at the start of their cells.
 
         Args:
             data: to show; blank where there is no row or no column.
@@ -373,11 +376,28 @@ class Heatmap(Lines, can_focus=True):
         shown = self._pixels[first : first + layout.pixels_per_line]
         if y in layout.row_lines(self.cursor[0]):
             shown = self._with_cursor(shown, layout, first)
-        if layout.pixels_per_line == 1:
+        segments: list[Segment] = []
+        start = 0
+        for column, (glyph, pixel) in sorted(self._changes(layout, y).items()):
+            segments += self._plain_cells(shown[:, start:column])
+            segments.append(self._change(glyph, int(shown[pixel, column])))
+            start = column + 1
+        return [*segments, *self._plain_cells(shown[:, start:])]
+
+    def _plain_cells(self, shown: pixels.Indices) -> list[Segment]:
+        if len(shown) == 1:
             return pixels.glyphs(shown[0], self.base, self._on_missing)
         return pixels.half_blocks(
             shown_as(self.cmap, self.app), shown[0], shown[1], self._on_missing
         )
+
+    def _change(self, glyph: str, index: int) -> Segment:
+        """Return a change point's glyph over an index of the colour map."""
+        if not is_colourful(self.app) or index < 0:
+            return Segment(glyph, self.base)
+        name = shown_as(self.cmap, self.app)
+        ink = colour(name, int(self._standing_out[index]))
+        return Segment(glyph, Style(color=ink, bgcolor=colour(name, index)))
 
     def _painted(self, layout: Layout) -> pixels.Indices:
         """Return each pixel's index in the colour map, (lines · pixels per line, columns)."""
@@ -388,11 +408,27 @@ class Heatmap(Lines, can_focus=True):
         shape = (layout.lines * layout.pixels_per_line, layout.columns.room)
         painted = np.full(shape, pixels.OUTSIDE, dtype=np.int16)
         painted[: layout.rows.room] = cells[np.ix_(layout.rows.shown, layout.columns.shown)]
-        for row, epochs in enumerate(() if self._data.square else self._data.phases.change_points):
-            pixel = layout.rows.middle(row)
-            starts = layout.columns.starts[[axis.nearest(self.epochs, epoch) for epoch in epochs]]
-            painted[pixel, starts] = self._standing_out[painted[pixel, starts]] + DOT
         return painted
+
+    def _changes(self, layout: Layout, line: int) -> dict[int, tuple[str, int]]:
+        """Return the glyphs of change points on a line, and the pixels behind them, by column.
+
+        A bar as high as the layer's part of the line, at the start of the cell that has changed.
+        """
+        if self._data is None or self._data.square:
+            return {}
+        first = line * layout.pixels_per_line
+        found: dict[int, tuple[str, int]] = {}
+        for row, epochs in enumerate(self._data.phases.change_points):
+            pixel = layout.rows.middle(row)
+            if not first <= pixel < first + layout.pixels_per_line:
+                continue
+            whole = layout.pixels_per_line == 1 or len(layout.rows.span(row)) > 1
+            for epoch in epochs:
+                column = int(layout.columns.starts[axis.nearest(self.epochs, epoch)])
+                glyph = CHANGE if whole or column in found else HALF_CHANGES[pixel - first]
+                found[column] = glyph, pixel - first
+        return found
 
     def _with_cursor(self, shown: pixels.Indices, layout: Layout, first: int) -> pixels.Indices:
         """Return the pixels of a line with the cursor's frame in what stands out from them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -26,6 +27,15 @@ GLYPHS = "·▒━"
 """What fills the bands without colours."""
 
 LEARNING, MEMORISING, FITTED = range(3)
+
+
+SHORT = {
+    "before onset": "before",
+    "before fit": "before",
+    "memorisation": "mem.",
+    "after fit": "after",
+}
+"""The names of phases where there is little space."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +69,50 @@ def phase_at(phases: Phases, epoch: int) -> str:
 
 
 def banded(
-    line: str, starts: Sequence[int], bands: Sequence[Band], widget: Widget
+    line: str,
+    starts: Sequence[int],
+    bands: Sequence[Band],
+    widget: Widget,
+    names: Mapping[int, str] | None = None,
 ) -> list[Segment]:
-    """Return a line of ticks with the bands behind it.
+    """Return a line of ticks with the bands behind it and their names in it.
 
     Args:
         line: of ticks, as wide as the axis.
         starts: the bands' first columns.
         bands: in order.
         widget: with CLASSES among its component classes.
+        names: by their first column; None puts them where `places` does.
     """
     ends = [*starts[1:], len(line)]
-    return [
-        Segment(filled(line[start:end], band, widget), style_of(band, widget))
-        for band, start, end in zip(bands, starts, ends, strict=True)
-        if end > start
-    ]
+    names = places(line, starts, bands) if names is None else names
+    segments = []
+    for band, start, end in zip(bands, starts, ends, strict=True):
+        text = filled(line[start:end], band, widget)
+        for at, name in names.items():
+            if start <= at < end:
+                text = f"{text[: at - start]}{name}{text[at - start + len(name) :]}"
+        if text:
+            segments.append(Segment(text, style_of(band, widget)))
+    return segments
+
+
+def places(line: str, starts: Sequence[int], bands: Sequence[Band]) -> dict[int, str]:
+    """Return the bands' names by their first column, each with a blank on both sides.
+
+    A name is in the middle of the widest gap between the ticks of its band; if it does not fit, its
+    short form is, or nothing.
+    """
+    names = {}
+    for band, start, end in zip(bands, starts, [*starts[1:], len(line)], strict=True):
+        gaps = [match.span() for match in re.finditer(" +", line[start:end])]
+        first, last = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, 0))
+        for name in (band.name, SHORT.get(band.name, band.name)):
+            if len(name) + 2 <= last - first:
+                middle = start + first + (last - first - len(name)) // 2
+                names[middle - 1] = f" {name} "
+                break
+    return names
 
 
 def filled(text: str, band: Band, widget: Widget) -> str:

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from repdyn.display.text_heatmap import IN_BLOCKS
-from tui.widgets.colormap import DOT, GREY, MISSING, SIZE, colour
+from tui.widgets.colormap import GREY, MISSING, SIZE, colour
 
 OUTSIDE = -2
 """The index of pixels beyond the matrix."""
@@ -21,7 +21,7 @@ UPPER, LOWER = "▀", "▄"
 EMPTY = "╱"
 """The character for NaN values."""
 
-CURSOR, DOT_GLYPH, BLUR = "◆", "•", "~"
+CURSOR, BLUR = "◆", "~"
 
 Indices = NDArray[np.int16]
 
@@ -82,5 +82,5 @@ def _glyph(index: int) -> str:
     if index == GREY:
         return BLUR
     if index >= SIZE:
-        return CURSOR if index < SIZE + DOT else DOT_GLYPH
+        return CURSOR
     return IN_BLOCKS.ramp[index * len(IN_BLOCKS.ramp) // SIZE]
