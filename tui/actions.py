@@ -20,7 +20,7 @@ from repdyn.settings.yaml_file import MOST_BYTES, parse_mapping
 VIEWS = ("overview", "layer", "layers", "regions", "curves", "phases", "info")
 """The views of a run, in the order of their number keys."""
 
-COMPARED = ("overview", "layer", "regions", "curves")
+COMPARED = ("overview", "layer", "regions", "curves", "scores")
 """The views of runs side by side."""
 
 
@@ -64,6 +64,7 @@ _VIEW_HELP = {
     "curves": "All metrics.",
     "phases": "What the run shows: sentences, phases, scores.",
     "info": "Params, tags, artifacts, checkpoints.",
+    "scores": "The scores that matter, and their differences.",
 }
 
 ACTIONS: tuple[Action, ...] = (
@@ -176,8 +177,32 @@ ACTIONS: tuple[Action, ...] = (
         "Previous view",
         "Go to the previous view.",
     ),
-    Action("compare.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "Previous layer."),
-    Action("compare.layer_on", "right_square_bracket", "layer(1)", "Layer +", "Next layer."),
+    Action("compare.layer_back", "less_than_sign", "layer(-1)", "Layer -", "Previous layer."),
+    Action("compare.layer_on", "greater_than_sign", "layer(1)", "Layer +", "Next layer."),
+    Action("compare.epoch_back", "comma", "epoch(-1)", "Epoch -", "Previous checkpoint of run A."),
+    Action("compare.epoch_on", "full_stop", "epoch(1)", "Epoch +", "Next checkpoint of run A."),
+    Action("compare.epoch_first", "0", "end_epoch(0)", "First epoch", "First checkpoint of run A."),
+    Action(
+        "compare.epoch_last",
+        "dollar_sign",
+        "end_epoch(-1)",
+        "Last epoch",
+        "Last checkpoint of run A.",
+    ),
+    Action(
+        "compare.boundary_back",
+        "left_square_bracket",
+        "boundary(-1)",
+        "Boundary -",
+        "Previous phase boundary of any run.",
+    ),
+    Action(
+        "compare.boundary_on",
+        "right_square_bracket",
+        "boundary(1)",
+        "Boundary +",
+        "Next phase boundary of any run.",
+    ),
     Action("compare.kind", "m", "kind", "Measure", "Next similarity measure.", True),
     Action(
         "compare.reference", "r", "reference", "Reference", "Change the reference checkpoint.", True
@@ -190,9 +215,19 @@ ACTIONS: tuple[Action, ...] = (
         "Link the cursors by epoch, or by phase: onset to onset, fit to fit.",
         True,
     ),
-    Action("compare.stretch", "z", "stretch", "Contrast", "Stretch the colours."),
+    Action("compare.stretch", "plus,minus", "stretch", "Contrast", "Stretch the colours, or not."),
+    Action(
+        "compare.blurred",
+        "u",
+        "blurred",
+        "Errors",
+        "Grey the cells whose difference is no larger than its standard error.",
+    ),
     Action("compare.cmap", "v", "colours", "Colours", "Next colour map."),
     Action("compare.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
+    Action(
+        "scores.details", "d", "details", "All scores", "Show all scores with their ranks.", True
+    ),
     Action("compare.back", "escape,q", "back", "Back", "Back to the runs.", True),
 )
 

@@ -50,6 +50,14 @@ class MetricGroup:
         return accuracy(value) if self.are_shares or np.isnan(value) else f"{value:.4g}"
 
 
+def group_title(name: str) -> str:
+    """Return the title of the group of a metric: ACCURACY, LOSS, or its own name."""
+    if name in ACCURACIES:
+        return ACCURACY
+    last = re.split(r"[^a-z]", name.casefold())[-1]
+    return LAST_WORDS.get(last, plain(name))
+
+
 MOST_SHOWN = 2
 """Groups shown beside other things, such as accuracies and losses."""
 
@@ -66,6 +74,5 @@ def metric_groups(curves: Mapping[str, Curve]) -> list[MetricGroup]:
     for title, names in ((ACCURACY, ACCURACIES), (LOSS, LOSSES)):
         groups[title] = {label: known.pop(name) for name, label in names.items() if name in known}
     for name, curve in known.items():
-        last = re.split(r"[^a-z]", name.casefold())[-1]
-        groups.setdefault(LAST_WORDS.get(last, plain(name)), {})[plain(name)] = curve
+        groups.setdefault(group_title(name), {})[plain(name)] = curve
     return [MetricGroup(title, group) for title, group in groups.items() if group]

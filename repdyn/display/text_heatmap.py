@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,12 @@ COLOURFUL = frozenset({"256", "truecolor"})
 """Colour systems in which viridis keeps its order."""
 
 MISSING = (118, 118, 118)
+
+LEFT, RIGHT, OMITTED = range(3)
+"""Where the label of a marker is."""
+
+MOST_MARKERS = 6
+"""Markers of a row of which all arrangements are tried."""
 
 
 MARKED = ("onset", "fit")
@@ -149,18 +156,41 @@ def tick_row(columns: Mapping[str, int], width: int) -> str:
 
 
 def marker_row(columns: Mapping[str, int], width: int, marker: str) -> str:
-    """Return markers at their columns, each with its label to the right or left if that is free."""
-    row = [" "] * width
-    for column in columns.values():
-        row[column] = marker
-    for label, column in sorted(columns.items(), key=lambda item: item[1]):
-        for start in (column + 1, column - len(label)):
-            end = start + len(label)
-            around = row[max(0, start - (start < column)) : end + (start > column)]
-            if start >= 0 and end <= width and set(around) == {" "}:
-                row[start:end] = label
-                break
-    return "".join(row).rstrip()
+    """Return markers at their columns, each with its label to the right or the left.
+
+    A marker whose label has no space is left out with it; the first in `columns` are kept first. The
+    labels are in the order of their markers, and two of the same column share one.
+    """
+    labels = [label for label, column in columns.items() if column < width][:MOST_MARKERS]
+    best: tuple[tuple[int, ...], str] = ((), "")
+    for sides in product((RIGHT, LEFT, OMITTED), repeat=len(labels)):
+        kept = tuple(side != OMITTED for side in sides)
+        rank = (sum(kept), *kept, *(side == RIGHT for side in sides))
+        if rank > best[0]:
+            placed = {
+                label: (columns[label], side)
+                for label, side in zip(labels, sides, strict=True)
+                if side != OMITTED
+            }
+            row = _markers(placed, width, marker)
+            best = best if row is None else (rank, row)
+    return best[1]
+
+
+def _markers(placed: Mapping[str, tuple[int, int]], width: int, marker: str) -> str | None:
+    """Return a line of markers with labels at the given sides; None if two would touch."""
+    row = ""
+    before: tuple[int, int] | None = None
+    for label, (column, side) in sorted(placed.items(), key=lambda item: item[1]):
+        shared = before == (column, LEFT) and side == RIGHT
+        text = f"{label}{marker}" if side == LEFT else label if shared else f"{marker}{label}"
+        start = column + shared if side == RIGHT else column - len(label)
+        touching = before is not None and before[1] == LEFT and side == RIGHT
+        if start < len(row) + bool(row and not touching) or start + len(text) > width:
+            return None
+        row = row.ljust(start) + text
+        before = (column, side)
+    return row
 
 
 @dataclass(frozen=True)

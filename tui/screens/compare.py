@@ -1,4 +1,4 @@
-"""Compare: two to four runs, the same view for each, and their numbers in a table."""
+"""Compare: two to four runs, the same view for each."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.widgets import Static
 
-from repdyn.display.wording import plain
-from repdyn.records import Dynamics, RunRecord
+from repdyn.display import axis
+from repdyn.records import Dynamics, IntArray, RunRecord
 from tui import actions
 from tui.actions import COMPARED
 from tui.reader_thread import POLL_SECONDS, ReaderThread
@@ -23,9 +24,8 @@ from tui.screens.comparing.curves import CurvesOfRuns
 from tui.screens.comparing.heatmaps import Matrices, Overviews
 from tui.screens.comparing.linked import Linked
 from tui.screens.comparing.regions import RegionsOfRuns
-from tui.screens.comparing.table import compared
+from tui.screens.comparing.scores import ScoresOfRuns
 from tui.screens.comparing.view import CompareView
-from tui.screens.phases import new_table
 from tui.screens.run import LIVE, news
 from tui.screens.saving import save
 from tui.screens.view import View
@@ -38,21 +38,22 @@ from tui.screens.view_state import (
 )
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
+from tui.widgets.fitted_line import FittedLine
 
 KINDS_OF_VIEWS: dict[str, type[CompareView]] = {
     "overview": Overviews,
     "layer": Matrices,
     "regions": RegionsOfRuns,
     "curves": CurvesOfRuns,
+    "scores": ScoresOfRuns,
 }
 
 HEATMAPS = ("overview", "layer")
-"""The heatmap views, which show the table below."""
 
-OF_HEATMAPS = ("kind", "reference", "stretch", "colours")
+OF_HEATMAPS = ("reference", "stretch", "blurred", "colours")
 """The actions available only for heatmaps."""
 
-OF_RUNS = ("view", "step_view", "layer", "align", "export")
+OF_RUNS = ("view", "step_view", "layer", "epoch", "end_epoch", "boundary", "export")
 
 
 class CompareScreen(BaseScreen):
@@ -75,16 +76,14 @@ class CompareScreen(BaseScreen):
         return "compare"
 
     def compose_body(self) -> ComposeResult:
-        """Yield header, tabs, the container of the views, and the table."""
-        yield Static("", id="header")
+        """Yield header, tabs and the container of the views."""
+        yield FittedLine(id="header")
         yield Static("", id="tabs")
         yield Container(id="views")
-        with VerticalScroll(id="compared"):
-            yield Static("", classes="text")
 
     def on_mount(self) -> None:
         """Request the runs."""
-        self.query_one("#header", Static).update(Text("Opening the runs …", "bold"))
+        self.query_one("#header", FittedLine).show(Text("Opening the runs …", "bold"))
         self._poll()
         self.set_interval(POLL_SECONDS, self._poll)
 
@@ -132,17 +131,24 @@ class CompareScreen(BaseScreen):
         if not self._there():
             return
         runs = self._runs()
-        header = Text(" · ".join(runs.heads), "bold", no_wrap=True)
-        self.query_one("#header", Static).update(header)
+        self._draw_header(runs)
         empty = [name for name in COMPARED if KINDS_OF_VIEWS[name].missing(runs)]
         self.query_one("#tabs", Static).update(tabs(COMPARED, self._view, empty))
-        self._tabulate(runs)
         shown = self._mounted(runs)
         for view in self.query(CompareView):
             view.display = view is shown
         shown.show(runs, self._look)
         if shown.is_mounted and not shown.has_focus_within:
             shown.focused_first().focus()
+
+    def _draw_header(self, runs: Linked) -> None:
+        header = self.query_one("#header", FittedLine)
+        header.show(Text(runs.heads_line(header.size.width), "bold"))
+
+    def on_resize(self) -> None:
+        """Fit the header to the new width."""
+        if self._there():
+            self._draw_header(self._runs())
 
     def _mounted(self, runs: Linked) -> CompareView:
         """Return the view in front."""
@@ -152,14 +158,6 @@ class CompareScreen(BaseScreen):
         view = KINDS_OF_VIEWS[self._view](self.source, self.desk, runs, id=self._view)
         self.query_one("#views").mount(view)
         return view
-
-    def _tabulate(self, runs: Linked) -> None:
-        found = compared(runs)
-        self.query_one("#compared").display = self._view in HEATMAPS and bool(found.rows)
-        table = new_table(*found.head)
-        for row in found.rows:
-            table.add_row(*(Text(plain(str(cell))) for cell in row))
-        self.query_one("#compared .text", Static).update(table)
 
     @on(View.Pointed)
     def _pointed(self, event: View.Pointed) -> None:
@@ -200,6 +198,37 @@ class CompareScreen(BaseScreen):
         if count:
             self._look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
 
+    def action_epoch(self, steps: int) -> None:
+        """Go to another checkpoint of the first run."""
+        epochs = self._epochs()
+        if len(epochs):
+            at = axis.nearest(epochs, self._look.epoch) + steps
+            self._look_at(epoch=int(epochs[max(0, min(at, len(epochs) - 1))]))
+
+    def action_end_epoch(self, index: int) -> None:
+        """Go to the first or the last checkpoint of the first run."""
+        epochs = self._epochs()
+        if len(epochs):
+            self._look_at(epoch=int(epochs[index]))
+
+    def action_boundary(self, steps: int) -> None:
+        """Go to the next phase boundary of any run, or the one before."""
+        epochs = self._epochs()
+        if not len(epochs):
+            return
+        here = epochs[-1] if self._look.epoch is None else self._look.epoch
+        found = sorted(self._runs().boundaries)
+        ahead = (
+            [e for e in found if e > here] if steps > 0 else [e for e in found if e < here][::-1]
+        )
+        if ahead:
+            self._look_at(epoch=ahead[0])
+
+    def _epochs(self) -> IntArray:
+        """Return the first run's checkpoints."""
+        dynamics = self._runs().records[0].dynamics
+        return np.empty(0, dtype=np.int64) if dynamics is None else dynamics.steps
+
     def action_align(self) -> None:
         """Link the cursors by phase, or by epoch."""
         self._by_phase = not self._by_phase
@@ -209,20 +238,20 @@ class CompareScreen(BaseScreen):
         """Stretch the colours, or not."""
         self._look_at(stretch=not self._look.stretch)
 
+    def action_blurred(self) -> None:
+        """Grey the cells within their error, or not."""
+        self._look_at(blurred=not self._look.blurred)
+
     def action_colours(self) -> None:
         """Switch to the next colour map."""
         at = SEQUENTIAL.index(self._look.cmap)
         self._look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
 
     def action_export(self) -> None:
-        """Save the view, and the table if it is shown."""
-        runs = self._runs()
-        view = self._mounted(runs)
-        tables = view.tables()
-        if self._view in HEATMAPS:
-            tables["-scores"] = compared(runs)
+        """Save the view."""
+        view = self._mounted(self._runs())
         stem = "-".join(["repdyn-compare", *(run[:8] for run in self._ids), self._view])
-        job = partial(save, stem, tables, view.figure())
+        job = partial(save, stem, view.tables(), view.figure())
         self.desk.ask(self, job, self.tell_saved, self.tell)
 
     def action_back(self) -> None:
@@ -232,8 +261,18 @@ class CompareScreen(BaseScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: none before the runs are loaded."""
         del parameters
-        if action == "kind" and len(measures_of(self._dynamics())) < 2:
+        if action == "kind":
+            of_measure = self._view in (*HEATMAPS, "scores")
+            return of_measure and len(measures_of(self._dynamics())) > 1
+        if action == "align":
+            return self._there() and self._runs().one_unit
+        if action == "blurred" and not self._have_errors():
             return False
         if action in OF_HEATMAPS:
             return self._there() and self._view in HEATMAPS
         return self._there() or action not in OF_RUNS
+
+    def _have_errors(self) -> bool:
+        """Return whether any run has standard errors of the current measure."""
+        known = [dynamics for dynamics in self._dynamics() if dynamics is not None]
+        return any(self._look.measure in dynamics.errors for dynamics in known)

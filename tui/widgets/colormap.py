@@ -38,6 +38,9 @@ SEQUENTIAL = ("viridis", "cividis", "magma", "gray")
 DIVERGING = "berlin"
 """The colour map for differences, dark at its middle (Crameri 2018, MIT)."""
 
+DIVERGING_ON_LIGHT = "RdBu_r"
+"""The same for light themes, light at its middle (ColorBrewer, Apache 2.0)."""
+
 ANCHORS = {
     "cividis": (
         "00224e00285b002e6a0533711a386f273e6e32436d3b496c434e6c4b546c535a6d5a5f6e61656f686a71"
@@ -49,6 +52,7 @@ ANCHORS = {
         "fec488fde2a3fcfdbf"
     ),
     "gray": "000000ffffff",
+    "RdBu_r": "0530612065ab4393c390c4ddd1e5f0f7f6f6fddbc7f3a481d6604db1182b67001f",
     "berlin": (
         "9eb0ff79abed519fd33685ad2868861d4b6114303e111a20190c092b0e014112015b1d087d341e9e513f"
         "be6f63df8f89ffadad"
@@ -75,7 +79,9 @@ def is_colourful(app: App[Any]) -> bool:
 
 
 def shown_as(name: str, app: App[Any]) -> str:
-    """Return the colour map that shows a given one in order on this terminal."""
+    """Return the colour map that shows a given one in order on this terminal, in this theme."""
+    if name == DIVERGING and not app.current_theme.dark:
+        return DIVERGING_ON_LIGHT
     few = app.console.color_system == "256" and name in SEQUENTIAL
     return name + FEW if few else name
 

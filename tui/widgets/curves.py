@@ -43,6 +43,8 @@ PAGE = 10
 DASHES = ((1, 0), (4, 3), (1, 2), (8, 2), (2, 5), (1, 6))
 """Dash patterns, dots drawn and skipped, that distinguish curves without colours."""
 
+Dash = tuple[int, int]
+
 VALUE_WIDTH = 8
 """Columns of a value in the legend, including the gap after it."""
 
@@ -67,6 +69,8 @@ class Series:
     high: float | None
     markers: Mapping[str, int] = field(default_factory=dict)
     bands: tuple[Band, ...] = ()
+    dashes: tuple[Dash, ...] = ()
+    has_legend: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -178,11 +182,14 @@ class Curves(Lines, can_focus=True):
         series: Mapping[str, Curve],
         *,
         columns: Sequence[int] | None = None,
+        stops: IntArray | None = None,
         low: float | None = None,
         high: float | None = None,
         colours: Mapping[str, str] | None = None,
         markers: Mapping[str, int] | None = None,
         bands: Sequence[Band] = (),
+        dashes: Mapping[str, Dash] | None = None,
+        legend: bool = True,
     ) -> None:
         """Show curves; the cursor stays at its epoch.
 
@@ -191,28 +198,37 @@ class Curves(Lines, can_focus=True):
             columns: epochs of a heatmap's columns, for an axis that has the same columns if
                 `label_width` and the widgets' widths agree; None for an axis true to scale. Epochs
                 beyond the columns are not drawn.
+            stops: epochs of an axis true to scale, if not those of the curves.
             low, high: limits of the vertical axis; the smallest and largest value if None.
             colours: of the curves, by name; those without one take the next of SERIES_COLOURS.
             markers: epochs to mark, by name.
             bands: phases to tint the axis by.
+            dashes: of the curves, by name, in colours too; without, only where there are no colours.
+            legend: whether there is a legend.
         """
         named = {plain(name): curve for name, curve in series.items()}
         given = {plain(name): colour for name, colour in (colours or {}).items()}
-        stops = columns if columns is not None else _all_epochs(series.values())
+        dashed = {plain(name): dash for name, dash in (dashes or {}).items()}
+        if columns is not None:
+            at = np.asarray(columns, dtype=np.int64)
+        else:
+            at = all_epochs(series.values()) if stops is None else stops
         self._series = None
-        if len(stops):
+        if len(at):
             self._series = Series(
                 curves=named,
                 colours=tuple(
                     given.get(name, SERIES_COLOURS[i % len(SERIES_COLOURS)])
                     for i, name in enumerate(named)
                 ),
-                epochs=np.asarray(stops, dtype=np.int64),
+                epochs=at,
                 aligned=columns is not None,
                 low=low,
                 high=high,
                 markers={plain(name): epoch for name, epoch in (markers or {}).items()},
                 bands=tuple(bands),
+                dashes=tuple(dashed[name] for name in named) if dashed else (),
+                has_legend=legend,
             )
         self._redraw()
 
@@ -320,11 +336,11 @@ class Curves(Lines, can_focus=True):
         """Return a short piece of a curve for the legend."""
         if is_colourful(self.app):
             return "━" * SAMPLE
-        ends, height = np.array([0.0, SAMPLE]), np.full(2, 0.4)
-        line = braille.polyline(ends, height, SAMPLE, 1, self._dash(index))
-        return "".join(chr(braille.BLANK + dots) for dots in line[0].tolist())
+        return sample(self._dash(index))
 
-    def _dash(self, index: int) -> tuple[int, int]:
+    def _dash(self, index: int) -> Dash:
+        if self._series is not None and self._series.dashes:
+            return self._series.dashes[index]
         return (1, 0) if is_colourful(self.app) else DASHES[index % len(DASHES)]
 
     def _plot_line(self, series: Series, picture: Picture, y: int) -> Strip:
@@ -360,7 +376,7 @@ class Curves(Lines, can_focus=True):
 
     def _draw(self, series: Series) -> Picture:
         width, height = self.size
-        legend = _wrapped(series.names, width, max(1, height // 3))
+        legend = _wrapped(series.names, width, max(1, height // 3)) if series.has_legend else ()
         lines = max(1, height - len(legend) - 1 - bool(series.markers))
         values = value_axis(
             (curve.values for curve in series.curves.values()),
@@ -394,7 +410,15 @@ def _ink(colour: str) -> Style:
     return Style(color=colour)
 
 
-def _all_epochs(curves: Iterable[Curve]) -> IntArray:
+def sample(dash: Dash) -> str:
+    """Return a short piece of a dashed curve."""
+    ends, height = np.array([0.0, SAMPLE]), np.full(2, 0.4)
+    line = braille.polyline(ends, height, SAMPLE, 1, dash)
+    return "".join(chr(braille.BLANK + dots) for dots in line[0].tolist())
+
+
+def all_epochs(curves: Iterable[Curve]) -> IntArray:
+    """Return the epochs at which any of the curves has a value."""
     epochs = [np.asarray(curve.steps, dtype=np.int64) for curve in curves]
     return np.unique(np.concatenate(epochs)) if epochs else np.empty(0, dtype=np.int64)
 
@@ -428,7 +452,7 @@ def _plotted(
     axis: EpochAxis,
     values: ValueAxis,
     lines: int,
-    dash: Callable[[int], tuple[int, int]],
+    dash: Callable[[int], Dash],
 ) -> tuple[NDArray[np.uint32], NDArray[np.int16]]:
     """Return the code points of the plot and the curve, if any, that each belongs to."""
     dots = np.zeros((lines, axis.room), dtype=np.uint8)

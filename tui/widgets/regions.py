@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual.strip import Strip
 
 from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS, ClassColours
@@ -23,6 +24,7 @@ from tui.widgets.colormap import (
     contrasting,
     is_colourful,
 )
+from tui.widgets.fitted_line import fitted
 from tui.widgets.lines import Lines
 from tui.widgets.pixels import OUTSIDE, Indices, half_blocks, runs
 
@@ -48,9 +50,12 @@ Labels = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Panel:
-    """A map to draw: title, and the class of each point, LABEL_AGREE for none, (g, g)."""
+    """A map to draw: titles, of which the first that fits is shown, and the class of each point.
 
-    title: str
+    The class is LABEL_AGREE for none, (g, g).
+    """
+
+    titles: tuple[str, ...]
     labels: Labels
 
 
@@ -141,7 +146,7 @@ class Regions(Lines):
 
     def set_maps(
         self,
-        maps: Sequence[tuple[str, ClassArray]],
+        maps: Sequence[tuple[str | Sequence[str], ClassArray]],
         *,
         classes: Sequence[str],
         anchors: Sequence[tuple[float, float]] = (),
@@ -151,7 +156,7 @@ class Regions(Lines):
         """Show label maps on the same grid side by side.
 
         Args:
-            maps: titles and label maps, (g, g) each.
+            maps: titles and label maps, (g, g) each; of several titles the first that fits is shown.
             classes: names, (K,).
             anchors, first: as in `set_data`.
             difference: whether to show where two maps differ too.
@@ -161,12 +166,15 @@ class Regions(Lines):
             self._colours = ClassColours(len(classes), first)
         self._colours.see([labels for _, labels in maps])
         self._anchors = tuple(anchors)
-        self._panels = tuple(Panel(plain(t), labels.astype(np.int32)) for t, labels in maps)
+        self._panels = tuple(
+            Panel(tuple(map(plain, [t] if isinstance(t, str) else t)), labels.astype(np.int32))
+            for t, labels in maps
+        )
         if difference:
             (_, one), (_, other) = maps
             differing = np.where(one == other, LABEL_AGREE, other.astype(np.int32))
-            share = f"agree on {100 * agreement(one, other):.0f} %"
-            self._panels += (Panel(share, differing.astype(np.int32)),)
+            share = f"{100 * agreement(one, other):.0f} %"
+            self._panels += (Panel((f"agree on {share}", share), differing.astype(np.int32)),)
         self._redraw()
 
     def on_resize(self) -> None:
@@ -213,8 +221,9 @@ class Regions(Lines):
     def _titles(self, picture: Picture) -> list[Segment]:
         style = self.get_component_rich_style("regions--title")
         return [
-            Segment(set_cell_size(panel.title, picture.side) + " " * GAP, style)
+            Segment(set_cell_size(title.plain, picture.side) + " " * GAP, style)
             for panel in self._panels
+            for title in [fitted([Text(title) for title in panel.titles], picture.side)]
         ]
 
     def _map_line(self, picture: Picture, panel: Panel, line: int) -> Strip:

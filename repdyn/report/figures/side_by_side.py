@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -33,6 +34,8 @@ from repdyn.report.figures.style import (
 
 RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Colours of two to four runs (Okabe and Ito 2008)."""
+
+DASHES = ("-", "--", ":", "-.")
 
 MATRIX_LINES = ("onset", "fit")
 
@@ -120,16 +123,28 @@ def label_maps(title: str, maps: Mapping[str, ClassArray], classes: tuple[str, .
 
 
 @styled
-def metric_curves(metric: str, curves: Mapping[str, Curve], unit: str) -> Figure:
-    """Draw a metric of runs over their steps, in a unit, by the runs' names."""
-    figure = titled_figure(plain(metric), 2.8)
-    axes = figure.subplots()
-    for colour, (name, curve) in zip(RUN_COLOURS, curves.items(), strict=False):
-        axes.plot(curve.steps, curve.values, color=colour, label=name)
-    ends = [int(curve.steps[-1]) for curve in curves.values() if len(curve.steps)]
-    grain = min([axis.grain(curve.steps) for curve in curves.values()], default=1)
-    epoch_axis(axes, "x", -0.12 * grain, max([1, *ends]), grain)
-    axes.set(xlabel=unit, ylabel=plain(metric))
-    for text in axes.legend().get_texts():
-        text.set_parse_math(False)
+def metric_curves(groups: Mapping[str, Mapping[str, Mapping[str, Curve]]], unit: str) -> Figure:
+    """Draw metrics of runs over their steps: a colour for each run, a dash for each metric.
+
+    Args:
+        groups: curves by run, by metric, by the title of the axis that they share.
+        unit: of the steps.
+    """
+    figure = titled_figure(", ".join(map(plain, groups)), 0.6 + 2.2 * len(groups))
+    panels = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
+    shown = [curves for metrics in groups.values() for curves in metrics.values()]
+    every = [curve for curves in shown for curve in curves.values() if len(curve.steps)]
+    colours = dict(zip(dict.fromkeys(run for c in shown for run in c), RUN_COLOURS, strict=False))
+    grain = min([axis.grain(curve.steps) for curve in every], default=1)
+    last = max([1, *(int(curve.steps[-1]) for curve in every)])
+    for axes, (title, metrics) in zip(panels, groups.items(), strict=True):
+        for dash, (metric, curves) in zip(cycle(DASHES), metrics.items(), strict=False):
+            for run, curve in curves.items():
+                label = plain(f"{run}, {metric}" if len(metrics) > 1 else run)
+                axes.plot(curve.steps, curve.values, dash, color=colours[run], label=label)
+        epoch_axis(axes, "x", -0.12 * grain, last, grain)
+        axes.set(xlabel=unit)
+        axes.set_ylabel(plain(title), parse_math=False)
+        for text in axes.legend().get_texts():
+            text.set_parse_math(False)
     return figure

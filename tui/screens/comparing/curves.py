@@ -1,4 +1,4 @@
-"""One metric of all runs in one chart, chosen from a list."""
+"""Metrics of all runs over each other: a colour for each run, a dash for each metric."""
 
 from __future__ import annotations
 
@@ -6,54 +6,77 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import SelectionList, Static
+from textual.widgets.selection_list import Selection
 
+from repdyn.display.metrics import LOSS, group_title
 from repdyn.display.reading import value_at
-from repdyn.display.wording import boundary_marks, plain
+from repdyn.display.wording import end_words, plain
 from repdyn.records import Curve, plural
-from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
-from tui.screens.comparing.linked import Linked
+from tui.screens.comparing.curves_legend import legend
+from tui.screens.comparing.linked import LETTERS, Linked, phase_rows
 from tui.screens.comparing.view import CompareView
-from tui.screens.curves import NO_METRICS, WINDOWS, smoothed
-from tui.screens.view import Table, empty, read_out, readout
+from tui.screens.curves import NO_METRICS, WINDOWS, Metrics, smoothed
+from tui.screens.view import Table, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
-from tui.widgets.curves import Curves
+from tui.widgets.colormap import SERIES_COLOURS, is_colourful
+from tui.widgets.curves import DASHES, Curves, Dash, all_epochs
+from tui.widgets.fitted_line import FittedLine
+from tui.widgets.phase_rows import PhaseRows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN_FIRST = "test/acc"
+ACCURACIES_FIRST, LOSSES_FIRST = ("test/acc", "train/acc"), ("test/loss", "train/loss")
+"""The metrics chosen at first; losses only where a second plot has room."""
+
+PLOTS = 4
+"""The most plots, one for each group of metrics that share an axis."""
+
+LEAST_LINES = 5
+"""Lines of a plot."""
+
+GUTTER = 6
+"""Columns of the values left of the curves."""
+
+HIGH = 26
+"""Height of the view from which two plots have room beside the legend and the phases."""
 
 
 class CurvesOfRuns(CompareView):
-    """A curve for each run over the first run's epochs; the list chooses the metric."""
+    """Plots over the first run's epochs; the list chooses the metrics."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
 
     def __init__(self, source: Source, desk: ReaderThread, runs: Linked, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, runs, id=id)
-        self._names: list[str] = []
+        self._names: tuple[str, ...] = ()
         self._window = WINDOWS[0]
+        self._logarithmic: bool | None = None
 
     def compose(self) -> ComposeResult:
-        """Yield the list of metrics and the chart."""
+        """Yield the list of metrics, and beside it legend, plots and phases."""
         yield empty()
+        yield FittedLine(classes="what")
         with Horizontal(classes="body"):
-            yield OptionList(id="metrics")
-            curves = Curves()
-            curves.can_focus = False
-            yield curves
-        yield readout()
+            yield Metrics(id="metrics")
+            with Vertical(classes="plots"):
+                yield Static("", classes="legend")
+                for _ in range(PLOTS):
+                    curves = Curves()
+                    curves.can_focus = False
+                    yield curves
+                yield PhaseRows()
 
     @classmethod
     def missing(cls, runs: Linked) -> str:
@@ -62,107 +85,187 @@ class CurvesOfRuns(CompareView):
 
     def focused_first(self) -> Widget:
         """Return the list."""
-        return self.query_one(OptionList)
+        return self.query_one(Metrics)
 
     def draw(self, runs: Linked, look: ViewState) -> None:
-        """Draw the chosen metric of each run."""
-        names = list(dict.fromkeys(name for record in runs.records for name in record.curves))
+        """Draw the chosen metrics of each run."""
+        names = tuple(dict.fromkeys(name for record in runs.records for name in record.curves))
         if names != self._names:
             self._list(names)
         self._draw_chosen()
-        curves = self.query_one(Curves)
-        with curves.prevent(Curves.CursorMoved):
-            curves.cursor = look.epoch
-        self._read()
+        self._place(look.epoch)
 
-    def _list(self, names: list[str]) -> None:
-        before, metrics = self._metric or SHOWN_FIRST, self.query_one(OptionList)
+    def _list(self, names: tuple[str, ...]) -> None:
+        first = ACCURACIES_FIRST + (LOSSES_FIRST if self.size.height >= HIGH else ())
+        chosen = set(self._chosen() if self._names else first) & set(names)
+        if not chosen:  # a metric that most runs have
+            chosen = {max(names, key=lambda n: sum(n in r.curves for r in self.runs.records))}
         self._names = names
-        with metrics.prevent(OptionList.OptionHighlighted):
+        metrics = self.query_one(Metrics)
+        with metrics.prevent(SelectionList.SelectedChanged):
             metrics.clear_options()
-            metrics.add_options(Option(Text(plain(name), no_wrap=True)) for name in names)
-            # those of all runs first
-            shared = max(names, key=lambda name: sum(name in r.curves for r in self.runs.records))
-            metrics.highlighted = names.index(before if before in names else shared)
+            metrics.add_options(
+                Selection(Text(plain(name)), name, name in chosen) for name in names
+            )
 
-    @property
-    def _metric(self) -> str:
-        at = self.query_one(OptionList).highlighted
-        return self._names[at] if at is not None and at < len(self._names) else ""
+    def _chosen(self) -> list[str]:
+        selected = set(self.query_one(Metrics).selected)
+        return [name for name in self._names if name in selected]
 
-    def _curves(self, runs: Linked) -> dict[str, Curve]:
-        """Return the chosen metric for the runs that have it, over their own epochs."""
-        named = zip(runs.heads, runs.records, strict=True)
-        return {head: r.curves[self._metric] for head, r in named if self._metric in r.curves}
+    def _groups(self) -> dict[str, list[str]]:
+        """Return the chosen metrics by the title of the axis that they share."""
+        groups: dict[str, list[str]] = {}
+        for name in self._chosen():
+            groups.setdefault(group_title(name), []).append(name)
+        return groups
+
+    def _dash(self, run: int, at: int, count: int) -> Dash:
+        """Return the dash of the metric `at` of `count`; without colours, runs differ by it too."""
+        return DASHES[(at if is_colourful(self.app) else run * count + at) % len(DASHES)]
+
+    def _curve(self, name: str, run: int) -> Curve | None:
+        """Return a run's metric as it is drawn, over its own epochs."""
+        curve = self.runs.records[run].curves.get(name)
+        return None if curve is None else smoothed(curve, self._window)
 
     def _draw_chosen(self) -> None:
-        heads = self.runs.heads
-        series = {
-            head: self.runs.on_first(smoothed(curve, self._window), heads.index(head))
-            for head, curve in self._curves(self.runs).items()
+        runs, groups = self.runs, self._groups()
+        drawn = {
+            (name, run): runs.on_first(curve, run)
+            for name in self._chosen()
+            for run in range(len(runs.records))
+            if (curve := self._curve(name, run)) is not None
         }
-        self.query_one(Curves).set_data(series, markers=boundary_marks(self.runs.records[0].phases))
+        stops = all_epochs(drawn.values())
+        lines = self.size.height - 2 - 2 * len(runs.records)
+        fitting = list(groups.items())[: max(1, min(PLOTS, lines // LEAST_LINES))]
+        for i, curves in enumerate(self.query(Curves)):
+            curves.display = i < len(fitting)
+            if i < len(fitting):
+                self._plot(curves, *fitting[i], drawn, stops)
+        rows = self.query_one(PhaseRows)
+        rows.set_data(phase_rows(runs) if drawn else [], stops=stops, label_width=GUTTER)
+        self._describe(len(fitting), len(groups))
 
-    @on(OptionList.OptionHighlighted)
-    def _chosen(self) -> None:
+    def _plot(
+        self,
+        curves: Curves,
+        title: str,
+        names: list[str],
+        drawn: dict[tuple[str, int], Curve],
+        stops: np.ndarray,
+    ) -> None:
+        labels = {(name, run): f"{LETTERS[run]} {name}" for name, run in drawn if name in names}
+        curves.label_width = GUTTER
+        curves.logarithmic = self._is_logarithmic(title)
+        curves.set_data(
+            {label: drawn[key] for key, label in labels.items()},
+            stops=stops,
+            colours={label: SERIES_COLOURS[run] for (_, run), label in labels.items()},
+            dashes={
+                label: self._dash(run, names.index(name), len(names))
+                for (name, run), label in labels.items()
+            },
+            legend=False,
+        )
+
+    def _is_logarithmic(self, title: str) -> bool:
+        return title == LOSS if self._logarithmic is None else self._logarithmic
+
+    def _describe(self, fitting: int, groups: int) -> None:
+        window = f"   mean of {self._window} {plural(self.unit)}" if self._window > 1 else ""
+        cut = f"   {fitting} of {groups} plots have room" if fitting < groups else ""
+        link = f"   cursors linked by {self.runs.link}"
+        title = (", ".join(list(self._groups())[:fitting]) or "no metric chosen", "bold")
+        self.query_one(".what", FittedLine).show(
+            Text.assemble(title, (link + window + cut, "dim")),
+            Text.assemble(title, (window + cut, "dim")),
+        )
+
+    @on(SelectionList.SelectedChanged)
+    def _choice_changed(self) -> None:
         self._draw_chosen()
-        self._read()
+        self._place(self.look.epoch)
 
     @on(Curves.CursorMoved)
     def _moved(self, event: Curves.CursorMoved) -> None:
         self.pointed(replace(self.look, epoch=event.epoch), epoch=event.epoch)
-        self._read()
+        self._place(event.epoch)
 
-    def _read(self) -> None:
-        runs, epoch = self.runs, self.query_one(Curves).cursor
-        window = f"mean of {self._window} {plural(self.unit)}" if self._window > 1 else ""
-        parts = {"": self._metric, "smoothed": window}
-        if epoch is not None:
-            heads = runs.heads
-            for head, curve in self._curves(runs).items():
-                at = runs.translated(epoch, 0, heads.index(head))
-                parts[f"{head[0]}, {runs.records[heads.index(head)].unit} {step(at)}"] = (
-                    f"{value_at(curve, at):.4g}"
-                )
-        elif runs.by_phase:
-            parts[plural(self.unit)] = f"of {runs.heads[0]}, linked by phase"
-        self.query_one(".readout", Static).update(read_out(parts), layout=False)
+    def _place(self, epoch: int | None) -> None:
+        """Move the cursors of all plots, and write the legend."""
+        for curves in self.query(Curves):
+            with curves.prevent(Curves.CursorMoved):
+                curves.cursor = epoch
+        runs = self.runs
+        corner = end_words(self.unit) if epoch is None else runs.at(epoch, 0)
+        metrics = {
+            name: [
+                None
+                if (curve := self._curve(name, run)) is None
+                else (self._dash(run, at, len(names)), self._value(curve, epoch, run))
+                for run in range(len(runs.records))
+            ]
+            for names in self._groups().values()
+            for at, name in enumerate(names)
+        }
+        width = self.query_one(".plots").size.width
+        shown = legend(corner, runs.heads_in, SERIES_COLOURS, metrics, width)
+        self.query_one(".legend", Static).update(shown)
+
+    def _value(self, curve: Curve, epoch: int | None, run: int) -> float:
+        own = self.runs.epoch_in(epoch, run)
+        return value_at(
+            curve, int(curve.steps[-1]) if own is None and len(curve.steps) else own or 0
+        )
 
     # --- acting
 
     def action_move(self, steps: int) -> None:
         """Move the cursor by epochs."""
-        self.query_one(Curves).action_move(steps)
+        self.query(Curves).first().action_move(steps)
 
     def action_log(self) -> None:
-        """Toggle the logarithmic vertical axis."""
-        curves = self.query_one(Curves)
-        curves.logarithmic = not curves.logarithmic
+        """Toggle the logarithmic vertical axes."""
+        shown = any(self._is_logarithmic(title) for title in self._groups())
+        self._logarithmic = not shown
+        self._draw_chosen()
 
     def action_smooth(self) -> None:
         """Average over more epochs, or over one again."""
         self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
         self._draw_chosen()
-        self._read()
+        self._place(self.look.epoch)
 
     def table(self) -> Table | None:
-        """Return the chosen metric, unsmoothed, a line for each run's epoch."""
+        """Return the chosen metrics, unsmoothed, a line for each run's epoch."""
+        heads, records = self.runs.heads, self.runs.records
         lines = [
-            (head, epoch, value)
-            for head, curve in self._curves(self.runs).items()
+            (head, name, epoch, value)
+            for head, record in zip(heads, records, strict=True)
+            for name in self._chosen()
+            if (curve := record.curves.get(name)) is not None
             for epoch, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True)
         ]
-        return Table(("run", self.unit, self._metric), lines)
+        return Table(("run", "metric", self.unit, "value"), lines)
 
     def figure(self) -> Callable[[], Figure] | None:
-        """Return what draws the chosen metric of all runs over their own epochs."""
-        metric, series, unit = self._metric, self._curves(self.runs), self.unit
-        if not series:
+        """Return what draws the chosen metrics of all runs over their own epochs."""
+        named = list(zip(self.runs.heads, self.runs.records, strict=True))
+        groups = {
+            title: {
+                name: {head: r.curves[name] for head, r in named if name in r.curves}
+                for name in names
+            }
+            for title, names in self._groups().items()
+        }
+        unit = self.unit
+        if not groups:
             return None
 
         def drawn() -> Figure:
             from repdyn.report.figures.side_by_side import metric_curves
 
-            return metric_curves(metric, series, unit)
+            return metric_curves(groups, unit)
 
         return drawn

@@ -12,25 +12,27 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Grid, Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Static
 
 from repdyn.display import axis
-from repdyn.display.errors import with_error
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, common_scale
-from repdyn.display.wording import plain, settings
+from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES
-from repdyn.records import FloatArray
+from repdyn.records import FloatArray, plural
 from repdyn.step_words import step
+from tui.screens.comparing.cell_readout import Cell, readouts
+from tui.screens.comparing.difference import DIFFERENCE, Difference, difference, of_both
 from tui.screens.comparing.linked import LETTERS, Linked, row_of
+from tui.screens.comparing.panel_grid import PanelGrid, arranged
 from tui.screens.comparing.view import CompareView
-from tui.screens.view import NO_CHECKPOINTS, UNMEASURED, Table, empty, read_out, readout
+from tui.screens.view import NO_CHECKPOINTS, UNMEASURED, Table, empty
 from tui.screens.view_state import ViewState, error_to_reference, to_reference
 from tui.widgets.colorbar import Colorbar
-from tui.widgets.colormap import DIVERGING
+from tui.widgets.colormap import DIVERGING, is_colourful
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.heatmap import Heatmap
 
 if TYPE_CHECKING:
@@ -38,10 +40,14 @@ if TYPE_CHECKING:
 
 WIDEST_LABELS = 12
 
-DIFFERENCE = "B − A"
+GUTTER = 6
+"""Columns left of a matrix."""
 
-LEAST_REACH = 0.01
-"""The difference at the ends of the colours, if all differences are smaller."""
+WIDE_ENOUGH = 66
+"""Width of a panel from which there is room to say what a difference means."""
+
+BESIDE = 2
+"""Lines above and below the panels."""
 
 REFERENCE_WORDS = {
     "last": "the last checkpoint",
@@ -52,22 +58,27 @@ REFERENCE_WORDS = {
 
 
 class Panel(Vertical):
-    """A run's settings above its heatmap."""
+    """A run's settings above its heatmap; above a difference, what its colours mean."""
 
     def compose(self) -> ComposeResult:
         """Yield head and heatmap."""
-        yield Static("", classes="name")
+        with Horizontal(classes="name"):
+            yield FittedLine()
+            yield Colorbar()
         yield Heatmap()
+
+    def on_mount(self) -> None:
+        """Show the colour bar only above a difference."""
+        self.query_one(Colorbar).display = self.id == "difference"
 
     @property
     def heatmap(self) -> Heatmap:
         """The heatmap."""
         return self.query_one(Heatmap)
 
-    def head(self, text: Text) -> None:
+    def head(self, *versions: Text) -> None:
         """Write above the heatmap."""
-        text.no_wrap = True
-        self.query_one(".name", Static).update(text)
+        self.query_one(FittedLine).show(*versions)
 
 
 class Overviews(CompareView):
@@ -77,13 +88,13 @@ class Overviews(CompareView):
         """Yield a panel for each run, and one for the difference."""
         yield empty()
         with Horizontal(classes="bar"):
-            yield Static("", classes="what")
+            yield FittedLine(classes="what")
             yield Colorbar()
-        with Horizontal(classes="panels"):
+        with Grid(classes="panels"):
             for _ in self.runs.records:
                 yield Panel(classes="of-run")
             yield Panel(id="difference")
-        yield readout()
+        yield FittedLine(classes="readout")
 
     @classmethod
     def missing(cls, runs: Linked) -> str:
@@ -140,6 +151,14 @@ class Overviews(CompareView):
         epoch = runs.translated(event.epoch, run, 0)
         return replace(self.look, epoch=epoch, layer=event.row)
 
+    def place(self, shown: Similarity, row: int, column: int) -> tuple[str, str]:
+        """Return a cell's layer and epoch in words."""
+        return plain(shown.names[row]), f"{shown.unit} {step(int(shown.steps[column]))}"
+
+    def layer_name(self, shown: Similarity) -> str:  # noqa: ARG002
+        """Return the layer to which a run's heatmap belongs; nothing if it is of all."""
+        return ""
+
     def title(self, runs: Linked) -> str:  # noqa: ARG002
         """Return what is shown."""
         return f"{MEASURES[self.look.measure].quantity} with {REFERENCE_WORDS[self.look.reference]}"
@@ -153,49 +172,89 @@ class Overviews(CompareView):
         similar = runs.similar(look.measure)
         known = [shown for shown in similar if shown is not None]
         scale = common_scale(known) if known else None
+        found = self._difference(runs, similar)
+        gutter = GUTTER if self.square else max(map(_gutter, known), default=GUTTER)
+        grid = self._arrange(known, gutter, with_difference=found is not None)
+        heads = runs.settings_in(grid.width)
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
-            self._fill(panel, runs, run, shown, scale)
-        self._draw_difference(runs, similar)
-        link = "cursors linked by phase" if runs.by_phase else f"cursors linked by {self.unit}"
-        what = Text.assemble((self.title(runs), "bold"), (f"   {link}", "dim"))
-        self.query_one(".what", Static).update(what)
+            self._prepare(panel.heatmap, gutter)
+            self._fill(panel, runs, run, shown, scale, heads[run], grid)
+        self._draw_difference(found, gutter, grid)
+        title = (self.title(runs), "bold")
+        self.query_one(".bar > .what", FittedLine).show(
+            Text.assemble(title, (f"   cursors linked by {runs.link}", "dim")),
+            Text.assemble(title, (f"   linked by {runs.link}", "dim")),
+            Text.assemble(title),
+        )
         self._link(runs, None)
 
     def _panels(self) -> list[Panel]:
         return list(self.query(".of-run").results(Panel))
 
-    def _fill(
-        self, panel: Panel, runs: Linked, run: int, shown: Similarity | None, scale: Scale | None
-    ) -> None:
-        record = runs.records[run]
-        letter = (f"{LETTERS[run]} ", "bold")
-        panel.heatmap.display = shown is not None
-        if shown is None or scale is None:
-            without = f"measured without {MEASURES[self.look.measure].long_label}"
-            why = "no checkpoint yet" if record.dynamics is None else without
-            panel.head(Text.assemble(letter, why))
-            return
-        panel.head(Text.assemble(letter, settings(record.summary)))
-        heatmap = panel.heatmap
-        heatmap.cmap, heatmap.stretch = self.look.cmap, self.look.stretch
-        heatmap.label_width = 6 if self.square else _gutter(shown)
-        with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.set_data(self.data(runs, shown, run, scale))
+    def _arrange(self, known: list[Similarity], gutter: int, *, with_difference: bool) -> PanelGrid:
+        """Set the sizes of the panels so that all rows show."""
+        container = self.query_one(".panels", Grid)
+        grid = arranged(
+            len(self.runs.records) + with_difference,
+            max((len(shown.names) for shown in known), default=1),
+            self.size.width,
+            self.size.height - BESIDE,
+            per_line=2 if is_colourful(self.app) else 1,
+            gutter=gutter,
+            square=self.square,
+        )
+        container.styles.grid_size_columns = grid.columns
+        container.styles.grid_columns = str(grid.width)
+        container.styles.grid_rows = str(grid.height)
+        return grid
 
-    def _draw_difference(self, runs: Linked, similar: list[Similarity | None]) -> None:
+    def _prepare(self, heatmap: Heatmap, gutter: int) -> None:
+        heatmap.stretch, heatmap.blurred = self.look.stretch, self.look.blurred
+        heatmap.cmap, heatmap.label_width = self.look.cmap, gutter
+
+    def _fill(
+        self,
+        panel: Panel,
+        runs: Linked,
+        run: int,
+        shown: Similarity | None,
+        scale: Scale | None,
+        head: str,
+        grid: PanelGrid,
+    ) -> None:
+        panel.heatmap.display = shown is not None
+        letter, words = (head[:1], "bold"), head[1:]
+        if shown is None or scale is None:
+            without = f" measured without {MEASURES[self.look.measure].long_label}"
+            waits = runs.records[run].dynamics is None
+            panel.head(Text.assemble(letter, " no checkpoint yet" if waits else without))
+            return
+        layer = self.layer_name(shown)
+        panel.head(
+            *([Text.assemble(letter, f" {layer} ·{words}")] if layer else []),
+            Text.assemble(letter, f" {layer}" if layer else words),
+        )
+        with panel.heatmap.prevent(Heatmap.CursorMoved):
+            panel.heatmap.set_data(
+                self.data(runs, shown, run, scale), markers=grid.markers, bands=True
+            )
+
+    def _draw_difference(self, found: Difference | None, gutter: int, grid: PanelGrid) -> None:
         panel = self.query_one("#difference", Panel)
-        found = self._difference(runs, similar)
         panel.display = found is not None
         if found is None:
             return
-        span = f"   from {found.scale.low:.2g} to {found.scale.high:.2g}"
-        panel.head(Text.assemble((found.title, "bold"), span))
+        quantity, name = MEASURES[self.look.measure].label, (DIFFERENCE, "bold")
+        panel.head(Text.assemble(name, f" above 0: {quantity} is higher in B"), Text.assemble(name))
+        wide = grid.width >= WIDE_ENOUGH
+        panel.query_one(FittedLine).styles.width = "1fr" if wide else len(DIFFERENCE) + 1
         heatmap = panel.heatmap
-        heatmap.cmap, heatmap.label_width = DIVERGING, self._panels()[0].heatmap.label_width
+        self._prepare(heatmap, gutter)
+        heatmap.cmap, heatmap.stretch = DIVERGING, False
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.set_data(found)
+            heatmap.set_data(found, markers=grid.markers, bands=True)
 
-    def _difference(self, runs: Linked, similar: list[Similarity | None]) -> HeatmapData | None:
+    def _difference(self, runs: Linked, similar: list[Similarity | None]) -> Difference | None:
         """Return B - A at A's checkpoints.
 
         B's checkpoints are those nearest to A's as linked. None unless there are two runs with the
@@ -209,14 +268,11 @@ class Overviews(CompareView):
         there = [axis.nearest(second.steps, runs.translated(int(e), 0, 1)) for e in first.steps]
         values = self.at_columns(self.values(runs, second, 1), there)
         values = np.asarray(values - self.values(runs, first, 0))
-        known = np.abs(values[np.isfinite(values)])
-        reach = float(np.quantile(known, 0.98, method="higher")) if known.size else 0.0
-        reach = max(LEAST_REACH, reach)
-        scale = Scale(DIFFERENCE, -reach, reach, (-reach, 0.0, reach), logarithmic=False)
-        phases = replace(runs.records[0].phases, change_points=())
-        return HeatmapData(
-            values, self.rows(first), first.steps, scale, phases, DIFFERENCE, first.unit
-        )
+        other = self.errors(runs, second, 1)
+        errors = None if other is None else self.at_columns(other, there)
+        errors = of_both(self.errors(runs, first, 0), errors)
+        phases = runs.records[0].phases
+        return difference(values, errors, self.rows(first), first.steps, phases, first.unit)
 
     # --- the cursor
 
@@ -232,7 +288,7 @@ class Overviews(CompareView):
 
     def _link(self, runs: Linked, moved: Heatmap | None) -> None:
         """Move the other cursors to where the moved one is, and update the readouts."""
-        parts: dict[str, str] = {}
+        cells: list[Cell] = []
         similar = runs.similar(self.look.measure)
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
             if shown is None:
@@ -243,20 +299,21 @@ class Overviews(CompareView):
             value = float(self.values(runs, shown, run)[row, column])
             errors = self.errors(runs, shown, run)
             error = math.nan if errors is None else float(errors[row, column])
-            rows = self.rows(shown)
-            name = step(int(shown.steps[row])) if rows is None else rows[row]
-            parts[f"{LETTERS[run]} {name}, {step(int(shown.steps[column]))}"] = with_error(
-                value, error
-            )
+            name, at = self.place(shown, row, column)
+            cells.append(Cell(LETTERS[run], name, at, value, error))
             if run == 0 and len(similar) == 2:
                 _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
-        self.query_one(".readout", Static).update(read_out(parts), layout=False)
+        if self.query_one("#difference", Panel).display and len(cells) == 2:
+            cells.append(cells[1].less(cells[0]))
+        self.query_one(".readout", FittedLine).show(*readouts(cells))
 
     @on(Heatmap.ScaleChanged)
     def _scale(self, event: Heatmap.ScaleChanged) -> None:
-        if event.cmap != DIVERGING:
-            bar = self.query_one(Colorbar)
-            bar.scale, bar.cmap = event.scale, event.cmap
+        of_difference = event.cmap == DIVERGING
+        bar = self.query_one(
+            "#difference Colorbar" if of_difference else ".bar > Colorbar", Colorbar
+        )
+        bar.scale, bar.cmap = event.scale, event.cmap
 
     # --- for a file
 
@@ -332,11 +389,18 @@ class Matrices(Overviews):
         other = runs.translated(int(event.heatmap.epochs[event.row]), run, 0)
         return replace(self.look, epoch=runs.translated(event.epoch, run, 0), other=other)
 
-    def title(self, runs: Linked) -> str:
-        """Return which layer's matrices are shown."""
-        known = (shown for shown in runs.similar(self.look.measure) if shown is not None)
-        layer = next((shown.names[row_of(shown, self.look)] for shown in known), "")
-        return f"{MEASURES[self.look.measure].quantity} of two checkpoints, {plain(layer)}"
+    def place(self, shown: Similarity, row: int, column: int) -> tuple[str, str]:
+        """Return the two epochs of a cell in words."""
+        both = (step(int(shown.steps[at])) for at in (row, column))
+        return "", f"{plural(shown.unit)} {', '.join(both)}"
+
+    def layer_name(self, shown: Similarity) -> str:
+        """Return the run's layer: those of other runs may have other names."""
+        return plain(shown.names[row_of(shown, self.look)])
+
+    def title(self, runs: Linked) -> str:  # noqa: ARG002
+        """Return what is shown."""
+        return f"{MEASURES[self.look.measure].quantity} of two checkpoints"
 
 
 def _gutter(shown: Similarity) -> int:

@@ -10,18 +10,17 @@ import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Static
 
 from repdyn.display import axis
 from repdyn.display.reading import has_regions
-from repdyn.display.wording import boundary_marks, plain
+from repdyn.display.wording import plain
 from repdyn.records import OUTPUT, Curve, Dynamics, PlaneSet
 from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
-from tui.screens.comparing.linked import LETTERS, Linked
+from tui.screens.comparing.linked import LETTERS, Linked, phase_rows
 from tui.screens.comparing.view import CompareView
 from tui.screens.label_map_cache import (
     LabelMapCache,
@@ -32,17 +31,23 @@ from tui.screens.label_map_cache import (
     plane_words,
 )
 from tui.screens.regions import NO_PLANES
-from tui.screens.view import NO_CHECKPOINTS, Table, empty, read_out, readout
+from tui.screens.view import NO_CHECKPOINTS, Table, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
-from tui.widgets.curves import Curves
+from tui.widgets.colormap import SERIES_COLOURS, is_colourful
+from tui.widgets.curves import DASHES, Curves, Dash, all_epochs, sample
+from tui.widgets.fitted_line import FittedLine
+from tui.widgets.phase_rows import PhaseRows
 from tui.widgets.regions import Regions, agreement, anchor_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARE = "agree on"
+
+GUTTER = 6
+"""Columns of the values left of the curves."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,16 @@ class RegionsOfRuns(CompareView, can_focus=True):
     def compose(self) -> ComposeResult:
         """Yield the maps, and below them the anchors and fragmentation."""
         yield empty()
-        yield Static("", classes="what")
+        yield FittedLine(classes="what")
         yield Regions()
         with Horizontal(classes="side"):
             yield Anchors()
-            curves = Curves()
-            curves.can_focus = False
-            yield curves
-        yield readout()
+            with Vertical():
+                curves = Curves()
+                curves.can_focus = False
+                yield curves
+                yield PhaseRows()
+        yield FittedLine(classes="readout")
 
     @classmethod
     def missing(cls, runs: Linked) -> str:
@@ -147,18 +154,31 @@ class RegionsOfRuns(CompareView, can_focus=True):
         self.draw(self.runs, self.look)
 
     def _say(self, line: str) -> None:
-        self.query_one(".what", Static).update(Text(line))
+        self.query_one(".what", FittedLine).show(Text(plain(line)))
 
     def _draw_fragmentation(self, runs: Linked, places: list[Place]) -> None:
+        curves, rows = self.query_one(Curves), self.query_one(PhaseRows)
         series = {
             runs.heads[place.run]: runs.on_first(_fragmentation(place), place.run)
             for place in places
         }
-        curves = self.query_one(Curves)
+        stops = all_epochs(series.values())
         with curves.prevent(Curves.CursorMoved):
-            curves.set_data(series, low=0.0, markers=boundary_marks(runs.records[0].phases))
+            curves.label_width = GUTTER
+            curves.set_data(
+                series,
+                stops=stops,
+                low=0.0,
+                colours={runs.heads[place.run]: SERIES_COLOURS[place.run] for place in places},
+                dashes={runs.heads[place.run]: self._dash(place.run) for place in places},
+                legend=False,
+            )
             if places:
                 curves.cursor = runs.translated(places[0].epoch, places[0].run, 0)
+        rows.set_data(phase_rows(runs), stops=stops, label_width=GUTTER)
+
+    def _dash(self, run: int) -> Dash:
+        return DASHES[0 if is_colourful(self.app) else run]
 
     def _draw_maps(self, runs: Linked, places: list[Place]) -> None:
         sets = self._planes(runs, places)
@@ -172,7 +192,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
             (class_names(s, p.dynamics.areas.shape[-1]) for s, p in zip(sets, places, strict=True)),
             key=len,
         )
-        heads = [f"{LETTERS[p.run]} {p.dynamics.unit} {step(p.epoch)}, {p.name}" for p in places]
+        heads = [_titles(place) for place in places]
         self.query_one(Regions).set_maps(
             list(zip(heads, maps, strict=True)),
             classes=names,
@@ -193,24 +213,36 @@ class RegionsOfRuns(CompareView, can_focus=True):
         return f"; {' and '.join(lacking)} without planes" if lacking else ""
 
     def _describe(self, planes: PlaneSet, without: str, *, same: bool) -> None:
-        text = Text(
-            f"regions of the layers' probes, {plane_words(planes, self._plane)}", no_wrap=True
+        notes = [] if same else ["; the runs have different planes (other data or data seed)"]
+        notes += [without] if without else []
+        words = plane_words(planes, self._plane)
+        whole = Text(f"regions of the layers' probes, {words}").append("".join(notes), "dim")
+        brief = "" if same else "; different planes"
+        self.query_one(".what", FittedLine).show(
+            whole,
+            Text(words).append("".join(notes), "dim"),
+            Text(words).append(brief + without, "dim"),
+            Text(words.partition(", ")[0]).append(brief + without, "dim"),
         )
-        if not same:
-            text.append("; the runs have different planes (other data or data seed)", "dim")
-        text.append(without, "dim")
-        self.query_one(".what", Static).update(text)
 
     def _read(self, places: list[Place], maps: list[Map], *, same: bool) -> None:
-        parts = {}
-        if same and len(maps) == 2:
-            parts[SHARE] = f"{100 * agreement(*maps):.0f} % of the plane"
+        agree = f"{100 * agreement(*maps):.0f} %" if same and len(maps) == 2 else ""
+        counts = Text()
         for place in places:
             column = axis.nearest(place.dynamics.steps, place.epoch)
-            mean = f"{place.dynamics.fragmentation[place.layer, column]:.1f}"
-            what = "regions per plane, " if place is places[0] else ""
-            parts[f"{what}{LETTERS[place.run]}"] = mean
-        self.query_one(".readout", Static).update(read_out(parts), layout=False)
+            key = f"{sample(self._dash(place.run))} {LETTERS[place.run]} "
+            counts.append("  " if counts else "").append(key, SERIES_COLOURS[place.run])
+            counts.append(f"{place.dynamics.fragmentation[place.layer, column]:.1f}", "bold")
+        words = ("regions per plane  ", "dim")
+        self.query_one(".readout", FittedLine).show(
+            Text.assemble(
+                *([(f"{SHARE} ", "dim"), (f"{agree} of the plane  ", "bold")] if agree else []),
+                words,
+                counts,
+            ),
+            Text.assemble(words, counts),
+            counts,
+        )
 
     # --- acting
 
@@ -305,6 +337,19 @@ def same_plane(first: PlaneSet, second: PlaneSet, plane: int) -> bool:
     return np.array_equal(first.anchors[plane], second.anchors[plane]) and np.allclose(
         first.extent[plane], second.extent[plane]
     )
+
+
+def _titles(place: Place) -> list[str]:
+    """Return what stands above a map, shorter and shorter."""
+    letter, at = LETTERS[place.run], step(place.epoch)
+    dated = f"{place.dynamics.unit} {at}"
+    return [
+        f"{letter} {dated}, {place.name}",
+        f"{letter} {at}, {place.name}",
+        f"{letter} {dated}",
+        f"{letter} {at}",
+        letter,
+    ]
 
 
 def _fragmentation(place: Place) -> Curve:

@@ -1,0 +1,68 @@
+"""How the panels of runs are arranged: in a grid in which all layers show, of equal panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEAD, TICKS, MARKERS = 1, 1, 1
+"""Lines of a panel beside those of its cells."""
+
+GAP = 2
+"""Columns between panels."""
+
+NARROW, WIDE = 28, 36
+"""Columns that a panel needs, and those from which its epochs are easy to tell apart."""
+
+
+@dataclass(frozen=True)
+class PanelGrid:
+    """A grid of equal panels.
+
+    Attributes:
+        columns: of panels.
+        width, height: of each panel.
+        markers: whether there is a line for the names of boundaries.
+    """
+
+    columns: int
+    width: int
+    height: int
+    markers: bool
+
+    @property
+    def lines(self) -> int:
+        """Lines of cells in a panel."""
+        return max(1, self.height - HEAD - TICKS - MARKERS * self.markers)
+
+
+def arranged(
+    panels: int, rows: int, width: int, height: int, *, per_line: int, gutter: int, square: bool
+) -> PanelGrid:
+    """Return the grid for some panels.
+
+    Panels below each other, whose epochs are aligned, if each row then has a line, for its label; else
+    those in which all rows show, with markers if they can.
+
+    Args:
+        panels: how many.
+        rows: the most rows of a heatmap; ignored if square.
+        width, height: of what holds the grid.
+        per_line: rows of cells in a line, 2 with half blocks.
+        gutter: columns left of the cells.
+        square: whether rows are the columns' checkpoints: then the largest squares are sought.
+    """
+    filled = [n for n in range(1, panels + 1) if panels % n == 0]
+    rest = [n for n in range(1, panels + 1) if panels % n]
+    candidates = [
+        PanelGrid(n, (width + GAP) // n - GAP, height // -(-panels // n), markers)
+        for markers in (True, False)
+        for n in (*filled, *rest)
+    ]
+    if square:
+        return max(candidates, key=lambda grid: min(grid.lines, (grid.width - gutter) // 2))
+    for least, lines in ((WIDE, rows), (NARROW, -(-rows // per_line))):
+        for grid in candidates:
+            enough = grid.width >= least or grid.columns == 1
+            if enough and grid.lines >= lines:
+                return grid
+    return max(candidates, key=lambda grid: (grid.lines, grid.width))
