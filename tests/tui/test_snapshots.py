@@ -144,11 +144,21 @@ def test_overview_without_colours(no_colour: None, screens: SnapshotAssertion) -
 
 TWO = ("space", "down", "down", "space", "c")
 
-COMPARED_WORDS = {"regions": "agree on", "curves": "test/acc"}
+COMPARED_WORDS = {
+    "overview": "linked by",
+    "regions": "agree on",
+    "curves": "test/acc",
+    "scores": "test accuracy",
+}
+
+FOUR = ("space", "space", "space", "space", "c")
 
 
-def test_comparison(screens: SnapshotAssertion) -> None:
-    assert look_at(TWO, (150, 45), "fit break", run=None) == screens
+@pytest.mark.parametrize("view", COMPARED)
+def test_comparison_of_four(view: str, screens: SnapshotAssertion) -> None:
+    words = {"layer": "of two checkpoints", "regions": "D 10.4"}.get(view, COMPARED_WORDS.get(view))
+    keys = (*FOUR, str(COMPARED.index(view) + 1))
+    assert look_at(keys, (80, 24), str(words), run=None) == screens
 
 
 @pytest.mark.parametrize("view", COMPARED_WORDS)
@@ -163,6 +173,6 @@ def test_comparison_by_size_and_theme(
 
 @pytest.mark.parametrize("view", COMPARED)
 def test_comparison_without_colours(view: str, no_colour: None, screens: SnapshotAssertion) -> None:
-    words = COMPARED_WORDS.get(view, "perfect fit")
+    words = COMPARED_WORDS.get(view, "of two checkpoints")
     keys = (*TWO, str(COMPARED.index(view) + 1))
     assert look_at(keys, (120, 40), words, run=None) == screens

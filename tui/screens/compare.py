@@ -21,8 +21,9 @@ from tui.actions import COMPARED
 from tui.reader_thread import POLL_SECONDS, ReaderThread
 from tui.screens.base_screen import BaseScreen, tabs
 from tui.screens.comparing.curves import CurvesOfRuns
-from tui.screens.comparing.heatmaps import Matrices, Overviews
+from tui.screens.comparing.heatmaps import Overviews
 from tui.screens.comparing.linked import Linked
+from tui.screens.comparing.matrices import Matrices
 from tui.screens.comparing.regions import RegionsOfRuns
 from tui.screens.comparing.scores import ScoresOfRuns
 from tui.screens.comparing.view import CompareView

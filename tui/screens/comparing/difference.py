@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from repdyn.display.errors import with_error
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import Scale
+from repdyn.display.wording import plain
 from repdyn.records import FloatArray, IntArray, Phases
+from repdyn.step_words import step
 
 DIFFERENCE = "B − A"
 
@@ -23,6 +26,16 @@ REACHED = 0.98
 
 class Difference(HeatmapData):
     """A heatmap of differences."""
+
+    def largest(self) -> str:
+        """Return where the runs differ most, in words; nothing if they are equal or unknown."""
+        sizes = np.abs(np.nan_to_num(self.values))
+        if not sizes.any():
+            return ""
+        row, column = (int(at) for at in np.unravel_index(sizes.argmax(), sizes.shape))
+        where = [f"{self.unit} {step(int(self.steps[column]))}", plain(self.row_name(row))]
+        value = signed(float(self.values[row, column]), math.nan)
+        return f"largest: {', '.join(reversed(where))}: {value}"
 
     @property
     def within_error(self) -> NDArray[np.bool_]:

@@ -12,8 +12,9 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Grid, Horizontal, Vertical
+from textual.containers import Grid, Horizontal
 from textual.widget import Widget
+from textual.widgets import Static
 
 from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
@@ -21,11 +22,12 @@ from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, common_scale
 from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES
-from repdyn.records import FloatArray, plural
+from repdyn.records import FloatArray
 from repdyn.step_words import step
 from tui.screens.comparing.cell_readout import Cell, readouts
 from tui.screens.comparing.difference import DIFFERENCE, Difference, difference, of_both
 from tui.screens.comparing.linked import LETTERS, Linked, row_of
+from tui.screens.comparing.panel import Panel
 from tui.screens.comparing.panel_grid import PanelGrid, arranged
 from tui.screens.comparing.view import CompareView
 from tui.screens.view import NO_CHECKPOINTS, UNMEASURED, Table, empty
@@ -57,30 +59,6 @@ REFERENCE_WORDS = {
 }
 
 
-class Panel(Vertical):
-    """A run's settings above its heatmap; above a difference, what its colours mean."""
-
-    def compose(self) -> ComposeResult:
-        """Yield head and heatmap."""
-        with Horizontal(classes="name"):
-            yield FittedLine()
-            yield Colorbar()
-        yield Heatmap()
-
-    def on_mount(self) -> None:
-        """Show the colour bar only above a difference."""
-        self.query_one(Colorbar).display = self.id == "difference"
-
-    @property
-    def heatmap(self) -> Heatmap:
-        """The heatmap."""
-        return self.query_one(Heatmap)
-
-    def head(self, *versions: Text) -> None:
-        """Write above the heatmap."""
-        self.query_one(FittedLine).show(*versions)
-
-
 class Overviews(CompareView):
     """Layers over checkpoints."""
 
@@ -94,6 +72,7 @@ class Overviews(CompareView):
             for _ in self.runs.records:
                 yield Panel(classes="of-run")
             yield Panel(id="difference")
+            yield Static("", id="notes")
         yield FittedLine(classes="readout")
 
     @classmethod
@@ -180,6 +159,7 @@ class Overviews(CompareView):
             self._prepare(panel.heatmap, gutter)
             self._fill(panel, runs, run, shown, scale, heads[run], grid)
         self._draw_difference(found, gutter, grid)
+        self._note(found, grid)
         title = (self.title(runs), "bold")
         self.query_one(".bar > .what", FittedLine).show(
             Text.assemble(title, (f"   cursors linked by {runs.link}", "dim")),
@@ -253,6 +233,15 @@ class Overviews(CompareView):
         heatmap.cmap, heatmap.stretch = DIVERGING, False
         with heatmap.prevent(Heatmap.CursorMoved):
             heatmap.set_data(found, markers=grid.markers, bands=True)
+
+    def _note(self, found: Difference | None, grid: PanelGrid) -> None:
+        """Say more of the difference where the grid has a free place."""
+        notes = self.query_one("#notes", Static)
+        free = (len(self.runs.records) + 1) % grid.columns
+        notes.display = found is not None and grid.columns > 1 and bool(free)
+        if found is not None and notes.display:
+            note = f"above 0: {MEASURES[self.look.measure].label} is higher in B"
+            notes.update(Text(f"{note}\n{found.largest()}".strip(), "dim"))
 
     def _difference(self, runs: Linked, similar: list[Similarity | None]) -> Difference | None:
         """Return B - A at A's checkpoints.
@@ -358,49 +347,6 @@ class Overviews(CompareView):
             return heatmaps(title, shown_runs, difference)
 
         return drawn
-
-
-class Matrices(Overviews):
-    """Checkpoints against checkpoints of a layer."""
-
-    square = True
-
-    def values(self, runs: Linked, shown: Similarity, run: int) -> FloatArray:  # noqa: ARG002
-        """Return the layer's matrix."""
-        return np.asarray(shown.matrices[row_of(shown, self.look)])
-
-    def errors(self, runs: Linked, shown: Similarity, run: int) -> FloatArray | None:  # noqa: ARG002
-        """Return the standard errors of the layer's matrix; None if there are none."""
-        return None if shown.errors is None else shown.errors[row_of(shown, self.look)]
-
-    def rows(self, shown: Similarity) -> None:
-        """Return nothing: the rows are the checkpoints."""
-
-    def at_columns(self, values: FloatArray, columns: list[int]) -> FloatArray:
-        """Return the values between some of the checkpoints."""
-        return values[np.ix_(columns, columns)]
-
-    def row(self, runs: Linked, shown: Similarity, run: int) -> int:
-        """Return the row of the second epoch."""
-        return axis.nearest(shown.steps, runs.epoch_in(self.look.other, run))
-
-    def moved(self, runs: Linked, event: Heatmap.CursorMoved, run: int) -> ViewState:
-        """Return the view state with both epochs of the cursor."""
-        other = runs.translated(int(event.heatmap.epochs[event.row]), run, 0)
-        return replace(self.look, epoch=runs.translated(event.epoch, run, 0), other=other)
-
-    def place(self, shown: Similarity, row: int, column: int) -> tuple[str, str]:
-        """Return the two epochs of a cell in words."""
-        both = (step(int(shown.steps[at])) for at in (row, column))
-        return "", f"{plural(shown.unit)} {', '.join(both)}"
-
-    def layer_name(self, shown: Similarity) -> str:
-        """Return the run's layer: those of other runs may have other names."""
-        return plain(shown.names[row_of(shown, self.look)])
-
-    def title(self, runs: Linked) -> str:  # noqa: ARG002
-        """Return what is shown."""
-        return f"{MEASURES[self.look.measure].quantity} of two checkpoints"
 
 
 def _gutter(shown: Similarity) -> int:

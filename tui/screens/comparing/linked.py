@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,17 +48,18 @@ class Linked:
         """Return the same within some columns; what the runs have in common is left out first."""
         return _lettered(told_apart(self._names, room - 2, "-"))
 
+    def heads_fitting(self, fit: Callable[[Sequence[str]], bool]) -> list[str]:
+        """Return the same, no shorter than it takes to fit."""
+        texts = shortened(self._names, "-", lambda texts: fit(_lettered(texts)))
+        return _lettered(texts)
+
     def heads_line(self, width: int) -> str:
         """Return the runs' letters and names on one line, shortened to fit likewise."""
-        for gap in (" · ", "  "):
+        wide, narrow = (self._joined(gap, width) for gap in (" · ", "  "))
+        return wide if cell_len(wide) <= width else narrow
 
-            def line(texts: Sequence[str], gap: str = gap) -> str:
-                return gap.join(_lettered(texts))
-
-            fitting = shortened(self._names, "-", lambda texts: cell_len(line(texts)) <= width)
-            if cell_len(line(fitting)) <= width:
-                break
-        return line(fitting)
+    def _joined(self, gap: str, width: int) -> str:
+        return gap.join(self.heads_fitting(lambda heads: cell_len(gap.join(heads)) <= width))
 
     @property
     def _names(self) -> list[list[str]]:

@@ -38,9 +38,6 @@ NO_SCORES = "No scores yet: they are computed at the end of a run."
 GAP = 2
 """Columns between two columns of the table."""
 
-LEAST_HEAD = 2
-"""Columns of a run's letter."""
-
 LEAST_NAME = 20
 """Columns of the names of scores, which are wrapped to it where there are many runs."""
 
@@ -102,13 +99,25 @@ def summary(runs: Linked, scores: Sequence[MainScore], width: int) -> Renderable
             break
     table = RichTable(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP, 0, 0))
     table.add_column("", no_wrap=True)
-    for head in runs.heads_in(max(room, LEAST_HEAD)):
+    rest = width - _widest(names) - GAP
+    for head in _heads(runs, list(map(_widest, columns)), rest):
         table.add_column(Text(head, "bold"), no_wrap=True, justify="right")
     for row, name in enumerate(names):
         table.add_row(name, *(column[row] for column in columns))
     ratios = any(RATIO in text for score in scores for text in score.differences)
     note = "Differences are from A" + (f"; {RATIO}2: twice as much as A." if ratios else ".")
     return Group(table, Text(note, "dim"))
+
+
+def _heads(runs: Linked, columns: Sequence[int], width: int) -> list[str]:
+    """Return heads of columns at least so wide that all columns fit."""
+
+    def fit(heads: Sequence[str]) -> bool:
+        sizes = (max(*both) for both in zip(columns, map(cell_len, heads), strict=True))
+        return sum(sizes) + GAP * len(columns) <= width
+
+    heads = runs.heads_fitting(fit)
+    return heads if fit(heads) else [head[:1] for head in heads]
 
 
 def _name(score: MainScore, *, stacked: bool) -> Text:
@@ -144,8 +153,8 @@ def _all(runs: Linked, width: int) -> RichTable:
         if width - LEAST_NAME - count * (numbers + GAP) >= 0:
             break
     names = max(cell_len(str(row[0])) for row in found.rows)
-    room = (width - names - GAP) // count - GAP
-    table = new_table("", *runs.heads_in(max(room, numbers)))
+    rest = width - max(LEAST_NAME, min(names, width - count * (numbers + GAP))) - GAP
+    table = new_table("", *_heads(runs, [numbers] * count, rest))
     table.columns[0].no_wrap = False
     for row in found.rows:
         table.add_row(*(Text(plain(str(cell))) for cell in row))

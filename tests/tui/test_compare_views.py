@@ -1,0 +1,225 @@
+"""What Compare shows of several runs: whole numbers, all layers, every run's phases and values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from repdyn.display.errors import with_error
+from repdyn.display.reading import value_at
+from repdyn.records import Curve, Phases, RunRecord
+from tests.support.fakes import FakeSource, Stage, play, record
+from tests.support.present import present
+from tui.actions import COMPARED
+from tui.screens.compare import CompareScreen
+from tui.screens.comparing.difference import DIFFERENCE
+from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import FittedLine
+from tui.widgets.heatmap import Heatmap
+from tui.widgets.phase_rows import PhaseRows
+
+NAMES = (
+    "vit_tiny-adam-digits",
+    "vit_tiny-sgd-digits",
+    "resnet18-adam-digits",
+    "resnet18-sgd-digits",
+)
+
+PHASES = (Phases(16, 62, 17, 43), Phases(12, 50, 11, 23), Phases(11, 45, 96), Phases(8, 31, 8))
+
+SIZES = [(60, 20), (80, 24), (120, 40)]
+
+
+def runs(count: int = 4) -> FakeSource:
+    return FakeSource(
+        [
+            replace(record(i + 1, name=NAMES[i], started=10 - i), phases=PHASES[i])
+            for i in range(count)
+        ]
+    )
+
+
+async def opened(stage: Stage, view: str = "overview") -> None:
+    await stage.sees("vit_tiny-adam")
+    await stage.press(*["space"] * len(stage.source.records), "c")
+    await stage.until(lambda: isinstance(stage.screen, CompareScreen))
+    await stage.sees("A vit")
+    await stage.press(str(COMPARED.index(view) + 1))
+
+
+def lines(stage: Stage) -> list[str]:
+    return [str(line.render()) for line in stage.screen.query(FittedLine) if line.region]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_all_layers_of_four_runs_show_and_no_line_is_cut_inside_a_number(
+    size: tuple[int, int],
+) -> None:
+    numbers = re.compile(r"[\d.]*\d")
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.sees("A", "B", "C", "D")
+        heatmaps = list(stage.screen.query(".of-run Heatmap").results(Heatmap))
+        await stage.until(lambda: all(one._arranged is not None for one in heatmaps))
+        for heatmap in heatmaps:
+            assert not present(heatmap._arranged).rows.crowded
+        assert len({heatmap.size for heatmap in heatmaps}) == 1
+        known = {"18", "0.25", "0.0015", "1000", "15", "200", "1.0000"}
+        for line in lines(stage):
+            assert set(numbers.findall(line)) <= known, line
+        await stage.press("3")
+        await stage.sees("regions per plane" if size[0] > 60 else "C 10.")
+        titles = re.findall(r"\b([ABCD]) (?:epoch )?(\d+)", stage.text)
+        assert [(letter, epoch) for letter, epoch in titles[:4]] == [(one, "200") for one in "ABCD"]
+
+    play(scenario, runs(), size=size)
+
+
+def test_the_scores_have_a_view_of_their_own_and_all_of_them_are_shown_on_request() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "scores")
+        await stage.sees("memorisation onset", "perfect fit", "test accuracy", "× slower", "−12")
+        assert "test error minimum" not in stage.text
+        await stage.press("d")
+        await stage.sees("test error minimum", "synchrony (regions)")
+        await stage.press("d")
+        await stage.until(lambda: "test error minimum" not in stage.text)
+
+    play(scenario, runs(2), size=(120, 60))
+
+
+def test_curves_of_all_runs_share_a_plot_by_kind_with_their_values_at_the_cursor() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "curves")
+        await stage.sees("accuracy, loss", "test/acc", "train/loss")
+        plots = [plot for plot in stage.screen.query(Curves) if plot.display]
+        assert len(plots) == 2
+        drawn = present(plots[0]._series)
+        assert len(drawn.curves) == 8
+        by_run = {name[0]: colour for name, colour in zip(drawn.names, drawn.colours, strict=True)}
+        assert len(set(by_run.values())) == 4
+        dashes = {name[2:]: dash for name, dash in zip(drawn.names, drawn.dashes, strict=True)}
+        assert len(set(dashes.values())) == len(dashes) == 2
+        assert not drawn.markers
+        await stage.press("home", "left", "left")
+        value = value_at(record(1).curves["test/acc"], 199)
+        await stage.sees("epoch 199", f"{value:.3f}")
+        await stage.press("a")
+        await stage.sees("linked by phase")
+
+    play(scenario, runs())
+
+
+def test_smoothed_curves_are_read_out_as_they_are_drawn() -> None:
+    jagged = Curve(np.arange(201), np.tile([0.0, 1.0], 101)[:201])
+    smooth = replace(record(1, name=NAMES[0]), curves={"test/acc": jagged})
+    other = replace(record(2, name=NAMES[1], started=1), curves={"test/acc": jagged})
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "curves")
+        await stage.sees("test/acc")
+        stage.screen.query_one("CurvesOfRuns").action_smooth()  # type: ignore[attr-defined]
+        stage.screen.query(Curves).first().cursor = 100
+        await stage.sees("mean of 5 epochs", "epoch 100", "0.400")
+
+    play(scenario, FakeSource([smooth, other]))
+
+
+@pytest.mark.parametrize("view", ["regions", "curves"])
+def test_each_run_has_its_own_phases_with_the_names_of_its_boundaries(view: str) -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, view)
+        await stage.sees("fit 62", "fit 50", "fit 45", "fit 31")
+        rows = stage.screen.query_one(f"#{view} PhaseRows", PhaseRows)
+        shown = [rows.render_line(y).text for y in range(4)]
+        assert [line[0] for line in shown] == list("ABCD")
+        for line, phases in zip(shown, PHASES, strict=True):
+            assert f"fit {phases.fit}" in line
+        assert "▲" not in stage.text
+
+    play(scenario, runs())
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
+def test_two_runs_differ_on_a_scale_with_its_sign_and_zero_is_the_background(theme: str) -> None:
+    changed = record(2, name=NAMES[1], started=1)
+    dynamics = present(changed.dynamics)
+    dynamics = dynamics.with_similarity(cka=dynamics.similarity["cka"] ** 2)
+
+    async def scenario(stage: Stage) -> None:
+        stage.app.theme = theme
+        await opened(stage)
+        await stage.sees(DIFFERENCE, "above 0: CKA is higher in B")
+        heatmap = stage.screen.query_one("#difference Heatmap", Heatmap)
+        await stage.until(lambda: heatmap._arranged is not None)
+        zero = heatmap.render_line(0)._segments[-2].style  # the last checkpoint and itself
+        light = sum(present(present(present(zero).bgcolor or present(zero).color).triplet)) / 3
+        assert light > 200 if theme == "textual-light" else light < 60
+
+    play(
+        scenario,
+        FakeSource([record(1, name=NAMES[0], started=2), replace(changed, dynamics=dynamics)]),
+    )
+
+
+def with_errors(number: int, name: str) -> RunRecord:
+    made = record(number, name=name, started=10 - number)
+    dynamics = present(made.dynamics)
+    errors = {"cka": np.full_like(dynamics.similarity["cka"], 0.004)}
+    return replace(made, dynamics=replace(dynamics, errors=errors))
+
+
+def test_errors_are_read_out_and_what_is_within_them_is_grey_in_the_difference_too() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("left", "down")
+        dynamics = present(stage.source.records[0].dynamics)
+        value = with_error(float(dynamics.similarity["cka"][1, -2, -1]), 0.004)
+        await stage.sees(f"A {value}", f"B {value}", "B − A 0.000 ± .006")
+        await stage.press("u")
+        assert stage.look.blurred
+        assert all(heatmap.blurred for heatmap in stage.screen.query(Heatmap))
+
+    play(scenario, FakeSource([with_errors(1, NAMES[0]), with_errors(2, NAMES[1])]))
+
+
+def test_without_errors_there_is_no_key_for_them() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("u")
+        assert not stage.look.blurred
+
+    play(scenario, runs(2))
+
+
+def test_a_matrix_is_titled_with_its_own_runs_layer() -> None:
+    first, second = record(1, name=NAMES[0], started=2), record(2, name=NAMES[1], started=1)
+    dynamics = present(second.dynamics)
+    renamed = replace(dynamics, layers=tuple(f"other.{i}" for i in range(len(dynamics.layers))))
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "layer")
+        await stage.sees("A stem", "B other.0")
+        await stage.press("greater_than_sign")
+        await stage.sees("A block.0", "B other.1")
+
+    play(scenario, FakeSource([first, replace(second, dynamics=renamed)]))
+
+
+def test_keys_go_to_the_boundaries_of_all_runs() -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage)
+        await stage.press("0")
+        seen = []
+        for _ in range(4):
+            await stage.press("right_square_bracket")
+            seen.append(stage.look.epoch)
+        assert seen == [11, 12, 16, 17]
+        await stage.press("left_square_bracket")
+        assert stage.look.epoch == 16
+
+    play(scenario, runs(2))
