@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repdyn.measures.spec import spec
+from repdyn.own_runs import is_own
 from repdyn.score_key import ScoreKey
 
 Interval = tuple[int, int]
@@ -45,6 +46,9 @@ label is true (clean) or was flipped (noisy, towards the flipped label; NaN wher
 
 EPOCH = "epoch"
 """The unit of steps, where nothing else is said: passes over the training set."""
+
+STEP = "step"
+"""The unit of steps of other programs' runs: what they count is not known."""
 
 UNIT_LENGTH = 16
 
@@ -271,6 +275,8 @@ class RunRecord:
     Attributes:
         dynamics: what was measured up to the last checkpoint; None before the first.
         curves: the metrics by name, a value a step (`train/acc`, `test/loss`, ...).
+        unread: names of further metrics, of a run with so many that their curves are read when asked
+            for.
         phases: the boundaries; of a run that still trains, those that its curves show so far.
         scores: of analysis/scores.py; empty where they are not defined yet.
     """
@@ -280,6 +286,7 @@ class RunRecord:
     curves: Mapping[str, Curve]
     phases: Phases
     scores: Mapping[ScoreKey, float]
+    unread: tuple[str, ...] = ()
 
     def __getitem__(self, layer: str) -> dict[str, FloatArray]:
         """Return what was measured of a layer, or of the `output`, by name.
@@ -319,4 +326,6 @@ class RunRecord:
     @property
     def unit(self) -> str:
         """Of the steps."""
-        return unit_of(self.summary.tags) if self.dynamics is None else self.dynamics.unit
+        if self.dynamics is not None:
+            return self.dynamics.unit
+        return unit_of(self.summary.tags) if is_own(self.summary.tags) else STEP

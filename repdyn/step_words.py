@@ -9,15 +9,15 @@ LARGE = 10_000
 
 def step(number: int) -> str:
     """Return a step in full, `9000` or `1,200,000`."""
-    return f"{number:,}" if number >= LARGE else str(number)
+    return f"{number:,}" if abs(number) >= LARGE else str(number)
 
 
 def short_step(number: int) -> str:
     """Return a step to three digits, `9000` or `1.2M`, for an axis."""
-    if number < LARGE:
+    if abs(number) < LARGE:
         return str(number)
     size, letter = next(
-        (size, letter) for size, letter in THOUSANDS if float(f"{number / size:.3g}") >= 1
+        (size, letter) for size, letter in THOUSANDS if abs(float(f"{number / size:.3g}")) >= 1
     )
     return f"{float(f'{number / size:.3g}'):g}{letter}"
 

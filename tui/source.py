@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from repdyn.settings.schema import StoreConfig
 
 if TYPE_CHECKING:
-    from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
+    from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
 
 
 class Source(Protocol):
@@ -42,8 +42,14 @@ class Source(Protocol):
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
         """Return a checkpoint's decision regions."""
 
+    def curves(self, run: RunSummary, names: Sequence[str]) -> dict[str, Curve]:
+        """Return metrics of a run that its record leaves unread."""
+
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes in bytes of a run's artifacts, by path."""
+
+    def artifact(self, run: str, path: str, most: int) -> bytes:
+        """Return the first bytes of an artifact, at most so many."""
 
 
 @contextmanager
@@ -109,7 +115,7 @@ class StoreSource:
         with _reader_imported():
             from repdyn.storage import reader
 
-        return reader.load_run(self._store, run)
+        return reader.load_run(self._store, run, most=reader.MOST_CURVES)
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
@@ -131,3 +137,17 @@ class StoreSource:
             from repdyn.storage import reader
 
         return reader.artifact_sizes(self._store, run)
+
+    def curves(self, run: RunSummary, names: Sequence[str]) -> dict[str, Curve]:
+        """Return metrics of a run."""
+        with _reader_imported():
+            from repdyn.storage import reader
+
+        return reader.load_curves(self._store, run, names)
+
+    def artifact(self, run: str, path: str, most: int) -> bytes:
+        """Return the first bytes of an artifact."""
+        with _reader_imported():
+            from repdyn.storage import reader
+
+        return reader.artifact_head(self._store, run, path, most)

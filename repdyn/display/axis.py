@@ -16,6 +16,10 @@ from repdyn.records import IntArray
 LONE_HALF_WIDTH = 0.5
 """Half the width of the cell of a run's only checkpoint, on the axis."""
 
+FOLD = -0.5
+"""Where the axis changes over to its mirror image, in grains: steps may be negative, and have no
+logarithm."""
+
 LONG = 5
 """Powers of ten from which on only they are marked on an axis."""
 
@@ -28,13 +32,16 @@ def grain(epochs: IntArray) -> int:
 
 def position(epochs: ArrayLike, grain: int = 1) -> NDArray[np.float64]:
     """Return the positions of epochs on the axis."""
-    place: NDArray[np.float64] = np.log1p(np.asarray(epochs, dtype=np.float64) / grain)
-    return place
+    grains = np.asarray(epochs, dtype=np.float64) / grain
+    beyond = np.log1p(np.maximum(-grains, -FOLD)) - np.log1p(-FOLD)
+    return np.asarray(np.log1p(np.maximum(grains, FOLD)) - beyond)
 
 
 def epoch_at(place: ArrayLike, grain: int = 1) -> NDArray[np.float64]:
     """Return the epochs at positions on the axis."""
-    return np.asarray(np.expm1(place) * grain)
+    fold, places = np.log1p(FOLD), np.asarray(place, dtype=np.float64)
+    beyond = np.expm1(np.maximum(fold - places, 0) + np.log1p(-FOLD)) + FOLD
+    return np.asarray((np.expm1(np.maximum(places, fold)) - beyond) * grain)
 
 
 def nearest(epochs: IntArray, epoch: float | None) -> int:
@@ -72,6 +79,10 @@ def ticks(last: int, first: int = 0, most: int | None = None, grain: int = 1) ->
         most: about as many fit; of more powers of ten, every second or third remains (None: all).
         grain: of the axis; what lies between it and 0 is crowded, and not labelled.
     """
+    if first < 0:
+        mirrored = ticks(-first, max(0, -last), most, grain)
+        positive = ticks(last, 0, most, grain) if last > 0 else ()
+        return tuple(sorted({*(-epoch for epoch in mirrored), *positive}))
     least = max(first, grain)
     labelled = [e for e in _up_to(last, (1,)) if e >= least]
     more = [e for e in _up_to(last, (1, 2, 5)) if e >= least]

@@ -62,6 +62,11 @@ MOST_SHOWN = 2
 """Groups shown beside other things, such as accuracies and losses."""
 
 
+def is_other(name: str) -> bool:
+    """Return whether a metric is neither an accuracy nor a loss."""
+    return group_title(name) not in (ACCURACY, LOSS)
+
+
 def main_groups(curves: Mapping[str, Curve]) -> list[MetricGroup]:
     """Return the groups that are shown beside other things, accuracies and losses first."""
     return metric_groups(curves)[:MOST_SHOWN]
@@ -76,3 +81,54 @@ def metric_groups(curves: Mapping[str, Curve]) -> list[MetricGroup]:
     for name, curve in known.items():
         groups.setdefault(group_title(name), {})[plain(name)] = curve
     return [MetricGroup(title, group) for title, group in groups.items() if group]
+
+
+MOST_APART = 50.0
+"""Ratio of the largest values of two curves that may share an axis: a smaller one would be flat."""
+
+
+def scale_groups(curves: Mapping[str, Curve]) -> list[MetricGroup]:
+    """Return metrics in groups that can share a vertical axis, accuracies and losses first.
+
+    Other metrics share one if they are called the same in different folders, or are in the same
+    folder; but not if one of them would be flat at the bottom.
+    """
+    leaves = [name.rpartition("/")[2] for name in curves]
+    families: dict[str, dict[str, Curve]] = {ACCURACY: {}, LOSS: {}}
+    for name, curve in curves.items():
+        folder, _, leaf = name.rpartition("/")
+        family = leaf if leaves.count(leaf) > 1 else folder or leaf
+        families.setdefault(_contained_kind(leaf) or plain(family), {})[name] = curve
+    return [
+        MetricGroup(title, group)
+        for title, family in families.items()
+        for group in _of_one_size(family)
+    ]
+
+
+def _contained_kind(leaf: str) -> str:
+    """Return ACCURACY or LOSS if the last part of a name has the word, as `acc_clean` has."""
+    words = re.split(r"[^a-z]", leaf.casefold())
+    return next((LAST_WORDS[word] for word in words if word in LAST_WORDS), "")
+
+
+def _of_one_size(curves: Mapping[str, Curve]) -> list[dict[str, Curve]]:
+    """Return curves in groups, each of values of about the same size."""
+    sizes = {name: _largest(curve.values) for name, curve in curves.items()}
+    groups: list[tuple[float, dict[str, Curve]]] = []
+    for name in sorted(curves, key=lambda name: -sizes[name]):
+        near = (group for top, group in groups if sizes[name] * MOST_APART >= top or not top)
+        group = next(near, None)
+        if group is None:
+            groups.append((sizes[name], {name: curves[name]}))
+        else:
+            group[name] = curves[name]
+    order = list(curves)
+    return [
+        dict(sorted(group.items(), key=lambda item: order.index(item[0]))) for _, group in groups
+    ]
+
+
+def _largest(values: FloatArray) -> float:
+    """Return the largest absolute value, 0 if none is finite."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))

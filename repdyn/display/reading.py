@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from repdyn.analysis.undefined import NO_FLIPPED, undefined_phases, undefined_scores
 from repdyn.errors import UserError
-from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord
+from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord, RunSummary
 from repdyn.score_key import ScoreKey
 
 
@@ -76,6 +77,15 @@ def last_epoch(record: RunRecord) -> int:
     if record.dynamics is not None:
         ends.append(int(record.dynamics.steps[-1]))
     return max(ends, default=0)
+
+
+def is_same(one: RunSummary, other: RunSummary) -> bool:
+    """Return whether nothing has changed between two summaries of a run; NaN is the same as NaN."""
+    names = list(one.metrics)
+    if names != list(other.metrics) or replace(one, metrics=other.metrics) != other:
+        return False
+    values = [[float(of.metrics[name]) for name in names] for of in (one, other)]
+    return np.array_equal(*values, equal_nan=True)
 
 
 def value_at(curve: Curve | None, epoch: int) -> float:

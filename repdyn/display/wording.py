@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from repdyn.display.labels import MARKS, PHASES
 from repdyn.measures.spec import MEASURES
+from repdyn.own_runs import is_own
 from repdyn.step_words import step
 
 if TYPE_CHECKING:  # numpy is slow to import, and the screen's first frame needs none of it
@@ -93,7 +94,7 @@ STOPPED = {"DIED": "its process is gone", "KILLED": "stopped", "FAILED": "failed
 def going_on(summary: RunSummary) -> str:
     """Return why a run has stopped and how to resume it, or nothing if it ended or is training."""
     why = STOPPED.get(summary.status, "")
-    if not why:
+    if not why or not is_own(summary.tags):
         return ""
     if not trained_here(summary):
         return f'{why}; resume in its own loop with start_run(run_id="{plain(summary.run_id)}")'

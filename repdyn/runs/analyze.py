@@ -25,7 +25,13 @@ from repdyn.runs.session import Options, RunSession
 from repdyn.settings.schema import MeasureConfig, StoreConfig
 from repdyn.settings.text import from_params
 from repdyn.storage import schema
-from repdyn.storage.reader import find_run, load_curves, load_weights, saved_epochs
+from repdyn.storage.reader import (
+    find_run,
+    load_curves,
+    load_weights,
+    metric_names,
+    saved_epochs,
+)
 from repdyn.storage.writer import RunWriter
 
 PARENT_TAG = "mlflow.parentRunId"
@@ -83,7 +89,7 @@ def analyze_run(
     if drs_error is not None:
         check_drs_error(experiment, drs_error)
         experiment = with_enough_planes(experiment, drs_error, loaded(), observer)
-    curves = load_curves(store, trained)
+    curves = load_curves(store, trained, metric_names(trained))
     recorder = experiment.new_recorder()
     options: Options = {
         "observer": observer,

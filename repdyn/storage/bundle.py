@@ -146,6 +146,10 @@ class Bundle:
         inside = (name for name in self._packed if name.startswith(f"{run}/"))
         return {name.partition("/")[2]: self._packed[name] for name in inside}
 
+    def content(self, run: str, path: str) -> bytes:
+        """Return one of a run's packed files."""
+        return self._read(run, path, schema.ARRAY_BYTES)
+
     def _open(self) -> AbstractContextManager[ZipFile]:
         return opened_zip("bundle of runs", self._content, MOST_FILES)
 

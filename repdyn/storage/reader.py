@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,8 +17,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from repdyn.analysis.phases import find_phases
+from repdyn.display.metrics import is_other
 from repdyn.errors import SettingError, UserError
-from repdyn.measures.spec import MEASURES
+from repdyn.own_runs import is_own
 from repdyn.records import (
     Curve,
     Dynamics,
@@ -41,6 +42,11 @@ NEWEST_FIRST = ["attributes.start_time DESC"]
 LAST_CHANGED_FIRST = ["last_update_time DESC"]
 PHASE, SCORE = "phase/", "score/"
 LAST = "last"
+MOST_CURVES = 200
+"""Metrics that are read with a run to be looked at; of more, the rest is read on demand."""
+
+MOST_FILES = 5000
+"""Artifacts that are listed of a run."""
 _DIGITS = 9
 """Maximum digits read of a schema number: the tag is untrusted."""
 
@@ -167,18 +173,26 @@ def sweep_runs(options: StoreConfig, sweep: RunSummary) -> list[RunSummary]:
     return runs
 
 
-def load_run(options: StoreConfig, text: str) -> RunRecord:
+def load_run(options: StoreConfig, text: str, *, most: int | None = None) -> RunRecord:
     """Read a complete run; `text` as in `find_run`.
+
+    Args:
+        options: which store and experiment.
+        text: which run.
+        most: of how many metrics the curves are read, accuracies and losses first; None for all.
 
     Raises:
         UserError: there is no such run, it was written by a newer repdyn, or a file is damaged.
     """
     summary, found = _open(options, text)
+    measured = is_own(summary.tags)  # else the artifacts of other programs, perhaps out of reach
     with _naming(summary):
-        dynamics = _dynamics(found, unit_of(summary.tags))
-    curves = load_curves(options, summary)
+        dynamics = _dynamics(found, unit_of(summary.tags)) if measured else None
+    names = metric_names(summary)
+    first = sorted(names, key=is_other)[:most]
+    curves = load_curves(options, summary, sorted(first))
     with _naming(summary):
-        phases = _phases(found, dynamics) or find_phases(curves, None)
+        phases = (_phases(found, dynamics) if measured else None) or find_phases(curves, None)
     measures = () if dynamics is None else dynamics.similarity
     scores = {
         key: summary.metrics[f"{schema.SCORE}{name}"]
@@ -186,19 +200,24 @@ def load_run(options: StoreConfig, text: str) -> RunRecord:
         if f"{schema.SCORE}{name}" in summary.metrics
         and key.measure in measures  # metrics of a removed measure remain
     }
-    return RunRecord(summary, dynamics, curves, phases, scores)
+    unread = tuple(name for name in names if name not in curves)
+    return RunRecord(summary, dynamics, curves, phases, scores, unread)
 
 
-def load_curves(options: StoreConfig, summary: RunSummary) -> dict[str, Curve]:
-    """Read the per-epoch metrics of a run, without those by layer, which its dynamics hold."""
+def metric_names(summary: RunSummary) -> list[str]:
+    """Return the names of a run's metrics, without those by layer, which its dynamics hold."""
+    layers = (f"{name}/" for name in schema.LAYER_METRICS)
+    skipped = (PHASE, schema.SCORE, *layers) if is_own(summary.tags) else ()
+    return [name for name in sorted(summary.metrics) if not name.startswith(skipped)]
+
+
+def load_curves(
+    options: StoreConfig, summary: RunSummary, names: Iterable[str]
+) -> dict[str, Curve]:
+    """Read metrics of a run by step."""
     client = connect_existing(options)
-    skipped = (PHASE, schema.SCORE, *(f"{name}/" for name in schema.LAYER_METRICS))
     with one_line(tracking_uri(options)):
-        return {
-            name: _curve(client.get_metric_history(summary.run_id, name))
-            for name in sorted(summary.metrics)
-            if not name.startswith(skipped)
-        }
+        return {name: _curve(client.get_metric_history(summary.run_id, name)) for name in names}
 
 
 def load_planes(options: StoreConfig, text: str) -> PlaneSet:
@@ -268,9 +287,21 @@ def load_state(options: StoreConfig, text: str) -> bytes | None:
 def artifact_sizes(options: StoreConfig, text: str) -> dict[str, int]:
     """Return the sizes in bytes of a run's artifacts, by path."""
     _, found = _open(options, text)
-    kept = (one.folder for one in MEASURES.values() if one.folder)
-    folders = ("checkpoints", "dynamics", "regions", *kept, "figures")
-    return {path: size for folder in folders for path, size in found.sizes(folder).items()}
+    return found.walk(MOST_FILES)
+
+
+def artifact_head(options: StoreConfig, text: str, path: str, most: int) -> bytes:
+    """Read the first bytes of an artifact.
+
+    Raises:
+        UserError: there is no such run or file, or it cannot be read.
+    """
+    summary, found = _open(options, text)
+    with _naming(summary):
+        try:
+            return found.head(path, most)
+        except FileNotFoundError:
+            raise UserError(f"{path}: the run has no such artifact") from None
 
 
 def saved_epochs(options: StoreConfig, text: str) -> list[int]:
@@ -447,4 +478,8 @@ def _measured_again(tags: Mapping[str, str]) -> dict[str, str]:
 def _curve(history: list[Metric]) -> Curve:
     """Return a metric by epoch; if an epoch was logged twice, the later value."""
     latest = {m.step: m.value for m in sorted(history, key=lambda m: (m.step, m.timestamp))}
-    return Curve(np.array(list(latest), dtype=np.int64), np.array(list(latest.values())))
+    values = np.array(list(latest.values()), dtype=np.float64)
+    # databases store infinity as the largest number
+    largest = abs(values) >= np.finfo(np.float64).max
+    values[largest] = np.copysign(np.inf, values[largest])
+    return Curve(np.array(list(latest), dtype=np.int64), values)

@@ -18,6 +18,12 @@ from repdyn.redaction import redact, traceable
 from repdyn.storage.files import is_inside
 from repdyn.storage.store import artifact_folder
 
+MOST_FOLDERS = 200
+"""Folders that are listed of a run: on a server each takes a request."""
+
+MOST_FETCHED = 100_000_000
+"""Bytes of the largest file that is fetched from a server to show its beginning."""
+
 
 class RunArtifacts:
     """The artifacts of one run: read from their folder, or fetched from a server."""
@@ -52,6 +58,45 @@ class RunArtifacts:
                 raise FileNotFoundError(path) from error
             return read_inside(Path(fetched), os.path.relpath(got, fetched), most)
 
+    def head(self, path: str, most: int) -> bytes:
+        """Return the first bytes of an artifact, at most so many.
+
+        Raises:
+            FileNotFoundError: there is no such artifact.
+            UserError: it is not a file in that folder, cannot be read, or is on a server, which sends
+                only whole files, and too large to be fetched.
+        """
+        if self._folder is not None:
+            return read_inside(self._folder, path, most, head=True)
+        return self.read(path, max(most, MOST_FETCHED))[:most]
+
+    def walk(self, most: int) -> dict[str, int]:
+        """Return the sizes in bytes of the files in all folders, by path; at most so many."""
+        found: dict[str, int] = {}
+        folders, seen = [""], 0
+        while folders and len(found) < most and seen < MOST_FOLDERS:
+            folder = folders.pop(0)
+            seen += 1
+            files, below = self._listed(folder)
+            found |= files
+            folders += below
+        return dict(sorted(found.items())[:most])
+
+    def _listed(self, folder: str) -> tuple[dict[str, int], list[str]]:
+        """Return the sizes of a folder's files, and the folders in it."""
+        if self._folder is None:
+            with self._fetching():
+                entries = self._client.list_artifacts(self._run_id, folder)
+            files = {one.path: int(one.file_size or 0) for one in entries if not one.is_dir}
+            return files, [one.path for one in entries if one.is_dir]
+        inside = self._folder / folder
+        below = sorted(
+            str(path.relative_to(self._folder))
+            for path in inside.glob("[!.]*")
+            if path.is_dir() and not path.is_symlink()
+        )
+        return self.sizes(folder), below
+
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes in bytes of the files in a folder, by path."""
         if self._folder is not None:
@@ -79,13 +124,14 @@ class RunArtifacts:
             ) from traceable(error)
 
 
-def read_inside(folder: Path, path: str, most: int) -> bytes:
+def read_inside(folder: Path, path: str, most: int, *, head: bool = False) -> bytes:
     """Return the content of a file in a folder.
 
     Args:
         folder: that the file must be in, links followed.
         path: of the file, relative to the folder.
         most: maximum number of bytes.
+        head: whether of a larger file only the first bytes are read.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -98,6 +144,9 @@ def read_inside(folder: Path, path: str, most: int) -> bytes:
             raise UserError(f"{path}: points outside the run's folder; put the file itself there")
         if not stat.S_ISREG(found.st_mode):
             raise UserError(f"{path}: is not a regular file; remove it")
+        if head:
+            with file.open("rb") as opened:
+                return opened.read(most)
         _check_size(path, found.st_size, most)
         return file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from repdyn.errors import UserError
-from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
 from tests.support import synthetic
 from tui import reader_thread as live
 from tui.app import RepdynApp
@@ -62,6 +62,8 @@ class FakeSource:
         threads: names of the threads that asked.
         filters: that pages were asked for with.
         others: the sources of other experiments, by name.
+        files: artifacts of all runs.
+        unread: curves that the records leave unread.
     """
 
     records: list[RunRecord] = field(default_factory=lambda: [record()])
@@ -72,6 +74,8 @@ class FakeSource:
     others: dict[str, FakeSource] = field(default_factory=dict)
     questions: int = 0
     page: int = 200
+    files: dict[str, bytes] = field(default_factory=dict)
+    unread: dict[str, Curve] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.answers.set()
@@ -121,7 +125,18 @@ class FakeSource:
 
     def sizes(self, run: str) -> dict[str, int]:
         self._find(run)
-        return {"checkpoints/epoch_00000.safetensors": 720_304}
+        stored = {path: len(content) for path, content in self.files.items()}
+        return stored or {"checkpoints/epoch_00000.safetensors": 720_304}
+
+    def curves(self, run: RunSummary, names: Sequence[str]) -> dict[str, Curve]:
+        self._asked()
+        return {name: self.unread[name] for name in names}
+
+    def artifact(self, run: str, path: str, most: int) -> bytes:
+        self._find(run)
+        if path not in self.files:
+            raise UserError(f"{path}: the run has no such artifact")
+        return self.files[path][:most]
 
 
 @dataclass

@@ -39,7 +39,7 @@ def in_run(scenario: Play, size: tuple[int, int] = (120, 40)) -> None:
         (["2", "left_square_bracket"], ["logits   4 of 4"]),
         (["shift+tab"], ["epoch_00000.safetensors"]),
         (["tab", "tab", "shift+tab"], ["stem   1 of 4"]),
-        (["5", "o", "left"], ["smoothed mean of"]),
+        (["5", "plus", "left"], ["smoothed mean of"]),
         (["4", "n"], ["plane 1 of 6"]),
         (["4", "n", "N"], ["plane 6 of 6"]),
         (["t"], ["textual-light", "nord"]),
@@ -82,13 +82,13 @@ def test_z_spans_the_values_in_view_and_the_colour_bar_says_so() -> None:
     in_run(scenario)
 
 
-def test_g_makes_the_curves_axis_logarithmic() -> None:
+def test_shift_l_makes_the_curves_axis_logarithmic() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("5")
         await stage.sees("train/loss")
         curves = stage.screen.query_one("#curves Curves", Curves)
         before = curves.logarithmic
-        await stage.press("g")
+        await stage.press("L")
         await stage.until(lambda: curves.logarithmic is not before)
 
     in_run(scenario)

@@ -12,9 +12,9 @@ from repdyn.display.similarity import similarity
 from repdyn.display.wording import size
 from repdyn.records import Curve, Phases
 from tests.support.fakes import made, record, until_epoch
-from tui.screens.curves import smoothed
 from tui.screens.layers import best_grid
 from tui.screens.run import progress
+from tui.screens.smoothing import smoothed
 from tui.screens.view_state import Reference, ViewState, to_reference
 from tui.widgets.phase_bands import phase_at
 

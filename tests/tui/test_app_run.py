@@ -302,7 +302,7 @@ def test_a_flipped_label_is_told_at_its_anchor() -> None:
 def test_curves_are_chosen_from_the_list() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
-        await stage.press("5", "end", "space")
+        await stage.press("5", "home", "space")
         await stage.sees("━━━ lr")
 
     play(scenario, run="run-0")

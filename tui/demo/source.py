@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from repdyn.errors import UserError
 
 if TYPE_CHECKING:
-    from repdyn.records import LabelMaps, PlaneSet, RunRecord, RunSummary
+    from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
     from repdyn.storage.bundle import Bundle
 
 RUNS = "runs.zip"
@@ -62,3 +62,12 @@ class DemoSource:
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes of a run's packed files."""
         return self._bundle.sizes(self.summary(run).run_id)
+
+    def curves(self, run: RunSummary, names: Sequence[str]) -> dict[str, Curve]:
+        """Return metrics of a run; the records hold all."""
+        record = self._bundle.record(run.run_id)
+        return {name: record.curves[name] for name in names}
+
+    def artifact(self, run: str, path: str, most: int) -> bytes:
+        """Return the first bytes of a packed file."""
+        return self._bundle.content(self.summary(run).run_id, path)[:most]

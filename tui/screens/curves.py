@@ -1,80 +1,83 @@
-"""Curves: the metrics of a run, chosen from a list."""
+"""Curves: the metrics of a run, chosen from a tree, in a plot for each scale."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from rich.segment import Segment
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
-from textual.strip import Strip
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import Input, Static
 
-from repdyn.display.metrics import metric_groups
-from repdyn.display.reading import value_at
+from repdyn.display.labels import ACCURACIES, LOSSES
+from repdyn.display.metrics import ACCURACY, LOSS, MetricGroup, group_title, scale_groups
 from repdyn.display.wording import boundary_marks, plain
-from repdyn.records import Curve, FloatArray, RunRecord, plural
-from repdyn.step_words import step
+from repdyn.errors import UserError
+from repdyn.pattern import MOST_CHARACTERS, matching
+from repdyn.records import Curve, RunRecord, plural
+from repdyn.step_words import counted, step
 from tui import actions
 from tui.reader_thread import ReaderThread
+from tui.screens.smoothing import WINDOWS, smoothed, wider, window_words
 from tui.screens.view import Table, View, empty, read_out, readout, titled
 from tui.screens.view_state import ViewState
 from tui.source import Source
+from tui.widgets.colormap import SERIES_COLOURS, on_background
+from tui.widgets.curve_stack import CurveStack
 from tui.widgets.curves import Curves
+from tui.widgets.path_list import PathList
 from tui.widgets.phase_bands import phase_at, phase_bands
+from tui.widgets.value_axis import logged
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NO_METRICS = "No metrics: none has been logged in this run, such as train/loss at each step."
 
-FIRST_CHOSEN = ("train/acc", "train/acc_clean", "train/acc_noisy", "test/acc")
+FIRST_CHOSEN = (*ACCURACIES, *LOSSES)
 
-WINDOWS = (1, 5, 15)
-"""Epochs over which a smoothed curve is averaged."""
+MOST_DRAWN = 60
+"""Curves that are drawn; more of them show nothing."""
 
+MOST_FIRST = 6
+"""Accuracies, and losses, that are drawn before the user chooses."""
 
-class Metrics(SelectionList[str]):
-    """A list to choose from; unselected items have an empty box, so that no colour is needed."""
-
-    def render_line(self, y: int) -> Strip:
-        """Draw a metric and its box."""
-        line = super().render_line(y)
-        index = round(self.scroll_offset.y) + y
-        if index >= self.option_count:
-            return line
-        left, box, *rest = line
-        chosen = self.get_option_at_index(index).value in self.selected
-        return Strip([left, Segment("✓" if chosen else " ", box.style), *rest])
+MANY = 60
+"""Metrics from which on folders are folded at first."""
 
 
 class CurvesView(View):
     """All metrics over epochs; the list has the focus, left and right move the cursor."""
 
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves", "metrics", "chosen")
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
         self._window = WINDOWS[0]
         self._names: tuple[str, ...] = ()
+        self._listed: tuple[str, ...] = ()
+        self._fetched: dict[str, Curve] = {}
+        self._fetched_of: RunRecord | None = None
+        self._complaint = ""
 
     def compose(self) -> ComposeResult:
-        """Yield the list of metrics and the curves."""
+        """Yield the metrics and the curves."""
         yield empty()
         yield Static("", classes="what")
         with Horizontal(classes="body"):
-            yield Metrics(id="metrics")
-            curves = Curves()
-            curves.can_focus = False
-            yield curves
+            with Vertical(id="chooser"):
+                pattern = Input(placeholder="regular expression", id="pattern", compact=True)
+                pattern.display = False
+                yield pattern
+                yield PathList(marks=True, id="metrics")
+            yield CurveStack()
         yield readout()
 
     @classmethod
@@ -83,93 +86,255 @@ class CurvesView(View):
         return "" if record.curves else NO_METRICS
 
     def focused_first(self) -> Widget:
-        """Return the list."""
-        return self.query_one("#metrics")
+        """Return the list, or the filter while it is being typed."""
+        pattern = self.query_one(Input)
+        return pattern if pattern.has_focus else self._metrics()
 
     def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the chosen curves."""
-        names = tuple(record.curves)
+        names = tuple(sorted({*record.curves, *record.unread}))
         if names != self._names:
-            self._list(names)
+            self._list(names, record)
         self._draw_chosen()
         self.point(look)
 
-    def _list(self, names: tuple[str, ...]) -> None:
-        chosen = set(self._chosen()) if self._names else set(FIRST_CHOSEN)
-        if not chosen & set(names):
-            curves = {} if self.record is None else self.record.curves
-            first = next(iter(metric_groups(curves)), None)
-            shown = first.curves.values() if first is not None else ()
-            chosen = {name for name in names if any(curves[name] is one for one in shown)}
+    def _list(self, names: tuple[str, ...], record: RunRecord) -> None:
+        first, metrics = not self._names, self._metrics()
         self._names = names
-        metrics = self._metrics()
-        with metrics.prevent(SelectionList.SelectedChanged):
-            metrics.clear_options()
-            metrics.add_options(
-                Selection(Text(plain(name)), name, name in chosen) for name in names
-            )
+        if first:
+            metrics.choose(_chosen_first(record.curves))
+        self._filter(self.query_one(Input).value)
+        if first and len(names) > MANY:
+            folders = metrics.folders()
+            metrics.fold([f.path for f in folders if not metrics.chosen.intersection(f.leaves)])
 
-    def _metrics(self) -> Metrics:
-        return self.query_one(Metrics)
+    def _metrics(self) -> PathList:
+        return self.query_one(PathList)
 
     def _chosen(self) -> list[str]:
-        selected = set(self._metrics().selected)
-        return [name for name in self._names if name in selected]
+        chosen = self._metrics().chosen
+        return [name for name in self._names if name in chosen]
 
-    def _draw_chosen(self) -> None:
-        if self.record is None:
-            return
-        series = {n: smoothed(self.record.curves[n], self._window) for n in self._chosen()}
-        phases, curves = self.record.phases, self.query_one(Curves)
-        curves.set_data(series, markers=boundary_marks(phases), bands=phase_bands(phases))
-        title = titled(f"Metrics over {plural(self.unit)}", phases, curves, self.size.width)
-        self.query_one(".what", Static).update(title)
+    # --- the curves
 
-    @on(SelectionList.SelectedChanged)
-    def _choice_changed(self) -> None:
+    def _curves(self, record: RunRecord) -> dict[str, Curve]:
+        """Return the chosen curves that are drawn, and request those that are not yet read."""
+        names = self._chosen()[:MOST_DRAWN]
+        if self._fetched_of is not record:
+            # drawn as they were until they are read again
+            self._fetched_of = record
+            self._ask(record, [name for name in names if name in record.unread])
+        else:
+            known = {*record.curves, *self._fetched}
+            self._ask(record, [name for name in names if name not in known])
+        curves = {**self._fetched, **record.curves}
+        return {name: curves[name] for name in names if name in curves}
+
+    def _ask(self, record: RunRecord, names: list[str]) -> None:
+        if names:
+            question = partial(self.source.curves, record.summary, names)
+            self.desk.ask(self, question, self._got, self._failed)
+
+    def _got(self, curves: Mapping[str, Curve]) -> None:
+        self._fetched |= curves
         self._draw_chosen()
         self._read()
+
+    def _failed(self, line: str) -> None:
+        self._complaint = line
+        self._draw_title([], {})
+
+    def _draw_chosen(self) -> None:
+        record = self.record
+        if record is None:
+            return
+        curves, stack = self._curves(record), self.query_one(CurveStack)
+        groups = scale_groups(curves)
+        shown = self._in_front(groups, stack.room)
+        inks = {
+            name: SERIES_COLOURS[place % len(SERIES_COLOURS)]
+            for group in groups
+            for place, name in enumerate(group.curves)
+        }
+        stack.show(
+            shown,
+            lambda curve: smoothed(curve, self._window),
+            inks=inks,
+            markers=boundary_marks(record.phases),
+            bands=phase_bands(record.phases),
+        )
+        drawn = {name for group in shown for name in group.curves}
+        self._metrics().choose(
+            self._metrics().chosen,
+            {n: on_background(ink, self.app) for n, ink in inks.items() if n in drawn},
+        )
+        self._draw_title(groups[len(shown) :] and [g for g in groups if g not in shown], curves)
+
+    def _in_front(self, groups: Sequence[MetricGroup], room: int) -> list[MetricGroup]:
+        """Return the groups that fit, that of the metric under the cursor of the list among them."""
+        shown, row = list(groups[:room]), self._metrics().row
+        under = [g for g in groups[room:] if row is not None and row.path in g.curves]
+        return [*shown[:-1], *under] if under else shown
+
+    def _draw_title(self, hidden: Sequence[MetricGroup], curves: Mapping[str, Curve]) -> None:
+        record = self.record
+        if record is None:
+            return
+        plot = self.query_one(CurveStack).plots[0]
+        title = titled(f"Metrics over {plural(self.unit)}", record.phases, plot, self.size.width)
+        chosen = len(self._chosen())
+        notes = []
+        if self._complaint:
+            notes.append(self._complaint)
+        if chosen > MOST_DRAWN:
+            notes.append(f"{MOST_DRAWN} of {chosen} are drawn")
+        elif len(curves) < chosen:
+            notes.append(f"reading {counted(chosen - len(curves), 'metric')} …")
+        if hidden:
+            names = ", ".join(dict.fromkeys(group.title for group in hidden))
+            notes.append(f"not drawn: {names}; choose fewer metrics, or go to one of these")
+        if notes:
+            title = Text.assemble(
+                (f"Metrics over {plural(self.unit)}", "bold"),
+                "  ",
+                (plain("; ".join(notes)), "dim"),
+            )
+            title.no_wrap, title.overflow = True, "ellipsis"
+        self.query_one(".what", Static).update(title)
+
+    @on(PathList.ChoiceChanged)
+    def _choice_changed(self) -> None:
+        self._complaint = ""
+        self._draw_chosen()
+        self._read()
+
+    @on(PathList.Highlighted)
+    def _highlighted(self) -> None:
+        row, drawn = self._metrics().row, self.query_one(CurveStack).plots
+        if row is not None and row.path in self._metrics().chosen:
+            seen = {name for plot in drawn if plot.display for name in plot.names}
+            if plain(row.path) not in seen:
+                self._draw_chosen()
+        self._read()
+
+    # --- the cursor
 
     def point(self, look: ViewState) -> None:
         """Move the cursor."""
         super().point(look)
-        curves = self.query_one(Curves)
-        with curves.prevent(Curves.CursorMoved):
-            curves.cursor = look.epoch
+        self.query_one(CurveStack).cursor = look.epoch
         self._read()
 
     @on(Curves.CursorMoved)
     def _moved(self, event: Curves.CursorMoved) -> None:
+        self.query_one(CurveStack).cursor = event.epoch
         self.pointed(replace(self.look, epoch=event.epoch), epoch=event.epoch)
         self._read()
 
     def _read(self) -> None:
-        record, epoch = self.record, self.query_one(Curves).cursor
+        record, epoch = self.record, self.query_one(CurveStack).cursor
         line = self.query_one(".readout", Static)
-        window = f"mean of {self._window} {plural(self.unit)}" if self._window > 1 else ""
-        if record is None or epoch is None:
-            line.update(read_out({"smoothed": window}) if window else "")
+        if record is None:
             return
-        values = {name: f"{value_at(record.curves[name], epoch):.4g}" for name in self._chosen()}
-        parts = {
-            self.unit: step(epoch),
-            "phase": phase_at(record.phases, epoch),
-            "smoothed": window,
-        }
-        line.update(read_out(parts | values))
+        known = {**self._fetched, **record.curves}
+        curves = {name: known[name] for name in self._ordered() if name in known}
+        smooth = window_words(self._window, curves.values(), self.unit)
+        parts = {"smoothed": smooth}
+        if epoch is not None:
+            parts = {self.unit: step(epoch), "phase": phase_at(record.phases, epoch)} | parts
+            parts |= {
+                name: logged(smoothed(curve, self._window), epoch) for name, curve in curves.items()
+            }
+        line.update(read_out(parts), layout=False)
+
+    def _ordered(self) -> list[str]:
+        """Return the chosen metrics that are read out, that under the list's cursor first."""
+        row, chosen = self._metrics().row, self._chosen()[:MOST_DRAWN]
+        return sorted(chosen, key=lambda name: row is None or name != row.path)[:8]
+
+    # --- the list
+
+    @on(Input.Changed, "#pattern")
+    def _typed(self, event: Input.Changed) -> None:
+        self._filter(event.value)
+
+    def _filter(self, pattern: str) -> None:
+        """List the metrics in which a regular expression is found."""
+        if not pattern:
+            self._show_listed(pattern, self._names)
+            return
+        try:
+            re.compile(pattern[: MOST_CHARACTERS + 1])
+        except (re.error, RecursionError, OverflowError) as error:
+            self._complain(f"not a regular expression: {' '.join(str(error).split())}")
+            return
+        question = partial(_found, pattern, self._names)
+        self.desk.ask(self, question, partial(self._show_listed, pattern), self._complain)
+
+    def _complain(self, line: str) -> None:
+        self._complaint = line
+        self.query_one(Input).add_class("-invalid")
+        self._draw_title([], self._curves(self.record) if self.record else {})
+
+    def _show_listed(self, pattern: str, names: Sequence[str]) -> None:
+        if pattern != self.query_one(Input).value:
+            return  # more has been typed since
+        self._listed = tuple(names)
+        self._complaint = "" if names else f"no metric contains {pattern}"
+        self.query_one(Input).remove_class("-invalid")
+        self._metrics().show(names)
+        self._draw_chosen()
+
+    def action_filter(self) -> None:
+        """Type a regular expression."""
+        pattern = self.query_one(Input)
+        pattern.display = True
+        pattern.focus()
+
+    @on(Input.Submitted, "#pattern")
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.input.display = bool(event.value)
+        self._metrics().focus()
+
+    def action_clear(self) -> None:
+        """List all metrics again."""
+        pattern = self.query_one(Input)
+        pattern.value, pattern.display = "", False
+        self._metrics().focus()
+
+    def action_choose(self) -> None:
+        """Choose the metric under the cursor, or all of its group."""
+        self._metrics().toggle()
+
+    def action_choose_all(self) -> None:
+        """Choose all that are listed, or none of them."""
+        self._metrics().toggle_all()
+
+    def action_enter(self) -> None:
+        """Fold the group under the cursor, or choose the metric."""
+        self._metrics().enter()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available."""
+        if action == "clear" and not self.query_one(Input).display:
+            return False
+        return super().check_action(action, parameters)
+
+    # --- acting
 
     def action_move(self, steps: int) -> None:
         """Move the cursor by epochs."""
-        self.query_one(Curves).action_move(steps)
+        self.query_one(CurveStack).move(steps)
 
     def action_log(self) -> None:
         """Toggle the logarithmic vertical axis."""
-        curves = self.query_one(Curves)
-        curves.logarithmic = not curves.logarithmic
+        stack = self.query_one(CurveStack)
+        stack.logarithmic = not stack.logarithmic
+        self._draw_chosen()
 
-    def action_smooth(self) -> None:
-        """Average over more epochs, or over one again."""
-        self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
+    def action_smooth(self, steps: int) -> None:
+        """Average over more epochs, or over fewer."""
+        self._window = wider(self._window, steps)
         self._draw_chosen()
         self._read()
 
@@ -177,12 +342,13 @@ class CurvesView(View):
         """Return the chosen curves, unsmoothed, a row for each epoch."""
         if self.record is None:
             return None
-        names = self._chosen()
-        curves = [self.record.curves[name] for name in names]
-        epochs = sorted({int(e) for curve in curves for e in curve.steps})
-        columns = [dict(zip(c.steps.tolist(), c.values.tolist(), strict=True)) for c in curves]
+        chosen = self._curves(self.record)
+        epochs = sorted({int(e) for curve in chosen.values() for e in curve.steps})
+        columns = [
+            dict(zip(c.steps.tolist(), c.values.tolist(), strict=True)) for c in chosen.values()
+        ]
         rows = [(epoch, *(column.get(epoch, "") for column in columns)) for epoch in epochs]
-        return Table((self.unit, *names), rows)
+        return Table((self.unit, *chosen), rows)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the curves."""
@@ -198,18 +364,21 @@ class CurvesView(View):
         return drawn
 
 
-def smoothed(curve: Curve, window: int) -> Curve:
-    """Return the mean over a window of epochs around each; NaN and missing epochs are ignored."""
-    if window == 1:
-        return curve
-    return Curve(curve.steps, _means(curve, window // 2))
+def _chosen_first(curves: Mapping[str, Curve]) -> set[str]:
+    """Return the accuracies and losses of a run, or else the first of its other metrics."""
+    chosen = set(FIRST_CHOSEN) & curves.keys()
+    for kind in (ACCURACY, LOSS):
+        chosen |= set([name for name in sorted(curves) if group_title(name) == kind][:MOST_FIRST])
+    return chosen or set(sorted(curves)[:1])
 
 
-def _means(curve: Curve, reach: int) -> FloatArray:
-    known = np.isfinite(curve.values)
-    sums = np.concatenate([[0.0], np.cumsum(np.where(known, curve.values, 0.0))])
-    counts = np.concatenate([[0], np.cumsum(known)])
-    first = np.searchsorted(curve.steps, curve.steps - reach, side="left")
-    after = np.searchsorted(curve.steps, curve.steps + reach, side="right")
-    with np.errstate(invalid="ignore"):
-        return np.asarray((sums[after] - sums[first]) / (counts[after] - counts[first]))
+def _found(pattern: str, names: Sequence[str]) -> list[str]:
+    """Return the names in which a regular expression is found, in bounded time.
+
+    Raises:
+        UserError: it takes too much time, or is too long.
+    """
+    try:
+        return matching(pattern, names)
+    except UserError:
+        raise UserError("this regular expression is too long, or takes too much time") from None

@@ -1,41 +1,59 @@
-"""Info: a run's params and tags, its checkpoints and other artifacts with their sizes."""
+"""Info: a run's params, tags and artifacts, as a tree; enter shows a value or a file whole."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
-from rich.console import Group, RenderableType
-from rich.table import Table as RichTable
-from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.binding import BindingType
 from textual.widget import Widget
-from textual.widgets import Static
 
 from repdyn.display.wording import duration, plain, size
+from repdyn.own_runs import is_own
 from repdyn.records import RunRecord, RunSummary
 from repdyn.redaction import redact
+from repdyn.step_words import counted
+from tui import actions
 from tui.reader_thread import ReaderThread
+from tui.screens.artifact import ArtifactScreen, TextScreen
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
+from tui.widgets.path_list import PathList
+
+RUN, PARAMS, TAGS, ARTIFACTS = "Run", "Params", "Tags", "Artifacts"
+
+COLUMN = 0.44
+"""Share of the width that names take."""
+
+LAST_CHECKPOINT = "repdyn.last_checkpoint"
+
+LISTED_SECONDS = 30
+"""How often the artifacts of a live run are listed that does not say when it has stored some."""
+
+MOST_OPEN = 12
+"""Files in a folder that is not folded at first."""
 
 
 class Info(View):
-    """Everything recorded about a run, as text."""
+    """Everything recorded about a run."""
+
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("info")
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
-        self._sizes: Mapping[str, int] | str = "Loading artifacts …"
+        self._sizes: Mapping[str, int] | str = "loading …"
         self._asked_at = ""
+        self._folded = False
 
     def compose(self) -> ComposeResult:
-        """Yield the page."""
+        """Yield the tree."""
         yield empty()
-        with VerticalScroll(classes="page"):
-            yield Static("", classes="text")
+        yield PathList(column=COLUMN, sections=True)
 
     @classmethod
     def missing(cls, record: RunRecord) -> str:
@@ -44,15 +62,17 @@ class Info(View):
         return ""
 
     def focused_first(self) -> Widget:
-        """Return the page, which scrolls."""
-        return self.query_one(".page")
+        """Return the tree."""
+        return self.query_one(PathList)
 
     def draw(self, record: RunRecord, look: ViewState) -> None:  # noqa: ARG002
-        """Write the page, and request the artifacts of a new checkpoint."""
+        """Write the tree, and request the artifacts if there may be others."""
         run = record.summary
-        checkpoint = run.tags.get("repdyn.last_checkpoint", "-")
-        if checkpoint != self._asked_at:
-            self._asked_at = checkpoint
+        state = f"{run.status} {run.tags.get(LAST_CHECKPOINT, '')}"
+        if run.status == "RUNNING" and not is_own(run.tags):
+            state += f"{time.monotonic() // LISTED_SECONDS}"
+        if state != self._asked_at:
+            self._asked_at = state
             self.desk.ask(self, partial(self.source.sizes, run.run_id), self._got, self._got)
         self._write(run)
 
@@ -62,26 +82,61 @@ class Info(View):
             self._write(self.record.summary)
 
     def _write(self, run: RunSummary) -> None:
-        parts: list[RenderableType] = [
-            _pairs("Run", _facts(run)),
-            *(
-                _pairs(title, pairs)
-                for title, pairs in (("Params", run.params), ("Tags", run.tags))
-                if pairs
-            ),
-            self._artifacts(),
-        ]
-        self.query_one(".text", Static).update(Group(*parts))
-
-    def _artifacts(self) -> RenderableType:
-        if not self._sizes:
-            return Text("No artifacts yet", "bold")
+        tree = self.query_one(PathList)
+        values = {
+            **_section(RUN, _facts(run)),
+            **_section(PARAMS, run.params),
+            **_section(TAGS, run.tags),
+        }
+        side = {name: plain(redact(value)) for name, value in values.items()}
+        side |= {f"{title}/": str(len(of)) for title, of in _counted(run).items()}
+        files: dict[str, int] = {}
         if isinstance(self._sizes, str):
-            return Text(f"Artifacts\n  {self._sizes}", "bold")
-        total = size(sum(self._sizes.values()))
-        pairs = {path: size(count) for path, count in self._sizes.items()}
-        title = f"Artifacts, {len(pairs)} files, {total}"
-        return _pairs(title, pairs, right=True)
+            side[ARTIFACTS] = plain(self._sizes)
+        elif not self._sizes:
+            side[ARTIFACTS] = "none yet" if run.status == "RUNNING" else "none"
+        else:
+            files = {f"{ARTIFACTS}/{path}": count for path, count in self._sizes.items()}
+            side |= {name: f"{size(count):>8}" for name, count in files.items()}
+            side |= self._folder_sizes(files)
+        tree.show([*values, *files, *([ARTIFACTS] if ARTIFACTS in side else [])], side)
+        if files and not self._folded:
+            self._folded = True
+            rows = [row for row in tree.folders() if row.path.startswith(f"{ARTIFACTS}/")]
+            tree.fold([row.path for row in rows if len(row.leaves) > MOST_OPEN and row.depth])
+
+    def _folder_sizes(self, files: Mapping[str, int]) -> dict[str, str]:
+        """Return how many files are in each folder, and their size."""
+        totals: dict[str, tuple[int, int]] = {}
+        for name, count in files.items():
+            parts = name.split("/")[:-1]
+            for depth in range(1, len(parts) + 1):
+                folder = "/".join(parts[:depth]) + "/"
+                number, total = totals.get(folder, (0, 0))
+                totals[folder] = number + 1, total + count
+        return {
+            folder: f"{size(total):>8}  {counted(number, 'file')}"
+            for folder, (number, total) in totals.items()
+        }
+
+    @on(PathList.Opened)
+    def _opened(self, event: PathList.Opened) -> None:
+        run = None if self.record is None else self.record.summary
+        if run is None or event.path == ARTIFACTS:
+            return
+        section, _, name = event.path.partition("/")
+        if section == ARTIFACTS:
+            count = self._sizes[name] if not isinstance(self._sizes, str) else 0
+            screen = ArtifactScreen(self.source, self.desk, run.run_id, name, count)
+            self.app.push_screen(screen)
+            return
+        values = {RUN: _facts(run), PARAMS: run.params, TAGS: run.tags}[section]
+        text = redact(values.get(name, ""))
+        self.app.push_screen(TextScreen(self.source, self.desk, name, text))
+
+    def action_enter(self) -> None:
+        """Open what is under the cursor."""
+        self.query_one(PathList).enter()
 
     def table(self) -> Table | None:
         """Return params and tags."""
@@ -90,6 +145,14 @@ class Info(View):
         run = self.record.summary
         pairs = [*run.params.items(), *run.tags.items()]
         return Table(("name", "value"), [(name, redact(value)) for name, value in pairs])
+
+
+def _section(title: str, values: Mapping[str, str]) -> dict[str, str]:
+    return {f"{title}/{name}": value for name, value in values.items()}
+
+
+def _counted(run: RunSummary) -> dict[str, Mapping[str, str]]:
+    return {PARAMS: run.params, TAGS: run.tags}
 
 
 def _facts(run: RunSummary) -> dict[str, str]:
@@ -103,12 +166,3 @@ def _facts(run: RunSummary) -> dict[str, str]:
         "started": f"{started}, {duration((now - run.started) / 1000)} ago",
         **({"took": duration((run.ended - run.started) / 1000)} if run.ended else {}),
     }
-
-
-def _pairs(title: str, pairs: Mapping[str, str], *, right: bool = False) -> RenderableType:
-    table = RichTable.grid(padding=(0, 2, 0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(justify="right" if right else "left", overflow="fold")
-    for name, value in pairs.items():
-        table.add_row(Text(plain(name)), Text(plain(redact(value))))
-    return Group(Text(title, "bold"), table, Text())

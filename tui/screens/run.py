@@ -16,8 +16,9 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from repdyn.display import axis
-from repdyn.display.reading import last_epoch
+from repdyn.display.reading import is_same, last_epoch
 from repdyn.display.wording import duration, going_on, plain, settings
+from repdyn.own_runs import is_own
 from repdyn.records import EPOCH, Dynamics, RunRecord
 from repdyn.report.runs import STATUS_STYLES
 from repdyn.step_words import step
@@ -117,6 +118,8 @@ class RunScreen(BaseScreen):
         self._record, self._run = record, record.summary.run_id
         measure = existing_measure(self._look.measure, [record.dynamics])
         self._look = replace(self._look, measure=measure)
+        if first and not is_own(record.summary.tags) and self._view in self._empty():
+            self._view = next(name for name in ("curves", "info") if name not in self._empty())
         self._draw_header()
         self._draw_tabs()
         self._show()
@@ -307,7 +310,7 @@ class RunScreen(BaseScreen):
 
 def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
     """Return the run if anything in it has changed, else None."""
-    if known is not None and source.summary(run) == known.summary:
+    if known is not None and is_same(source.summary(run), known.summary):
         return None
     return source.record(run)
 

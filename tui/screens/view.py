@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
+from repdyn.own_runs import is_own
 from repdyn.records import EPOCH, Dynamics, FloatArray, IntArray, Phases, RunRecord
 from tui.reader_thread import ReaderThread
 from tui.screens.view_state import ViewState
@@ -33,6 +34,9 @@ LEAST_BAR, MOST_BAR = 20, 44
 WAITING = "No checkpoint yet.\n\nThe first is measured before training starts and will appear here."
 ENDED = "This run has no checkpoint.\n\nIt ended before the first."
 NO_CHECKPOINTS = "No checkpoint yet in any of these runs."
+OTHERS_RUN = (
+    "No representation measurements in this run: `repdyn.start_run` or `repdyn import` makes them."
+)
 UNMEASURED = "No similarities: this run was measured without a similarity measure."
 
 
@@ -94,8 +98,9 @@ class View(Vertical):
             self.draw(record, look)
 
     def on_mount(self) -> None:
-        """Take the focus: a view is created when it is first shown."""
-        self.take_keys()
+        """Take the focus: a view is created when it is first shown, unless another is by now."""
+        if self.display:
+            self.take_keys()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
@@ -112,6 +117,8 @@ class View(Vertical):
     def missing(cls, record: RunRecord) -> str:
         """Return why there is nothing to show of a run, in a sentence; nothing if there is."""
         if record.dynamics is None:
+            if not is_own(record.summary.tags):
+                return OTHERS_RUN
             return WAITING if record.summary.status == "RUNNING" else ENDED
         return "" if record.dynamics.similarity else UNMEASURED
 

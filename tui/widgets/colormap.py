@@ -73,6 +73,22 @@ SERIES_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#8c8c8
 """Colours of curves (Okabe and Ito 2008, without those invisible on black or white)."""
 
 
+ON_LIGHT = {
+    "#56b4e9": "#0072b2",
+    "#e69f00": "#8f5f00",
+    "#009e73": "#00704f",
+    "#d55e00": "#b04a00",
+    "#cc79a7": "#a0437a",
+    "#8c8c8c": "#606060",
+}
+"""The same for light backgrounds, with a contrast of at least 4.5 to white."""
+
+
+def on_background(colour: str, app: App[Any]) -> str:
+    """Return the colour of a curve as it is drawn in the app's theme."""
+    return colour if app.current_theme.dark else ON_LIGHT.get(colour, colour)
+
+
 def is_colourful(app: App[Any]) -> bool:
     """Return whether the terminal shows the colours of a colour map in their order."""
     return not app.no_color and app.console.color_system in COLOURFUL

@@ -30,12 +30,12 @@ from repdyn.display.wording import plain
 from repdyn.records import Curve, IntArray
 from tui.widgets import braille, phase_bands
 from tui.widgets.cell_spans import by_epoch
-from tui.widgets.colormap import SERIES_COLOURS, is_colourful
+from tui.widgets.colormap import SERIES_COLOURS, is_colourful, on_background
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
 from tui.widgets.pixels import runs
-from tui.widgets.value_axis import ValueAxis, number, tick_label, value_axis
+from tui.widgets.value_axis import ValueAxis, logged, tick_label, value_axis
 
 PAGE = 10
 """Epochs of the axis that the page keys move by."""
@@ -55,6 +55,15 @@ BOLD = Style(bold=True)
 
 NOTHING, MARKER_LINE = -1, -2
 """Owners of characters that belong to no curve."""
+
+SHARE = 3
+"""Columns in which curves that coincide are drawn in turn."""
+
+NOT_FINITE = "×"
+"""Drawn at the edge where a value is NaN or infinite."""
+
+CROWDED = 4
+"""Epochs in a column from which on the cursor moves by columns."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class Picture:
 
     Attributes:
         left: columns left of the curves.
-        legend: the names of the curves on each line.
+        places: where the entries of the legend start, line and column; others do not fit.
         axis: of the epochs.
         labels: of the values, by line of the plot.
         codes: braille code points, (lines, columns).
@@ -92,7 +101,7 @@ class Picture:
     """
 
     left: int
-    legend: tuple[tuple[str, ...], ...]
+    places: tuple[tuple[int, int], ...]
     axis: EpochAxis
     labels: Mapping[int, str]
     codes: NDArray[np.uint32]
@@ -101,7 +110,7 @@ class Picture:
     @property
     def top(self) -> int:
         """The first line of the plot."""
-        return len(self.legend)
+        return max((line + 1 for line, _ in self.places), default=0)
 
     @property
     def bottom(self) -> int:
@@ -143,6 +152,9 @@ class Curves(Lines, can_focus=True):
         Binding("home", "first", "First epoch", show=False, id="cursor.first"),
         Binding("end", "last", "Last epoch", show=False, id="cursor.last"),
     ]
+
+    ticks: reactive[bool] = reactive(True)
+    """Whether the epochs are labelled below; not if a widget below has the same axis."""
 
     label_width: reactive[int] = reactive(0)
     """Columns left of the curves; 0 for as many as the labels need. Equal widths align widgets."""
@@ -232,6 +244,11 @@ class Curves(Lines, can_focus=True):
             )
         self._redraw()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the curves, as shown."""
+        return () if self._series is None else self._series.names
+
     # --- the cursor
 
     def watch_cursor(self, old: int | None, new: int | None) -> None:
@@ -258,7 +275,12 @@ class Curves(Lines, can_focus=True):
         epochs = self._series.epochs
         at = len(epochs) - 1
         if self.cursor is not None:
-            at = axis.nearest(epochs, self.cursor) + steps
+            at = axis.nearest(epochs, self.cursor)
+            if self._picture is not None and len(epochs) > CROWDED * self._picture.axis.room:
+                column = self._picture.axis.column(self.cursor)
+                at = self._picture.axis.stop_at(column + 0.5 + steps)
+            else:
+                at += steps
         self.cursor = int(epochs[max(0, min(at, len(epochs) - 1))])
 
     def action_first(self) -> None:
@@ -285,6 +307,10 @@ class Curves(Lines, can_focus=True):
         """Redraw."""
         self._redraw()
 
+    def watch_ticks(self) -> None:
+        """Redraw."""
+        self._redraw()
+
     def watch_logarithmic(self) -> None:
         """Redraw."""
         self._redraw()
@@ -308,40 +334,59 @@ class Curves(Lines, can_focus=True):
     def _line(self, series: Series, picture: Picture, y: int, base: Style) -> list[Segment]:
         label = self.get_component_rich_style("curves--label")
         if y < picture.top:
-            return self._legend_line(series, picture.legend[y], base)
+            return self._legend_line(series, picture, y, base)
         gap = Segment(" " * picture.left, label)
-        if y == picture.bottom:
+        if y == picture.bottom and self.ticks:
             lit = self.get_component_rich_style("curves--cursor")
             return [gap, *picture.axis.tick_segments(self.cursor, lit, series.bands, self, label)]
-        if y == picture.bottom + 1 and series.markers:
+        if y == picture.bottom + 1 and series.markers and self.ticks:
             marker = self.get_component_rich_style("curves--marker")
             return [gap, Segment(picture.axis.markers(series.markers), marker)]
         return []
 
-    def _legend_line(self, series: Series, names: tuple[str, ...], base: Style) -> list[Segment]:
-        segments = []
-        for name in names:
+    def _legend_line(self, series: Series, picture: Picture, y: int, base: Style) -> list[Segment]:
+        segments: list[Segment] = []
+        used = 0
+        names = self._ordered(series)
+        shown = [(c, n) for (line, c), n in zip(picture.places, names, strict=False) if line == y]
+        for column, name in shown:
             index = series.names.index(name)
-            value = ""
-            if self.cursor is not None:
-                value = number(value_at(series.curves[name], self.cursor))
+            value = "" if self.cursor is None else logged(series.curves[name], self.cursor)
+            ink = base + _ink(on_background(series.colours[index], self.app))
             segments += [
-                Segment(self._sample(index), base + _ink(series.colours[index])),
+                Segment(" " * (column - used), base),
+                Segment(self._sample(index), ink),
                 Segment(f" {name} ", base),
                 Segment(value.ljust(VALUE_WIDTH), base + BOLD),
             ]
+            used = column + _entry_width(name)
+        left_out = len(names) - len(picture.places)
+        if left_out > 0 and y == picture.top - 1:
+            segments.append(
+                Segment(f"+ {left_out}", self.get_component_rich_style("curves--label"))
+            )
         return segments
+
+    def _ordered(self, series: Series) -> list[str]:
+        """Return the names from the curve that is highest at the cursor to the lowest."""
+        at = self.cursor
+        if at is None:
+            return list(series.names)
+        values = {name: value_at(curve, at) for name, curve in series.curves.items()}
+        return sorted(series.names, key=lambda name: np.nan_to_num(-values[name], nan=np.inf))
 
     def _sample(self, index: int) -> str:
         """Return a short piece of a curve for the legend."""
-        if is_colourful(self.app):
+        if self._dash(index) == DASHES[0]:
             return "━" * SAMPLE
         return sample(self._dash(index))
 
     def _dash(self, index: int) -> Dash:
+        """Return the dash pattern of a curve: they differ, or its colour does."""
         if self._series is not None and self._series.dashes:
             return self._series.dashes[index]
-        return (1, 0) if is_colourful(self.app) else DASHES[index % len(DASHES)]
+        turn = index // len(SERIES_COLOURS) if is_colourful(self.app) else index
+        return DASHES[turn % len(DASHES)]
 
     def _plot_line(self, series: Series, picture: Picture, y: int) -> Strip:
         """Return a line of the plot without the cursor; cached, as only the cursor moves."""
@@ -352,7 +397,10 @@ class Curves(Lines, can_focus=True):
                 NOTHING: base,
                 MARKER_LINE: self.get_component_rich_style("curves--marker"),
             }
-            styles |= {i: base + _ink(colour) for i, colour in enumerate(series.colours)}
+            styles |= {
+                i: base + _ink(on_background(colour, self.app))
+                for i, colour in enumerate(series.colours)
+            }
             drawn, owners = "".join(map(chr, picture.codes[line].tolist())), picture.owners[line]
             segments = [Segment(text, self.get_component_rich_style("curves--label"))]
             segments += [
@@ -376,8 +424,10 @@ class Curves(Lines, can_focus=True):
 
     def _draw(self, series: Series) -> Picture:
         width, height = self.size
-        legend = _wrapped(series.names, width, max(1, height // 3)) if series.has_legend else ()
-        lines = max(1, height - len(legend) - 1 - bool(series.markers))
+        most = max(1, height // 3) if series.has_legend else 0
+        places = _places(series.names, width, most)
+        top = max((line + 1 for line, _ in places), default=0)
+        lines = max(1, height - top - (1 + bool(series.markers) if self.ticks else 0))
         values = value_axis(
             (curve.values for curve in series.curves.values()),
             series.low,
@@ -392,7 +442,7 @@ class Curves(Lines, can_focus=True):
         else:
             axis = EpochAxis.of_line(series.epochs, room)
         codes, owners = _plotted(series, axis, values, lines, self._dash)
-        return Picture(left, legend, axis, labels, codes, owners)
+        return Picture(left, places, axis, labels, codes, owners)
 
     def notify_style_update(self) -> None:
         """Draw the lines in the new styles."""
@@ -423,18 +473,22 @@ def all_epochs(curves: Iterable[Curve]) -> IntArray:
     return np.unique(np.concatenate(epochs)) if epochs else np.empty(0, dtype=np.int64)
 
 
-def _wrapped(names: Sequence[str], width: int, most: int) -> tuple[tuple[str, ...], ...]:
-    """Return the names on each line of the legend; names that do not fit are left out."""
-    lines: list[list[str]] = [[]]
-    used = 0
-    for name in names:
-        size = SAMPLE + cell_len(f" {name} ") + VALUE_WIDTH
-        if used and used + size > width:
-            lines.append([])
-            used = 0
-        lines[-1].append(name)
-        used += size
-    return tuple(map(tuple, lines[:most]))
+def _entry_width(name: str) -> int:
+    return SAMPLE + cell_len(f" {name} ") + VALUE_WIDTH
+
+
+def _places(names: Sequence[str], width: int, most: int) -> tuple[tuple[int, int], ...]:
+    """Return the line and the column of each entry of the legend, of at most so many lines.
+
+    Beyond one line the entries are of one width: their order may change, and their places stay.
+    """
+    if sum(map(_entry_width, names)) <= width:
+        starts = np.cumsum([0, *map(_entry_width, names)])[:-1].tolist()
+        return tuple((0, start) for start in starts[: len(names) if most else 0])
+    each = max(map(_entry_width, names))
+    across = max(1, width // each)
+    places = [(i // across, i % across * each) for i in range(len(names))]
+    return tuple(place for place in places if place[0] < most)
 
 
 def _labels(values: ValueAxis, lines: int) -> dict[int, str]:
@@ -455,16 +509,40 @@ def _plotted(
     dash: Callable[[int], Dash],
 ) -> tuple[NDArray[np.uint32], NDArray[np.int16]]:
     """Return the code points of the plot and the curve, if any, that each belongs to."""
-    dots = np.zeros((lines, axis.room), dtype=np.uint8)
-    owners = np.full(dots.shape, NOTHING, dtype=np.int16)
+    drawn = np.zeros((len(series.curves), lines, axis.room), dtype=np.uint8)
+    edges: list[tuple[int, int, int]] = []
     for i, curve in enumerate(series.curves.values()):
         x, y = axis.place(curve.steps), values.place(curve.values)
-        drawn = braille.polyline(x, y, axis.room, lines, dash(i))
-        dots |= drawn
-        owners[drawn > 0] = i
+        drawn[i] = braille.polyline(x, y, axis.room, lines, dash(i))
+        edges += [(i, line, min(at, axis.room - 1)) for line, at in _not_finite(x, curve, lines)]
+    dots = np.bitwise_or.reduce(drawn, axis=0, initial=0)
+    owners = _in_turn(drawn > 0)
     codes = np.where(dots > 0, dots.astype(np.uint32) + braille.BLANK, ord(" "))
+    for i, line, column in edges:
+        codes[line, column], owners[line, column] = ord(NOT_FINITE), i
     for epoch in series.markers.values():
         column = axis.column(epoch)
         blank = owners[:, column] == NOTHING
         codes[blank, column], owners[blank, column] = ord("┊"), MARKER_LINE
     return codes.astype(np.uint32), owners
+
+
+def _in_turn(there: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Return which curve each character belongs to; where several share it, in turn by columns.
+
+    Args:
+        there: whether a curve has dots in a character, (curves, lines, columns).
+    """
+    if not len(there):
+        return np.full(there.shape[1:], NOTHING, dtype=np.int16)
+    count = there.sum(axis=0)
+    turn = np.arange(there.shape[2]) // SHARE % np.maximum(count, 1)
+    first = np.argmax(there & (there.cumsum(axis=0) - 1 == turn), axis=0)
+    return np.where(count > 0, first, NOTHING).astype(np.int16)
+
+
+def _not_finite(x: NDArray[np.float64], curve: Curve, lines: int) -> set[tuple[int, int]]:
+    """Return where NaN and infinite values are marked, line and column: at the bottom, or at the top."""
+    odd = np.flatnonzero(~np.isfinite(curve.values) & np.isfinite(x))
+    tops = np.where(curve.values[odd] == np.inf, 0, lines - 1)
+    return set(zip(tops.tolist(), x[odd].astype(int).tolist(), strict=True))

@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repdyn.records import FloatArray
+from repdyn.display.reading import value_at
+from repdyn.records import Curve, FloatArray
+
+LARGEST = 1e307
+"""The largest value that an axis shows: the difference of larger ones is not finite."""
 
 SMALLEST = 1e-12
 """The smallest value that a logarithmic axis shows."""
@@ -27,7 +31,8 @@ class ValueAxis:
     def place(self, values: FloatArray) -> NDArray[np.float64]:
         """Return the positions of values, 0 at low and 1 at high; NaN for those without one."""
         low, high = self._warp(np.array([self.low, self.high]))
-        return np.asarray((self._warp(values) - low) / (high - low))
+        with np.errstate(over="ignore"):
+            return np.asarray((self._warp(values) - low) / (high - low))
 
     def ticks(self, most: int) -> list[float]:
         """Return round values from low to high, at most this many if there are more than two."""
@@ -54,7 +59,7 @@ def value_axis(
 ) -> ValueAxis:
     """Return an axis for curves, from their smallest to their largest value unless limits are given."""
     values = np.concatenate([np.asarray(v, dtype=np.float64) for v in curves] or [np.empty(0)])
-    values = values[np.isfinite(values)]
+    values = np.clip(values[np.isfinite(values)], -LARGEST, LARGEST)
     if logarithmic:
         values = values[values >= SMALLEST]
         low = low if low is not None and low >= SMALLEST else None
@@ -67,10 +72,24 @@ def value_axis(
     return ValueAxis(low, high, logarithmic)
 
 
+def label_room(axis: ValueAxis) -> int:
+    """Return the columns that the labels of an axis take at most, with a gap."""
+    labels = [tick_label(tick) for most in range(2, 10) for tick in axis.ticks(most)]
+    return max(map(len, labels), default=0) + 1
+
+
+def logged(curve: Curve, epoch: int) -> str:
+    """Return a curve's last value up to an epoch, `NaN` if that was logged, or a dash if none was."""
+    value = value_at(curve, epoch)
+    return "NaN" if math.isnan(value) and (curve.steps <= epoch).any() else number(value)
+
+
 def number(value: float) -> str:
     """Return a value with three decimals, or as a power of ten if they would not show it."""
     if math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
     if value == 0 or 0.001 <= abs(value) < 1000:
         return f"{value:.3f}"
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")

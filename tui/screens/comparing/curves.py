@@ -13,25 +13,26 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import Static
 
 from repdyn.display.metrics import LOSS, group_title
 from repdyn.display.reading import value_at
-from repdyn.display.wording import end_words, plain
+from repdyn.display.wording import end_words
 from repdyn.records import Curve, plural
 from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.comparing.curves_legend import legend
 from tui.screens.comparing.linked import LETTERS, Linked, phase_rows
 from tui.screens.comparing.view import CompareView
-from tui.screens.curves import NO_METRICS, WINDOWS, Metrics, smoothed
+from tui.screens.curves import NO_METRICS
+from tui.screens.smoothing import WINDOWS, smoothed, wider
 from tui.screens.view import Table, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful
 from tui.widgets.curves import DASHES, Curves, Dash, all_epochs
 from tui.widgets.fitted_line import FittedLine
+from tui.widgets.path_list import PathList
 from tui.widgets.phase_rows import PhaseRows
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ HIGH = 26
 class CurvesOfRuns(CompareView):
     """Plots over the first run's epochs; the list chooses the metrics."""
 
-    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves")
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves", "chosen")
 
     def __init__(self, source: Source, desk: ReaderThread, runs: Linked, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, runs, id=id)
@@ -69,7 +70,7 @@ class CurvesOfRuns(CompareView):
         yield empty()
         yield FittedLine(classes="what")
         with Horizontal(classes="body"):
-            yield Metrics(id="metrics")
+            yield PathList(marks=True, id="metrics")
             with Vertical(classes="plots"):
                 yield Static("", classes="legend")
                 for _ in range(PLOTS):
@@ -85,7 +86,7 @@ class CurvesOfRuns(CompareView):
 
     def focused_first(self) -> Widget:
         """Return the list."""
-        return self.query_one(Metrics)
+        return self.query_one(PathList)
 
     def draw(self, runs: Linked, look: ViewState) -> None:
         """Draw the chosen metrics of each run."""
@@ -101,15 +102,12 @@ class CurvesOfRuns(CompareView):
         if not chosen:  # a metric that most runs have
             chosen = {max(names, key=lambda n: sum(n in r.curves for r in self.runs.records))}
         self._names = names
-        metrics = self.query_one(Metrics)
-        with metrics.prevent(SelectionList.SelectedChanged):
-            metrics.clear_options()
-            metrics.add_options(
-                Selection(Text(plain(name)), name, name in chosen) for name in names
-            )
+        metrics = self.query_one(PathList)
+        metrics.choose(chosen)
+        metrics.show(sorted(names))
 
     def _chosen(self) -> list[str]:
-        selected = set(self.query_one(Metrics).selected)
+        selected = self.query_one(PathList).chosen
         return [name for name in self._names if name in selected]
 
     def _groups(self) -> dict[str, list[str]]:
@@ -182,7 +180,7 @@ class CurvesOfRuns(CompareView):
             Text.assemble(title, (window + cut, "dim")),
         )
 
-    @on(SelectionList.SelectedChanged)
+    @on(PathList.ChoiceChanged)
     def _choice_changed(self) -> None:
         self._draw_chosen()
         self._place(self.look.epoch)
@@ -221,6 +219,14 @@ class CurvesOfRuns(CompareView):
 
     # --- acting
 
+    def action_choose(self) -> None:
+        """Choose the metric under the cursor, or all of its group."""
+        self.query_one(PathList).toggle()
+
+    def action_enter(self) -> None:
+        """Fold the group under the cursor, or choose the metric."""
+        self.query_one(PathList).enter()
+
     def action_move(self, steps: int) -> None:
         """Move the cursor by epochs."""
         self.query(Curves).first().action_move(steps)
@@ -231,9 +237,9 @@ class CurvesOfRuns(CompareView):
         self._logarithmic = not shown
         self._draw_chosen()
 
-    def action_smooth(self) -> None:
-        """Average over more epochs, or over one again."""
-        self._window = WINDOWS[(WINDOWS.index(self._window) + 1) % len(WINDOWS)]
+    def action_smooth(self, steps: int) -> None:
+        """Average over more epochs, or over fewer."""
+        self._window = wider(self._window, steps)
         self._draw_chosen()
         self._place(self.look.epoch)
 
