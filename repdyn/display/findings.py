@@ -115,8 +115,10 @@ def _at_fit(record: RunRecord, measure: str) -> Finding:
     at = f"perfect fit ({record.unit} {step(fit)})"
     value, rank = scored(record, "fit_break", measure)
     if record.dynamics is None or math.isnan(value) or math.isnan(rank):
-        why = _unknown_break(record, measure)
-        return Finding((f"Perfect fit at {record.unit} {step(fit)}; {why}", f"Reached {at}"))
+        reached, why = f"Perfect fit at {record.unit} {step(fit)}", _unknown_break(record, measure)
+        known = "not known yet" if is_live(record) else "unknown"
+        slow = f"{reached}; whether layers slow down is {known}"
+        return Finding((f"{reached}; {why}", slow, reached))
     by, change, most = _by(record, measure), times(value), more_than_others(rank, record.unit)
     factor = change.rpartition(" ")[0]
     weakest = record.scores.get(ScoreKey("fit_break_weakest_layer_rank", measure), math.nan)

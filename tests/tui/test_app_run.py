@@ -82,7 +82,9 @@ def test_phases_have_their_intervals() -> None:
         await stage.sees("29 (27–33)", "all layers change")
         assert "all jointly" not in stage.text
         await stage.press("enter")
-        await stage.sees("12 (9–15)", "all jointly", "30 (20–40)", "hides the numbers")
+        await stage.sees("every training label is fit")
+        await stage.press("end")
+        await stage.sees("12 (9–15)", "all jointly", "30 (20–40)")
         await stage.press("enter")
         await stage.until(lambda: "all jointly" not in stage.text)
 
@@ -127,7 +129,7 @@ def test_scores_that_are_undefined_are_told_with_the_reason() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press(str(VIEWS.index("phases") + 1))
         await stage.sees("No perfect fit: training accuracy never reached 0.999")
-        await stage.press("enter")
+        await stage.press("enter", "end")
         await stage.sees("Undefined scores", "needs perfect fit, which the run did not reach")
 
     play(scenario, FakeSource([unfit]), run="run-0")

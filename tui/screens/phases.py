@@ -110,6 +110,9 @@ class PhasesView(View):
         self._open = not self._open
         if self.record is not None:
             self.show(self.record, self.look)
+        numbers = self.query_one(".numbers")
+        if self._open:
+            self.call_after_refresh(numbers.scroll_visible, animate=False, top=True)
 
     def _measure(self) -> str:
         return self.look.measure if self.similar() is not None else ""
@@ -118,8 +121,7 @@ class PhasesView(View):
         """Return the scores in words, those that stand out before the others."""
         measure = self._measure()
         scores = score_sentences(record, measure) if measure else ()
-        missing = undefined_lines(dict(missing_phases(record).items()), ())
-        parts: list[RenderableType] = [Text(plain(line), "dim") for line in missing]
+        parts: list[RenderableType] = [Text(plain(line), "dim") for line in _missing(record)]
         if scores:
             title = f"In words ({MEASURES[measure].long_label})"
             rows = RichTable.grid(padding=(0, 1, 0, 0))
@@ -178,6 +180,14 @@ class PhasesView(View):
             **{key.name: value for key, value in self.record.scores.items()},
         }
         return Table(("name", "value"), list(found.items()))
+
+
+def _missing(record: RunRecord) -> list[str]:
+    """Return a line for each boundary that is missing; that of perfect fit is among the findings."""
+    reasons: dict[str | ScoreKey, str] = {**missing_phases(record)}
+    if len(set(reasons.values())) > 1:
+        reasons.pop("fit", None)
+    return undefined_lines(reasons, ())
 
 
 def _steps(record: RunRecord) -> IntArray:

@@ -14,6 +14,7 @@ from repdyn.display.scale import Scale
 from tui.widgets import pixels
 from tui.widgets.colormap import SIZE, colour, contrasting, is_colourful, shown_as
 from tui.widgets.lines import Lines
+from tui.widgets.value_axis import value_axis
 
 PLACES = 6
 """Most decimal places of a label."""
@@ -26,6 +27,9 @@ LEAST_NAMED = 26
 
 GAP = 1
 """Columns of colour, at least, between two labels."""
+
+LABEL = 6
+"""Columns of a linear scale for a label."""
 
 ROUND = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 """Values to label on a log scale."""
@@ -86,7 +90,7 @@ def labels(scale: Scale, room: int) -> dict[int, str]:
     """Return the labels of a bar by their first columns: the ends, then what fits between them."""
     low, high = (_written(value, scale) for value in (scale.low, scale.high))
     found = {0: low, max(len(low) + GAP, room - len(high)): high}
-    for value in ROUND if scale.logarithmic else _even(scale):
+    for value in ROUND if scale.logarithmic else _even(scale, room):
         label = _written(value, scale)
         column = int(scale.place(value) * (room - 1))
         start = column - (len(label) - 1) // 2
@@ -99,9 +103,9 @@ def labels(scale: Scale, room: int) -> dict[int, str]:
     return {at: label[: room - at] for at, label in sorted(found.items()) if at < room}
 
 
-def _even(scale: Scale) -> list[float]:
-    """Return the middle, then the quarters between the ends of a linear scale."""
-    return [scale.low + (scale.high - scale.low) * share for share in (0.5, 0.25, 0.75)]
+def _even(scale: Scale, room: int) -> tuple[float, ...]:
+    """Return round values between the ends of a linear scale."""
+    return value_axis([], scale.low, scale.high, logarithmic=False).ticks(max(2, room // LABEL))
 
 
 def _written(value: float, scale: Scale) -> str:
