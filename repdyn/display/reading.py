@@ -62,7 +62,8 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | 
             cannot occur is undefined.
     """
     ended = not is_live(record) if ended is None else ended
-    reasons: dict[str | ScoreKey, str] = {**missing_phases(record, ended=ended)}
+    reasons: dict[str | ScoreKey, str] = {}
+    reasons.update(missing_phases(record, ended=ended))
     if ended and record.dynamics is not None:
         fit_known = "train/acc" in record.curves
         reasons.update(

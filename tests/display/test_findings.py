@@ -27,7 +27,7 @@ def matrix(slower: float) -> np.ndarray:
     at = np.log(np.maximum(STEPS, 0.7))
     fit = math.log(FIT)
     path = SLOPE * (np.minimum(at, fit) + np.maximum(at - fit, 0) / slower)
-    return np.exp(-abs(path[:, None] - path))
+    return np.asarray(np.exp(-abs(path[:, None] - path)))
 
 
 def run(*slower: float, status: str = "FINISHED", phases: Phases | None = None) -> RunRecord:

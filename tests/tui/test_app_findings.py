@@ -15,7 +15,8 @@ from tui.actions import VIEWS
 from tui.screens.explained import EXPLAINED
 from tui.screens.overview import HEIGHTS
 from tui.screens.run import progress
-from tui.widgets.phase_timeline import CHANGE, POINT, PhaseTimeline, rows_of
+from tui.widgets.heatmap import CHANGE
+from tui.widgets.phase_timeline import POINT, PhaseTimeline, rows_of
 
 PHASES = str(VIEWS.index("phases") + 1)
 

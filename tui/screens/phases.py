@@ -184,7 +184,8 @@ class PhasesView(View):
 
 def _missing(record: RunRecord) -> list[str]:
     """Return a line for each boundary that is missing; that of perfect fit is among the findings."""
-    reasons: dict[str | ScoreKey, str] = {**missing_phases(record)}
+    reasons: dict[str | ScoreKey, str] = {}
+    reasons.update(missing_phases(record))
     if len(set(reasons.values())) > 1:
         reasons.pop("fit", None)
     return undefined_lines(reasons, ())

@@ -103,7 +103,7 @@ def labels(scale: Scale, room: int) -> dict[int, str]:
     return {at: label[: room - at] for at, label in sorted(found.items()) if at < room}
 
 
-def _even(scale: Scale, room: int) -> tuple[float, ...]:
+def _even(scale: Scale, room: int) -> list[float]:
     """Return round values between the ends of a linear scale."""
     return value_axis([], scale.low, scale.high, logarithmic=False).ticks(max(2, room // LABEL))
 
