@@ -14,6 +14,7 @@ from repdyn.analysis.scores import compute_scores
 from repdyn.display.reading import measured
 from repdyn.errors import UserError
 from repdyn.records import RunRecord, RunSummary
+from repdyn.report import description
 from repdyn.report.comparison import Comparison, CrossCka, as_json
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import comparison_figures
@@ -35,6 +36,7 @@ def log_report(comparison: Comparison, writer: RunWriter) -> str:
     html = page(comparison, figures)
     writer.put(schema.REPORT, html.encode())
     writer.put(schema.COMPARISON, as_json(comparison).encode())
+    writer.describe(description.of_sweep(comparison, writer.run_id))
     writer.flush()
     return html
 

@@ -31,6 +31,7 @@ from repdyn.measures.engine import Summaries
 from repdyn.measures.recorder import Measurement, Recorder
 from repdyn.measures.spec import spec
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
+from repdyn.report import description
 from repdyn.report.figures import png, standard_figures
 from repdyn.runs.curves import GrowingCurves
 from repdyn.runs.observer import Checkpoint, Observer
@@ -324,6 +325,7 @@ class RunSession:
                         self.writer.remove(path)  # of an earlier measurement
                 self.writer.log_dynamics(dynamics)
             self.writer.log_phases(phases, scores, dynamics.layers)
+        self.writer.describe(description.of_run(self.record))
         rounded = {part: round(spent, 3) for part, spent in self.seconds.items()}
         self.writer.put(schema.TIMINGS, json.dumps(rounded, indent=1).encode())
         planes = self._recorder.plane_set() if self._maps else None

@@ -35,6 +35,8 @@ SWEEP_TAG = "repdyn.sweep"
 POINT_TAG = "repdyn.point"
 """Digest of the settings of a sweep's run: it identifies finished ones."""
 LAST_CHECKPOINT_TAG = "repdyn.last_checkpoint"
+DESCRIPTION_TAG = "repdyn.description"
+"""Digest of the run's description as written here: one that differs is somebody's own, and stays."""
 MEASURES_TAG = "repdyn.measures"
 """JSON of the settings of an in-place analysis: MLflow's params cannot be changed."""
 

@@ -20,8 +20,8 @@ from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 from numpy.typing import NDArray
 
 from repdyn.checks import MOST_EXPERIMENT_CHARACTERS, MOST_RUN_CHARACTERS, check_text
@@ -36,6 +36,7 @@ from repdyn.storage.delivery.executor import StoreExecutor
 from repdyn.storage.delivery.memory_queue import MemoryQueue
 from repdyn.storage.delivery.operations import (
     METRICS_A_BATCH,
+    Describe,
     EndRun,
     LogInput,
     LogMetrics,
@@ -72,8 +73,12 @@ PARAMS_A_BATCH = 100
 LAST_WORD_SECONDS = 10.0
 """Time limit for telling a server that a run could not be opened."""
 
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Makes MLflow's UI open on training rather than on agents."""
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    MLFLOW_RUN_NOTE: "How representations form while networks train, layer by layer. Each run's "
+    "description says what it shows; `repdyn tui` opens the runs in a terminal.",
+}
+"""Its kind makes MLflow's UI open on training rather than on agents."""
 
 LOCK = "repdyn.lock"
 """Next to the artifacts of a run that is stored on this machine."""
@@ -227,6 +232,10 @@ class RunWriter:
     def set_tag(self, name: str, value: str) -> None:
         """Set a tag, in order with everything logged."""
         self._put(SetTag(name, value))
+
+    def describe(self, text: str) -> None:
+        """Set the run's description, in Markdown, unless someone has written another."""
+        self._put(Describe(text[:MAX_TAG_VAL_LENGTH]))
 
     def log_input(
         self, name: str, source: str, context: str, profile: Mapping[str, object]

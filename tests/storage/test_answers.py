@@ -19,6 +19,7 @@ from repdyn.storage.deadline import OverdueError, within
 from repdyn.storage.delivery import executor as executor
 from repdyn.storage.delivery.executor import MissingError, RetryableError
 from repdyn.storage.delivery.operations import (
+    Describe,
     EndRun,
     LogInput,
     LogMetrics,
@@ -37,6 +38,7 @@ from tests.support.fault_proxy import ANSWERS
 JOBS: list[Operation] = [
     LogMetrics((("a", 1.0, 5, 0),)),
     SetTag("a", "b"),
+    Describe("**a**"),
     LogInput("digits", "abcd", "{}", "{}", "train"),
     EndRun("FINISHED", 1),
 ]

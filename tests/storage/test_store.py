@@ -214,7 +214,7 @@ def test_of_a_process_of_this_machine_it_is_known_at_once_that_it_is_gone(
     writer.set_tag(heartbeat.PID_TAG, str(gone.pid))
     writer.flush()
     assert reader.find_run(store, writer.run_id).status == "DIED"
-    list_all(store, 10)
+    list_all(store, 10, as_json_text=False)
     assert f"repdyn train --resume {writer.run_id[:8]}" in capsys.readouterr().out
 
 

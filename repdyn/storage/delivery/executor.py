@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import requests
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run, RunTag
 from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from repdyn.redaction import redact, traceable
+from repdyn.storage import schema
 from repdyn.storage.deadline import OverdueError, within
 from repdyn.storage.delivery.operations import (
+    Describe,
     EndRun,
     LogInput,
     LogMetrics,
@@ -130,6 +133,8 @@ class StoreExecutor:
                 client.log_batch(run, metrics=entities, synchronous=True)
             case SetTag(name, value):
                 client.set_tag(run, name, value)
+            case Describe(text):
+                self._describe(text)
             case LogInput(name, digest, source, profile, context):
                 dataset = Dataset(name, digest, "local", source, profile=profile)
                 given = DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
@@ -140,6 +145,16 @@ class StoreExecutor:
                 self._remove(PurePosixPath(path))
             case EndRun(status, time):
                 client.set_terminated(run, status, time)
+
+    def _describe(self, text: str) -> None:
+        """Set the description, unless the one that is there was not set here, or was changed since."""
+        tags = self._client.get_run(self._run_id).data.tags
+        there = tags.get(MLFLOW_RUN_NOTE, "")
+        if there and _digest(there) != tags.get(schema.DESCRIPTION_TAG):
+            return
+        both = {MLFLOW_RUN_NOTE: text, schema.DESCRIPTION_TAG: _digest(text)}
+        changed = [RunTag(name, value) for name, value in both.items()]
+        self._client.log_batch(self._run_id, tags=changed, synchronous=True)
 
     def _put(self, path: PurePosixPath, content: bytes | Path) -> None:
         if self._folder is not None:
@@ -159,6 +174,10 @@ class StoreExecutor:
             _within(self._folder, path).unlink(missing_ok=True)
         elif self._remote is not None:
             self._remote.remove(path)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _within(folder: Path, path: PurePosixPath) -> Path:

@@ -31,6 +31,13 @@ class SetTag:
 
 
 @dataclass(frozen=True)
+class Describe:
+    """The run's description, in Markdown; one that someone else has written stays."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class LogInput:
     """A data set that the run used.
 
@@ -73,7 +80,7 @@ class EndRun:
     time: int
 
 
-Operation = LogMetrics | SetTag | LogInput | PutArtifact | RemoveArtifact | EndRun
+Operation = LogMetrics | SetTag | Describe | LogInput | PutArtifact | RemoveArtifact | EndRun
 
 
 def _metrics(metrics: Any) -> LogMetrics:
@@ -97,6 +104,10 @@ def _removal(path: Any) -> RemoveArtifact:
 
 def _tag(name: Any, value: Any) -> SetTag:
     return SetTag(_text(name), _text(value))
+
+
+def _description(text: Any) -> Describe:
+    return Describe(_text(text))
 
 
 def _input(**fields: Any) -> LogInput:
@@ -133,6 +144,7 @@ def _relative(path: Any) -> str:
 _KINDS: Mapping[str, Callable[..., Operation]] = {
     "metrics": _metrics,
     "tag": _tag,
+    "description": _description,
     "input": _input,
     "artifact": _artifact,
     "removal": _removal,
@@ -141,6 +153,7 @@ _KINDS: Mapping[str, Callable[..., Operation]] = {
 _NAMES = {
     LogMetrics: "metrics",
     SetTag: "tag",
+    Describe: "description",
     LogInput: "input",
     PutArtifact: "artifact",
     RemoveArtifact: "removal",
@@ -153,6 +166,8 @@ def replaced(operation: Operation) -> tuple[str, str] | None:
     match operation:
         case SetTag(name):
             return "tag", name
+        case Describe():
+            return "description", ""
         case PutArtifact(path) | RemoveArtifact(path):
             return "artifact", path
         case EndRun():
@@ -167,6 +182,8 @@ def summary(operation: Operation) -> str:
             return f"metrics {', '.join(dict.fromkeys(name for name, *_ in metrics))[:80]}"
         case SetTag(name):
             return f"tag {name}"
+        case Describe():
+            return "description"
         case LogInput(name):
             return f"data set {name}"
         case PutArtifact(path):

@@ -18,6 +18,7 @@ from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.delivery.executor import RetryableError, StoreExecutor
 from repdyn.storage.delivery.operations import (
+    Describe,
     EndRun,
     LogInput,
     LogMetrics,
@@ -45,6 +46,7 @@ def test_every_operation_may_be_done_twice(client: MlflowClient, tmp_path: Path)
     operations: list[Operation] = [
         METRICS,
         SetTag("tag", "value"),
+        Describe("a *run*"),
         LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
         PutArtifact("dynamics/x.npy", content),
         PutArtifact("dynamics/y.npy", b"bytes"),
@@ -159,6 +161,7 @@ def executor_of(address: str, artifacts: str | None = None) -> StoreExecutor:
 JOBS: list[Operation] = [
     METRICS,
     SetTag("a", "b"),
+    Describe("**a**"),
     PutArtifact("x/y.npy", b"z"),
     RemoveArtifact("x/y.npy"),
     EndRun("FAILED", 1),
@@ -203,6 +206,30 @@ def test_a_server_that_is_not_there_is_away(
     with pytest.raises(RetryableError) as raised:
         executor_of("http://127.0.0.1:9")(operation)
     assert str(raised.value) == "http://127.0.0.1:9: does not respond"
+
+
+def test_a_description_replaces_its_own_but_nobody_elses(client: MlflowClient) -> None:
+    run = client.create_run("0")
+    executor = StoreExecutor(client, run)
+
+    def note() -> str:
+        return str(client.get_run(run.info.run_id).data.tags["mlflow.note.content"])
+
+    executor(Describe("first"))
+    executor(Describe("second"))
+    assert note() == "second"
+    client.set_tag(run.info.run_id, "mlflow.note.content", "second, and what I think of it")
+    executor(Describe("third"))
+    assert note() == "second, and what I think of it"
+    client.set_tag(run.info.run_id, "mlflow.note.content", "")
+    executor(Describe("third"))
+    assert note() == "third"
+
+
+def test_a_description_that_was_there_before_stays(client: MlflowClient) -> None:
+    run = client.create_run("0", tags={"mlflow.note.content": "mine"})
+    StoreExecutor(client, run)(Describe("repdyn's"))
+    assert client.get_run(run.info.run_id).data.tags["mlflow.note.content"] == "mine"
 
 
 def test_a_server_that_hangs_is_away(

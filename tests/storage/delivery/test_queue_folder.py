@@ -19,6 +19,7 @@ from repdyn.errors import UnsentError, UserError
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.executor import MissingError, RetryableError
 from repdyn.storage.delivery.operations import (
+    Describe,
     EndRun,
     LogInput,
     LogMetrics,
@@ -34,6 +35,7 @@ from repdyn.storage.locks.process_lock import HeldError
 JOBS: list[Operation] = [
     LogMetrics((("train/acc", 0.1 + 0.2, 1_700_000_000_000, 3), ("lr", float("inf"), 1, 3))),
     SetTag("repdyn.last_checkpoint", "3 – ü"),
+    Describe("**a**"),
     LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
     RemoveArtifact("checkpoints/epoch_00001.safetensors"),
     EndRun("FINISHED", 1_700_000_000_001),
