@@ -58,6 +58,9 @@ def is_unit(text: str) -> bool:
     return text.isalpha() and len(text) <= UNIT_LENGTH
 
 
+SYSTEM_METRICS = "system/"
+"""Prefix of what MLflow itself logs of the machine, by sample instead of by step."""
+
 UNIT_TAG = "repdyn.unit"
 """Of a run, the unit of its steps."""
 
@@ -255,6 +258,7 @@ class RunSummary:
         started, ended: milliseconds since 1970, UTC; ended is None while it runs.
         params, tags: as logged, text.
         metrics: the last value of each.
+        last_step: the last step of any metric; None before the first, and if it was not read.
     """
 
     run_id: str
@@ -266,6 +270,7 @@ class RunSummary:
     params: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    last_step: int | None = None
 
 
 @dataclass(frozen=True, repr=False)

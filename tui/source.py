@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from repdyn.settings.schema import StoreConfig
 
 if TYPE_CHECKING:
+    from repdyn.display.preview import Preview
     from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
 
 
@@ -28,13 +29,22 @@ class Source(Protocol):
         """Return the source of another experiment's runs; reads nothing yet."""
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
-        """Yield the runs, newest first, a page at a time; `matching` is a filter of MLflow's."""
+        """Yield the runs, newest first, a page at a time; `matching` is a filter of MLflow's.
+
+        The parents of sweeps are among them.
+        """
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it; by id, name, unique prefix, or `last`."""
 
     def record(self, run: str) -> RunRecord:
         """Return one complete run."""
+
+    def preview(self, run: str) -> Preview:
+        """Return the outline of a run."""
+
+    def verdicts(self, sweep: str) -> Mapping[str, str]:
+        """Return the verdicts of a sweep's stored comparison, by the findings' names."""
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
@@ -101,7 +111,7 @@ class StoreSource:
         with _reader_imported():
             from repdyn.storage import reader
 
-        return reader.pages(self._store, matching=matching)
+        return reader.pages(self._store, matching=matching, sweeps=True)
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it."""
@@ -116,6 +126,21 @@ class StoreSource:
             from repdyn.storage import reader
 
         return reader.load_run(self._store, run, most=reader.MOST_CURVES)
+
+    def preview(self, run: str) -> Preview:
+        """Return the outline of a run."""
+        with _reader_imported():
+            from repdyn.display.preview import drawn_metrics, preview_of
+            from repdyn.storage import reader
+
+        return preview_of(reader.load_outline(self._store, run, drawn_metrics))
+
+    def verdicts(self, sweep: str) -> Mapping[str, str]:
+        """Return the verdicts of a sweep's stored comparison."""
+        with _reader_imported():
+            from repdyn.storage import reader
+
+        return reader.load_verdicts(self._store, sweep)
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""

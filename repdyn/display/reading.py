@@ -10,7 +10,7 @@ import numpy as np
 
 from repdyn.analysis.undefined import NO_FLIPPED, undefined_phases, undefined_scores
 from repdyn.errors import UserError
-from repdyn.records import PROBE_SPLITS, Curve, Dynamics, RunRecord, RunSummary
+from repdyn.records import PROBE_SPLITS, SYSTEM_METRICS, Curve, Dynamics, RunRecord, RunSummary
 from repdyn.score_key import ScoreKey
 
 
@@ -74,7 +74,11 @@ def undefined(record: RunRecord, *, ended: bool | None = None) -> Mapping[str | 
 
 def last_epoch(record: RunRecord) -> int:
     """Return the last epoch with any data, 0 if there is none yet."""
-    ends = [int(curve.steps[-1]) for curve in record.curves.values() if len(curve.steps)]
+    ends = [
+        int(curve.steps[-1])
+        for name, curve in record.curves.items()
+        if len(curve.steps) and not name.startswith(SYSTEM_METRICS)
+    ]
     if record.dynamics is not None:
         ends.append(int(record.dynamics.steps[-1]))
     return max(ends, default=0)

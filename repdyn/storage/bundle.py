@@ -41,6 +41,7 @@ _KINDS: Mapping[str, _Types | dict[str, _Types]] = {
     **dict.fromkeys(("run_id", "name", "experiment", "status"), str),
     "started": int,
     "ended": int | None,
+    "last_step": int | None,
     "params": {"of": str},
     "tags": {"of": str},
     "metrics": {"of": float | int},
@@ -154,7 +155,7 @@ class Bundle:
         return opened_zip("bundle of runs", self._content, MOST_FILES)
 
     def _summary(self, run: str) -> RunSummary:
-        values = _mapping(SUMMARY, self._json(run, SUMMARY), object)
+        values = {"last_step": None} | _mapping(SUMMARY, self._json(run, SUMMARY), object)
         if values.keys() != _KINDS.keys() or values["run_id"] != run:
             raise damaged(SUMMARY, f"does not describe run {run}")
         for name, kind in _KINDS.items():

@@ -40,6 +40,7 @@ from repdyn.storage.schema import (
     ARRAY_BYTES,
     ARRAYS,
     BOUNDS,
+    COMPARISON,
     DYNAMICS_BYTES,
     EPOCHS,
     EPOCHS_BYTES,
@@ -372,6 +373,19 @@ def decode_phases(content: bytes) -> Phases:
         change_intervals=change_intervals,
         joint_intervals=joint_intervals,
     )
+
+
+def decode_verdicts(content: bytes) -> dict[str, str]:
+    """Return the verdicts of the comparison of a sweep, by the findings' names.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        findings = read_json(COMPARISON, content)["findings"]
+        return {str(one["name"]): str(one["verdict"]) for one in findings}
+    except (KeyError, TypeError) as error:
+        raise damaged(COMPARISON, error) from None
 
 
 def _epoch(value: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,10 +17,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from repdyn.analysis.phases import find_phases
+from repdyn.analysis.undefined import FOUND_IN
 from repdyn.display.metrics import is_other
 from repdyn.errors import SettingError, UserError
+from repdyn.measures.spec import MEASURES
 from repdyn.own_runs import is_own
 from repdyn.records import (
+    SYSTEM_METRICS,
     Curve,
     Dynamics,
     LabelMaps,
@@ -52,14 +55,15 @@ _DIGITS = 9
 
 
 def pages(
-    options: StoreConfig, *, matching: str = "", size: int = PAGE
+    options: StoreConfig, *, matching: str = "", size: int = PAGE, sweeps: bool = False
 ) -> Iterator[list[RunSummary]]:
-    """Yield the experiment's runs, newest first, a page at a time, without parents of sweeps.
+    """Yield the experiment's runs, newest first, a page at a time.
 
     Args:
         options: which store and experiment.
         matching: a filter in MLflow's language, such as `params.opt = 'sgd'`.
         size: runs per page.
+        sweeps: whether the parents of sweeps, which train nothing themselves, are among them.
 
     Raises:
         UserError: there is no such store or experiment, or the filter is invalid.
@@ -79,7 +83,9 @@ def pages(
                     order_by=NEWEST_FIRST,
                     page_token=token,
                 )
-            yield [summary_of(run, experiment.name) for run in found if not _is_sweep(run)]
+            yield [
+                summary_of(run, experiment.name) for run in found if sweeps or not _is_sweep(run)
+            ]
             token = found.token
             if not token:
                 return
@@ -202,6 +208,57 @@ def load_run(options: StoreConfig, text: str, *, most: int | None = None) -> Run
     }
     unread = tuple(name for name in names if name not in curves)
     return RunRecord(summary, dynamics, curves, phases, scores, unread)
+
+
+def load_outline(
+    options: StoreConfig, text: str, choose: Callable[[Collection[str]], Collection[str]]
+) -> RunRecord:
+    """Read what outlines a run: one measure without standard errors, some curves, its phases.
+
+    Args:
+        options: which store and experiment.
+        text: as in `find_run`.
+        choose: given the names of the run's metrics, returns those whose curves are read.
+
+    Raises:
+        UserError: there is no such run, it was written by a newer repdyn, or a file is damaged.
+    """
+    summary, found = _open(options, text)
+    with _naming(summary):
+        stored = found.sizes(schema.DYNAMICS)
+        measure = next((name for name in MEASURES if schema.array_path(name) in stored), "")
+        arrays = (measure, schema.OUTPUT_APART.format(measure))
+        wanted = {schema.LAYERS, schema.EPOCHS, *map(schema.array_path, arrays)}
+
+        def read(path: str, most: int) -> bytes:
+            if path not in wanted:
+                raise FileNotFoundError(path)
+            return found.read(path, most)
+
+        dynamics = _decoded(read, unit_of(summary.tags)) if stored else None
+        phases = _phases(found, dynamics) if schema.PHASES in stored else None
+    known = metric_names(summary)
+    names = {*choose(known), *(() if phases else FOUND_IN)}
+    curves = load_curves(options, summary, [name for name in known if name in names])
+    return RunRecord(summary, dynamics, curves, phases or find_phases(curves, None), {})
+
+
+def load_verdicts(options: StoreConfig, text: str) -> dict[str, str]:
+    """Read the verdicts on the findings from the stored comparison of a sweep; empty without one.
+
+    Raises:
+        UserError: there is no such run, or the comparison is damaged.
+    """
+    summary = find_run(options, text)
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        found = RunArtifacts(client, client.get_run(summary.run_id))
+    try:
+        with _naming(summary):
+            content = found.read(schema.COMPARISON, schema.JSON_BYTES)
+            return codec.decode_verdicts(content)
+    except FileNotFoundError:
+        return {}
 
 
 def metric_names(summary: RunSummary) -> list[str]:
@@ -363,8 +420,12 @@ def _needed(found: RunArtifacts, path: str, most: int) -> bytes:
 
 
 def _dynamics(found: RunArtifacts, unit: str) -> Dynamics | None:
+    return _decoded(found.read, unit)
+
+
+def _decoded(read: Callable[[str, int], bytes], unit: str) -> Dynamics | None:
     try:
-        dynamics = codec.decode_dynamics(found.read, unit)
+        dynamics = codec.decode_dynamics(read, unit)
     except FileNotFoundError:
         return None
     return dynamics if len(dynamics.steps) else None
@@ -459,7 +520,16 @@ def summary_of(run: Run, experiment: str) -> RunSummary:
         params=dict(run.data.params) | _measured_again(tags),
         tags=tags,
         metrics=dict(run.data.metrics),
+        last_step=_last_step(run),
     )
+
+
+def _last_step(run: Run) -> int | None:
+    """Return the last step of the metrics of training, which a stopped run may have after its last
+    checkpoint; MLflow counts its system metrics by sample, not by step."""
+    logged: list[Metric] = run.data._metric_objs
+    steps = [int(one.step) for one in logged if not one.key.startswith(SYSTEM_METRICS)]
+    return max(steps, default=None)
 
 
 def _status(recorded: str, tags: Mapping[str, str]) -> str:

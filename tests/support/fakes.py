@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from repdyn.display.preview import Preview, preview_of
 from repdyn.errors import UserError
 from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
 from tests.support import synthetic
@@ -64,6 +65,8 @@ class FakeSource:
         others: the sources of other experiments, by name.
         files: artifacts of all runs.
         unread: curves that the records leave unread.
+        previewed: the runs whose previews were read.
+        judged: the verdicts of every sweep.
     """
 
     records: list[RunRecord] = field(default_factory=lambda: [record()])
@@ -72,6 +75,8 @@ class FakeSource:
     threads: set[str] = field(default_factory=set)
     filters: list[str] = field(default_factory=list)
     others: dict[str, FakeSource] = field(default_factory=dict)
+    previewed: list[str] = field(default_factory=list)
+    judged: dict[str, str] = field(default_factory=dict)
     questions: int = 0
     page: int = 200
     files: dict[str, bytes] = field(default_factory=dict)
@@ -114,6 +119,15 @@ class FakeSource:
 
     def record(self, run: str) -> RunRecord:
         return self._find(run)
+
+    def preview(self, run: str) -> Preview:
+        found = self._find(run)
+        self.previewed.append(found.summary.run_id)
+        return preview_of(found)
+
+    def verdicts(self, sweep: str) -> Mapping[str, str]:
+        self._find(sweep)
+        return self.judged
 
     def planes(self, run: str) -> PlaneSet:
         self._find(run)

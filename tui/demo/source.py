@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from repdyn.errors import UserError
 
 if TYPE_CHECKING:
+    from repdyn.display.preview import Preview
     from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
     from repdyn.storage.bundle import Bundle
 
@@ -50,6 +51,17 @@ class DemoSource:
     def record(self, run: str) -> RunRecord:
         """Return one complete run."""
         return self._bundle.record(self.summary(run).run_id)
+
+    def preview(self, run: str) -> Preview:
+        """Return the outline of a run."""
+        from repdyn.display.preview import preview_of
+
+        return preview_of(self.record(run))
+
+    def verdicts(self, sweep: str) -> Mapping[str, str]:
+        """Return nothing: no sweep was recorded."""
+        del sweep
+        return {}
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
