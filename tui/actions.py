@@ -78,7 +78,14 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("app.theme", "t", "app.change_theme", "Theme", "Choose another theme."),
     Action("app.quit", "ctrl+q", "app.quit", "Quit", "Quit repdyn."),
-    Action("runs.open", "enter", "open", "Open", "Open the run under the cursor.", True),
+    Action(
+        "runs.open",
+        "enter",
+        "open",
+        "Open",
+        "Open the run under the cursor; fold or unfold a sweep or a group.",
+        True,
+    ),
     Action("runs.mark", "space", "mark", "Mark", "Mark or unmark the run to compare.", True),
     Action("runs.compare", "c", "compare", "Compare", "Compare the marked runs, 2 to 4.", True),
     Action(
@@ -92,8 +99,24 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.sort", "s", "sort(1)", "Sort", "Sort by the next column.", True),
     Action("runs.sort_back", "S", "sort(-1)", "Sort back", "Sort by the previous column."),
     Action("runs.reverse", "R", "reverse", "Reverse", "Reverse the order."),
+    Action(
+        "runs.group",
+        "g",
+        "group",
+        "Group",
+        "Group by architecture, by optimizer, by another param, or not at all.",
+        True,
+    ),
+    Action("runs.fold", "left,h", "fold(True)", "Fold", "Hide the runs of a sweep or a group."),
+    Action(
+        "runs.unfold", "right,l", "fold(False)", "Unfold", "Show the runs of a sweep or a group."
+    ),
+    Action("runs.preview", "P", "preview", "Preview", "Show or hide the preview."),
     Action("runs.experiment", "x", "experiment", "Experiment", "Switch to another experiment."),
     Action("runs.copy", "y", "copy", "Copy id", "Copy the run's id."),
+    Action(
+        "runs.demo", "d", "demo", "Demo", "Open four recorded runs, while there are none.", True
+    ),
     Action("runs.clear", "escape", "clear", "Clear", "Clear the filter, then the marks."),
     Action("runs.quit", "q", "app.quit", "Quit", "Quit repdyn.", True),
     *(

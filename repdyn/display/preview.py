@@ -69,7 +69,7 @@ def preview_of(record: RunRecord) -> Preview:
     measure = next((name for name in MEASURES if name in measured), None)
     if record.dynamics is not None and measure is not None:
         shown = similarity(record.dynamics, measure)
-        title = f"{shown.measure.quantity} with the last checkpoint"
+        title = f"{shown.measure.quantity} with last checkpoint"
         picture = shown.by_layer(shown.to_last().copy(), shown.scale(), record.phases)
         fingerprint = _fingerprint(shown)
     return Preview(
@@ -114,7 +114,7 @@ def phase_lines(preview: Preview) -> dict[str, str]:
     """Return the boundaries of the phases that were found, by their names, with their intervals."""
     intervals = preview.phases.intervals
     return {
-        PHASES[name]: f"{preview.unit} {spanned(epoch, intervals.get(name))}"
+        PHASES[name]: spanned(epoch, intervals.get(name))
         for name, epoch in preview.phases.markers().items()
     }
 
@@ -125,7 +125,7 @@ def warnings(summary: RunSummary, preview: Preview | None) -> list[str]:
     lines = [f"not a number: {_some(odd)}"] if odd else []
     if preview is not None and preview.phases.spikes:
         spikes = [step(at) for at in preview.phases.spikes]
-        lines.append(f"training accuracy fell back at {preview.unit} {_some(spikes)}")
+        lines.append(f"accuracy fell back at {preview.unit} {_some(spikes)}")
     return lines
 
 

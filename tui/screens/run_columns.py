@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repdyn.display.wording import accuracy, arch, duration, noise, plain
 from repdyn.measures.spec import PRIMARY
 from repdyn.score_key import ScoreKey
+from repdyn.step_words import short_step
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
+
+GAP = 2
+"""Columns of the screen between two columns."""
+
+LESS, ENOUGH_NAME = 50, 40
+"""The name is widened to ENOUGH_NAME before columns with a `keep` below LESS are chosen."""
 
 Key = tuple[int, float, str]
 """Sort key of rows: numbers, then text; rows without a value come last."""
@@ -25,18 +32,20 @@ class Column:
     Attributes:
         title: its header.
         text: what it shows of a run; the second argument is the time in ms since 1970.
-        key: its sort key.
-        keep: if not all columns fit, those with the smallest value are dropped first.
+        key: its sort key; None if it does not sort.
+        keep: if not all columns fit, those with the largest value are chosen first.
         right: whether it is right-aligned.
         most: its maximum width.
+        least: its width when space is scarce; 0 for that of its text.
     """
 
     title: str
     text: Callable[[RunSummary, float], str]
-    key: Callable[[RunSummary], Key]
+    key: Callable[[RunSummary], Key] | None
     keep: int
     right: bool = False
     most: int = 16
+    least: int = 0
 
 
 def _number(value: float) -> Key:
@@ -88,12 +97,30 @@ def _float(text: str) -> float:
 
 
 def done(run: RunSummary) -> float:
-    """Return the epoch of the last checkpoint, NaN before the first."""
-    return _float(run.tags.get("repdyn.last_checkpoint", ""))
+    """Return the last epoch of a run: of its metrics, or its last checkpoint; NaN before the first."""
+    last = math.nan if run.last_step is None else float(run.last_step)
+    checkpoint = _float(run.tags.get("repdyn.last_checkpoint", ""))
+    return max((at for at in (last, checkpoint) if not math.isnan(at)), default=math.nan)
+
+
+def epochs_of(run: RunSummary) -> str:
+    """Return how many epochs a run is to have; nothing if its steps are no epochs, or none are set."""
+    in_epochs = run.tags.get("repdyn.unit", "epoch") == "epoch"
+    return plain(run.params.get("epochs", "")) if in_epochs else ""
 
 
 def _epochs(run: RunSummary, _: float) -> str:
-    return f"{_or_dash(done(run), '{:.0f}')}/{plain(run.params.get('epochs', '?'))}"
+    last, total = done(run), epochs_of(run)
+    said = "–" if math.isnan(last) else short_step(int(last))
+    return f"{said}/{total}" if total else said
+
+
+PLACES = 10
+"""Characters of a fingerprint, as display/preview.py has them, which needs numpy."""
+
+
+def _fingerprint_room(run: RunSummary) -> str:
+    return " " * PLACES if "repdyn.last_checkpoint" in run.tags else ""
 
 
 FIT_BREAK, SYNCHRONY = (
@@ -103,13 +130,26 @@ FIT_BREAK, SYNCHRONY = (
 COLUMNS = (
     Column("state", lambda run, _: state(run), _words(state), 90),
     Column(
-        "name", lambda run, _: plain(run.name), _words(lambda run: plain(run.name)), 100, most=40
+        "name",
+        lambda run, _: plain(run.name),
+        _words(lambda run: plain(run.name)),
+        100,
+        most=64,
+        least=24,
     ),
-    Column("arch", lambda run, _: arch(run), _words(arch), 60, most=24),
-    Column("opt", lambda run, _: _param("opt")(run), _words(_param("opt")), 55),
-    Column("data", lambda run, _: _param("dataset")(run), _words(_param("dataset")), 40),
+    Column("arch", lambda run, _: arch(run), _words(arch), 60, most=48, least=14),
+    Column("opt", lambda run, _: _param("opt")(run), _words(_param("opt")), 55, most=24, least=8),
+    Column(
+        "data",
+        lambda run, _: _param("dataset")(run),
+        _words(_param("dataset")),
+        40,
+        most=32,
+        least=8,
+    ),
     Column("noise", lambda run, _: noise(run).replace(" ", ""), _words(noise), 35, right=True),
     Column("epochs", _epochs, lambda run: _number(done(run)), 80, right=True),
+    Column("similarity", lambda run, _: _fingerprint_room(run), None, 72),
     Column("train", _accuracy("train/acc"), _metric("train/acc"), 50, right=True),
     Column("test", _accuracy("test/acc"), _metric("test/acc"), 75, right=True),
     Column("onset", _whole("phase/onset"), _metric("phase/onset"), 46, right=True),
@@ -128,6 +168,54 @@ COLUMNS = (
 
 NEWEST = len(COLUMNS) - 1
 """The initial sort column."""
+
+NAME = next(i for i, column in enumerate(COLUMNS) if column.title == "name")
+
+SIMILARITY = next(i for i, column in enumerate(COLUMNS) if column.title == "similarity")
+"""The column of fingerprints, which the table draws itself."""
+
+
+def sorted_by(
+    runs: Iterable[RunSummary], column: int, *, backwards: bool = False
+) -> list[RunSummary]:
+    """Return runs sorted by a column; runs without a value come last either way."""
+    key = COLUMNS[column].key
+    if key is None:
+        return list(runs)
+    keyed = [(key(run), run) for run in runs]
+    known = [pair for pair in keyed if not pair[0][0]]
+    known.sort(key=lambda pair: pair[0], reverse=backwards)
+    return [run for _, run in known] + [run for one, run in keyed if one[0]]
+
+
+def shared(wanted: Sequence[int], room: int) -> dict[int, int]:
+    """Return the columns that fit, by index from left to right, with their widths.
+
+    The most important ones are chosen first, cut if they do not fit whole; one that does not fit
+    leaves its space to others. The name is cut first, and widened before the least important ones.
+
+    Args:
+        wanted: widths of the columns' texts; 0 for a column that shows nothing.
+        room: for columns, with a gap after each but the last.
+    """
+    least = [min(wide, column.least or wide) for wide, column in zip(wanted, COLUMNS, strict=True)]
+    widths = {NAME: max(1, min(least[NAME], room))}
+    left = room - widths[NAME]
+    for i in sorted(range(len(COLUMNS)), key=lambda i: -COLUMNS[i].keep):
+        if COLUMNS[i].keep < LESS:
+            left -= _widen(widths, min(wanted[NAME], ENOUGH_NAME), left)
+        if i != NAME and wanted[i] and least[i] + GAP <= left:
+            widths[i] = min(wanted[i], left - GAP)
+            left -= widths[i] + GAP
+    _widen(widths, wanted[NAME], left)
+    return dict(sorted(widths.items()))
+
+
+def _widen(widths: dict[int, int], wanted: int, left: int) -> int:
+    """Widen the name within the space that is left; return by how much."""
+    more = max(0, min(wanted - widths[NAME], left))
+    widths[NAME] += more
+    return more
 
 
 def matches(run: RunSummary, words: list[str]) -> bool:

@@ -1,9 +1,9 @@
-"""The list of runs: sorted, filtered, marked, and kept up to date."""
+"""The list of runs: sorted, grouped, filtered, marked, previewed, and kept up to date."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,13 +11,20 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Container
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from repdyn.display.wording import plain
+from repdyn.step_words import counted
 from tui import actions
 from tui.reader_thread import IDLE_SECONDS, POLL_SECONDS, ReaderThread
+from tui.screens import run_groups
 from tui.screens.base_screen import BaseScreen
-from tui.screens.run_columns import COLUMNS, NEWEST, matches
+from tui.screens.preview_cache import Facts, PreviewCache
+from tui.screens.run_columns import COLUMNS, NEWEST, matches, sorted_by
+from tui.screens.run_groups import ARCH, OPT, Row
+from tui.screens.runs_preview import RunPreview
 from tui.screens.runs_table import RunsTable
 from tui.source import Source
 
@@ -28,7 +35,19 @@ MOST_COMPARED = 4
 
 RUNNING = frozenset({"RUNNING", "SCHEDULED"})
 
-NO_RUNS = "There are no runs yet.\n\nStart one with   repdyn train\nand it appears here."
+NO_RUNS = """There are no runs yet.
+
+repdyn train --arch resnet18 --opt sgd
+
+trains a first one in minutes, and it appears here."""
+
+OFFER = "d opens four recorded runs."
+
+SETTLED_SECONDS = 0.12
+"""How long the cursor rests on a row before its preview is read: a held key reads none."""
+
+WIDE, HIGH = 100, 30
+"""Columns from which the preview is beside the list, and lines from which it is below it."""
 
 MLFLOW_FILTER = re.compile(r"\s*(params?|metrics?|tags?|attributes?)\s*\.")
 """How a filter in MLflow's syntax begins."""
@@ -48,6 +67,15 @@ class RunsScreen(BaseScreen):
         self._asking = False
         self._waited = 0.0
         self._round = 0
+        self._previews = self._cache()
+        self._preview_wanted = True
+        self._settling: Timer | None = None
+        self._group = ""
+        self._folds: dict[str, bool] = {}
+        self._told: dict[str, tuple[RunSummary, Facts, RunSummary]] = {}
+
+    def _cache(self) -> PreviewCache:
+        return PreviewCache(self.source, self.desk, self, self._arrived)
 
     @property
     def topic(self) -> str:
@@ -55,10 +83,12 @@ class RunsScreen(BaseScreen):
         return "runs"
 
     def compose_body(self) -> ComposeResult:
-        """Yield title, filter and table."""
+        """Yield title, filter, table and preview."""
         yield Static(Text("repdyn", "bold"), id="title")
         yield Input(placeholder="words, or params.opt = 'sgd' and enter", id="filter")
-        yield RunsTable(id="runs")
+        with Container(id="listed"):
+            yield RunsTable(id="runs")
+            yield RunPreview(id="preview")
         yield Static("", id="empty")
 
     def on_mount(self) -> None:
@@ -72,6 +102,14 @@ class RunsScreen(BaseScreen):
     def on_screen_resume(self) -> None:
         """Poll at once for changes made while another screen was shown."""
         self._waited = IDLE_SECONDS
+
+    def on_screen_suspend(self) -> None:
+        """Leave the reader's thread to the screen above."""
+        self._previews.want(None, ())
+
+    def on_resize(self) -> None:
+        """Place the preview beside the list, or below it."""
+        self._place_preview()
 
     # --- asking
 
@@ -137,7 +175,7 @@ class RunsScreen(BaseScreen):
         if self._runs:
             self.show_notice(f"{line}; retrying")
         else:
-            self._say_empty(line)
+            self._say_empty(f"{line}\n\n{OFFER}")
 
     # --- showing
 
@@ -145,30 +183,63 @@ class RunsScreen(BaseScreen):
         runs = self._shown()
         table = self.query_one(RunsTable)
         table.show(
-            runs,
+            self._rows(runs),
             marked=frozenset(self._marked),
+            fingerprints=self._previews.fingerprints,
             sorted_by=self._sorted_by,
             backwards=self._backwards,
         )
         self._say_empty("" if runs else self._why_none())
-        self.query_one("#title", Static).update(self._title(len(runs)))
+        self.query_one("#title", Static).update(self._title(len(run_groups.trained(runs))))
 
     def _shown(self) -> list[RunSummary]:
+        words = self._words()
+        below = self._runs if words else {}
+        runs = [
+            self._as_told(run)
+            for run in self._runs.values()
+            if matches(run, words)
+            or ((parent := run_groups.parent_of(run, below)) and matches(parent, words))
+        ]
+        return sorted_by(runs, self._sorted_by, backwards=self._backwards)
+
+    def _words(self) -> list[str]:
         text = self.query_one("#filter", Input).value
-        words = [] if MLFLOW_FILTER.match(text) else text.casefold().split()
-        runs = [run for run in self._runs.values() if matches(run, words)]
-        return sorted(runs, key=COLUMNS[self._sorted_by].key, reverse=self._backwards)
+        return [] if MLFLOW_FILTER.match(text) else text.casefold().split()
+
+    def _as_told(self, run: RunSummary) -> RunSummary:
+        """Return a run with what its preview tells; the same object as long as neither changes."""
+        facts = self._previews.facts.get(run.run_id)
+        if facts is None:
+            return run
+        known = self._told.get(run.run_id)
+        if known is None or known[0] is not run or known[1] is not facts:
+            known = self._told[run.run_id] = run, facts, facts.told(run)
+        return known[2]
+
+    def _rows(self, runs: Sequence[RunSummary]) -> list[Row]:
+        if self._group:
+            return run_groups.by_setting(runs, self._group, self._is_folded)
+        return run_groups.by_sweep(runs, self._runs, self._is_folded)
+
+    def _is_folded(self, key: str) -> bool:
+        """Return whether a group is folded: at first only sweeps, unless a filter looks for runs."""
+        at_first = not self._group and not self._words() and not self._matching
+        return self._folds.get(key, at_first)
 
     def _why_none(self) -> str:
         if self._runs or self._matching:
             return "No run matches the filter.\n\nescape clears it."
-        return NO_RUNS
+        return f"{NO_RUNS}\n\n{OFFER}"
 
     def _title(self, shown: int) -> Text:
         experiment = next((run.experiment for run in self._runs.values()), "")
-        running = sum(run.status in RUNNING for run in self._runs.values())
-        count = f"{shown} of {len(self._runs)} runs" if shown < len(self._runs) else f"{shown} runs"
+        running = sum(run.status in RUNNING for run in run_groups.trained([*self._runs.values()]))
+        every = len(run_groups.trained(tuple(self._runs.values())))
+        count = f"{shown} of {every} runs" if shown < every else counted(shown, "run")
         parts = [count, f"{running} running" if running else ""]
+        if self._group:
+            parts.append(f"by {plain(self._group)}")
         if self._marked:
             parts.append(f"{len(self._marked)} marked")
         about = " · ".join(part for part in parts if part)
@@ -183,11 +254,106 @@ class RunsScreen(BaseScreen):
         empty = self.query_one("#empty", Static)
         empty.update(Text(text, justify="center"))
         empty.display = bool(text)
-        table = self.query_one(RunsTable)
-        back = not table.display and not text
-        table.display = not text
+        self.refresh_bindings()
+        table, listed = self.query_one(RunsTable), self.query_one("#listed")
+        back = not listed.display and not text
+        listed.display = not text
         if back and not self.query_one("#filter").has_focus:
             table.focus()
+
+    # --- the preview
+
+    def _place_preview(self) -> None:
+        width, height = self.app.size
+        preview, listed = self.query_one(RunPreview), self.query_one("#listed")
+        preview.display = self._preview_wanted and (width >= WIDE or height >= HIGH)
+        listed.set_class(width >= WIDE, "-beside")
+        self._show_preview()
+
+    @on(RunsTable.Pointed)
+    def _pointed(self) -> None:
+        """Wait until the cursor rests, then read what it points to."""
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLED_SECONDS, self._settled)
+
+    def _settled(self) -> None:
+        table = self.query_one(RunsTable)
+        others = [row.run for row in table.in_view if row.run is not None]
+        in_view = [self._runs.get(run.run_id, run) for run in others]
+        if self.is_current:
+            self._previews.want(self._pointed_run() if self._has_preview else None, in_view)
+        self._show_preview()
+
+    def _pointed_run(self) -> RunSummary | None:
+        """Return the run under the cursor as it was listed, without what its preview tells."""
+        run = self.query_one(RunsTable).run
+        return None if run is None else self._runs.get(run.run_id)
+
+    @property
+    def _has_preview(self) -> bool:
+        return self.query_one(RunPreview).display
+
+    def _show_preview(self) -> None:
+        table, preview = self.query_one(RunsTable), self.query_one(RunPreview)
+        if not self._has_preview:
+            return
+        run = table.run
+        preview.show(
+            table.row,
+            None if run is None else self._previews.get(run),
+            error="" if run is None else self._previews.errors.get(run.run_id, ""),
+            verdicts=None if run is None else self._previews.verdicts.get(run.run_id),
+        )
+
+    def _arrived(self, run_id: str) -> None:
+        """Draw what is newly known of a run."""
+        table, run, facts = self.query_one(RunsTable), *self._known(run_id)
+        if run is not None and facts is not None:
+            table.learn(self._as_told(run), facts.fingerprint)
+        if run_id == self.run_in_question():
+            self._show_preview()
+
+    def _known(self, run_id: str) -> tuple[RunSummary | None, Facts | None]:
+        return self._runs.get(run_id), self._previews.facts.get(run_id)
+
+    def action_preview(self) -> None:
+        """Show or hide the preview."""
+        self._preview_wanted = not self._preview_wanted
+        width, height = self.app.size
+        if width < WIDE and height < HIGH:
+            self.tell(f"the preview needs {WIDE} columns or {HIGH} lines")
+        self._place_preview()
+
+    # --- groups
+
+    def action_group(self) -> None:
+        """Group by architecture, by optimizer, by a param to be chosen, or not at all."""
+        following = {"": ARCH, ARCH: OPT}
+        if self._group in following:
+            self._group_by(following[self._group])
+        elif self._group == OPT:
+            from tui.screens.choose import ChooseScreen
+
+            names = run_groups.varied(tuple(self._runs.values()))
+            self.app.push_screen(ChooseScreen("Group by", names), self._group_by)
+        else:
+            self._group_by("")
+
+    def _group_by(self, name: str | None) -> None:
+        self._group = name or ""
+        self._draw()
+
+    def action_fold(self, folded: bool) -> None:
+        """Hide or show the runs below the row under the cursor, or with it below another."""
+        table = self.query_one(RunsTable)
+        row = table.row
+        if row is not None and not row.folds and folded:
+            row = table.above
+        if row is not None and row.folds:
+            self._folds[row.key] = folded
+            table.go_to(row.id)
+            self._draw()
 
     # --- acting
 
@@ -203,18 +369,21 @@ class RunsScreen(BaseScreen):
 
     @on(RunsTable.Chosen)
     def action_open(self) -> None:
-        """Open the run under the cursor."""
-        run = self.query_one(RunsTable).run
-        if run is not None:
+        """Open the run under the cursor; fold or unfold a sweep or a group."""
+        row = self.query_one(RunsTable).row
+        if row is not None and (row.run is None or row.is_sweep):
+            self.action_fold(not row.folded)
+        elif row is not None and (run := row.run) is not None:
             from tui.screens.run import RunScreen
 
             self.app.push_screen(RunScreen(self.source, self.desk, run.run_id))
 
     def action_mark(self) -> None:
         """Mark or unmark the run under the cursor."""
-        run_id = self.run_in_question()
-        if run_id is None:
+        row = self.query_one(RunsTable).row
+        if row is None or row.run is None or row.is_sweep:
             return
+        run_id = row.run.run_id
         if run_id in self._marked:
             self._marked.remove(run_id)
         else:
@@ -245,6 +414,7 @@ class RunsScreen(BaseScreen):
         if experiment is not None:
             self.source = self.source.of(experiment)
             self._marked.clear()
+            self._previews = self._cache()
             self._start_again()
 
     def action_filter(self) -> None:
@@ -253,9 +423,23 @@ class RunsScreen(BaseScreen):
         box.display = True
         box.focus()
 
+    def action_demo(self) -> None:
+        """Open the recorded runs, over this list."""
+        from tui.demo.source import DemoSource
+
+        self.app.push_screen(RunsScreen(DemoSource(), self.desk))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available: the demo while there is no run."""
+        del parameters
+        return action != "demo" or not (self._runs or self._matching)
+
     def action_clear(self) -> None:
-        """Clear the filter, or if there is none, the marks."""
+        """Clear the filter, or the marks, or leave the demo for the list that offered it."""
         box = self.query_one("#filter", Input)
+        if not box.display and not self._marked and len(self.app.screen_stack) > 1:
+            self.dismiss()
+            return
         if box.display:
             box.display, box.value = False, ""
             self._filter_by("")
@@ -292,8 +476,10 @@ class RunsScreen(BaseScreen):
         self._draw()
 
     def action_sort(self, steps: int) -> None:
-        """Sort by another column."""
-        self._sorted_by = (self._sorted_by + steps) % len(COLUMNS)
+        """Sort by another of the columns that are shown."""
+        shown = [i for i in self.query_one(RunsTable).columns if COLUMNS[i].key is not None]
+        at = shown.index(self._sorted_by) if self._sorted_by in shown else 0
+        self._sorted_by = shown[(at + steps) % len(shown)]
         self._draw()
 
     def action_reverse(self) -> None:

@@ -1,9 +1,10 @@
-"""The table of runs, drawn line by line: only the runs in view cost time."""
+"""The table of runs, drawn line by line: only the rows in view cost time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -17,25 +18,32 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from repdyn.display.wording import plain
 from repdyn.report.runs import STATUS_STYLES
-from tui.screens.run_columns import COLUMNS, NEWEST
+from tui.screens.run_columns import COLUMNS, GAP, NAME, NEWEST, SIMILARITY, shared
+from tui.screens.run_groups import Row
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
 
-GAP = 2
-"""Columns between columns."""
-
 MARK_WIDTH = 2
 
-LEAST_NAME = 24
-"""Width to which the name is truncated before other columns are dropped."""
+INDENT = 2
+"""Columns by which runs below another line are indented."""
+
+Cells = tuple["RunSummary", tuple[str, ...], tuple[int, ...]]
+"""A run, its texts by column, and their widths."""
 
 
 class RunsTable(ScrollView, can_focus=True):
-    """Runs, one per line, with a cursor and marks; `show` sets them."""
+    """Runs and what groups them, one per line, with a cursor and marks; `show` sets them."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"runs--head", "runs--cursor", "runs--mark"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "runs--head",
+        "runs--cursor",
+        "runs--mark",
+        "runs--group",
+    }
 
     DEFAULT_CSS = """
     RunsTable {
@@ -43,6 +51,7 @@ class RunsTable(ScrollView, can_focus=True):
         & > .runs--head { color: $text-muted; text-style: bold; }
         & > .runs--cursor { background: $block-cursor-blurred-background; }
         & > .runs--mark { color: $text-accent; text-style: bold; }
+        & > .runs--group { color: $text-muted; }
         &:focus > .runs--cursor { background: $primary 45%; text-style: bold; }
     }
     """
@@ -60,7 +69,10 @@ class RunsTable(ScrollView, can_focus=True):
     """The line of the cursor."""
 
     class Chosen(Message):
-        """The run under the cursor was clicked again."""
+        """The line under the cursor was clicked again."""
+
+    class Pointed(Message):
+        """The cursor is on another line, the line shows something else, or others are in view."""
 
     class HeadClicked(Message):
         """The header of a column was clicked.
@@ -75,45 +87,96 @@ class RunsTable(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._runs: Sequence[RunSummary] = ()
-        self._cells: dict[str, tuple[RunSummary, tuple[str, ...]]] = {}
-        self._widths: list[tuple[int, int]] | None = None
+        self._rows: list[Row] = []
+        self._cells: dict[str, Cells] = {}
+        self._widths: dict[int, int] | None = None
         self._marked: frozenset[str] = frozenset()
+        self._fingerprints: dict[str, Sequence[float]] = {}
         self._sorted_by = NEWEST
         self._backwards = False
 
     def show(
         self,
-        runs: Sequence[RunSummary],
+        rows: Sequence[Row],
         *,
         marked: frozenset[str],
+        fingerprints: Mapping[str, Sequence[float]],
         sorted_by: int,
         backwards: bool,
     ) -> None:
-        """Show runs in the given order; the cursor stays on its run if that is still listed."""
-        at = self.run
+        """Show rows in the given order; the cursor stays on its row if that is still listed."""
+        at = self.row
         self._marked, self._sorted_by, self._backwards = marked, sorted_by, backwards
-        self._runs = runs
-        now = time.time() * 1000
-        for run in runs:
-            if self._cells.get(run.run_id, (None,))[0] is not run:
-                self._cells[run.run_id] = run, tuple(c.text(run, now) for c in COLUMNS)
+        self._rows, self._fingerprints = list(rows), dict(fingerprints)
+        for row in rows:
+            if row.run is not None:
+                self._write(row.run)
         self._widths = None
-        self.virtual_size = Size(self.size.width, len(runs) + 1)
+        self.virtual_size = Size(self.size.width, len(rows) + 1)
         if at is not None:
-            ids = [run.run_id for run in runs]
-            self.cursor = ids.index(at.run_id) if at.run_id in ids else self.cursor
+            ids = [row.id for row in rows]
+            self.cursor = ids.index(at.id) if at.id in ids else self.cursor
         self.cursor = self.validate_cursor(self.cursor)
+        self.post_message(self.Pointed())
         self.refresh()
+
+    def learn(self, run: RunSummary, fingerprint: Sequence[float]) -> None:
+        """Show what is newly known of a run where it is, without sorting."""
+        if fingerprint:
+            self._fingerprints[run.run_id] = fingerprint
+        for line, row in enumerate(self._rows):
+            if row.id == run.run_id:
+                self._rows[line] = replace(row, run=run)
+        before = self._cells.get(run.run_id)
+        self._write(run)
+        if before is None or before[2] != self._cells[run.run_id][2]:
+            self._widths = None
+        self.refresh()
+
+    def _write(self, run: RunSummary) -> None:
+        """Keep the texts of a run, if they are not of the same summary."""
+        if self._cells.get(run.run_id, (None,))[0] is not run:
+            now = time.time() * 1000
+            texts = tuple(column.text(run, now) for column in COLUMNS)
+            self._cells[run.run_id] = run, texts, tuple(map(_width, texts))
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self.cursor] if self.cursor < len(self._rows) else None
 
     @property
     def run(self) -> RunSummary | None:
         """The run under the cursor."""
-        return self._runs[self.cursor] if self.cursor < len(self._runs) else None
+        return None if self.row is None else self.row.run
+
+    @property
+    def above(self) -> Row | None:
+        """The row that the row under the cursor is below, if it is below any."""
+        at = self.row
+        if at is None or not at.depth:
+            return None
+        before = self._rows[self.cursor :: -1]
+        return next((row for row in before if row.depth < at.depth), None)
+
+    @property
+    def in_view(self) -> Sequence[Row]:
+        """The rows that are in view."""
+        top = round(self.scroll_offset.y)
+        return self._rows[top : top + max(0, self.size.height - 1)]
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The columns that are shown, by index, from left to right."""
+        return tuple(self._arranged())
+
+    def go_to(self, row_id: str) -> None:
+        """Move the cursor to a row, if it is listed."""
+        self.cursor = next((i for i, row in enumerate(self._rows) if row.id == row_id), self.cursor)
 
     def validate_cursor(self, line: int) -> int:
-        """Keep the cursor on a run."""
-        return max(0, min(line, len(self._runs) - 1))
+        """Keep the cursor on a row."""
+        return max(0, min(line, len(self._rows) - 1))
 
     def watch_cursor(self, old: int, new: int) -> None:
         """Redraw both lines, and scroll the new one into view."""
@@ -126,13 +189,19 @@ class RunsTable(ScrollView, can_focus=True):
         self.refresh(
             *(Region(0, line - top + 1, self.size.width, 1) for line in (old, new) if line >= top)
         )
+        self.post_message(self.Pointed())
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Post that others are in view."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Pointed())
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
         self.cursor += lines
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by a page of runs."""
+        """Move the cursor by a page of rows."""
         self.cursor += pages * max(1, self.size.height - 2)
 
     def on_click(self, event: events.Click) -> None:
@@ -144,7 +213,7 @@ class RunsTable(ScrollView, can_focus=True):
             self._click_head(offset.x)
             return
         line = offset.y - 1 + round(self.scroll_offset.y)
-        if line < len(self._runs):
+        if line < len(self._rows):
             again = line == self.cursor
             self.cursor = line
             if again:
@@ -152,34 +221,39 @@ class RunsTable(ScrollView, can_focus=True):
 
     def _click_head(self, x: int) -> None:
         start = MARK_WIDTH
-        for index, width in self._arranged():
-            if start <= x < start + width + GAP:
+        for index, width in self._arranged().items():
+            if start <= x < start + width + GAP and COLUMNS[index].key is not None:
                 self.post_message(self.HeadClicked(index))
             start += width + GAP
 
     def on_resize(self) -> None:
         """Recompute the column widths."""
         self._widths = None
-        self.virtual_size = Size(self.size.width, len(self._runs) + 1)
+        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self.post_message(self.Pointed())
 
     def render_line(self, y: int) -> Strip:
-        """Draw the header or a run."""
+        """Draw the header or a row."""
         width = self.size.width
         if y == 0:
             return Strip(self._head()).adjust_cell_length(width, self.rich_style)
         line = y - 1 + round(self.scroll_offset.y)
-        if line >= len(self._runs):
+        if line >= len(self._rows):
             return Strip.blank(width, self.rich_style)
         base = self.rich_style
         if line == self.cursor:
             base = self.get_component_rich_style("runs--cursor")
-        return Strip(self._row(self._runs[line], base)).adjust_cell_length(width, base)
+        row = self._rows[line]
+        drawn = (
+            self._head_of(row, base) if row.run is None or row.is_sweep else self._row(row, base)
+        )
+        return Strip(drawn).adjust_cell_length(width, base)
 
     def _head(self) -> list[Segment]:
         style = self.get_component_rich_style("runs--head")
         lit = self.get_component_rich_style("runs--mark")
         parts = [Segment(" " * MARK_WIDTH, style)]
-        for index, width in self._arranged():
+        for index, width in self._arranged().items():
             title = COLUMNS[index].title
             if index == self._sorted_by:
                 title += "▼" if self._backwards else "▲"
@@ -187,50 +261,83 @@ class RunsTable(ScrollView, can_focus=True):
             parts.append(Segment(text, lit if index == self._sorted_by else style))
         return parts
 
-    def _row(self, run: RunSummary, base: Style) -> list[Segment]:
-        marked = run.run_id in self._marked
-        mark = base + self.get_component_rich_style("runs--mark", partial=True) if marked else base
-        parts = [Segment("◆ " if marked else "  ", mark)]
-        cells = self._cells[run.run_id][1]
-        now = time.time() * 1000
-        for index, width in self._arranged():
-            column = COLUMNS[index]
-            text = column.text(run, now) if index == NEWEST else cells[index]
-            style = base
-            if index == 0:
-                style += Style.parse(STATUS_STYLES.get(run.status, ""))
-            parts.append(Segment(_fitted(text, width, column.right) + " " * GAP, style))
+    def _head_of(self, row: Row, base: Style) -> list[Segment]:
+        """Return the line of a group or a sweep: its name, and what is below it."""
+        muted = base + self.get_component_rich_style("runs--group", partial=True)
+        parts = [Segment("▸ " if row.folded else "▾ ", muted)]
+        if row.run is not None:
+            parts.append(self._cell(0, self._arranged()[0], self._texts(row.run)[0], row.run, base))
+        name = row.title if row.run is None else plain(row.run.name)
+        return [*parts, Segment(name, base + Style(bold=True)), Segment(f"  {row.about()}", muted)]
+
+    def _row(self, row: Row, base: Style) -> list[Segment]:
+        run = row.run
+        assert run is not None  # noqa: S101 - as render_line has seen
+        mark, style = self._mark(row), base
+        if run.run_id in self._marked:
+            style += self.get_component_rich_style("runs--mark", partial=True)
+        texts = self._texts(run)
+        parts = [Segment(mark, style)]
+        for index, width in self._arranged().items():
+            text = texts[index]
+            if index == NAME:
+                text = " " * (INDENT * row.depth) + text
+            if index == SIMILARITY:
+                parts += self._fingerprint(run, width, base)
+            else:
+                parts.append(self._cell(index, width, text, run, base))
         return parts
 
-    def _arranged(self) -> list[tuple[int, int]]:
+    def _mark(self, row: Row) -> str:
+        if row.run is not None and row.run.run_id in self._marked:
+            return "◆ "
+        return ("▸ " if row.folded else "▾ ") if row.folds else "  "
+
+    def _texts(self, run: RunSummary) -> tuple[str, ...]:
+        texts = self._cells[run.run_id][1]
+        return (*texts[:NEWEST], COLUMNS[NEWEST].text(run, time.time() * 1000))
+
+    def _cell(self, index: int, width: int, text: str, run: RunSummary, base: Style) -> Segment:
+        style = base
+        if index == 0:
+            style += Style.parse(STATUS_STYLES.get(run.status, ""))
+        return Segment(_fitted(text, width, COLUMNS[index].right) + " " * GAP, style)
+
+    def _fingerprint(self, run: RunSummary, width: int, base: Style) -> list[Segment]:
+        values = self._fingerprints.get(run.run_id, ())
+        if not values:
+            return [Segment(" " * (width + GAP), base)]
+        from tui.widgets.fingerprint import places  # by now a reader has imported numpy
+
+        drawn = places(values, base, self.app)
+        return [*drawn, Segment(" " * (width - len(values) + GAP), base)]
+
+    def _arranged(self) -> dict[int, int]:
         """Return the visible columns, by index, with their widths."""
         if self._widths is None:
-            self._widths = _shared(self._wanted(), self.size.width - MARK_WIDTH)
+            self._widths = shared(self._wanted(), self.size.width - MARK_WIDTH)
         return self._widths
 
     def _wanted(self) -> list[int]:
-        rows = [self._cells[run.run_id][1] for run in self._runs]
+        """Return the widths of the columns' texts; 0 where no run has one and nothing is sorted."""
+        runs = [row.run for row in self._rows if row.run is not None and not row.is_sweep]
+        most = [0] * len(COLUMNS)
+        if runs:
+            most = [
+                max(column)
+                for column in zip(*(self._cells[r.run_id][2] for r in runs), strict=True)
+            ]
+        most[NAME] += INDENT * any(row.depth for row in self._rows)
+        shown = (0, NAME, self._sorted_by)
         return [
-            min(
-                max([cell_len(column.title) + 1, *(cell_len(row[i]) for row in rows)]),
-                column.most,
-            )
-            for i, column in enumerate(COLUMNS)
+            min(max(cell_len(column.title) + 1, wide), column.most) if wide or i in shown else 0
+            for i, (column, wide) in enumerate(zip(COLUMNS, most, strict=True))
         ]
 
 
-def _shared(wanted: Sequence[int], room: int) -> list[tuple[int, int]]:
-    """Return the columns that fit and their widths: the name is truncated first, then columns go."""
-    name = next(i for i, column in enumerate(COLUMNS) if column.title == "name")
-    kept = sorted(range(len(COLUMNS)), key=lambda i: COLUMNS[i].keep)
-    while kept:
-        others = sum(wanted[i] + GAP for i in kept if i != name)
-        left = room - others - GAP
-        if left >= min(wanted[name], LEAST_NAME) or len(kept) == 1:
-            widths = {i: wanted[i] for i in kept} | {name: max(1, min(wanted[name], left))}
-            return [(i, widths[i]) for i in sorted(kept)]
-        kept = kept[1:]
-    return []
+def _width(text: str) -> int:
+    """Return the columns of a cell, 0 for one without a value."""
+    return 0 if text == "–" else cell_len(text)
 
 
 def _fitted(text: str, width: int, right: bool) -> str:

@@ -1,0 +1,92 @@
+"""A run, a sweep or a group of runs in a few lines of text."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from repdyn.display.wording import accuracy, arch, data, duration, going_on, optimizer, plain
+from repdyn.report.runs import STATUS_STYLES
+from repdyn.step_words import short_step
+from tui.screens.run_columns import done, epochs_of, state
+from tui.screens.run_groups import Row
+
+if TYPE_CHECKING:
+    from repdyn.display.preview import Preview
+    from repdyn.records import RunSummary
+
+LIVE = frozenset({"RUNNING", "SCHEDULED"})
+
+BAR = 20
+"""Characters of a progress bar."""
+
+NAME_ROOM = 26
+"""Columns of the names before the values of phases and metrics."""
+
+TEST = "test/acc"
+WARNING = "bold yellow"
+
+
+def run_lines(run: RunSummary, preview: Preview | None, error: str = "") -> list[Text]:
+    """Return what is known of a run: settings, progress, phases, warnings, metrics."""
+    lines = [Text(plain(run.name), "bold"), _progress(run)]
+    lines += [Text(part, "dim") for part in (arch(run), optimizer(run), data(run)) if part]
+    if error:
+        return [*lines, Text(), Text(error, WARNING)]
+    lines += [Text(line, WARNING) for line in going_on(run).split("; ") if line]
+    if preview is None:
+        return [*lines, Text(), Text("Reading …", "dim")]
+    from repdyn.display.preview import phase_lines, shown_metrics, warnings  # needs numpy
+
+    lines += [Text(f"! {line}", WARNING) for line in warnings(run, preview)]
+    phases = phase_lines(preview)
+    if phases:
+        lines += [Text(), *_pairs(phases)]
+    if preview.picture is None:
+        metrics = {name: f"{value:.4g}" for name, value in shown_metrics(run).items()}
+        lines += [Text(), *_pairs(metrics)] if metrics else [Text(), Text("No metrics yet.", "dim")]
+    return lines
+
+
+def _progress(run: RunSummary) -> Text:
+    """Return a run's state, how far it is and its age; a bar while it trains."""
+    last, total = done(run), epochs_of(run)
+    line = Text.assemble((state(run), STATUS_STYLES.get(run.status, "")))
+    if not math.isnan(last):
+        unit = plain(run.tags.get("repdyn.unit", "epoch"))
+        line.append(f" · {unit} {short_step(int(last))}" + (f"/{total}" if total else ""))
+        if run.status in LIVE and total.isdecimal() and int(total):
+            share = min(1.0, last / int(total))
+            full = round(share * BAR)
+            line.append(" ").append("━" * full, "cyan").append("─" * (BAR - full), "dim")
+            return line.append(f" {100 * share:.0f} %")
+    return line.append(f" · {duration(time.time() - run.started / 1000)} ago", "dim")
+
+
+def group_lines(row: Row, verdicts: Mapping[str, str]) -> list[Text]:
+    """Return what is known of a sweep or a group: its runs, and a sweep's verdicts, if stored."""
+    name = plain(row.run.name) if row.run is not None else f"{row.name} {row.title}"
+    lines = [Text(name, "bold"), Text(row.about(), "dim")]
+    if verdicts:
+        lines += [Text(), Text("Verdicts", "bold"), *_pairs(verdicts)]
+    if row.members:
+        lines += [Text(), Text("Runs", "bold")]
+    return [*lines, *map(_member, row.members)]
+
+
+def _member(run: RunSummary) -> Text:
+    test = accuracy(run.metrics.get(TEST, math.nan))
+    line = Text.assemble((f"{state(run):9} ", STATUS_STYLES.get(run.status, "")))
+    return line.append(f"{test:>5}  ").append(plain(run.name))
+
+
+def _pairs(values: Mapping[str, str]) -> Iterator[Text]:
+    """Yield a line for each name and value."""
+    room = max((len(plain(name)) for name in values), default=0)
+    for name, value in values.items():
+        line = Text(f"{plain(name).ljust(min(room, NAME_ROOM))}  ", "dim")
+        yield line.append(plain(value), "bold")

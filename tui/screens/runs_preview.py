@@ -1,0 +1,142 @@
+"""The preview beside the list: the row under the cursor in words and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.widgets import Static
+
+from repdyn.display.wording import boundary_marks, plain
+from repdyn.step_words import counted
+from tui.screens.preview_text import group_lines, run_lines
+from tui.screens.run_groups import Row
+
+if TYPE_CHECKING:
+    from repdyn.display.preview import Preview
+    from tui.widgets.curves import Curves
+    from tui.widgets.fingerprint import Fingerprint
+
+LEAST_LABELS, MOST_LABELS = 9, 14
+"""Columns left of the pictures."""
+
+LEAST_PICTURE, LEAST_CURVES, MOST_CURVES = 4, 7, 20
+"""Lines of the pictures, with their axes and legends."""
+
+LOW = 16
+"""Lines of the preview below which its text has no blank ones."""
+
+
+class RunPreview(Container):
+    """The preview of a row of the list; `show` sets it."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._preview: Preview | None = None
+        self._lines = 0
+
+    def compose(self) -> ComposeResult:
+        """Yield the text, and the place of the pictures, which are created when first shown."""
+        yield Static("", classes="told")
+        with Vertical(classes="drawn"):
+            yield Static("", classes="what")
+
+    def show(
+        self,
+        row: Row | None,
+        preview: Preview | None,
+        *,
+        error: str = "",
+        verdicts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Show what is known of a row.
+
+        Args:
+            row: of the list; None to show nothing.
+            preview: of its run, if it has been read.
+            error: why its run cannot be read.
+            verdicts: of a sweep, if they have been read.
+        """
+        if row is None:
+            lines = []
+        elif row.run is None or row.is_sweep:
+            lines = group_lines(row, verdicts or {})
+        else:
+            lines = run_lines(row.run, preview, error)
+        if self.size.height < LOW:
+            lines = [line for line in lines if line]
+        self._lines = len(lines)
+        self.query_one(".told", Static).update(Text("\n").join(lines))
+        if preview is not None and preview is not self._preview:
+            self._draw(preview)
+        self._preview = preview
+        self._arrange()
+
+    def on_resize(self) -> None:
+        """Share the height between text and pictures."""
+        self._arrange()
+
+    def _draw(self, preview: Preview) -> None:
+        from tui.widgets.phase_bands import phase_bands
+
+        fingerprint, curves = self._pictures()
+        data, group = preview.picture, preview.curves
+        names = () if data is None else (data.row_name(row) for row in range(len(data.values)))
+        longest = max((cell_len(plain(name)) + 1 for name in names), default=0)
+        labels = max(LEAST_LABELS, min(longest, MOST_LABELS, self.size.width // 4))
+        curves.label_width = labels
+        if data is not None:
+            layers = counted(len(data.values), "layer")
+            self.query_one(".what", Static).update(Text(f"{preview.title}, {layers}", "bold"))
+            fingerprint.set_data(data, labels)
+        if group is not None:
+            with curves.prevent(curves.CursorMoved):
+                curves.set_data(
+                    {group.full(label): curve for label, curve in group.curves.items()},
+                    columns=None if data is None else data.steps.tolist(),
+                    low=0.0 if group.are_shares else None,
+                    high=1.0 if group.are_shares else None,
+                    markers=boundary_marks(preview.phases),
+                    bands=phase_bands(preview.phases),
+                )
+                curves.cursor = preview.last
+
+    def _pictures(self) -> tuple[Fingerprint, Curves]:
+        """Return the pictures; they need numpy, which the reader has imported for a preview."""
+        from tui.widgets.curves import Curves
+        from tui.widgets.fingerprint import Fingerprint
+
+        drawn = self.query_one(".drawn")
+        if not drawn.query(Fingerprint):
+            curves = Curves()
+            curves.can_focus = False
+            drawn.mount(Fingerprint(), curves)
+        return drawn.query_one(Fingerprint), drawn.query_one(Curves)
+
+    def _arrange(self) -> None:
+        """Share the height between text and pictures: the curves go first."""
+        preview, drawn = self._preview, self.query_one(".drawn")
+        drawn.display = preview is not None
+        if preview is None:
+            return
+        beside_text = self.styles.layout is not None and self.styles.layout.name == "horizontal"
+        height = self.size.height
+        left = height if beside_text else height - self._lines - 1
+        what, (fingerprint, curves) = self.query_one(".what"), self._pictures()
+        layers = 0 if preview.picture is None else len(preview.picture.values)
+        picture = min(layers + 1, left - 1) if layers else 0
+        below = LEAST_CURVES if preview.curves is not None else 0
+        if picture and left - 1 - picture < below:
+            picture = max(-(-layers // 2) + 1, left - 1 - below)
+        elif layers and left - 2 - 2 * layers >= MOST_CURVES:
+            picture = 2 * layers + 1
+        rest = left - (1 + picture if picture else 0)
+        drawn.display = left >= LEAST_PICTURE
+        what.display = fingerprint.display = picture >= LEAST_PICTURE
+        fingerprint.styles.height = picture
+        curves.display = preview.curves is not None and rest >= LEAST_CURVES
+        curves.styles.height = min(rest, MOST_CURVES)
