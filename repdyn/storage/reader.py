@@ -525,8 +525,9 @@ def summary_of(run: Run, experiment: str) -> RunSummary:
 
 
 def _last_step(run: Run) -> int | None:
-    """Return the last step of the metrics of training, which a stopped run may have after its last
-    checkpoint; MLflow counts its system metrics by sample, not by step.
+    """Return the last step of a run's metrics, which may be after its last checkpoint.
+
+    Without MLflow's system metrics, which are counted by sample.
     """
     logged: list[Metric] = run.data._metric_objs
     steps = [int(one.step) for one in logged if not one.key.startswith(SYSTEM_METRICS)]

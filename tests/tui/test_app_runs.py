@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
+from repdyn.analysis.phases import find_phases
 from repdyn.errors import UserError
-from tests.support.fakes import FakeSource, Stage, hurried, play, record
+from repdyn.records import Curve, RunRecord
+from tests.support.fakes import FakeSource, Stage, hurried, play, record, until_epoch
+from tui.screens.run_columns import COLUMNS
 from tui.screens.runs import RunsScreen
 from tui.screens.runs_table import RunsTable
 
@@ -25,7 +29,7 @@ def some_runs() -> FakeSource:
 
 
 def lines_with(stage: Stage, *words: str) -> list[int]:
-    lines = stage.text.splitlines()
+    lines = [line.partition("│")[0] for line in stage.text.splitlines()]  # without the preview
     return [next(i for i, line in enumerate(lines) if word in line) for word in words]
 
 
@@ -188,16 +192,30 @@ def test_the_id_of_the_run_is_copied() -> None:
     play(scenario, some_runs())
 
 
-def test_a_store_without_runs_says_what_to_do() -> None:
+def test_a_store_without_runs_says_what_to_do_and_opens_the_demo() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("no runs yet", "repdyn train")
+        await stage.sees("no runs yet", "repdyn train --arch", "d opens four recorded runs")
+        await stage.press("d")
+        await stage.sees("resnet18-sgd-digits-s0", "4 runs")
+        await stage.press("escape")
+        await stage.sees("no runs yet")
 
     play(scenario, FakeSource([]))
 
 
+def test_with_runs_the_key_of_the_demo_does_nothing() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("run-0")
+        await stage.press("d")
+        await stage.sees("run-0", "1 run ")
+        assert len(stage.app.screen_stack) == 1
+
+    play(scenario)
+
+
 def test_a_missing_store_says_what_to_do() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("there is no such store; start a run")
+        await stage.sees("there is no such store; start a run", "d opens four recorded runs")
 
     play(scenario, FakeSource(error=UserError("sqlite:///x: there is no such store; start a run")))
 
@@ -242,3 +260,58 @@ def test_the_name_stays_whole_where_other_columns_have_to_go() -> None:
         assert "arch" not in stage.text
 
     play(scenario, FakeSource([record(name="a-rather-long-name-2026")]), size=(60, 20))
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
+def test_sorting_goes_through_the_columns_that_are_shown(size: tuple[int, int]) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("older")
+        table = stage.screen.query_one(RunsTable)
+        seen = set()
+        for _ in table.columns:
+            head = stage.text.splitlines()[1]
+            assert "▲" in head
+            seen.add(head.partition("▲")[0].split("  ")[-1].strip())
+            await stage.press("s")
+        assert seen == {COLUMNS[i].title for i in table.columns if COLUMNS[i].key is not None}
+
+    play(scenario, some_runs(), size=size)
+
+
+def test_the_architecture_is_whole_where_there_is_space() -> None:
+    long = record(params={"arch": "vit_tiny_patch16_224", "width": "0.25"})
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("vit_tiny_patch16_224 ×0.25")
+        assert "…" not in stage.text.partition("│")[0]
+
+    play(scenario, FakeSource([long]), size=(200, 60))
+
+
+def stopped_at_80() -> RunRecord:
+    """Killed at epoch 80: after the last checkpoint, with a perfect fit that MLflow has not."""
+    cut = until_epoch(record(), 70)
+    curves = {
+        name: Curve(curve.steps[curve.steps <= 80], curve.values[curve.steps <= 80])
+        for name, curve in cut.curves.items()
+    }
+    run = replace(
+        cut.summary, status="KILLED", ended=2, metrics={"test/acc": 0.5}, params={"epochs": "200"}
+    )
+    return replace(cut, summary=run, curves=curves, phases=find_phases(curves, None))
+
+
+def test_the_list_and_the_run_agree_on_the_epochs_of_a_stopped_run() -> None:
+    run = stopped_at_80()
+    assert run.phases.fit is not None
+    assert run.phases.onset is not None
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("80/200", "onset", str(run.phases.onset), str(run.phases.fit))
+        line = next(line for line in stage.text.splitlines() if "killed" in line)
+        listed = line.partition("│")[0].split()
+        assert {"80/200", str(run.phases.onset), str(run.phases.fit)} <= {*listed}
+        await stage.press("enter")
+        await stage.sees("epoch 80/200", f"onset {run.phases.onset}", f"fit {run.phases.fit}")
+
+    play(scenario, FakeSource([run]), size=(200, 40))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LIVE = frozenset({"RUNNING", "SCHEDULED"})
 
-BAR = 20
+BAR = 12
 """Characters of a progress bar."""
 
 NAME_ROOM = 26
@@ -62,8 +62,8 @@ def _progress(run: RunSummary) -> Text:
         if run.status in LIVE and total.isdecimal() and int(total):
             share = min(1.0, last / int(total))
             full = round(share * BAR)
-            line.append(" ").append("━" * full, "cyan").append("─" * (BAR - full), "dim")
-            return line.append(f" {100 * share:.0f} %")
+            line.append(f" {100 * share:.0f} % ")
+            return line.append("━" * full, "cyan").append("─" * (BAR - full), "dim")
     return line.append(f" · {duration(time.time() - run.started / 1000)} ago", "dim")
 
 

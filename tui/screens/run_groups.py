@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from repdyn.display.wording import arch, plain
 from repdyn.step_words import counted
@@ -24,9 +23,10 @@ ARCH, OPT = "arch", "opt"
 UNSET = "not set"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A line of the list: a run, a group, or a run with runs below it.
+
+    A tuple, since there are thousands of them and they are made anew with every change.
 
     Attributes:
         run: of the line; None for the heading of a group.
@@ -38,7 +38,7 @@ class Row:
         depth: 1 below another line.
     """
 
-    run: RunSummary | None
+    run: RunSummary | None = None
     name: str = ""
     title: str = ""
     key: str = ""
@@ -98,11 +98,13 @@ def by_sweep(
         parent = run.tags.get(PARENT_TAG, "")
         if parent in parents and parent != run.run_id:
             below.setdefault(parent, []).append(run)
+    shown = {run.run_id: run for run in runs if run.run_id in below}
     rows: list[Row] = []
     done: set[str] = set()
     for run in runs:
         parent = run.tags.get(PARENT_TAG, "")
-        top = parents[parent] if parent in below and run.run_id not in below else run
+        nested = parent in below and run.run_id not in below
+        top = shown.get(parent, parents[parent]) if nested else run
         if top.run_id in done:
             continue
         done.add(top.run_id)
@@ -150,5 +152,5 @@ def varied(runs: Sequence[RunSummary]) -> list[str]:
 def _unfolded(head: Row, folded: Callable[[str], bool]) -> list[Row]:
     """Return a row and, unless it is folded, those below it."""
     if folded(head.key):
-        return [replace(head, folded=True)]
+        return [head._replace(folded=True)]
     return [head, *(Row(run, depth=1) for run in head.members)]

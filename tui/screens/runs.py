@@ -254,10 +254,11 @@ class RunsScreen(BaseScreen):
         empty = self.query_one("#empty", Static)
         empty.update(Text(text, justify="center"))
         empty.display = bool(text)
-        self.refresh_bindings()
         table, listed = self.query_one(RunsTable), self.query_one("#listed")
         back = not listed.display and not text
-        listed.display = not text
+        if listed.display == bool(text):
+            listed.display = not text
+            self.refresh_bindings()
         if back and not self.query_one("#filter").has_focus:
             table.focus()
 

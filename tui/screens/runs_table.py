@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -121,12 +120,13 @@ class RunsTable(ScrollView, can_focus=True):
         self.refresh()
 
     def learn(self, run: RunSummary, fingerprint: Sequence[float]) -> None:
-        """Show what is newly known of a run where it is, without sorting."""
+        """Show what is newly known of a run in view where it is, without sorting."""
         if fingerprint:
             self._fingerprints[run.run_id] = fingerprint
-        for line, row in enumerate(self._rows):
+        top = round(self.scroll_offset.y)
+        for line, row in enumerate(self.in_view, start=top):
             if row.id == run.run_id:
-                self._rows[line] = replace(row, run=run)
+                self._rows[line] = row._replace(run=run)
         before = self._cells.get(run.run_id)
         self._write(run)
         if before is None or before[2] != self._cells[run.run_id][2]:
