@@ -37,6 +37,9 @@ from tui.demo.source import DemoSource
 from tui.partial_updates import send_pieces_only
 from tui.reader_thread import IDLE_SECONDS
 from tui.screens.overview import Overview
+from tui.screens.runs import RunsScreen
+from tui.screens.runs_preview import RunPreview
+from tui.screens.runs_table import RunsTable
 from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
 
@@ -77,15 +80,17 @@ class Amount:
         starts: of each command.
         moves: of the cursor.
         redraws: of the screen.
+        listed: runs in the list through which the cursor moves.
     """
 
     runs: int = 1000
     starts: int = 7
     moves: int = 200
     redraws: int = 30
+    listed: int = 5000
 
 
-QUICK = Amount(runs=50, starts=1, moves=10, redraws=3)
+QUICK = Amount(runs=50, starts=1, moves=10, redraws=3, listed=300)
 
 
 def run(quick: bool) -> Result:
@@ -98,6 +103,7 @@ def run(quick: bool) -> Result:
         figures = [*_first_frames(store, amount.starts), *_memory(store, amount.runs), *keys]
     figures += asyncio.run(_drawing(20, 60, SMALL, amount))
     figures += asyncio.run(_drawing(30, 100, LARGE, amount))
+    figures += asyncio.run(_listing(amount))
     return Result(
         "The screen",
         figures,
@@ -343,6 +349,64 @@ async def _drawing(rows: int, columns: int, size: Size, amount: Amount) -> list[
                 ),
             ]
     return figures
+
+
+class ManyRuns(OneRun):
+    """Answers with one run under many ids."""
+
+    def __init__(self, record: RunRecord, count: int) -> None:
+        super().__init__(record)
+        tags = {"repdyn.last_checkpoint": str(reading.EPOCHS)}
+        self._runs = [
+            replace(record.summary, run_id=f"{i:032x}", name=f"run-{i}", started=i, tags=tags)
+            for i in range(count)
+        ]
+
+    def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
+        """Yield the runs."""
+        del matching
+        yield from (
+            self._runs[i : i + reading.PAGE] for i in range(0, len(self._runs), reading.PAGE)
+        )
+
+
+async def _listing(amount: Amount) -> list[Figure]:
+    """Return the figures of the list of many runs, with the preview of a large one beside it."""
+    os.environ |= TRUE_COLOUR
+    app = RepdynApp(ManyRuns(reading.random_record(30, 100), amount.listed))
+    async with app.run_test(size=SMALL) as pilot:
+        screen = app.screen
+        assert isinstance(screen, RunsScreen)
+        table, preview = screen.query_one(RunsTable), screen.query_one(RunPreview)
+        while len(screen.runs) < amount.listed or not preview.query(Curves):
+            await pilot.pause(0.02)
+        await pilot.pause(1.0)
+        gc.collect()
+        gc.freeze()
+
+        def move() -> str:
+            table.action_move(1)
+            return painted(app, table)
+
+        moves = timed(move, amount.moves)
+        await pilot.pause(
+            1.0
+        )  # the preview of the last one, and the fingerprints in view, are read
+        row, run = table.row, table.run
+        assert run is not None
+        known = screen._previews.get(run)
+
+        def show() -> str:
+            preview.show(row, None)
+            preview.show(row, known)
+            return painted(app, preview, *preview.walk_children(Widget))
+
+        shown = timed(show, amount.redraws)
+    of = f", list of {amount.listed:,} runs with previews, {words(SMALL)}"
+    return [
+        *_move_figures(moves, of),
+        Figure(f"preview drawn{of}", shown.median, "ms", most=FRAME, note=shown.processor),
+    ]
 
 
 def _move_figures(moves: Timing, of: str) -> list[Figure]:

@@ -18,6 +18,9 @@ from textual.pilot import Pilot
 from tui.actions import COMPARED, VIEWS
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
+from tui.screens.runs import RunsScreen
+from tui.screens.runs_preview import RunPreview
+from tui.screens.runs_table import RunsTable
 
 RUN = "resnet18-sgd-digits-s0"
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -59,6 +62,17 @@ def drawn(app: RepdynApp) -> str:
     return "\n".join(lines) + "\n"
 
 
+def still_reading(app: RepdynApp, now: str) -> bool:
+    """Whether the list of runs lacks a fingerprint, or the preview of the run under the cursor."""
+    screen = app.screen
+    if not isinstance(screen, RunsScreen):
+        return False
+    run = screen.query_one(RunsTable).run
+    beside = screen.query_one(RunPreview).display
+    unread = len(screen._previews.facts) < len(screen.runs)
+    return run is None or unread or (beside and (now.count(run.name) < 2 or "Reading" in now))
+
+
 def look_at(
     keys: tuple[str, ...],
     size: tuple[int, int],
@@ -74,7 +88,7 @@ def look_at(
         for _ in range(200):
             await pilot.pause(0.05)
             now = drawn(app)
-            if now == before and word in now:
+            if now == before and word in now and not still_reading(app, now):
                 return now
             before = now
         raise AssertionError(f"{word} is not seen in\n{before}")

@@ -188,7 +188,7 @@ def sorted_by(
     return [run for _, run in known] + [run for one, run in keyed if one[0]]
 
 
-def shared(wanted: Sequence[int], room: int) -> dict[int, int]:
+def shared(wanted: Sequence[int], room: int, by: int = NEWEST) -> dict[int, int]:
     """Return the columns that fit, by index from left to right, with their widths.
 
     The most important ones are chosen first, cut if they do not fit whole; one that does not fit
@@ -197,12 +197,13 @@ def shared(wanted: Sequence[int], room: int) -> dict[int, int]:
     Args:
         wanted: widths of the columns' texts; 0 for a column that shows nothing.
         room: for columns, with a gap after each but the last.
+        by: the column by which runs are sorted, which is always shown.
     """
     least = [min(wide, column.least or wide) for wide, column in zip(wanted, COLUMNS, strict=True)]
     widths = {NAME: max(1, min(least[NAME], room))}
     left = room - widths[NAME]
-    for i in sorted(range(len(COLUMNS)), key=lambda i: -COLUMNS[i].keep):
-        if COLUMNS[i].keep < LESS:
+    for i in sorted(range(len(COLUMNS)), key=lambda i: (i != by, -COLUMNS[i].keep)):
+        if COLUMNS[i].keep < LESS and i != by:
             left -= _widen(widths, min(wanted[NAME], ENOUGH_NAME), left)
         if i != NAME and wanted[i] and least[i] + GAP <= left:
             widths[i] = min(wanted[i], left - GAP)

@@ -315,7 +315,7 @@ class RunsTable(ScrollView, can_focus=True):
     def _arranged(self) -> dict[int, int]:
         """Return the visible columns, by index, with their widths."""
         if self._widths is None:
-            self._widths = shared(self._wanted(), self.size.width - MARK_WIDTH)
+            self._widths = shared(self._wanted(), self.size.width - MARK_WIDTH, self._sorted_by)
         return self._widths
 
     def _wanted(self) -> list[int]:
