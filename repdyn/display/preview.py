@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repdyn.display import axis
+from repdyn.display.findings import Finding, findings, first_measure
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.metrics import ACCURACY, LOSS, MetricGroup, group_title, main_groups
@@ -16,7 +17,6 @@ from repdyn.display.reading import last_epoch
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain, spanned
-from repdyn.measures.spec import MEASURES
 from repdyn.records import SYSTEM_METRICS, Phases, RunRecord, RunSummary
 from repdyn.step_words import step
 
@@ -45,6 +45,7 @@ class Preview:
             is none yet.
         fingerprint: the same as PLACES places on a colour map, from 0 to 1, mean over layers, the
             same for all runs; empty without a picture, NaN where a place has no value.
+        findings: what the run shows, in sentences; none without a picture.
         curves: the metrics that are drawn; None if there are none.
         phases: their boundaries.
         last: its last step.
@@ -55,6 +56,7 @@ class Preview:
     title: str
     picture: HeatmapData | None
     fingerprint: tuple[float, ...]
+    findings: tuple[Finding, ...]
     curves: MetricGroup | None
     phases: Phases
     last: int
@@ -64,19 +66,19 @@ class Preview:
 def preview_of(record: RunRecord) -> Preview:
     """Return the outline of a run; it does not keep the run's matrices."""
     groups = main_groups(record.curves)
-    title, picture, fingerprint = "", None, tuple[float, ...]()
-    measured = {} if record.dynamics is None else record.dynamics.similarity
-    measure = next((name for name in MEASURES if name in measured), None)
-    if record.dynamics is not None and measure is not None:
+    title, picture, fingerprint, found = "", None, tuple[float, ...](), tuple[Finding, ...]()
+    measure = first_measure(record.dynamics)
+    if record.dynamics is not None and measure:
         shown = similarity(record.dynamics, measure)
         title = f"{shown.measure.quantity} with last checkpoint"
         picture = shown.by_layer(shown.to_last().copy(), shown.scale(), record.phases)
-        fingerprint = _fingerprint(shown)
+        fingerprint, found = _fingerprint(shown), findings(record, measure)
     return Preview(
         record.summary,
         title,
         picture,
         fingerprint,
+        found,
         groups[0] if groups else None,
         record.phases,
         last_epoch(record),

@@ -33,6 +33,7 @@ from repdyn.records import (
     RunSummary,
     unit_of,
 )
+from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
 from repdyn.storage.locks.heartbeat import is_silent
@@ -199,15 +200,18 @@ def load_run(options: StoreConfig, text: str, *, most: int | None = None) -> Run
     curves = load_curves(options, summary, sorted(first))
     with _naming(summary):
         phases = (_phases(found, dynamics) if measured else None) or find_phases(curves, None)
+    unread = tuple(name for name in names if name not in curves)
+    return RunRecord(summary, dynamics, curves, phases, _scores(summary, dynamics), unread)
+
+
+def _scores(summary: RunSummary, dynamics: Dynamics | None) -> dict[ScoreKey, float]:
     measures = () if dynamics is None else dynamics.similarity
-    scores = {
+    return {
         key: summary.metrics[f"{schema.SCORE}{name}"]
         for name, key in schema.SCORES.items()
         if f"{schema.SCORE}{name}" in summary.metrics
         and key.measure in measures  # metrics of a removed measure remain
     }
-    unread = tuple(name for name in names if name not in curves)
-    return RunRecord(summary, dynamics, curves, phases, scores, unread)
 
 
 def load_outline(
@@ -225,7 +229,7 @@ def load_outline(
     """
     summary, found = _open(options, text)
     with _naming(summary):
-        stored = found.sizes(schema.DYNAMICS)
+        stored = found.sizes(schema.DYNAMICS) if is_own(summary.tags) else {}
         measure = next((name for name in MEASURES if schema.array_path(name) in stored), "")
         arrays = (measure, schema.OUTPUT_APART.format(measure))
         wanted = {schema.LAYERS, schema.EPOCHS, *map(schema.array_path, arrays)}
@@ -240,7 +244,8 @@ def load_outline(
     known = metric_names(summary)
     names = {*choose(known), *(() if phases else FOUND_IN)}
     curves = load_curves(options, summary, [name for name in known if name in names])
-    return RunRecord(summary, dynamics, curves, phases or find_phases(curves, None), {})
+    phases = phases or find_phases(curves, None)
+    return RunRecord(summary, dynamics, curves, phases, _scores(summary, dynamics))
 
 
 def load_verdicts(options: StoreConfig, text: str) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from repdyn.display.wording import accuracy, arch, data, duration, going_on, optimizer, plain
@@ -16,10 +18,16 @@ from tui.screens.run_columns import done, epochs_of, state
 from tui.screens.run_groups import Row
 
 if TYPE_CHECKING:
+    from repdyn.display.findings import Finding
     from repdyn.display.preview import Preview
     from repdyn.records import RunSummary
 
 LIVE = frozenset({"RUNNING", "SCHEDULED"})
+
+MOST_FINDINGS = 2
+
+LOST = 12
+"""Columns at the end of a line that breaking it between words may lose."""
 
 BAR = 12
 """Characters of a progress bar."""
@@ -31,10 +39,17 @@ TEST = "test/acc"
 WARNING = "bold yellow"
 
 
-def run_lines(run: RunSummary, preview: Preview | None, error: str = "") -> list[Text]:
-    """Return what is known of a run: settings, progress, phases, warnings, metrics."""
+def run_lines(run: RunSummary, preview: Preview | None, width: int, error: str = "") -> list[Text]:
+    """Return what is known of a run: settings, progress, findings, phases, warnings, metrics.
+
+    Args:
+        run: as listed.
+        preview: of it, if it has been read.
+        width: into which the findings are fitted.
+        error: why the preview cannot be read.
+    """
     lines = [Text(plain(run.name), "bold"), _progress(run)]
-    lines += [Text(part, "dim") for part in (arch(run), optimizer(run), data(run)) if part]
+    lines += [Text(line, "dim") for line in _joined((arch(run), optimizer(run), data(run)), width)]
     if error:
         return [*lines, Text(), Text(error, WARNING)]
     lines += [Text(line, WARNING) for line in going_on(run).split("; ") if line]
@@ -42,6 +57,8 @@ def run_lines(run: RunSummary, preview: Preview | None, error: str = "") -> list
         return [*lines, Text(), Text("Reading …", "dim")]
     from repdyn.display.preview import phase_lines, shown_metrics, warnings  # needs numpy
 
+    found = preview.findings[:MOST_FINDINGS]
+    lines += [Text(), *(Text(line) for one in found for line in _fitted(one, width))]
     lines += [Text(f"! {line}", WARNING) for line in warnings(run, preview)]
     phases = phase_lines(preview)
     if phases:
@@ -50,6 +67,24 @@ def run_lines(run: RunSummary, preview: Preview | None, error: str = "") -> list
         metrics = {name: f"{value:.4g}" for name, value in shown_metrics(run).items()}
         lines += [Text(), *_pairs(metrics)] if metrics else [Text(), Text("No metrics yet.", "dim")]
     return lines
+
+
+def _joined(parts: Sequence[str], width: int) -> list[str]:
+    """Return the parts that are not empty on as few lines as they fit into."""
+    lines: list[str] = []
+    for part in filter(None, parts):
+        together = f"{lines[-1]} · {part}" if lines else part
+        if lines and cell_len(together) <= width:
+            lines[-1] = together
+        else:
+            lines.append(part)
+    return lines
+
+
+def _fitted(found: Finding, width: int) -> list[str]:
+    """Return a finding on up to two lines, in the longest form that fits."""
+    form = found.within(2 * width - LOST)
+    return textwrap.wrap(plain(form), width)[:2]
 
 
 def _progress(run: RunSummary) -> Text:

@@ -66,7 +66,8 @@ class RunPreview(Container):
         elif row.run is None or row.is_sweep:
             lines = group_lines(row, verdicts or {})
         else:
-            lines = run_lines(row.run, preview, error)
+            width = self.query_one(".told").size.width or self.size.width
+            lines = run_lines(row.run, preview, max(LEAST_LABELS, width), error)
         if self.size.height < LOW:
             lines = [line for line in lines if line]
         self._lines = len(lines)
