@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -38,6 +39,7 @@ class RunPreview(Container):
         super().__init__(id=id)
         self._preview: Preview | None = None
         self._lines = 0
+        self._show_again: Callable[[], None] | None = None
 
     def compose(self) -> ComposeResult:
         """Yield the text, and the place of the pictures, which are created when first shown."""
@@ -61,11 +63,11 @@ class RunPreview(Container):
             error: why its run cannot be read.
             verdicts: of a sweep, if they have been read.
         """
-        if row is None:
-            lines = []
-        elif row.run is None or row.is_sweep:
+        self._show_again = partial(self.show, row, preview, error=error, verdicts=verdicts)
+        lines: list[Text] = []
+        if row is not None and (row.run is None or row.is_sweep):
             lines = group_lines(row, verdicts or {})
-        else:
+        elif row is not None and row.run is not None:
             width = self.query_one(".told").size.width or self.size.width
             lines = run_lines(row.run, preview, max(LEAST_LABELS, width), error)
         if self.size.height < LOW:
@@ -78,8 +80,10 @@ class RunPreview(Container):
         self._arrange()
 
     def on_resize(self) -> None:
-        """Share the height between text and pictures."""
-        self._arrange()
+        """Fit text and pictures to the new size."""
+        self._preview = None
+        if self._show_again is not None:
+            self._show_again()
 
     def _draw(self, preview: Preview) -> None:
         from tui.widgets.phase_bands import phase_bands
@@ -129,7 +133,7 @@ class RunPreview(Container):
         left = height if beside_text else height - self._lines - 1
         what, (fingerprint, curves) = self.query_one(".what"), self._pictures()
         layers = 0 if preview.picture is None else len(preview.picture.values)
-        picture = min(layers + 1, left - 1) if layers else 0
+        picture = min(max(layers + 1, LEAST_PICTURE), left - 1) if layers else 0
         below = LEAST_CURVES if preview.curves is not None else 0
         if picture and left - 1 - picture < below:
             picture = max(-(-layers // 2) + 1, left - 1 - below)
