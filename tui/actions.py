@@ -113,6 +113,9 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("runs.preview", "P", "preview", "Preview", "Show or hide the preview."),
     Action("runs.experiment", "x", "experiment", "Experiment", "Switch to another experiment."),
+    Action("runs.edit", "E", "edit", "Edit", "Edit the run's tags and note."),
+    Action("runs.delete", "D", "delete", "Delete", "Delete the run, and those nested in it."),
+    Action("runs.deleted", "U", "deleted", "Deleted", "Show deleted runs, to restore one."),
     Action("runs.copy", "y", "copy", "Copy id", "Copy the run's id."),
     Action(
         "runs.demo", "d", "demo", "Demo", "Open four recorded runs, while there are none.", True
@@ -147,6 +150,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("run.cmap", "v", "colours", "Colours", "Next colour map."),
     Action("run.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
+    Action("run.edit", "E", "edit", "Edit", "Edit the run's tags and note."),
     Action("run.copy", "y", "copy", "Copy id", "Copy the run's id."),
     Action("run.back", "escape,q", "back", "Back", "Back to the runs.", True),
     Action(

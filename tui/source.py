@@ -1,4 +1,4 @@
-"""Where the screen's data come from: the reader, or a stand-in for it in tests."""
+"""Where the screen's data come from and its changes go: the store, or a stand-in for it in tests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from repdyn.settings.schema import StoreConfig
 if TYPE_CHECKING:
     from repdyn.display.preview import Preview
     from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
+    from repdyn.run_tags import TagChanges
 
 
 class Source(Protocol):
-    """What the screen reads. Every call may take long, so it is only made in a thread.
+    """What the screen reads and changes. A call may take long, so it is only made in a thread.
 
     All methods raise UserError for what the user can fix.
     """
@@ -60,6 +61,21 @@ class Source(Protocol):
 
     def artifact(self, run: str, path: str, most: int) -> bytes:
         """Return the first bytes of an artifact, at most so many."""
+
+    def change_tags(self, run_id: str, changes: TagChanges) -> None:
+        """Set and remove tags of a run."""
+
+    def nested(self, run_id: str) -> int:
+        """Return how many runs are nested in a run, and are deleted with it."""
+
+    def delete(self, run_id: str) -> int:
+        """Delete a run and those nested in it; return how many."""
+
+    def restore(self, run_id: str) -> int:
+        """Restore a deleted run and those nested in it; return how many."""
+
+    def deleted(self) -> list[RunSummary]:
+        """Return the experiment's deleted runs."""
 
 
 @contextmanager
@@ -176,3 +192,38 @@ class StoreSource:
             from repdyn.storage import reader
 
         return reader.artifact_head(self._store, run, path, most)
+
+    def change_tags(self, run_id: str, changes: TagChanges) -> None:
+        """Set and remove tags of a run."""
+        with _reader_imported():
+            from repdyn.runs import edit
+
+        edit.change_tags(self._store, run_id, changes)
+
+    def nested(self, run_id: str) -> int:
+        """Return how many runs are nested in a run."""
+        with _reader_imported():
+            from repdyn.runs import edit
+
+        return edit.nested_runs(self._store, run_id)
+
+    def delete(self, run_id: str) -> int:
+        """Delete a run and those nested in it."""
+        with _reader_imported():
+            from repdyn.runs import edit
+
+        return edit.delete(self._store, run_id)
+
+    def restore(self, run_id: str) -> int:
+        """Restore a deleted run and those nested in it."""
+        with _reader_imported():
+            from repdyn.runs import edit
+
+        return edit.restore(self._store, run_id)
+
+    def deleted(self) -> list[RunSummary]:
+        """Return the experiment's deleted runs."""
+        with _reader_imported():
+            from repdyn.runs import edit
+
+        return edit.deleted_runs(self._store)

@@ -15,6 +15,7 @@ from textual.screen import Screen
 from repdyn.display.preview import Preview, preview_of
 from repdyn.errors import UserError
 from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
+from repdyn.run_tags import NOTE, TagChanges
 from tests.support import synthetic
 from tui import reader_thread as live
 from tui.app import RepdynApp
@@ -67,6 +68,9 @@ class FakeSource:
         unread: curves that the records leave unread.
         previewed: the runs whose previews were read.
         judged: the verdicts of every sweep.
+        gone: the deleted runs.
+        refusal: raised by every change while it is set.
+        nested_in: how many runs are nested in each, by id.
     """
 
     records: list[RunRecord] = field(default_factory=lambda: [record()])
@@ -77,6 +81,9 @@ class FakeSource:
     others: dict[str, FakeSource] = field(default_factory=dict)
     previewed: list[str] = field(default_factory=list)
     judged: dict[str, str] = field(default_factory=dict)
+    gone: list[RunRecord] = field(default_factory=list)
+    refusal: Exception | None = None
+    nested_in: dict[str, int] = field(default_factory=dict)
     questions: int = 0
     page: int = 200
     files: dict[str, bytes] = field(default_factory=dict)
@@ -151,6 +158,41 @@ class FakeSource:
         if path not in self.files:
             raise UserError(f"{path}: the run has no such artifact")
         return self.files[path][:most]
+
+    def _changes(self) -> None:
+        self._asked()
+        if self.refusal is not None:
+            raise self.refusal
+
+    def change_tags(self, run_id: str, changes: TagChanges) -> None:
+        self._changes()
+        found = self._find(run_id)
+        note = {} if changes.note is None else {NOTE: changes.note}
+        tags = {k: v for k, v in found.summary.tags.items() if k not in changes.removed}
+        new = replace(found.summary, tags={**tags, **changes.values, **note})
+        self.records = [replace(r, summary=new) if r is found else r for r in self.records]
+
+    def nested(self, run_id: str) -> int:
+        self._asked()
+        return self.nested_in.get(run_id, 0)
+
+    def delete(self, run_id: str) -> int:
+        self._changes()
+        found = self._find(run_id)
+        self.records = [one for one in self.records if one is not found]
+        self.gone.append(found)
+        return 1 + self.nested_in.get(run_id, 0)
+
+    def restore(self, run_id: str) -> int:
+        self._changes()
+        found = next(one for one in self.gone if one.summary.run_id == run_id)
+        self.gone.remove(found)
+        self.records = [found, *self.records]
+        return 1
+
+    def deleted(self) -> list[RunSummary]:
+        self._asked()
+        return [one.summary for one in self.gone]
 
 
 @dataclass

@@ -12,9 +12,11 @@ from repdyn.errors import UserError
 if TYPE_CHECKING:
     from repdyn.display.preview import Preview
     from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
+    from repdyn.run_tags import TagChanges
     from repdyn.storage.bundle import Bundle
 
 RUNS = "runs.zip"
+FIXED = "the demo's runs cannot be changed"
 
 
 class DemoSource:
@@ -83,3 +85,27 @@ class DemoSource:
     def artifact(self, run: str, path: str, most: int) -> bytes:
         """Return the first bytes of a packed file."""
         return self._bundle.content(self.summary(run).run_id, path)[:most]
+
+    def change_tags(self, run_id: str, changes: TagChanges) -> None:
+        """Refuse: the runs are a file of the package."""
+        del run_id, changes
+        raise UserError(FIXED)
+
+    def nested(self, run_id: str) -> int:
+        """Refuse."""
+        del run_id
+        raise UserError(FIXED)
+
+    def delete(self, run_id: str) -> int:
+        """Refuse."""
+        del run_id
+        raise UserError(FIXED)
+
+    def restore(self, run_id: str) -> int:
+        """Refuse."""
+        del run_id
+        raise UserError(FIXED)
+
+    def deleted(self) -> list[RunSummary]:
+        """Return none."""
+        return []

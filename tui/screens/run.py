@@ -25,7 +25,8 @@ from repdyn.step_words import step
 from tui import actions
 from tui.actions import VIEWS
 from tui.reader_thread import POLL_SECONDS, ReaderThread
-from tui.screens.base_screen import NORMAL, BaseScreen, tabs
+from tui.screens.acting import RunActions
+from tui.screens.base_screen import NORMAL, tabs
 from tui.screens.curves import CurvesView
 from tui.screens.info import Info
 from tui.screens.layer import Layer
@@ -56,7 +57,7 @@ PLAY_SECONDS = 0.25
 LIVE = frozenset({"RUNNING", "SCHEDULED"})
 
 
-class RunScreen(BaseScreen):
+class RunScreen(RunActions):
     """A run and its views, which are created when first shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("run")
@@ -201,6 +202,11 @@ class RunScreen(BaseScreen):
         self.action_view("layer")
 
     # --- acting
+
+    def runs_changed(self) -> None:
+        """Read the run again."""
+        if not self._asking:
+            self._ask()
 
     def run_in_question(self) -> str | None:
         """Return the run's id."""

@@ -20,7 +20,7 @@ from repdyn.step_words import counted
 from tui import actions
 from tui.reader_thread import IDLE_SECONDS, POLL_SECONDS, ReaderThread
 from tui.screens import run_groups
-from tui.screens.base_screen import BaseScreen
+from tui.screens.acting import ListActions
 from tui.screens.preview_cache import Facts, PreviewCache
 from tui.screens.run_columns import COLUMNS, NEWEST, matches, sorted_by
 from tui.screens.run_groups import ARCH, OPT, Row
@@ -53,7 +53,7 @@ MLFLOW_FILTER = re.compile(r"\s*(params?|metrics?|tags?|attributes?)\s*\.")
 """How a filter in MLflow's syntax begins."""
 
 
-class RunsScreen(BaseScreen):
+class RunsScreen(ListActions):
     """A table of the runs, filled page by page as they arrive."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("runs")
@@ -362,6 +362,10 @@ class RunsScreen(BaseScreen):
     def runs(self) -> tuple[RunSummary, ...]:
         """The runs read so far, newest first."""
         return tuple(self._runs.values())
+
+    def runs_changed(self) -> None:
+        """Read the runs again."""
+        self._load()
 
     def run_in_question(self) -> str | None:
         """Return the id of the run under the cursor."""
