@@ -202,10 +202,17 @@ class PlaneSet:
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric over steps: steps (n,) int64, strictly increasing, and values (n,) float64."""
+    """A metric over steps.
+
+    Attributes:
+        steps: (n,) int64, strictly increasing.
+        values: (n,) float64.
+        times: when each was logged, in milliseconds since 1970, (n,) int64; None if it is unknown.
+    """
 
     steps: IntArray
     values: FloatArray
+    times: IntArray | None = None
 
 
 @dataclass(frozen=True)

@@ -554,9 +554,10 @@ def _measured_again(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _curve(history: list[Metric]) -> Curve:
     """Return a metric by epoch; if an epoch was logged twice, the later value."""
-    latest = {m.step: m.value for m in sorted(history, key=lambda m: (m.step, m.timestamp))}
-    values = np.array(list(latest.values()), dtype=np.float64)
+    latest = {m.step: m for m in sorted(history, key=lambda m: (m.step, m.timestamp))}
+    values = np.array([m.value for m in latest.values()], dtype=np.float64)
     # databases store infinity as the largest number
     largest = abs(values) >= np.finfo(np.float64).max
     values[largest] = np.copysign(np.inf, values[largest])
-    return Curve(np.array(list(latest), dtype=np.int64), values)
+    times = np.array([m.timestamp for m in latest.values()], dtype=np.int64)
+    return Curve(np.array(list(latest), dtype=np.int64), values, times)

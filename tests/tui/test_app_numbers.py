@@ -11,9 +11,8 @@ from repdyn.display import axis
 from repdyn.display.similarity import similarity
 from repdyn.display.wording import size
 from repdyn.records import Curve, Phases
-from tests.support.fakes import made, record, until_epoch
+from tests.support.fakes import made
 from tui.screens.layers import best_grid
-from tui.screens.run import progress
 from tui.screens.smoothing import smoothed
 from tui.screens.view_state import Reference, ViewState, to_reference
 from tui.widgets.phase_bands import phase_at
@@ -61,15 +60,6 @@ def test_no_phase_is_named_where_no_boundary_is_known() -> None:
 )
 def test_sizes_in_words(count: int, words: str) -> None:
     assert size(count) == words
-
-
-def test_the_time_left_is_as_the_epochs_so_far() -> None:
-    training = until_epoch(record(started=0), 200)
-    cut = {
-        name: Curve(curve.steps[:51], curve.values[:51]) for name, curve in training.curves.items()
-    }
-    found = until_epoch(type(training)(training.summary, training.dynamics, cut, Phases(), {}), 50)
-    assert progress(found, now=600_000.0) == "epoch 50/200, about 30 min left"
 
 
 @pytest.mark.parametrize("reference", ["last", "first", "cursor"])

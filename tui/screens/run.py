@@ -16,12 +16,12 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from repdyn.display import axis
-from repdyn.display.reading import is_same, last_epoch
-from repdyn.display.wording import duration, going_on, plain, settings
+from repdyn.display.live import LIVE, progress, worries
+from repdyn.display.reading import is_same
+from repdyn.display.wording import going_on, plain, settings
 from repdyn.own_runs import is_own
-from repdyn.records import EPOCH, Dynamics, RunRecord
+from repdyn.records import Dynamics, RunRecord
 from repdyn.report.runs import STATUS_STYLES
-from repdyn.step_words import step
 from tui import actions
 from tui.actions import VIEWS
 from tui.reader_thread import POLL_SECONDS, ReaderThread
@@ -51,10 +51,11 @@ KINDS_OF_VIEWS: dict[str, type[View]] = {
     "info": Info,
 }
 
+MOST_WORRIES = 2
+"""What is wrong with a run, of which the header has room for some."""
+
 PLAY_SECONDS = 0.25
 """How long a checkpoint is shown while playing."""
-
-LIVE = frozenset({"RUNNING", "SCHEDULED"})
 
 
 class RunScreen(RunActions):
@@ -146,7 +147,10 @@ class RunScreen(RunActions):
         line.append(plain(run.name), "bold")
         line.append(f"  {plain(run.run_id)[:8]}  ", "dim")
         line.append(state(run), STATUS_STYLES.get(run.status, ""))
-        line.append(f"  {progress(self._record, time.time() * 1000)}")
+        now = time.time() * 1000
+        line.append(f"  {progress(self._record, now)}")
+        for worry in worries(self._record, now)[:MOST_WORRIES]:
+            line.append(f"  {worry}", "bold red")
         if self.app.size.width >= NORMAL:
             line.append(f"  {settings(run)}", "dim")
         self.query_one("#header", Static).update(line)
@@ -325,19 +329,3 @@ def _drawing(look: ViewState) -> tuple[object, ...]:
     """Return the parts of a view state that need a redraw, not just a cursor move."""
     at = look.epoch if look.reference == "cursor" else None
     return look.measure, look.reference, look.cmap, look.stretch, look.blurred, at
-
-
-def progress(record: RunRecord, now: float) -> str:
-    """Return the progress of a run, `epoch 24/80`, and while it trains, about how long is left.
-
-    Args:
-        record: of the run.
-        now: milliseconds since 1970.
-    """
-    run, done = record.summary, last_epoch(record)
-    total = run.params.get("epochs", "") if record.unit == EPOCH else ""
-    text = f"{record.unit} {step(done)}" + (f"/{plain(total)}" if total else "")
-    if run.status in LIVE and total.isdecimal() and done:
-        left = (now - run.started) / done * (int(total) - done) / 1000
-        text += f", about {duration(left)} left" if left >= 1 else ", finishing"
-    return text
