@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rich.console import RenderableType
 from rich.markup import escape
@@ -12,40 +14,60 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 
 from repdyn.display.wording import plain, settings
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
 from tui import actions
 from tui.demo.source import DemoSource
+from tui.notices import tell
 from tui.partial_updates import send_pieces_only
-from tui.reader_thread import Answered, ReaderThread
+from tui.reader_thread import POLL_SECONDS, Answered, ReaderThread
+from tui.screens.acting import RunActions
 from tui.screens.base_screen import BaseScreen
 from tui.screens.runs import RunsScreen
+from tui.session import Session, session_file, store_key
 from tui.source import Source, StoreSource
+from tui.watch import Watches
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
 
 
+T = TypeVar("T")
+
 READING_SECONDS = 15.0
-"""How long an error in a file stays on the screen."""
+"""How long an error in a file, or what is told of a watched run, stays on the screen."""
+
+SAVING_SECONDS = 2.0
+"""How often the session is saved, if it has changed."""
 
 
 class RepdynApp(App[None]):
     """How representations form, in the terminal.
 
+    Attributes:
+        session: what is left for the next one.
+        watches: the runs that are watched.
+
     Args:
         source: of the runs.
         run: to open at once, by id, name, unique prefix, or `last`; otherwise the list is shown.
+        session: what the last one left; None for nothing, and to leave nothing.
     """
 
     TITLE = "repdyn"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("app")
 
-    def __init__(self, source: Source, run: str | None = None) -> None:
+    def __init__(
+        self, source: Source, run: str | None = None, session: Session | None = None
+    ) -> None:
         super().__init__()
+        self.session = session or Session()
+        self.watches = Watches()
+        self._looking = False
         self._source = source
         self._first_run = run
         self._desk = ReaderThread(self)
@@ -57,8 +79,64 @@ class RepdynApp(App[None]):
     def on_mount(self) -> None:
         """Open the requested run, once the list has been shown."""
         self._change_keys()
+        if self.session.theme in self.available_themes:
+            self.theme = self.session.theme
+        self.theme_changed_signal.subscribe(self, self._theme_chosen)
+        if self.session.damage:
+            self.notify(self.session.damage, timeout=READING_SECONDS, markup=False)
+        self.set_interval(SAVING_SECONDS, self._save_session)
+        self.set_interval(POLL_SECONDS, self._look_at_watched)
         if self._first_run is not None:
             self.call_after_refresh(self._open, self._first_run)
+
+    def on_unmount(self) -> None:
+        """Save what is not saved yet."""
+        with suppress(UserError):  # nobody would see it
+            self.session.save()
+
+    # --- the session
+
+    def _theme_chosen(self, theme: Theme) -> None:
+        self.session.theme = theme.name
+
+    def _save_session(self) -> None:
+        """Save what has changed, so that a lost connection loses little of it."""
+        if self.session.is_changed:
+            self._ask(self.session.save, lambda _: None, self._session_lost)
+
+    def _session_lost(self, line: str) -> None:
+        self.notify(line, severity="warning", markup=False)
+
+    def _ask(
+        self, question: Callable[[], T], then: Callable[[T], None], failed: Callable[[str], None]
+    ) -> None:
+        """Have the thread do something for the app itself, whichever screen is shown."""
+        self._desk.ask(self.screen_stack[0], question, then, failed)
+
+    # --- watched runs
+
+    def _look_at_watched(self) -> None:
+        """Read the watched runs that still train."""
+        waiting = self.watches.waiting()
+        if waiting and not self._looking:
+            self._looking = True
+            self._ask(partial(_summaries, self._source, waiting), self._looked, self._not_looked)
+
+    def _looked(self, runs: dict[str, RunSummary]) -> None:
+        self._looking = False
+        said = self.watches.observe(runs, time.monotonic())
+        for run_id, lines in said.items():
+            name, text = plain(runs[run_id].name), "; ".join(lines)
+            tell(self, name, text)
+            self.notify(text, title=name, timeout=READING_SECONDS, markup=False)
+        if said:
+            for screen in self.screen_stack:
+                if isinstance(screen, RunActions):
+                    screen.signs_changed()
+
+    def _not_looked(self, line: str) -> None:
+        del line  # the screens say it of what they read
+        self._looking = False
 
     def _open(self, run: str) -> None:
         from tui.screens.run import RunScreen
@@ -107,4 +185,14 @@ class RepdynApp(App[None]):
 def run(run: str | None, store: StoreConfig, *, demo: bool = False) -> None:
     """Show the runs of a store, or one of them, or the demo's runs, until the user quits."""
     source: Source = DemoSource() if demo else StoreSource(store)
-    RepdynApp(source, run).run()
+    session = None if demo else Session(session_file(), store_key(store))
+    RepdynApp(source, run, session).run()
+
+
+def _summaries(source: Source, run_ids: list[str]) -> dict[str, RunSummary]:
+    """Return runs as a list shows them, by id, without those that were deleted."""
+    found = {}
+    for run_id in run_ids:
+        with suppress(UserError):
+            found[run_id] = source.summary(run_id)
+    return found

@@ -30,7 +30,7 @@ SILENCE = 600.0
 KEPT = 200
 """Values of a metric, and times of news, that are kept."""
 
-WATCHED, TOLD = "◉", "!"
+WATCHED, TOLD = "○", "!"
 """Signs in the list: a run is watched, and something was told of it."""
 
 

@@ -22,6 +22,7 @@ from tui.app import RepdynApp
 from tui.screens.compare import CompareScreen
 from tui.screens.run import RunScreen
 from tui.screens.view_state import ViewState
+from tui.session import Session
 
 LAYERS = ("stem", "block.0", "block.1", "logits")
 
@@ -240,12 +241,13 @@ def play(
     source: FakeSource | None = None,
     run: str | None = None,
     size: tuple[int, int] = (120, 40),
+    session: Session | None = None,
 ) -> None:
-    """Run a scenario in the app."""
+    """Run a scenario in the app; without a session, none is found and none is left."""
 
     async def playing() -> None:
         answering = source or FakeSource()
-        app = RepdynApp(answering, run)
+        app = RepdynApp(answering, run, session)
         async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause()
             try:
@@ -258,5 +260,5 @@ def play(
 
 def hurried(monkeypatch_setattr: Callable[..., None]) -> None:
     """Let the app look for news ten times as often."""
-    for module in ("tui.screens.runs", "tui.screens.run", "tui.screens.compare"):
+    for module in ("tui.app", "tui.screens.runs", "tui.screens.run", "tui.screens.compare"):
         monkeypatch_setattr(f"{module}.POLL_SECONDS", live.POLL_SECONDS / 10)

@@ -1,20 +1,31 @@
-"""What is done to runs from the list and from a run: edited, deleted, restored."""
+"""What is done to runs from the list and from a run: edited, watched, pinned, deleted, restored."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
+
+from textual.widgets import Input
 
 from repdyn.display.wording import plain
 from repdyn.step_words import counted
 from tui.screens.base_screen import BaseScreen
+from tui.screens.run_columns import COLUMNS
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
 
 
+LIVE = frozenset({"RUNNING", "SCHEDULED"})
+
+PINNED = "↑"
+"""Sign in the list of a run that is kept at the top."""
+
+
 class RunActions(BaseScreen):
-    """A screen whose run in question can be edited."""
+    """A screen whose run in question can be edited and watched."""
 
     def runs_changed(self) -> None:
         """Show what has changed in the store."""
@@ -36,9 +47,99 @@ class RunActions(BaseScreen):
             self.tell("saved")
             self.runs_changed()
 
+    def signs_changed(self) -> None:
+        """Show which runs are watched."""
+
+    def action_watch(self) -> None:
+        """Watch the run while it trains, or no longer."""
+        run_id = self.run_in_question()
+        if run_id is not None:
+            self.desk.ask(self, partial(self.source.summary, run_id), self._watch, self.tell)
+
+    def _watch(self, run: RunSummary) -> None:
+        watches, name = self.home.watches, plain(run.name)
+        if run.status not in LIVE and run.run_id not in watches.signs():
+            self.tell(f"{name} has ended; a run is watched while it trains")
+            return
+        watched = watches.toggle(run, time.monotonic())
+        more = "a notice comes when it ends, stalls, spikes or is not finite"
+        self.tell(f"watching {name}: {more}" if watched else f"{name} is no longer watched")
+        self.signs_changed()
+
 
 class ListActions(RunActions):
-    """A list whose runs can be deleted and restored."""
+    """A list whose runs can be filtered, pinned, deleted and restored."""
+
+    _sorted_by: int
+    _backwards: bool
+    _matching: str
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...]:
+        """The runs of the list."""
+        raise NotImplementedError
+
+    def show_filter(self, text: str) -> None:
+        """Show the runs that a filter in MLflow's language leaves."""
+        raise NotImplementedError
+
+    # --- what the next session finds
+
+    def recall(self) -> None:
+        """Sort and filter as the last session did."""
+        left = self.home.session.of_store
+        titles = [column.title for column in COLUMNS]
+        if left.sort in titles:
+            self._sorted_by, self._backwards = titles.index(left.sort), left.reverse
+        self._matching = left.matching
+        box = self.query_one("#filter", Input)
+        box.value = left.matching or left.words
+        box.display = bool(box.value)
+
+    def remember(self) -> None:
+        """Leave the order and the filter for the next session."""
+        left, text = self.home.session.of_store, self.query_one("#filter", Input).value
+        left.sort, left.reverse = COLUMNS[self._sorted_by].title, self._backwards
+        left.matching, left.words = self._matching, "" if self._matching else text
+
+    # --- pins and signs
+
+    def pinned_first(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
+        """Return runs in their order, but those that are pinned before all others."""
+        pins = self.home.session.of_store.pins
+        return sorted(runs, key=lambda run: run.run_id not in pins)
+
+    def signs(self) -> dict[str, str]:
+        """Return the sign of each pinned or watched run, by its id."""
+        pins = dict.fromkeys(self.home.session.of_store.pins, PINNED)
+        return {**pins, **self.home.watches.signs()}
+
+    def action_pin(self) -> None:
+        """Keep the run at the top of the list, or no longer."""
+        run_id = self.run_in_question()
+        if run_id is not None:
+            self.home.session.toggle_pin(run_id)
+            self.signs_changed()
+
+    # --- filtering
+
+    def action_mlflow_filter(self) -> None:
+        """Type a filter in MLflow's language, with completion."""
+        from tui.mlflow_filter import Known
+        from tui.screens.filter import FilterScreen
+
+        session = self.home.session
+
+        def typed(text: str | None) -> None:
+            if text is not None:
+                if text:
+                    session.add_filter(text)
+                self.show_filter(text)
+
+        asking = FilterScreen(self._matching, Known.of(self.runs), session.filters)
+        self.app.push_screen(asking, typed)
+
+    # --- deleting
 
     def action_delete(self) -> None:
         """Delete the run under the cursor, after a question."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,6 +12,9 @@ from textual.widgets import Footer, Static
 
 from tui.reader_thread import ReaderThread
 from tui.source import Source
+
+if TYPE_CHECKING:
+    from tui.app import RepdynApp
 
 NORMAL = 81
 """Width from which a screen has space for more than the essentials."""
@@ -42,6 +46,11 @@ class BaseScreen(Screen[None]):
     def topic(self) -> str:
         """What the help explains: the view in front, or the screen."""
         return ""
+
+    @property
+    def home(self) -> RepdynApp:
+        """The app, which holds what all screens share."""
+        return cast("RepdynApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Yield the screen's own parts between notice and footer."""

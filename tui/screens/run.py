@@ -90,6 +90,8 @@ class RunScreen(RunActions):
 
     def on_mount(self) -> None:
         """Request the run."""
+        if self.home.session.of_store.view in VIEWS:
+            self._view = self.home.session.of_store.view
         self.query_one("#header", Static).update(Text(plain(self._run), "bold"))
         self.query_one("#opening", Static).update(Text("Opening the run …", justify="center"))
         self._draw_tabs()
@@ -147,6 +149,8 @@ class RunScreen(RunActions):
         line.append(plain(run.name), "bold")
         line.append(f"  {plain(run.run_id)[:8]}  ", "dim")
         line.append(state(run), STATUS_STYLES.get(run.status, ""))
+        sign = self.home.watches.signs().get(run.run_id)
+        line.append(f" {sign}" if sign else "", "bold")
         now = time.time() * 1000
         line.append(f"  {progress(self._record, now)}")
         for worry in worries(self._record, now)[:MOST_WORRIES]:
@@ -212,13 +216,17 @@ class RunScreen(RunActions):
         if not self._asking:
             self._ask()
 
+    def signs_changed(self) -> None:
+        """Show whether the run is watched."""
+        self._draw_header()
+
     def run_in_question(self) -> str | None:
         """Return the run's id."""
         return self._record.summary.run_id if self._record else None
 
     def action_view(self, name: str) -> None:
         """Go to a view."""
-        self._view = name
+        self._view = self.home.session.of_store.view = name
         self._draw_tabs()
         self._show()
         self.refresh_bindings()

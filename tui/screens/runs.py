@@ -93,7 +93,7 @@ class RunsScreen(ListActions):
 
     def on_mount(self) -> None:
         """Request the runs."""
-        self.query_one("#filter").display = False
+        self.recall()
         self.query_one(RunsTable).focus()
         self._say_empty("Loading runs …")
         self.call_after_refresh(self._load)  # its imports would delay the first frame
@@ -180,8 +180,10 @@ class RunsScreen(ListActions):
     # --- showing
 
     def _draw(self) -> None:
+        self.remember()
         runs = self._shown()
         table = self.query_one(RunsTable)
+        table.signs = self.signs()
         table.show(
             self._rows(runs),
             marked=frozenset(self._marked),
@@ -201,11 +203,12 @@ class RunsScreen(ListActions):
             if matches(run, words)
             or ((parent := run_groups.parent_of(run, below)) and matches(parent, words))
         ]
-        return sorted_by(runs, self._sorted_by, backwards=self._backwards)
+        return self.pinned_first(sorted_by(runs, self._sorted_by, backwards=self._backwards))
 
     def _words(self) -> list[str]:
         text = self.query_one("#filter", Input).value
-        return [] if MLFLOW_FILTER.match(text) else text.casefold().split()
+        is_words = text != self._matching and not MLFLOW_FILTER.match(text)
+        return text.casefold().split() if is_words else []
 
     def _as_told(self, run: RunSummary) -> RunSummary:
         """Return a run with what its preview tells; the same object as long as neither changes."""
@@ -366,6 +369,16 @@ class RunsScreen(ListActions):
     def runs_changed(self) -> None:
         """Read the runs again."""
         self._load()
+
+    def signs_changed(self) -> None:
+        """Show which runs are pinned and watched."""
+        self._draw()
+
+    def show_filter(self, text: str) -> None:
+        """Show the runs that a filter in MLflow's language leaves; all for an empty one."""
+        box = self.query_one("#filter", Input)
+        box.display, box.value = bool(text), text
+        self._filter_by(text)
 
     def run_in_question(self) -> str | None:
         """Return the id of the run under the cursor."""

@@ -35,7 +35,11 @@ Cells = tuple["RunSummary", tuple[str, ...], tuple[int, ...]]
 
 
 class RunsTable(ScrollView, can_focus=True):
-    """Runs and what groups them, one per line, with a cursor and marks; `show` sets them."""
+    """Runs and what groups them, one per line, with a cursor and marks; `show` sets them.
+
+    Attributes:
+        signs: one character each, of runs by id, between mark and state.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "runs--head",
@@ -91,6 +95,7 @@ class RunsTable(ScrollView, can_focus=True):
         self._widths: dict[int, int] | None = None
         self._marked: frozenset[str] = frozenset()
         self._fingerprints: dict[str, Sequence[float]] = {}
+        self.signs: Mapping[str, str] = {}
         self._sorted_by = NEWEST
         self._backwards = False
 
@@ -264,7 +269,7 @@ class RunsTable(ScrollView, can_focus=True):
     def _head_of(self, row: Row, base: Style) -> list[Segment]:
         """Return the line of a group or a sweep: its name, and what is below it."""
         muted = base + self.get_component_rich_style("runs--group", partial=True)
-        parts = [Segment("▸ " if row.folded else "▾ ", muted)]
+        parts = [Segment(self._mark(row), muted)]
         if row.run is not None:
             parts.append(self._cell(0, self._arranged()[0], self._texts(row.run)[0], row.run, base))
         name = row.title if row.run is None else plain(row.run.name)
@@ -289,9 +294,10 @@ class RunsTable(ScrollView, can_focus=True):
         return parts
 
     def _mark(self, row: Row) -> str:
-        if row.run is not None and row.run.run_id in self._marked:
-            return "◆ "
-        return ("▸ " if row.folded else "▾ ") if row.folds else "  "
+        """Return the mark of a row, and the sign of a run that is pinned or watched."""
+        run_id = "" if row.run is None else row.run.run_id
+        fold = ("▸" if row.folded else "▾") if row.folds else " "
+        return ("◆" if run_id in self._marked else fold) + self.signs.get(run_id, " ")
 
     def _texts(self, run: RunSummary) -> tuple[str, ...]:
         texts = self._cells[run.run_id][1]
