@@ -13,7 +13,7 @@ from tui.screens.runs import RunsScreen
 async def opened(stage: Stage) -> Input:
     await stage.sees("run-0")
     await stage.press("f")
-    await stage.sees("MLflow's language", "params.")
+    await stage.sees("MLflow's language")
     return stage.screen.query_one(Input)
 
 
@@ -144,3 +144,15 @@ def test_what_cannot_be_typed_is_not_offered() -> None:
         assert "[31m" not in stage.text
 
     play(scenario, FakeSource([odd]))
+
+
+def test_after_a_filter_the_keys_are_the_lists_again() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("run-0")
+        await stage.press("slash", *"params.opt", "space", "equals_sign", *" 'sgd'", "enter")
+        await stage.until(lambda: "params.opt = 'sgd'" in stage.source.filters)
+        await stage.sees("run-0")
+        await stage.press("space")
+        await stage.sees("1 marked")
+
+    play(scenario)

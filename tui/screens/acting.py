@@ -94,7 +94,7 @@ class ListActions(RunActions):
         self._matching = left.matching
         box = self.query_one("#filter", Input)
         box.value = left.matching or left.words
-        box.display = bool(box.value)
+        box.display, box.can_focus = bool(box.value), False
 
     def remember(self) -> None:
         """Leave the order and the filter for the next session."""

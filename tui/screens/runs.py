@@ -438,7 +438,7 @@ class RunsScreen(ListActions):
     def action_filter(self) -> None:
         """Type a filter."""
         box = self.query_one("#filter", Input)
-        box.display = True
+        box.display = box.can_focus = True
         box.focus()
 
     def action_demo(self) -> None:
@@ -464,7 +464,7 @@ class RunsScreen(ListActions):
         else:
             self._marked.clear()
         self._draw()
-        self.query_one(RunsTable).focus()
+        self._leave_filter()
 
     @on(Input.Changed, "#filter")
     def _typed(self) -> None:
@@ -472,7 +472,16 @@ class RunsScreen(ListActions):
 
     @on(Input.Submitted, "#filter")
     def _entered(self, event: Input.Submitted) -> None:
+        self._leave_filter()
         self._filter_by(event.value if MLFLOW_FILTER.match(event.value) else "")
+
+    def _leave_filter(self) -> None:
+        """Give the keys to the table; the line takes none until it is asked for again.
+
+        While the runs are loaded the table is hidden, and cannot have the keys.
+        """
+        self.query_one("#filter", Input).can_focus = False
+        self.set_focus(None)
         self.query_one(RunsTable).focus()
 
     def _filter_by(self, matching: str) -> None:
