@@ -18,6 +18,7 @@ NAMES = (
     "training",
     "reading",
     "tui",
+    "remote",
     "growth",
     "gpu",
     "verdicts",

@@ -53,6 +53,9 @@ FIRST_FRAME, FRAME, REDRAW, MEMORY = 0.5, 16.0, 50.0, 250.0
 
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
+NO_SESSION = {"XDG_STATE_HOME": os.devnull}
+"""Nothing is found of the user's last session, and nothing is left."""
+
 PATIENCE = 120.0
 """Seconds to wait for output in a terminal before giving up."""
 
@@ -130,7 +133,7 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=kept | TRUE_COLOUR,
+            env=kept | TRUE_COLOUR | NO_SESSION,
             start_new_session=True,
         )
         os.close(theirs)
@@ -156,9 +159,13 @@ class Terminal:
 
     def read(self, seconds: float) -> bytes:
         """Return what is written next, empty if nothing is within this many seconds."""
+        return self.read_up_to(2**16, seconds)
+
+    def read_up_to(self, most: int, seconds: float) -> bytes:
+        """Return up to this many bytes of what is written next, as `read` does."""
         ready, _, _ = select.select([self._ours], [], [], max(0.0, seconds))
         try:
-            return os.read(self._ours, 2**16) if ready else b""
+            return os.read(self._ours, most) if ready else b""
         except OSError:  # how Linux says that the other end is closed
             return b""
 
