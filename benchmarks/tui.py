@@ -34,7 +34,6 @@ from repdyn.records import RunRecord, RunSummary
 from repdyn.settings.schema import StoreConfig
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
-from tui.partial_updates import send_pieces_only
 from tui.reader_thread import IDLE_SECONDS
 from tui.screens.overview import Overview
 from tui.screens.runs import RunsScreen
@@ -492,7 +491,7 @@ def painted(app: RepdynApp, *changed: Widget) -> str:
         compositor.reflow(app.screen, app.screen.outer_size)
     update = compositor.render_update()
     assert update is None or isinstance(update, CompositorUpdate)
-    send_pieces_only(update)
+    app.shown.reduce(update)
     return "" if update is None else update.render_segments(app.console)
 
 
@@ -502,7 +501,9 @@ def redrawn(app: RepdynApp) -> str:
     for widget in app.screen.walk_children(Widget):
         widget.refresh()
     compositor.reflow(app.screen, app.screen.outer_size)
-    return compositor.render_full_update().render_segments(app.console)
+    update = compositor.render_full_update()
+    app.shown.reduce(update)
+    return update.render_segments(app.console)
 
 
 def drawn_anew(app: RepdynApp, overview: Overview) -> str:

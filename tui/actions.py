@@ -77,6 +77,13 @@ ACTIONS: tuple[Action, ...] = (
         True,
     ),
     Action("app.theme", "t", "app.change_theme", "Theme", "Choose another theme."),
+    Action(
+        "app.redraw",
+        "ctrl+l",
+        "app.redraw",
+        "Redraw",
+        "Draw the whole screen again, if another program has written over it.",
+    ),
     Action("app.quit", "ctrl+q", "app.quit", "Quit", "Quit repdyn."),
     Action(
         "runs.open",

@@ -22,7 +22,7 @@ from repdyn.settings.schema import StoreConfig
 from tui import actions
 from tui.demo.source import DemoSource
 from tui.notices import tell
-from tui.partial_updates import send_pieces_only
+from tui.partial_updates import Shown
 from tui.reader_thread import POLL_SECONDS, Answered, ReaderThread
 from tui.screens.acting import RunActions
 from tui.screens.base_screen import BaseScreen
@@ -50,6 +50,7 @@ class RepdynApp(App[None]):
     Attributes:
         session: what is left for the next one.
         watches: the runs that are watched.
+        shown: what the terminal shows.
 
     Args:
         source: of the runs.
@@ -67,6 +68,7 @@ class RepdynApp(App[None]):
         super().__init__()
         self.session = session or Session()
         self.watches = Watches()
+        self.shown = Shown()
         self._looking = False
         self._source = source
         self._first_run = run
@@ -81,6 +83,7 @@ class RepdynApp(App[None]):
         self._change_keys()
         if self.session.theme in self.available_themes:
             self.theme = self.session.theme
+        self.app_resume_signal.subscribe(self, lambda _: self.shown.forget())
         self.theme_changed_signal.subscribe(self, self._theme_chosen)
         if self.session.damage:
             self.notify(self.session.damage, timeout=READING_SECONDS, markup=False)
@@ -88,6 +91,15 @@ class RepdynApp(App[None]):
         self.set_interval(POLL_SECONDS, self._look_at_watched)
         if self._first_run is not None:
             self.call_after_refresh(self._open, self._first_run)
+
+    def on_resize(self) -> None:
+        """Draw all of it: terminals move or cut what they show."""
+        self.shown.forget()
+
+    def action_redraw(self) -> None:
+        """Draw all of it: another program may have written over it."""
+        self.shown.forget()
+        self.refresh(layout=True)
 
     def on_unmount(self) -> None:
         """Save what is not saved yet."""
@@ -154,8 +166,8 @@ class RepdynApp(App[None]):
             self.notify(str(error), severity="error", timeout=READING_SECONDS, markup=False)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Send the terminal only what changed within lines."""
-        send_pieces_only(renderable)
+        """Send the terminal only the cells that have changed."""
+        self.shown.reduce(renderable)
         super()._display(screen, renderable)
 
     @on(Answered)

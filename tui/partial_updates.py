@@ -1,36 +1,158 @@
-"""Partial updates: when a part of the screen changes, the terminal is sent only that part."""
+"""Partial updates: the terminal is sent only the cells that differ from what it shows.
+
+For each line that a widget has changed, Textual (8.2; its issue 5625) sends everything from the left
+edge of the widget to the end of the change, and after a change of the layout the whole screen. Over a
+slow connection that is noticeable: 40 kB for a number in the header, 25 kB for a few cells of a plane.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import groupby
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
+from rich.style import Style
+from textual.strip import Strip
+
+Cell = tuple[str, Style | None]
+"""A character with its style; the second cell of a wide character has none of its own."""
+
+LONGEST_GAP = 4
+"""Unchanged cells of one style between changes that are sent too: moving the cursor takes as much."""
 
 
-def send_pieces_only(update: Any) -> None:
-    """Make an update of pieces of lines send only those; an update of whole lines is unchanged.
+class Shown:
+    """What the terminal shows: what it was sent so far."""
 
-    For each line, Textual (8.2; its issue 5625) sends everything from the left edge of the widget to
-    the end of the piece. When a cursor moves by a column of a large heatmap, that is ten times as
-    much, which is noticeable over a slow connection. This uses private attributes of the update; if
-    another version of Textual lacks them, its own behaviour is kept.
+    def __init__(self) -> None:
+        self._lines: dict[int, list[Cell | None]] = {}
 
-    Args:
-        update: what a screen is about to display.
-    """
-    if all(hasattr(update, name) for name in ("chops", "spans", "chop_ends", "render_segments")):
-        update.render_segments = partial(_sent, update)
+    def forget(self) -> None:
+        """Send all that is drawn from now on: what the terminal shows is not known."""
+        self._lines.clear()
+
+    def reduce(self, update: Any) -> None:
+        """Make an update send only what differs; others than of parts of the screen stay as they are.
+
+        This uses private attributes of the update; if another version of Textual lacks them, its own
+        behaviour is kept.
+
+        Args:
+            update: what a screen is about to display.
+        """
+        if all(hasattr(update, name) for name in ("chops", "spans", "chop_ends")):
+            update.render_segments = partial(self._sent, partial(_spans, update))
+        elif all(hasattr(update, name) for name in ("strips", "region")):
+            update.render_segments = partial(self._sent, partial(_lines, update))
+        elif update is not None:
+            self.forget()
+
+    def _sent(
+        self, pieces: Callable[[], Iterable[tuple[int, int, Strip]]], console: Console
+    ) -> str:
+        """Return what makes the terminal show pieces: line, first column and cells of each."""
+        pen = Pen(console)
+        for line, start, strip in pieces():
+            for column, changed in self._changes(line, start, _cells(strip)):
+                pen.move(column, line)
+                for style, group in groupby(changed, key=lambda cell: cell[1]):
+                    pen.write("".join(text for text, _ in group), style)
+        return pen.finish()
+
+    def _changes(self, line: int, start: int, new: list[Cell]) -> Iterator[tuple[int, list[Cell]]]:
+        """Note that a line shows new cells, and yield those that it did not show, by first column."""
+        known = self._lines.setdefault(line, [])
+        end = start + len(new)
+        known.extend([None] * (end - len(known)))
+        old = known[start:end]
+        if old == new:
+            return
+        known[start:end] = new
+        for first, last in _ranges(old, new):
+            yield start + first, new[first:last]
 
 
-def _sent(update: Any, console: Console) -> str:
-    return "".join(_pieces(update, console))
+class Pen:
+    """Writes text with styles; a style is sent only where it changes, wherever the text is."""
+
+    def __init__(self, console: Console) -> None:
+        self._system = console._color_system
+        self._sent: list[str] = []
+        self._codes = ""
+
+    def move(self, column: int, line: int) -> None:
+        """Go to a cell."""
+        self._sent.append(Control.move_to(column, line).segment.text)
+
+    def write(self, text: str, style: Style | None) -> None:
+        """Write a text."""
+        if style is not None and style.link:
+            self._select("")
+            self._sent.append(style.render(text, color_system=self._system))
+            return
+        coloured = style is not None and self._system is not None
+        self._select(style._make_ansi_codes(self._system) if coloured else "")
+        self._sent.append(text)
+
+    def _select(self, codes: str) -> None:
+        if codes != self._codes:
+            parts = [part for part in ("0" if self._codes else "", codes) if part]
+            self._sent.append(f"\x1b[{';'.join(parts)}m")
+            self._codes = codes
+
+    def finish(self) -> str:
+        """Return all that was written, with no style left on."""
+        self._select("")
+        return "".join(self._sent)
 
 
-def _pieces(update: Any, console: Console) -> Iterator[str]:
-    """Yield the pieces, each after the cursor movement to its position.
+def _ranges(old: list[Cell | None], new: list[Cell]) -> list[tuple[int, int]]:
+    """Return first and end of each range of cells to send."""
+    ranges: list[tuple[int, int]] = []
+    for at, (before, now) in enumerate(zip(old, new, strict=True)):
+        if before == now:
+            continue
+        first = at - 1 if not now[0] and at else at  # a wide character is sent whole
+        if ranges and (first <= ranges[-1][1] or _is_short(new[ranges[-1][1] - 1 : first])):
+            first = ranges.pop()[0]
+        ranges.append((first, at + 1))
+    return [(first, _whole(new, end)) for first, end in ranges]
+
+
+def _is_short(gap: list[Cell]) -> bool:
+    """Return whether the cells after the first, and it, have one style and are few."""
+    return len(gap) <= LONGEST_GAP + 1 and all(cell[1] == gap[0][1] for cell in gap)
+
+
+def _whole(cells: list[Cell], end: int) -> int:
+    """Return the end of a range that does not cut a wide character."""
+    return end + 1 if end < len(cells) and not cells[end][0] else end
+
+
+def _cells(strip: Strip) -> list[Cell]:
+    cells: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        if text.isascii() or (cell_len(text) == len(text) and all(map(cell_len, text))):
+            cells += [(character, style) for character in text]
+            continue
+        for character in text:
+            width = cell_len(character)
+            if width:
+                cells += [(character, style), *[("", style)] * (width - 1)]
+            elif cells:  # it combines with the one before
+                at = -1 if cells[-1][0] or len(cells) < 2 else -2
+                cells[at] = (cells[at][0] + character, cells[at][1])
+    return cells
+
+
+def _spans(update: Any) -> Iterator[tuple[int, int, Strip]]:
+    """Yield the pieces of an update of spans.
 
     For each line, `chops` has strips by their start column, and `chop_ends` the end columns; `spans`
     are line, first column and end of each piece.
@@ -41,5 +163,13 @@ def _pieces(update: Any, console: Console) -> Iterator[str]:
         ):
             left, right = max(start, first), min(stop, end)
             if strip is not None and left < right:
-                yield Control.move_to(left, line).segment.text
-                yield strip.crop(left - start, right - start).render(console)
+                yield line, left, strip.crop(left - start, right - start)
+
+
+def _lines(update: Any) -> Iterator[tuple[int, int, Strip]]:
+    """Yield the pieces of an update of whole lines of a region."""
+    for line, strips in enumerate(update.strips, update.region.y):
+        column = update.region.x
+        for strip in strips:
+            yield line, column, strip
+            column += strip.cell_length

@@ -7,14 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from textual._compositor import CompositorUpdate
+from rich.cells import cell_len
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import CompositorUpdate, LayoutUpdate
 from textual.app import App
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
 
 from tests.support import fakes
 from tests.support.drawn import Stage, play
 from tests.support.heatmaps import heatmap_data
-from tui.partial_updates import send_pieces_only
+from tui.app import RepdynApp
+from tui.partial_updates import Shown
 from tui.widgets.heatmap import Heatmap
 
 MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
@@ -40,7 +47,7 @@ def sent_after(app: App[Any], widget: Widget) -> str:
     compositor = app.screen._compositor
     compositor.update_widgets({widget})
     update = compositor.render_update()
-    send_pieces_only(update)
+    Shown().reduce(update)
     assert isinstance(update, CompositorUpdate)
     return update.render_segments(app.console)
 
@@ -84,8 +91,8 @@ def test_of_the_lines_of_cells_only_the_cells_and_labels_are_sent() -> None:
 
 
 def test_an_update_that_is_of_another_kind_stays_as_it_is() -> None:
-    send_pieces_only(None)
-    send_pieces_only("text")
+    Shown().reduce(None)
+    Shown().reduce("text")
 
 
 def test_the_app_sends_no_more_of_the_heatmap_than_the_cells(
@@ -113,3 +120,91 @@ def test_the_app_sends_no_more_of_the_heatmap_than_the_cells(
         assert all(len(text) < region.width / 4 for _, _, text in sent)
 
     fakes.play(scenario, run="run-0", size=(200, 60))
+
+
+class Terminal:
+    """A screen of cells that shows what it is sent."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.cells = [[" "] * width for _ in range(height)]
+
+    def take(self, sent: str) -> None:
+        for line, column, text in pieces(sent):
+            at = column
+            for character in text:
+                width = cell_len(character)
+                if not width:
+                    self.cells[line][at - 1] += character
+                    continue
+                self.cells[line][at : at + width] = [character, *[""] * (width - 1)]
+                at += width
+
+    @property
+    def lines(self) -> list[str]:
+        return ["".join(line) for line in self.cells]
+
+
+WORDS = ("plain", "", "日本語 wide", "e\u0301 combined", "日", "a日b", "│▀▄", "x" * 12)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_after_any_updates_the_terminal_shows_what_was_drawn(seed: int) -> None:
+    """Lines and pieces of random text, as whole lines and as spans, one over the other."""
+    rng = np.random.default_rng(seed)
+    console, shown, terminal = Console(color_system="truecolor"), Shown(), Terminal(24, 3)
+    styles = [None, Style.parse("red"), Style.parse("on blue")]
+    for _ in range(60):
+        lines = [
+            Strip(
+                [Segment(WORDS[rng.integers(len(WORDS))], styles[rng.integers(3)]) for _ in "ab"]
+            ).adjust_cell_length(24)
+            for _ in range(3)
+        ]
+        update = LayoutUpdate([[line] for line in lines], Region(0, 0, 24, 3))
+        shown.reduce(update)
+        terminal.take(update.render_segments(console))
+        assert terminal.lines == [line.text for line in lines]
+
+
+def test_what_the_terminal_shows_already_is_not_sent_again() -> None:
+    console, shown = Console(color_system="truecolor"), Shown()
+
+    def sent(text: str) -> str:
+        update = LayoutUpdate([[Strip([Segment(text)])]], Region(2, 1, len(text), 1))
+        shown.reduce(update)
+        return update.render_segments(console)
+
+    assert pieces(sent("epoch 1 of 200")) == [(1, 2, "epoch 1 of 200")]
+    assert sent("epoch 1 of 200") == ""
+    assert pieces(sent("epoch 7 of 300")) == [(1, 8, "7 of 3")]
+    assert pieces(sent("Epoch 7 of 301")) == [(1, 2, "E"), (1, 15, "1")]
+    shown.forget()
+    assert pieces(sent("Epoch 7 of 301")) == [(1, 2, "Epoch 7 of 301")]
+
+
+def test_another_style_is_sent() -> None:
+    console, shown = Console(color_system="truecolor"), Shown()
+    for style, count in (("red", 1), ("red", 0), ("blue", 1)):
+        update = LayoutUpdate([[Strip([Segment("x", Style.parse(style))])]], Region(0, 0, 1, 1))
+        shown.reduce(update)
+        assert len(pieces(update.render_segments(console))) == count
+
+
+def test_ctrl_l_draws_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    updates: list[str] = []
+    display = RepdynApp._display
+
+    def shows(app: RepdynApp, screen: Any, update: Any) -> None:
+        display(app, screen, update)
+        if update is not None and not app._batch_count:
+            updates.append(update.render_segments(app.console))
+
+    async def scenario(stage: fakes.Stage) -> None:
+        await stage.sees("run-0")
+        await stage.press("down")
+        updates.clear()
+        await stage.press("ctrl+l")
+        await stage.until(lambda: "run-0" in "".join(updates))
+
+    monkeypatch.setattr(RepdynApp, "_display", shows)
+    fakes.play(scenario)
