@@ -6,6 +6,7 @@ Knows a run by its summaries alone, read one after the other.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ SILENCE = 600.0
 
 KEPT = 200
 """Values of a metric, and times of news, that are kept."""
+
+LARGEST = sys.float_info.max
+"""As which databases store infinity."""
 
 WATCHED, TOLD = "○", "!"
 """Signs in the list: a run is watched, and something was told of it."""
@@ -84,12 +88,12 @@ class Watched:
         lines = []
         for name, value in run.metrics.items():
             seen = self._values.setdefault(name, [])
-            was_finite = bool(seen) and math.isfinite(seen[-1])
-            if not math.isfinite(value) and name not in self._not_finite:
+            was_finite = bool(seen) and _is_finite(seen[-1])
+            if not _is_finite(value) and name not in self._not_finite:
                 self._not_finite.add(name)
                 # some metrics are never finite, such as an accuracy on no examples
                 if was_finite or is_loss(name):
-                    lines.append(f"{plain(name)} is {value:g}")
+                    lines.append(f"{plain(name)} is {_words(value)}")
             if not seen or seen[-1] != value:
                 self._values[name] = [*seen, value][-KEPT:]
                 if is_loss(name):
@@ -136,6 +140,14 @@ class Watches:
     def signs(self) -> dict[str, str]:
         """Return the sign of each watched run, by its id."""
         return {k: TOLD if watched.told else WATCHED for k, watched in self._runs.items()}
+
+
+def _is_finite(value: float) -> bool:
+    return math.isfinite(value) and abs(value) < LARGEST
+
+
+def _words(value: float) -> str:
+    return "nan" if math.isnan(value) else "infinite"
 
 
 def _news(run: RunSummary) -> tuple[str, ...]:

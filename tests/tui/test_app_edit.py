@@ -88,10 +88,11 @@ def test_a_wrong_line_is_refused_and_what_was_written_stays(line: str, said: str
 
 
 def test_what_the_store_refuses_stays_on_the_screen() -> None:
-    source = FakeSource([tagged()], refusal=UserError("the disk is full"))
+    source = FakeSource([tagged()])
 
     async def scenario(stage: Stage) -> None:
         note, _ = await edit(stage)
+        source.refusal = UserError("the disk is full")
         note.load_text("a long note")
         await stage.press("ctrl+s")
         await stage.sees("the disk is full", "a long note")
@@ -191,3 +192,13 @@ def test_without_deleted_runs_it_is_said() -> None:
         await stage.sees("no deleted runs")
 
     play(scenario)
+
+
+def test_where_nothing_can_be_changed_it_is_said_before_anything_is_typed() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("run-0")
+        await stage.press("E")
+        await stage.sees("the demo's runs cannot be changed")
+        assert isinstance(stage.screen, RunsScreen)
+
+    play(scenario, FakeSource(refusal=UserError("the demo's runs cannot be changed")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 
@@ -55,8 +56,9 @@ def test_a_loss_that_is_no_number_is_told_once() -> None:
     assert told(runs) == ["train/loss is nan"]
 
 
-def test_a_loss_that_is_no_number_from_the_start_is_told() -> None:
-    assert told([training(i, loss=math.inf) for i in range(3)]) == ["loss is inf"]
+@pytest.mark.parametrize("value", [math.inf, sys.float_info.max])
+def test_a_loss_that_is_infinite_from_the_start_is_told(value: float) -> None:
+    assert told([training(i, loss=value) for i in range(3)]) == ["loss is infinite"]
 
 
 def test_a_metric_that_never_was_a_number_is_not_told() -> None:

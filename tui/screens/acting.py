@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input
 
 from repdyn.display.wording import plain
+from repdyn.run_tags import TagChanges
 from repdyn.step_words import counted
 from tui.screens.base_screen import BaseScreen
 from tui.screens.run_columns import COLUMNS
@@ -34,8 +35,15 @@ class RunActions(BaseScreen):
     def action_edit(self) -> None:
         """Edit the tags and the note of the run, as they are now."""
         run_id = self.run_in_question()
-        if run_id is not None:
-            self.desk.ask(self, partial(self.source.summary, run_id), self._edit, self.tell)
+        if run_id is None:
+            return
+
+        def look() -> RunSummary:
+            # tells before something is typed whether the runs can be changed at all
+            self.source.change_tags(run_id, TagChanges())
+            return self.source.summary(run_id)
+
+        self.desk.ask(self, look, self._edit, self.tell)
 
     def _edit(self, run: RunSummary) -> None:
         from tui.screens.edit import EditScreen
