@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from repdyn.display.wording import plain
 from tui.mlflow_filter import Known, completions, problem_of
 
-KEYS = "tab completes · ↓ chooses · ↑ earlier filters · enter filters · esc back"
+KEYS = "tab completes · ↓ chooses · ↑ earlier · enter filters · esc"
 
 
 class FilterScreen(ModalScreen[str | None]):
