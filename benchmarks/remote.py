@@ -54,7 +54,12 @@ RUN = "vit_tiny-adam-digits-s0"
 
 LIST = Place("list", b"", "4 runs", (DOWN, DOWN, UP, UP))
 PLACES = (
-    Place("overview", b"1", "the last checkpoint", (LEFT,) * 8 + (DOWN,) * 4 + (RIGHT,) * 8 + (UP,) * 4),
+    Place(
+        "overview",
+        b"1",
+        "the last checkpoint",
+        (LEFT,) * 8 + (DOWN,) * 4 + (RIGHT,) * 8 + (UP,) * 4,
+    ),
     Place("layer", b"2", "2 Layer", (LEFT,) * 8 + (DOWN,) * 4 + (RIGHT,) * 8 + (UP,) * 4),
     Place("regions", b"4", "plane", (LEFT,) * 8 + (RIGHT,) * 8),
 )
