@@ -21,6 +21,7 @@ from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
 from tui import actions
 from tui.demo.source import DemoSource
+from tui.hangup import end_on_hangup
 from tui.notices import tell
 from tui.partial_updates import Shown
 from tui.reader_thread import POLL_SECONDS, Answered, ReaderThread
@@ -198,7 +199,9 @@ def run(run: str | None, store: StoreConfig, *, demo: bool = False) -> None:
     """Show the runs of a store, or one of them, or the demo's runs, until the user quits."""
     source: Source = DemoSource() if demo else StoreSource(store)
     session = None if demo else Session(session_file(), store_key(store))
-    RepdynApp(source, run, session).run()
+    app = RepdynApp(source, run, session)
+    end_on_hangup(app)
+    app.run()
 
 
 def _summaries(source: Source, run_ids: list[str]) -> dict[str, RunSummary]:
