@@ -47,6 +47,13 @@ class OfStore:
     matching: str = ""
     pins: list[str] = field(default_factory=list)
 
+    def toggle_pin(self, run_id: str) -> None:
+        """Pin a run, or no longer."""
+        if run_id in self.pins:
+            self.pins.remove(run_id)
+        else:
+            self.pins = [*self.pins, run_id][-MOST_PINS:]
+
 
 class Session:
     """What is remembered; without a path, nothing beyond this session.
@@ -98,15 +105,6 @@ class Session:
     def add_filter(self, text: str) -> None:
         """Add a filter to the history."""
         self.filters = [text, *(one for one in self.filters if one != text)][:MOST_FILTERS]
-
-    def toggle_pin(self, run_id: str) -> bool:
-        """Pin a run, or no longer; return whether it is pinned."""
-        pins = self.of_store.pins
-        if run_id in pins:
-            pins.remove(run_id)
-            return False
-        self.of_store.pins = [*pins, run_id][-MOST_PINS:]
-        return True
 
     def save(self) -> None:
         """Write the file whole; what other sessions wrote of other stores stays.

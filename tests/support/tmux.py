@@ -12,6 +12,9 @@ from pathlib import Path
 SECONDS = 90.0
 """How long something is waited for: a busy machine starts slowly."""
 
+STILL = 0.4
+"""Seconds without a change after which the screen is drawn."""
+
 SGR = re.compile(r"\x1b\[([\d;]*)m")
 
 
@@ -37,6 +40,7 @@ class Tmux:
         self._socket = folder / "tmux"
         self._captures = captures
         self._exit = folder / "exit"
+        self._seen = ""
         unset = [word for name, value in environ.items() if value is None for word in ("-u", name)]
         given = [f"{name}={value}" for name, value in environ.items() if value is not None]
         words = shlex.join(["env", *unset, *given, *command])
@@ -61,11 +65,17 @@ class Tmux:
         return self._tmux("capture-pane", "-p", *(["-e"] if colours else []))
 
     def sees(self, name: str, *words: str) -> str:
-        """Wait until the terminal shows all of some words; keep what it shows under a name."""
+        """Wait until the terminal shows all of some words, something new, and stands still.
+
+        What it shows is kept under a name.
+        """
         end = time.monotonic() + SECONDS
-        while not all(word in (shown := self.screen()) for word in words):
+        before, shown = "", self.screen()
+        while shown != before or shown == self._seen or not all(word in shown for word in words):
             assert time.monotonic() < end, f"{words} not seen; the terminal shows\n{shown}"
-            time.sleep(0.1)
+            time.sleep(STILL)
+            before, shown = shown, self.screen()
+        self._seen = shown
         (self._captures / f"{name}.txt").write_text(shown)
         return shown
 

@@ -32,8 +32,8 @@ def three() -> FakeSource:
 
 def order(stage: Stage) -> list[str]:
     """The runs' names, from top to bottom."""
-    words = [word for line in stage.text.splitlines() for word in line.split()]
-    return [word for word in words if word.startswith("run-")]
+    rows = stage.screen.query_one(RunsTable)._rows
+    return [row.run.name for row in rows if row.run is not None]
 
 
 def test_order_and_words_are_found_again(file: Path) -> None:

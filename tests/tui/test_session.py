@@ -22,7 +22,7 @@ def left(file: Path, store: str = "a") -> Session:
     session = Session(file, store)
     session.of_store.view, session.of_store.sort, session.of_store.reverse = "layer", "test", True
     session.of_store.words, session.of_store.matching = "vit", "params.opt = 'sgd'"
-    session.toggle_pin("run")
+    session.of_store.toggle_pin("run")
     session.add_filter("params.opt = 'sgd'")
     session.theme = "nord"
     session.save()
@@ -40,7 +40,7 @@ def test_another_store_has_its_own_but_the_theme_and_the_filters(file: Path) -> 
     other = Session(file, "b")
     assert (other.of_store.view, other.of_store.pins) == ("", [])
     assert (other.theme, other.filters) == ("nord", ["params.opt = 'sgd'"])
-    other.toggle_pin("another")
+    other.of_store.toggle_pin("another")
     other.save()
     assert Session(file, "a").of_store.pins == ["run"]
 
@@ -74,7 +74,7 @@ def test_a_damaged_file_is_ignored_told_and_written_anew(file: Path, content: by
     session = Session(file, "a")
     assert "is damaged" in session.damage
     assert session.of_store.pins == []
-    session.toggle_pin("run")
+    session.of_store.toggle_pin("run")
     session.save()
     again = Session(file, "a")
     assert (again.damage, again.of_store.pins) == ("", ["run"])
@@ -89,7 +89,7 @@ def test_without_changes_nothing_is_written(file: Path) -> None:
 
 def test_without_a_path_nothing_is_remembered() -> None:
     session = Session()
-    session.toggle_pin("run")
+    session.of_store.toggle_pin("run")
     assert not session.is_changed
     session.save()
 
@@ -97,7 +97,7 @@ def test_without_a_path_nothing_is_remembered() -> None:
 def test_a_folder_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no folder")
     session = Session(tmp_path / "state" / "screen.json", "a")
-    session.toggle_pin("run")
+    session.of_store.toggle_pin("run")
     with pytest.raises(UserError, match="cannot be written"):
         session.save()
     assert not session.is_changed
@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
 def test_only_so_much_is_kept(file: Path) -> None:
     for number in range(MOST_STORES + 5):
         session = Session(file, str(number))
-        session.toggle_pin("run")
+        session.of_store.toggle_pin("run")
         session.add_filter(f"metrics.x > {number}")
         session.save()
     kept = json.loads(file.read_text())

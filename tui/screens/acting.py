@@ -17,6 +17,7 @@ from tui.screens.run_columns import COLUMNS
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
+    from tui.session import OfStore
 
 
 LIVE = frozenset({"RUNNING", "SCHEDULED"})
@@ -76,7 +77,14 @@ class RunActions(BaseScreen):
 
 
 class ListActions(RunActions):
-    """A list whose runs can be filtered, pinned, deleted and restored."""
+    """A list whose runs can be filtered, pinned, deleted and restored.
+
+    Attributes:
+        apart: what is remembered of another source than the app's, such as the demo; nothing of it
+            is left for the next session.
+    """
+
+    apart: OfStore | None = None
 
     _sorted_by: int
     _backwards: bool
@@ -93,9 +101,14 @@ class ListActions(RunActions):
 
     # --- what the next session finds
 
+    @property
+    def left(self) -> OfStore:
+        """What is remembered of the runs' store."""
+        return self.home.session.of_store if self.apart is None else self.apart
+
     def recall(self) -> None:
         """Sort and filter as the last session did."""
-        left = self.home.session.of_store
+        left = self.left
         titles = [column.title for column in COLUMNS]
         if left.sort in titles:
             self._sorted_by, self._backwards = titles.index(left.sort), left.reverse
@@ -106,7 +119,7 @@ class ListActions(RunActions):
 
     def remember(self) -> None:
         """Leave the order and the filter for the next session."""
-        left, text = self.home.session.of_store, self.query_one("#filter", Input).value
+        left, text = self.left, self.query_one("#filter", Input).value
         left.sort, left.reverse = COLUMNS[self._sorted_by].title, self._backwards
         left.matching, left.words = self._matching, "" if self._matching else text
 
@@ -114,19 +127,19 @@ class ListActions(RunActions):
 
     def pinned_first(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
         """Return runs in their order, but those that are pinned before all others."""
-        pins = self.home.session.of_store.pins
+        pins = self.left.pins
         return sorted(runs, key=lambda run: run.run_id not in pins)
 
     def signs(self) -> dict[str, str]:
         """Return the sign of each pinned or watched run, by its id."""
-        pins = dict.fromkeys(self.home.session.of_store.pins, PINNED)
+        pins = dict.fromkeys(self.left.pins, PINNED)
         return {**pins, **self.home.watches.signs()}
 
     def action_pin(self) -> None:
         """Keep the run at the top of the list, or no longer."""
         run_id = self.run_in_question()
         if run_id is not None:
-            self.home.session.toggle_pin(run_id)
+            self.left.toggle_pin(run_id)
             self.signs_changed()
 
     # --- filtering

@@ -444,8 +444,11 @@ class RunsScreen(ListActions):
     def action_demo(self) -> None:
         """Open the recorded runs, over this list."""
         from tui.demo.source import DemoSource
+        from tui.session import OfStore
 
-        self.app.push_screen(RunsScreen(DemoSource(), self.desk))
+        demo = RunsScreen(DemoSource(), self.desk)
+        demo.apart = OfStore()
+        self.app.push_screen(demo)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: the demo while there is no run."""
