@@ -15,6 +15,7 @@ import select
 import statistics
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +53,8 @@ FIRST_FRAME, FRAME, REDRAW, MEMORY = 0.5, 16.0, 50.0, 250.0
 
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
-NO_SESSION = {"XDG_STATE_HOME": os.devnull}
+STATE = tempfile.TemporaryDirectory(prefix="repdyn-benchmarks-")
+NO_SESSION = {"XDG_STATE_HOME": STATE.name}
 """Nothing is found of the user's last session, and nothing is left."""
 
 PATIENCE = 120.0

@@ -60,6 +60,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"{name}: {value}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no app find what the user's last session left, nor leave anything."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a store's tables once; making them takes seconds."""

@@ -85,7 +85,7 @@ class Session:
             self.of_store = _of_store(kept["stores"].get(self._store, {}))
             self.filters = _texts(kept["filters"], MOST_FILTERS)
             self.theme = _text(kept["theme"])
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.damage = f"{path}: is damaged; ignored, and written anew"

@@ -97,6 +97,7 @@ def test_without_a_path_nothing_is_remembered() -> None:
 def test_a_folder_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no folder")
     session = Session(tmp_path / "state" / "screen.json", "a")
+    assert session.damage == ""
     session.of_store.toggle_pin("run")
     with pytest.raises(UserError, match="cannot be written"):
         session.save()

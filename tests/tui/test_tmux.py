@@ -82,7 +82,7 @@ def test_the_main_path(terminal: tuple[Tmux, set[str]]) -> None:
     tmux.press("Space", "Space")
     tmux.sees("marked", "2 marked", "◆")
     tmux.press("c")
-    tmux.sees("compare", "vit_tiny-adam", "vit_tiny-sgd", "A", "B")
+    tmux.sees("compare", "A vit_tiny-adam", "B vit_tiny-sgd", "patch_embed", "logits")
     looks_right()
     tmux.press("Escape")
     tmux.sees("list-at-last", "2 marked")
