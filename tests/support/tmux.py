@@ -18,6 +18,10 @@ STILL = 0.4
 SGR = re.compile(r"\x1b\[([\d;]*)m")
 
 
+GREYS = {*range(232, 256), 16, 59, 102, 145, 188, 231}
+"""Of the 256 colours, those without a hue."""
+
+
 class Tmux:
     """A command in tmux.
 
@@ -80,7 +84,7 @@ class Tmux:
         return shown
 
     def colours(self) -> set[str]:
-        """Return how colours are given in what is shown: default, 16, 256 or true."""
+        """Return how colours are given in what is shown: default, grey, 16, 256 or true."""
         codes = [code for part in SGR.findall(self.screen(colours=True)) for code in kinds(part)]
         return set(codes)
 
@@ -105,8 +109,9 @@ def kinds(codes: str) -> list[str]:
         first = numbers.pop(0)
         if first in (38, 48) and numbers:
             depth = numbers.pop(0)
-            found.append("256" if depth == 5 else "true")
-            del numbers[: 1 if depth == 5 else 3]
+            colour = numbers[: 1 if depth == 5 else 3]
+            del numbers[: len(colour)]
+            found.append("true" if depth != 5 else "grey" if colour[0] in GREYS else "256")
         elif 30 <= first <= 47 or 90 <= first <= 107:
             found.append("default" if first == 39 else "16")
     return found

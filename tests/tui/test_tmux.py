@@ -27,10 +27,10 @@ CLEAR: dict[str, str | None] = dict.fromkeys(
 )
 
 TERMINALS: dict[str, tuple[dict[str, str | None], set[str]]] = {
-    "tmux-256color": ({"TERM": "tmux-256color"}, {"16", "256"}),
+    "tmux-256color": ({"TERM": "tmux-256color"}, {"16", "grey", "256"}),
     "screen": ({"TERM": "screen"}, {"16"}),
     "linux": ({"TERM": "linux"}, {"16"}),
-    "no-color": ({"TERM": "tmux-256color", "NO_COLOR": "1"}, set()),
+    "no-color": ({"TERM": "tmux-256color", "NO_COLOR": "1"}, {"grey"}),
 }
 """The variables of each terminal, and the kinds of colours it may be sent."""
 
