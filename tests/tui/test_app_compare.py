@@ -63,7 +63,7 @@ def test_the_cursor_moves_in_all_runs() -> None:
 def test_of_two_equal_runs_the_difference_is_none() -> None:
     async def scenario(stage: Stage) -> None:
         await opened(stage)
-        await stage.sees("B − A", "above 0: CKA is higher in B", "-0.01", "0.01", "B − A 0.0000")
+        await stage.sees("B − A", "above 0: CKA is higher in B", "−.01", "+.01", "B − A 0.0000")
 
     play(scenario, source())
 

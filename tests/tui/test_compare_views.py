@@ -82,10 +82,10 @@ def test_all_layers_of_four_runs_show_and_no_line_is_cut_inside_a_number(
 def test_the_scores_have_a_view_of_their_own_and_all_of_them_are_shown_on_request() -> None:
     async def scenario(stage: Stage) -> None:
         await opened(stage, "scores")
-        await stage.sees("memorisation onset", "perfect fit", "test accuracy", "× slower", "−12")
+        await stage.sees("memorisation onset", "perfect fit", "test accuracy", "−12")
         assert "test error minimum" not in stage.text
         await stage.press("d")
-        await stage.sees("test error minimum", "synchrony (regions)")
+        await stage.sees("test error minimum", "distinguishability (regions)")
         await stage.press("d")
         await stage.until(lambda: "test error minimum" not in stage.text)
 

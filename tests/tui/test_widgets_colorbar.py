@@ -99,7 +99,7 @@ def test_a_narrow_scale_is_written_to_the_places_that_it_needs() -> None:
 
 def test_a_difference_is_labelled_with_its_signs() -> None:
     found = labels(Scale("", -0.2, 0.2, (), logarithmic=False), 40)
-    assert {"−.2", "−.1", "0", ".1", ".2"} <= {*found.values()}
+    assert {"−.2", "−.1", "0", "+.1", "+.2"} <= {*found.values()}
 
 
 def test_labels_do_not_touch() -> None:

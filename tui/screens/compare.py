@@ -204,13 +204,13 @@ class CompareScreen(BaseScreen):
         epochs = self._epochs()
         if len(epochs):
             at = axis.nearest(epochs, self._look.epoch) + steps
-            self._look_at(epoch=int(epochs[max(0, min(at, len(epochs) - 1))]))
+            self._go_to(int(epochs[max(0, min(at, len(epochs) - 1))]))
 
     def action_end_epoch(self, index: int) -> None:
         """Go to the first or the last checkpoint of the first run."""
         epochs = self._epochs()
         if len(epochs):
-            self._look_at(epoch=int(epochs[index]))
+            self._go_to(int(epochs[index]))
 
     def action_boundary(self, steps: int) -> None:
         """Go to the next phase boundary of any run, or the one before."""
@@ -223,7 +223,11 @@ class CompareScreen(BaseScreen):
             [e for e in found if e > here] if steps > 0 else [e for e in found if e < here][::-1]
         )
         if ahead:
-            self._look_at(epoch=ahead[0])
+            self._go_to(ahead[0])
+
+    def _go_to(self, epoch: int) -> None:
+        self._look = replace(self._look, epoch=epoch)
+        self._mounted(self._runs()).point(self._look)
 
     def _epochs(self) -> IntArray:
         """Return the first run's checkpoints."""

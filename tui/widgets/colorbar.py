@@ -109,8 +109,14 @@ def _even(scale: Scale, room: int) -> list[float]:
 
 
 def _written(value: float, scale: Scale) -> str:
-    """Return a value with as many decimals as it takes to distinguish it from its neighbours, `.99`."""
+    """Return a value with as many decimals as it takes to distinguish it from its neighbours, `.99`.
+
+    Where there are negative values too, positive ones have a plus.
+    """
     off = (1 - value) / 10 if scale.logarithmic else (scale.high - scale.low) / 50
     exact = (places for places in range(PLACES) if abs(round(value, places) - value) <= off)
     text = f"{value:.{next(exact, PLACES)}f}"
-    return re.sub(r"^(-?)0\.", r"\1.", text).replace("-", "−") if float(text) else "0"
+    if not float(text):
+        return "0"
+    sign = "+" if scale.low < 0 < value else ""
+    return sign + re.sub(r"^(-?)0\.", r"\1.", text).replace("-", "−")

@@ -224,7 +224,8 @@ class Curves(Lines, can_focus=True):
         if columns is not None:
             at = np.asarray(columns, dtype=np.int64)
         else:
-            at = all_epochs(series.values()) if stops is None else stops
+            given_stops = all_epochs(series.values()) if stops is None else stops
+            at = np.asarray(given_stops, dtype=np.int64)
         self._series = None
         if len(at):
             self._series = Series(

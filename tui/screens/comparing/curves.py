@@ -64,6 +64,7 @@ class CurvesOfRuns(CompareView):
         self._names: tuple[str, ...] = ()
         self._window = WINDOWS[0]
         self._logarithmic: bool | None = None
+        self._curves: dict[tuple[str, int], Curve] = {}  # as drawn, over the runs' own epochs
 
     def compose(self) -> ComposeResult:
         """Yield the list of metrics, and beside it legend, plots and phases."""
@@ -91,6 +92,7 @@ class CurvesOfRuns(CompareView):
     def draw(self, runs: Linked, look: ViewState) -> None:
         """Draw the chosen metrics of each run."""
         names = tuple(dict.fromkeys(name for record in runs.records for name in record.curves))
+        self.query_one(".legend", Static).styles.height = 1 + len(runs.records)
         if names != self._names:
             self._list(names)
         self._draw_chosen()
@@ -121,19 +123,15 @@ class CurvesOfRuns(CompareView):
         """Return the dash of the metric `at` of `count`; without colours, runs differ by it too."""
         return DASHES[(at if is_colourful(self.app) else run * count + at) % len(DASHES)]
 
-    def _curve(self, name: str, run: int) -> Curve | None:
-        """Return a run's metric as it is drawn, over its own epochs."""
-        curve = self.runs.records[run].curves.get(name)
-        return None if curve is None else smoothed(curve, self._window)
-
     def _draw_chosen(self) -> None:
         runs, groups = self.runs, self._groups()
-        drawn = {
-            (name, run): runs.on_first(curve, run)
+        self._curves = {
+            (name, run): smoothed(record.curves[name], self._window)
             for name in self._chosen()
-            for run in range(len(runs.records))
-            if (curve := self._curve(name, run)) is not None
+            for run, record in enumerate(runs.records)
+            if name in record.curves
         }
+        drawn = {key: runs.on_first(curve, key[1]) for key, curve in self._curves.items()}
         stops = all_epochs(drawn.values())
         lines = self.size.height - 2 - 2 * len(runs.records)
         fitting = list(groups.items())[: max(1, min(PLOTS, lines // LEAST_LINES))]
@@ -190,6 +188,11 @@ class CurvesOfRuns(CompareView):
         self.pointed(replace(self.look, epoch=event.epoch), epoch=event.epoch)
         self._place(event.epoch)
 
+    def point(self, look: ViewState) -> None:
+        """Move the cursor."""
+        self.look = look
+        self._place(look.epoch)
+
     def _place(self, epoch: int | None) -> None:
         """Move the cursors of all plots, and write the legend."""
         for curves in self.query(Curves):
@@ -200,7 +203,7 @@ class CurvesOfRuns(CompareView):
         metrics = {
             name: [
                 None
-                if (curve := self._curve(name, run)) is None
+                if (curve := self._curves.get((name, run))) is None
                 else (self._dash(run, at, len(names)), self._value(curve, epoch, run))
                 for run in range(len(runs.records))
             ]
@@ -209,7 +212,7 @@ class CurvesOfRuns(CompareView):
         }
         width = self.query_one(".plots").size.width
         shown = legend(corner, runs.heads_in, SERIES_COLOURS, metrics, width)
-        self.query_one(".legend", Static).update(shown)
+        self.query_one(".legend", Static).update(shown, layout=False)
 
     def _value(self, curve: Curve, epoch: int | None, run: int) -> float:
         own = self.runs.epoch_in(epoch, run)

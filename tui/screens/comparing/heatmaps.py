@@ -275,6 +275,14 @@ class Overviews(CompareView):
             self.draw(self.runs, look)
         self._link(self.runs, event.heatmap)
 
+    def point(self, look: ViewState) -> None:
+        """Move the cursors; what is shown only changes with the reference at the cursor."""
+        if look.reference == "cursor" and not self.square:
+            super().point(look)
+        else:
+            self.look = look
+            self._link(self.runs, None)
+
     def _link(self, runs: Linked, moved: Heatmap | None) -> None:
         """Move the other cursors to where the moved one is, and update the readouts."""
         cells: list[Cell] = []

@@ -76,6 +76,10 @@ class CompareView(Vertical):
         """Draw runs."""
         raise NotImplementedError
 
+    def point(self, look: ViewState) -> None:
+        """Move the cursor to where it was moved from outside."""
+        self.show(self.runs, look)
+
     def pointed(self, look: ViewState, **changes: Any) -> None:
         """Post that the cursor was moved."""
         self.look = look
