@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from repdyn.records import IntArray
 from tui.widgets import phase_bands
+from tui.widgets.colormap import on_background
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
@@ -78,7 +79,8 @@ class PhaseRows(Lines):
             return Strip.blank(width, base)
         row = self._rows[y]
         label = set_cell_size(row.label, self._label_width)
-        segments = [Segment(label, base + Style(color=row.colour, bold=True))]
+        ink = Style(color=on_background(row.colour, self.app), bold=True)
+        segments = [Segment(label, base + ink)]
         segments += self._bands(row, EpochAxis.of_line(self._stops, room))
         return Strip(segments).adjust_cell_length(width, base)
 

@@ -29,7 +29,7 @@ from tui.screens.smoothing import WINDOWS, smoothed, wider
 from tui.screens.view import Table, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
-from tui.widgets.colormap import SERIES_COLOURS, is_colourful
+from tui.widgets.colormap import SERIES_COLOURS, is_colourful, on_background
 from tui.widgets.curves import DASHES, Curves, Dash, all_epochs
 from tui.widgets.fitted_line import FittedLine
 from tui.widgets.path_list import PathList
@@ -211,7 +211,8 @@ class CurvesOfRuns(CompareView):
             for at, name in enumerate(names)
         }
         width = self.query_one(".plots").size.width
-        shown = legend(corner, runs.heads_in, SERIES_COLOURS, metrics, width)
+        colours = [on_background(colour, self.app) for colour in SERIES_COLOURS]
+        shown = legend(corner, runs.heads_in, colours, metrics, width)
         self.query_one(".legend", Static).update(shown, layout=False)
 
     def _value(self, curve: Curve, epoch: int | None, run: int) -> float:

@@ -35,7 +35,7 @@ from tui.screens.view import NO_CHECKPOINTS, Table, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
-from tui.widgets.colormap import SERIES_COLOURS, is_colourful
+from tui.widgets.colormap import SERIES_COLOURS, is_colourful, on_background
 from tui.widgets.curves import DASHES, Curves, Dash, all_epochs, sample
 from tui.widgets.fitted_line import FittedLine
 from tui.widgets.phase_rows import PhaseRows
@@ -231,7 +231,9 @@ class RegionsOfRuns(CompareView, can_focus=True):
         for place in places:
             column = axis.nearest(place.dynamics.steps, place.epoch)
             key = f"{sample(self._dash(place.run))} {LETTERS[place.run]} "
-            counts.append("  " if counts else "").append(key, SERIES_COLOURS[place.run])
+            counts.append("  " if counts else "").append(
+                key, on_background(SERIES_COLOURS[place.run], self.app)
+            )
             counts.append(f"{place.dynamics.fragmentation[place.layer, column]:.1f}", "bold")
         words = ("regions per plane  ", "dim")
         self.query_one(".readout", FittedLine).show(
