@@ -54,7 +54,7 @@ HEATMAPS = ("overview", "layer")
 OF_HEATMAPS = ("reference", "stretch", "blurred", "colours")
 """The actions available only for heatmaps."""
 
-OF_RUNS = ("view", "step_view", "layer", "epoch", "end_epoch", "boundary", "export")
+OF_RUNS = ("step_view", "layer", "epoch", "end_epoch", "boundary", "export")
 
 
 class CompareScreen(BaseScreen):

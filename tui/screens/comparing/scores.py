@@ -114,7 +114,7 @@ def _heads(runs: Linked, columns: Sequence[int], width: int) -> list[str]:
 
     def fit(heads: Sequence[str]) -> bool:
         sizes = (max(*both) for both in zip(columns, map(cell_len, heads), strict=True))
-        return sum(sizes) + GAP * len(columns) <= width
+        return sum(sizes) + GAP * (len(columns) - 1) <= width
 
     heads = runs.heads_fitting(fit)
     return heads if fit(heads) else [head[:1] for head in heads]
