@@ -12,8 +12,8 @@ from repdyn.records import Phases, RunRecord
 from repdyn.score_key import ScoreKey
 from tests.support.fakes import FakeSource, Stage, play, record, until_epoch
 from tui.actions import VIEWS
+from tui.demo.source import DemoSource
 from tui.screens.explained import EXPLAINED
-from tui.screens.overview import HEIGHTS
 from tui.screens.run import progress
 from tui.widgets.heatmap import CHANGE
 from tui.widgets.phase_timeline import POINT, PhaseTimeline, rows_of
@@ -48,8 +48,16 @@ def test_the_overview_begins_with_as_many_findings_as_there_is_space_for(
     play(scenario, FakeSource([SLOWER]), run="run-0", size=size)
 
 
-def test_a_higher_view_has_more_findings() -> None:
-    assert sorted(HEIGHTS) == list(HEIGHTS)
+def test_findings_take_no_layer_its_line_at_80_by_24() -> None:
+    whole = DemoSource().record("resnet18-sgd-digits-s0")
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press("m")
+        assert whole.dynamics is not None
+        await stage.sees("region agreement with", *whole.dynamics.layers, "output")
+
+    source = FakeSource([whole])
+    play(scenario, source, run=whole.summary.name, size=(80, 24))
 
 
 def test_findings_follow_the_measure() -> None:
@@ -58,8 +66,7 @@ def test_findings_follow_the_measure() -> None:
         await stage.press("m")
         await stage.sees("region agreement with", "whether layers slow down is unknown")
 
-    whole = replace(SLOWER, scores={**SLOWER.scores})
-    play(scenario, FakeSource([whole]), run="run-0")
+    play(scenario, FakeSource([SLOWER]), run="run-0")
 
 
 def test_phases_says_scores_in_words_and_numbers_on_request() -> None:

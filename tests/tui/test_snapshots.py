@@ -107,12 +107,12 @@ def look_at(
 
 
 WORDS = {
-    "overview": "onset 8",
+    "overview": "does not stand out",
     "layer": "onset",
     "layers": "logits",
     "regions": "plane 3 of 3",
     "curves": "loss",
-    "phases": "fit break",
+    "phases": "In words",
     "info": " ago",
 }
 SHAPES = [pytest.param(size, id="{}x{}".format(*size)) for size in SIZES]
@@ -149,11 +149,23 @@ def test_info_by_size_and_theme(
 def test_overview_by_size_and_theme(
     size: tuple[int, int], theme: str, screens: SnapshotAssertion
 ) -> None:
-    assert look_at(("down", "left", "m"), size, "onset", theme) == screens
+    assert look_at(("down", "left", "m"), size, "at perfect fit", theme) == screens
 
 
 def test_overview_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
-    assert look_at((), (120, 40), "onset 8") == screens
+    assert look_at((), (120, 40), "does not stand out") == screens
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_phases_by_size_and_theme(
+    size: tuple[int, int], theme: str, screens: SnapshotAssertion
+) -> None:
+    assert look_at(("6",), size, "In words", theme) == screens
+
+
+def test_phases_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
+    assert look_at(("6",), (120, 40), "In words") == screens
 
 
 TWO = ("space", "down", "down", "space", "c")

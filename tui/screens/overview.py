@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 LEAST_CURVES = 7
 """Lines reserved for the curves, whatever the heatmap needs."""
 
+SPARE = 2
+"""Lines that the curves give up where each layer then has its own."""
+
 WIDEST_LABELS = 24
 LEAST_LABELS = 6
 AXES = 2
@@ -153,6 +156,8 @@ class Overview(View):
         axes = AXES - self._low()
         below = LEAST_CURVES if main_groups(record.curves) else 0
         room = self.size.height - 2 - self._sentences() - axes - below
+        if room < rows <= room + SPARE:
+            room = rows
         per_row = max(1, min(MOST_PER_ROW, int(0.85 * room) // rows))
         lines = rows * per_row
         if lines > room:
