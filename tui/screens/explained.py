@@ -12,10 +12,9 @@ EXPLAINED: Mapping[str, str] = {
     ),
     "overview": (
         "Each row is a layer, each column a checkpoint, and the colour says how similar the layer is to "
-        "itself at the reference checkpoint, at first the last one. Look for edges: where the colours of "
-        "all rows change at one epoch, the whole network changes, and a staircase means that some layers "
-        "settle before others. The band below names the phases, the curves below it share its epochs, and "
-        "┃ in a row is where that layer changes abruptly."
+        "itself at the last checkpoint, or another reference. Look for edges: where all rows change "
+        "colour at one epoch the whole network changes, and a staircase means that some layers settle "
+        "first. The band below the rows names the phases, and ┃ marks where a layer changes abruptly."
     ),
     "layer": (
         "Rows and columns are the checkpoints of one layer, and the colour is how similar two of them "
@@ -57,8 +56,8 @@ EXPLAINED: Mapping[str, str] = {
 """By the name of a view, or of a screen without views."""
 
 COLOURS = (
-    "Colour bar: low values at its left, high ones at its right. A log scale is even in the distance from "
-    "1, so that .9, .99 and .999 are equally far apart; on a linear scale equal steps are."
+    "The colour bar has low values at its left. A log scale is even in the distance from 1: .9, .99 and "
+    ".999 are equally far apart."
 )
 """What is said of the colours of heatmaps."""
 
