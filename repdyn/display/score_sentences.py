@@ -60,8 +60,10 @@ def _break(record: RunRecord, measure: str) -> ScoreSentence | None:
     text = f"After perfect fit the layers drift {power(value)}"
     if value > 0:
         text += f"; {more_than_others(rank, record.unit)}"
-    if value > 0 and not math.isnan(weakest):
-        text += f"; the weakest layer, {more_than_others(weakest, record.unit)}"
+    if value > 0 and rank >= 1 and weakest >= 1:
+        text += ", in each layer"
+    elif value > 0 and not math.isnan(weakest):
+        text += f"; the weakest layer {more_than_others(weakest, record.unit)}"
     return ScoreSentence(text, value > 0 and rank >= ALL_BREAK)
 
 

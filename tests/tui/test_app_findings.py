@@ -80,6 +80,16 @@ def test_phases_says_scores_in_words_and_numbers_on_request() -> None:
     play(scenario, FakeSource([SLOWER]), run="run-0", size=(120, 60))
 
 
+def test_the_numbers_come_into_view_where_there_is_little_space() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.press(PHASES)
+        await stage.sees("In words (CKA)")
+        await stage.press("enter")
+        await stage.sees("the flipped labels")
+
+    play(scenario, FakeSource([SLOWER]), run="run-0", size=(60, 20))
+
+
 def test_the_picture_has_the_boundaries_in_order_with_their_intervals() -> None:
     phases = Phases(
         onset=9,

@@ -110,9 +110,15 @@ class PhasesView(View):
         self._open = not self._open
         if self.record is not None:
             self.show(self.record, self.look)
-        numbers = self.query_one(".numbers")
         if self._open:
-            self.call_after_refresh(numbers.scroll_visible, animate=False, top=True)
+            self.call_after_refresh(self._scroll_to_numbers)
+
+    def _scroll_to_numbers(self) -> None:
+        """Have the numbers begin in the upper half of the page, if they begin below it."""
+        page, numbers = self.query_one(".page"), self.query_one(".numbers")
+        least = numbers.virtual_region.y - page.size.height // 2
+        if least > page.scroll_y:
+            page.scroll_to(y=least, animate=False, force=True)
 
     def _measure(self) -> str:
         return self.look.measure if self.similar() is not None else ""
