@@ -90,6 +90,20 @@ def test_the_numbers_come_into_view_where_there_is_little_space() -> None:
     play(scenario, FakeSource([SLOWER]), run="run-0", size=(60, 20))
 
 
+@pytest.mark.parametrize("status", ["RUNNING", "FINISHED"])
+def test_a_run_without_accuracies_or_checkpoints_is_told_what_to_log(status: str) -> None:
+    whole = record(status=status)
+    bare = replace(whole, dynamics=None, curves={}, phases=Phases(), scores={})
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press(PHASES)
+        await stage.sees("Perfect fit is unknown", "No phases: log train/acc")
+        await stage.press("enter")
+        await stage.sees("hides the numbers")
+
+    play(scenario, FakeSource([bare]), run="run-0")
+
+
 def test_the_picture_has_the_boundaries_in_order_with_their_intervals() -> None:
     phases = Phases(
         onset=9,

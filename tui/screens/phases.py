@@ -188,8 +188,15 @@ class PhasesView(View):
         return Table(("name", "value"), list(found.items()))
 
 
+def _lacks_curves(record: RunRecord) -> bool:
+    """Return whether there are no phases because there is no curve to find them in."""
+    return not record.phases.markers() and not record.curves.keys() & set(FOUND_IN)
+
+
 def _missing(record: RunRecord) -> list[str]:
     """Return a line for each boundary that is missing; that of perfect fit is among the findings."""
+    if _lacks_curves(record):
+        return [f"No phases: {NOT_LOGGED}"]
     reasons: dict[str | ScoreKey, str] = {}
     reasons.update(missing_phases(record))
     if len(set(reasons.values())) > 1:
@@ -206,7 +213,7 @@ def _steps(record: RunRecord) -> IntArray:
 
 
 def _boundaries(record: RunRecord, *, narrow: bool) -> RenderableType:
-    if not record.phases.markers() and not record.curves.keys() & set(FOUND_IN):
+    if _lacks_curves(record):
         return Text(f"No phases: {NOT_LOGGED}")
     names = {} if narrow else ACCURACIES
     there = {label: record.curves[n] for n, label in names.items() if n in record.curves}
