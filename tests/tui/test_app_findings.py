@@ -10,11 +10,10 @@ import pytest
 from repdyn.display.findings import findings
 from repdyn.records import Phases, RunRecord
 from repdyn.score_key import ScoreKey
-from tests.support.fakes import FakeSource, Stage, play, record, until_epoch
+from tests.support.fakes import FakeSource, Stage, play, record
 from tui.actions import VIEWS
 from tui.demo.source import DemoSource
 from tui.screens.explained import EXPLAINED
-from tui.screens.run import progress
 from tui.widgets.heatmap import CHANGE
 from tui.widgets.phase_timeline import POINT, PhaseTimeline, rows_of
 
@@ -173,8 +172,3 @@ def test_the_help_explains_the_list() -> None:
         await stage.sees("Each row is a training run", "Keys: Runs")
 
     play(scenario)
-
-
-def test_a_run_at_its_last_epoch_has_no_time_left() -> None:
-    training = until_epoch(record(started=0), 200)
-    assert progress(training, now=600_000.0) == "epoch 200/200, finishing"
