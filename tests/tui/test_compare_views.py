@@ -122,7 +122,7 @@ def test_smoothed_curves_are_read_out_as_they_are_drawn() -> None:
     async def scenario(stage: Stage) -> None:
         await opened(stage, "curves")
         await stage.sees("test/acc")
-        stage.screen.query_one("CurvesOfRuns").action_smooth(1)  # type: ignore[attr-defined]
+        stage.screen.query_one("CurvesOfRuns").action_smooth(2)  # type: ignore[attr-defined]
         stage.screen.query(Curves).first().cursor = 100
         await stage.sees("mean of 5 epochs", "epoch 100", "0.400")
 
