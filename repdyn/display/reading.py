@@ -89,8 +89,8 @@ def is_same(one: RunSummary, other: RunSummary) -> bool:
     names = list(one.metrics)
     if names != list(other.metrics) or replace(one, metrics=other.metrics) != other:
         return False
-    values = [[float(of.metrics[name]) for name in names] for of in (one, other)]
-    return np.array_equal(*values, equal_nan=True)
+    before, after = ([float(of.metrics[name]) for name in names] for of in (one, other))
+    return np.array_equal(before, after, equal_nan=True)
 
 
 def value_at(curve: Curve | None, epoch: int) -> float:

@@ -16,6 +16,7 @@ from tests.support import synthetic
 from tests.support.fakes import FakeSource, Stage, play, record
 from tests.support.plain_runs import ODD, POINTS, metrics
 from tests.support.present import present
+from tui.app import RepdynApp
 from tui.screens.curves import CurvesView
 from tui.screens.run import RunScreen, news
 from tui.screens.view import OTHERS_RUN
@@ -26,7 +27,10 @@ from tui.widgets.path_list import PathList
 from tui.widgets.picture import Picture
 
 STEPS = np.arange(POINTS)
-THEIRS = {name: Curve(STEPS, np.array([metrics(s)[name] for s in STEPS])) for name in metrics(0)}
+THEIRS = {
+    name: Curve(STEPS, np.array([metrics(step)[name] for step in range(POINTS)]))
+    for name in metrics(0)
+}
 ODD_CURVES = {
     name: Curve(np.array([step for step, _ in points]), np.array([value for _, value in points]))
     for name, points in ODD.items()
@@ -42,8 +46,8 @@ def theirs(curves: dict[str, Curve] | None = None, **changes: object) -> RunReco
 
 def shown(stage: Stage) -> list[list[str]]:
     """The names of the curves in each plot."""
-    stack = stage.screen.query_one("#curves CurveStack", CurveStack)
-    return [list(plot.names) for plot in stack.plots if plot.display]
+    stacks = stage.screen.query("#curves CurveStack").results(CurveStack)
+    return [list(plot.names) for stack in stacks for plot in stack.plots if plot.display]
 
 
 def front(stage: Stage) -> str:
@@ -389,6 +393,9 @@ def test_a_terminal_with_graphics_is_sent_the_picture(
     out: list[str] = []
     monkeypatch.setattr(Picture, "_send", lambda self, sequence: out.append(sequence))
 
+    redrawn: list[RepdynApp] = []
+    monkeypatch.setattr(RepdynApp, "action_redraw", redrawn.append)
+
     async def scenario(stage: Stage) -> None:
         await opened(stage, "two.png")
         await stage.until(lambda: bool(re.search(sent, "".join(out))))
@@ -405,6 +412,7 @@ def test_a_terminal_with_graphics_is_sent_the_picture(
         await stage.press("escape")
         await stage.sees("Artifacts")
         assert ("\x1b_Ga=d" in "".join(out)) == (name == "kitty"), "it is forgotten"
+        await stage.until(lambda: bool(redrawn) == (name != "kitty"))
 
     play(scenario, FakeSource([theirs()], files={"two.png": picture()}), run="theirs")
 

@@ -222,7 +222,7 @@ class Curves(Lines, can_focus=True):
         given = {plain(name): colour for name, colour in (colours or {}).items()}
         dashed = {plain(name): dash for name, dash in (dashes or {}).items()}
         if columns is not None:
-            at = np.asarray(columns, dtype=np.int64)
+            at: IntArray = np.asarray(columns, dtype=np.int64)
         else:
             given_stops = all_epochs(series.values()) if stops is None else stops
             at = np.asarray(given_stops, dtype=np.int64)

@@ -27,6 +27,9 @@ RAMP = " ░▒▓█"
 CELL = (10, 20)
 """Pixels of a character, unless the terminal says how many."""
 
+OVER = ("iterm2", "sixel")
+"""The protocols that draw over the cells; kitty's pictures are cells themselves."""
+
 _numbers = count(os.getpid() % 0xFFFF * 0x100 + 1)
 
 
@@ -61,9 +64,11 @@ class Picture(Lines):
         self._arrange()
 
     def on_unmount(self) -> None:
-        """Let the terminal forget the picture."""
+        """Let the terminal forget the picture; what is drawn over blanks, only cells sent anew hide."""
         if self._number:
             self._send(graphics.kitty_forget(self._number))
+        if self._protocol in OVER:
+            self.app.call_later(self.app.run_action, "app.redraw")
 
     def _arrange(self) -> None:
         width, height = self.size
