@@ -38,6 +38,7 @@ from tui.demo.source import DemoSource
 from tui.reader_thread import IDLE_SECONDS
 from tui.screens.overview import Overview
 from tui.screens.runs import RunsScreen
+from tui.screens.runs_listed import ListedRuns
 from tui.screens.runs_preview import RunPreview
 from tui.screens.runs_table import RunsTable
 from tui.widgets.curves import Curves
@@ -402,7 +403,7 @@ async def _listing(amount: Amount) -> list[Figure]:
         )  # the preview of the last one, and the fingerprints in view, are read
         row, run = table.row, table.run
         assert run is not None
-        known = screen._previews.get(run)
+        known = screen.query_one(ListedRuns).previews.get(run)
 
         def show() -> str:
             preview.show(row, None)

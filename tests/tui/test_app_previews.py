@@ -11,6 +11,7 @@ from repdyn.records import Phases, RunRecord, RunSummary
 from tests.support.fakes import FakeSource, Stage, hurried, play, record, until_epoch
 from tests.support.synthetic import FIT, ONSET
 from tui.screens import preview_cache
+from tui.screens.runs_listed import ListedRuns
 from tui.screens.runs_preview import RunPreview
 from tui.screens.runs_table import RunsTable
 
@@ -221,7 +222,9 @@ def test_no_more_than_some_previews_are_kept(monkeypatch: pytest.MonkeyPatch) ->
 
     async def scenario(stage: Stage) -> None:
         await stage.until(lambda: len(source.previewed) >= 9)
-        kept: dict[str, tuple[RunSummary, object]] = stage.screen._previews._kept  # type: ignore[attr-defined]
+        kept: dict[str, tuple[RunSummary, object]] = stage.screen.query_one(
+            ListedRuns
+        ).previews._kept
         await stage.pilot.pause(0.3)
         assert len(kept) == 4
 

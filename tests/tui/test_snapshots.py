@@ -19,6 +19,7 @@ from tui.actions import COMPARED, VIEWS
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
 from tui.screens.runs import RunsScreen
+from tui.screens.runs_listed import ListedRuns
 from tui.screens.runs_preview import RunPreview
 from tui.screens.runs_table import RunsTable
 
@@ -69,7 +70,7 @@ def still_reading(app: RepdynApp, now: str) -> bool:
         return False
     run = screen.query_one(RunsTable).run
     beside = screen.query_one(RunPreview).display
-    unread = len(screen._previews.facts) < len(screen.runs)
+    unread = len(screen.query_one(ListedRuns).previews.facts) < len(screen.runs)
     return run is None or unread or (beside and (now.count(run.name) < 2 or "Reading" in now))
 
 

@@ -143,7 +143,7 @@ def value_of(run: RunSummary, name: str) -> str:
 def varied(runs: Sequence[RunSummary]) -> list[str]:
     """Return the params of the runs, those with more than one value first, the fewest values first."""
     values: dict[str, set[str]] = {}
-    for run in trained(runs):
+    for run in runs:
         for name, value in run.params.items():
             values.setdefault(name, set()).add(value)
     return sorted(values, key=lambda name: (len(values[name]) < 2, len(values[name]), name))

@@ -11,8 +11,6 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
-from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from repdyn.display.wording import plain
@@ -21,10 +19,9 @@ from tui import actions
 from tui.reader_thread import IDLE_SECONDS, POLL_SECONDS, ReaderThread
 from tui.screens import run_groups
 from tui.screens.acting import ListActions
-from tui.screens.preview_cache import Facts, PreviewCache
 from tui.screens.run_columns import COLUMNS, NEWEST, matches, sorted_by
 from tui.screens.run_groups import ARCH, OPT, Row
-from tui.screens.runs_preview import RunPreview
+from tui.screens.runs_listed import NEEDS, ListedRuns
 from tui.screens.runs_table import RunsTable
 from tui.source import Source
 
@@ -42,12 +39,6 @@ repdyn train --arch resnet18 --opt sgd
 trains a first one in minutes, and it appears here."""
 
 OFFER = "d opens four recorded runs."
-
-SETTLED_SECONDS = 0.12
-"""How long the cursor rests on a row before its preview is read: a held key reads none."""
-
-WIDE, HIGH = 100, 30
-"""Columns from which the preview is beside the list, and lines from which it is below it."""
 
 MLFLOW_FILTER = re.compile(r"\s*(params?|metrics?|tags?|attributes?)\s*\.")
 """How a filter in MLflow's syntax begins."""
@@ -67,15 +58,8 @@ class RunsScreen(ListActions):
         self._asking = False
         self._waited = 0.0
         self._round = 0
-        self._previews = self._cache()
-        self._preview_wanted = True
-        self._settling: Timer | None = None
         self._group = ""
         self._folds: dict[str, bool] = {}
-        self._told: dict[str, tuple[RunSummary, Facts, RunSummary]] = {}
-
-    def _cache(self) -> PreviewCache:
-        return PreviewCache(self.source, self.desk, self, self._arrived)
 
     @property
     def topic(self) -> str:
@@ -86,9 +70,7 @@ class RunsScreen(ListActions):
         """Yield title, filter, table and preview."""
         yield Static(Text("repdyn", "bold"), id="title")
         yield Input(placeholder="words, or params.opt = 'sgd' and enter", id="filter")
-        with Container(id="listed"):
-            yield RunsTable(id="runs")
-            yield RunPreview(id="preview")
+        yield ListedRuns(self.source, self.desk, id="listed")
         yield Static("", id="empty")
 
     def on_mount(self) -> None:
@@ -105,11 +87,11 @@ class RunsScreen(ListActions):
 
     def on_screen_suspend(self) -> None:
         """Leave the reader's thread to the screen above."""
-        self._previews.want(None, ())
+        self.query_one(ListedRuns).rest()
 
     def on_resize(self) -> None:
         """Place the preview beside the list, or below it."""
-        self._place_preview()
+        self.query_one(ListedRuns).place(self.app.size)
 
     # --- asking
 
@@ -187,7 +169,7 @@ class RunsScreen(ListActions):
         table.show(
             self._rows(runs),
             marked=frozenset(self._marked),
-            fingerprints=self._previews.fingerprints,
+            fingerprints=self.query_one(ListedRuns).previews.fingerprints,
             sorted_by=self._sorted_by,
             backwards=self._backwards,
         )
@@ -198,8 +180,8 @@ class RunsScreen(ListActions):
         words = self._words()
         below = self._runs if words else {}
         runs = [
-            self._as_told(run)
-            for run in self._runs.values()
+            run
+            for run in self.query_one(ListedRuns).as_told(self._runs)
             if matches(run, words)
             or ((parent := run_groups.parent_of(run, below)) and matches(parent, words))
         ]
@@ -209,16 +191,6 @@ class RunsScreen(ListActions):
         text = self.query_one("#filter", Input).value
         is_words = text != self._matching and not MLFLOW_FILTER.match(text)
         return text.casefold().split() if is_words else []
-
-    def _as_told(self, run: RunSummary) -> RunSummary:
-        """Return a run with what its preview tells; the same object as long as neither changes."""
-        facts = self._previews.facts.get(run.run_id)
-        if facts is None:
-            return run
-        known = self._told.get(run.run_id)
-        if known is None or known[0] is not run or known[1] is not facts:
-            known = self._told[run.run_id] = run, facts, facts.told(run)
-        return known[2]
 
     def _rows(self, runs: Sequence[RunSummary]) -> list[Row]:
         if self._group:
@@ -237,8 +209,8 @@ class RunsScreen(ListActions):
 
     def _title(self, shown: int) -> Text:
         experiment = next((run.experiment for run in self._runs.values()), "")
-        running = sum(run.status in RUNNING for run in run_groups.trained([*self._runs.values()]))
-        every = len(run_groups.trained(tuple(self._runs.values())))
+        running = sum(run.status in RUNNING for run in self.runs)
+        every = len(self.runs)
         count = f"{shown} of {every} runs" if shown < every else counted(shown, "run")
         parts = [count, f"{running} running" if running else ""]
         if self._group:
@@ -265,69 +237,12 @@ class RunsScreen(ListActions):
         if back and not self.query_one("#filter").has_focus:
             table.focus()
 
-    # --- the preview
-
-    def _place_preview(self) -> None:
-        width, height = self.app.size
-        preview, listed = self.query_one(RunPreview), self.query_one("#listed")
-        preview.display = self._preview_wanted and (width >= WIDE or height >= HIGH)
-        listed.set_class(width >= WIDE, "-beside")
-        self._show_preview()
-
-    @on(RunsTable.Pointed)
-    def _pointed(self) -> None:
-        """Wait until the cursor rests, then read what it points to."""
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(SETTLED_SECONDS, self._settled)
-
-    def _settled(self) -> None:
-        table = self.query_one(RunsTable)
-        others = [row.run for row in table.in_view if row.run is not None]
-        in_view = [self._runs.get(run.run_id, run) for run in others]
-        if self.is_current:
-            self._previews.want(self._pointed_run() if self._has_preview else None, in_view)
-        self._show_preview()
-
-    def _pointed_run(self) -> RunSummary | None:
-        """Return the run under the cursor as it was listed, without what its preview tells."""
-        run = self.query_one(RunsTable).run
-        return None if run is None else self._runs.get(run.run_id)
-
-    @property
-    def _has_preview(self) -> bool:
-        return self.query_one(RunPreview).display
-
-    def _show_preview(self) -> None:
-        table, preview = self.query_one(RunsTable), self.query_one(RunPreview)
-        if not self._has_preview:
-            return
-        run = table.run
-        preview.show(
-            table.row,
-            None if run is None else self._previews.get(run),
-            error="" if run is None else self._previews.errors.get(run.run_id, ""),
-            verdicts=None if run is None else self._previews.verdicts.get(run.run_id),
-        )
-
-    def _arrived(self, run_id: str) -> None:
-        """Draw what is newly known of a run."""
-        table, run, facts = self.query_one(RunsTable), *self._known(run_id)
-        if run is not None and facts is not None:
-            table.learn(self._as_told(run), facts.fingerprint)
-        if run_id == self.run_in_question():
-            self._show_preview()
-
-    def _known(self, run_id: str) -> tuple[RunSummary | None, Facts | None]:
-        return self._runs.get(run_id), self._previews.facts.get(run_id)
-
     def action_preview(self) -> None:
         """Show or hide the preview."""
-        self._preview_wanted = not self._preview_wanted
-        width, height = self.app.size
-        if width < WIDE and height < HIGH:
-            self.tell(f"the preview needs {WIDE} columns or {HIGH} lines")
-        self._place_preview()
+        listed = self.query_one(ListedRuns)
+        listed.toggle(self.app.size)
+        if not listed.has_room(self.app.size):
+            self.tell(NEEDS)
 
     # --- groups
 
@@ -339,7 +254,7 @@ class RunsScreen(ListActions):
         elif self._group == OPT:
             from tui.screens.choose import ChooseScreen
 
-            names = run_groups.varied(tuple(self._runs.values()))
+            names = run_groups.varied(self.runs)
             self.app.push_screen(ChooseScreen("Group by", names), self._group_by)
         else:
             self._group_by("")
@@ -363,8 +278,8 @@ class RunsScreen(ListActions):
 
     @property
     def runs(self) -> tuple[RunSummary, ...]:
-        """The runs read so far, newest first."""
-        return tuple(self._runs.values())
+        """The runs read so far, newest first, without the parents of sweeps, which have no views."""
+        return tuple(run_groups.trained([*self._runs.values()]))
 
     def runs_changed(self) -> None:
         """Read the runs again."""
@@ -432,7 +347,7 @@ class RunsScreen(ListActions):
         if experiment is not None:
             self.source = self.source.of(experiment)
             self._marked.clear()
-            self._previews = self._cache()
+            self.query_one(ListedRuns).read_from(self.source)
             self._start_again()
 
     def action_filter(self) -> None:
