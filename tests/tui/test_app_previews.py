@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from repdyn.records import Phases, RunRecord, RunSummary
+from repdyn.records import Phases, RunRecord
 from tests.support.fakes import FakeSource, Stage, hurried, play, record, until_epoch
 from tests.support.synthetic import FIT, ONSET
 from tui.screens import preview_cache
@@ -33,7 +33,7 @@ def shown(stage: Stage) -> str:
     return "\n".join(line[at.x : at.right] for line in lines)
 
 
-@pytest.mark.parametrize("size", [(100, 30), (120, 40), (200, 60), (80, 32)])
+@pytest.mark.parametrize("size", [(100, 36), (120, 40), (200, 60), (80, 32)])
 def test_it_shows_layers_curves_and_phases_of_the_run_under_the_cursor(
     size: tuple[int, int],
 ) -> None:
@@ -159,8 +159,8 @@ def test_fingerprints_have_glyphs_without_colours(no_colour: None) -> None:
     play(scenario, three(), size=(80, 24))
 
 
-def odd(**changes: object) -> RunRecord:
-    run = record(**changes)
+def fallen_back(metrics: dict[str, float]) -> RunRecord:
+    run = record(metrics=metrics)
     return replace(run, phases=replace(run.phases, spikes=(60, 90)))
 
 
@@ -170,7 +170,7 @@ def test_warnings_tell_of_spikes_and_of_metrics_that_are_no_numbers() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("not a number: train/loss", "accuracy fell back at epoch 60, 90")
 
-    play(scenario, FakeSource([odd(metrics=metrics)]))
+    play(scenario, FakeSource([fallen_back(metrics)]))
 
 
 def test_a_stopped_run_says_how_to_resume_it() -> None:
@@ -222,10 +222,7 @@ def test_no_more_than_some_previews_are_kept(monkeypatch: pytest.MonkeyPatch) ->
 
     async def scenario(stage: Stage) -> None:
         await stage.until(lambda: len(source.previewed) >= 9)
-        kept: dict[str, tuple[RunSummary, object]] = stage.screen.query_one(
-            ListedRuns
-        ).previews._kept
         await stage.pilot.pause(0.3)
-        assert len(kept) == 4
+        assert len(stage.screen.query_one(ListedRuns).previews._kept) == 4
 
     play(scenario, source)

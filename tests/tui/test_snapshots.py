@@ -86,7 +86,7 @@ def look_at(
 
     async def settled(app: RepdynApp, pilot: Pilot[None], word: str) -> str:
         before = ""
-        for _ in range(200):
+        for _ in range(800):  # a busy machine takes its time
             await pilot.pause(0.05)
             now = drawn(app)
             if now == before and word in now and not still_reading(app, now):

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 EXPLAINED: Mapping[str, str] = {
     "runs": (
-        "Each row is a training run, with its settings and results. Look for the epochs of memorisation "
-        "onset and perfect fit, and for the fit break: the power of two by which the layers drift slower "
-        "after the fit. Open a run to see what its layers do, or mark several to compare them."
+        "Each row is a training run, with its settings and results; the colours under similarity are "
+        "those of its layers to the last checkpoint, from the first epoch to the last, and the preview "
+        "shows them by layer. Look for where they turn bright, early or late, at once or gradually, and "
+        "for the epochs of memorisation onset and perfect fit. Open a run to see what its layers do, or "
+        "mark several to compare them."
     ),
     "overview": (
         "Each row is a layer, each column a checkpoint, and the colour says how similar the layer is to "
