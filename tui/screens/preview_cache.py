@@ -107,7 +107,10 @@ class PreviewCache:
         return self._fresh(run) or (facts is not None and facts.state == _state(run))
 
     def _next(self) -> None:
-        if self._reading or not self._wanted:
+        if self._reading:
+            return
+        self._wanted = [run for run in self._wanted if not self._fresh(run)]  # was being read
+        if not self._wanted:
             return
         run, *self._wanted = self._wanted
         self._reading = True
