@@ -18,6 +18,12 @@ from tui.screens.runs_table import RunsTable
 CHECKPOINT = {"repdyn.last_checkpoint": "200"}
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All fingerprints are read, however busy the machine is."""
+    monkeypatch.setattr(preview_cache, "QUICK_SECONDS", 600.0)
+
+
 def three() -> FakeSource:
     return FakeSource([record(i, tags=CHECKPOINT, started=10 - i) for i in range(3)])
 
@@ -84,7 +90,7 @@ def test_previews_are_read_in_the_readers_thread_and_only_once() -> None:
 def test_a_held_key_reads_the_preview_of_the_run_where_it_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(preview_cache, "QUICK_SECONDS", -1.0)  # none but the run under the cursor
+    monkeypatch.setattr(preview_cache, "SLOW_IN_A_ROW", -1)  # none but the run under the cursor
     source = FakeSource([record(i, tags=CHECKPOINT, started=100 - i) for i in range(50)])
 
     async def scenario(stage: Stage) -> None:
@@ -93,6 +99,7 @@ def test_a_held_key_reads_the_preview_of_the_run_where_it_stops(
         table = stage.screen.query_one(RunsTable)
         for _ in range(40):
             table.action_move(1)
+        await stage.until(lambda: len(source.previewed) == 2)
         await stage.until(lambda: "run-40" in shown(stage))
 
     play(scenario, source)
@@ -143,10 +150,9 @@ def test_fingerprints_of_the_runs_in_view_fill_their_column() -> None:
     source = three()
 
     async def scenario(stage: Stage) -> None:
-        await stage.until(lambda: len(source.previewed) == 3)
-        await stage.pilot.pause(0.2)
         table = stage.screen.query_one(RunsTable)
-        assert {*table._fingerprints} == {run.summary.run_id for run in source.records}
+        runs = {run.summary.run_id for run in source.records}
+        await stage.until(lambda: {*table._fingerprints} == runs)
         assert all(len(values) == 10 for values in table._fingerprints.values())
 
     play(scenario, source)

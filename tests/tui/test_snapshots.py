@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 from tui.actions import COMPARED, VIEWS
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
+from tui.screens import preview_cache
 from tui.screens.runs import RunsScreen
 from tui.screens.runs_listed import ListedRuns
 from tui.screens.runs_preview import RunPreview
@@ -47,6 +48,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         time.tzset()
         yield
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All fingerprints are read, however busy the machine is."""
+    monkeypatch.setattr(preview_cache, "QUICK_SECONDS", 600.0)
 
 
 @pytest.fixture
@@ -86,7 +93,7 @@ def look_at(
 
     async def settled(app: RepdynApp, pilot: Pilot[None], word: str) -> str:
         before = ""
-        for _ in range(800):  # a busy machine takes its time
+        for _ in range(400):  # a busy machine takes its time
             await pilot.pause(0.05)
             now = drawn(app)
             if now == before and word in now and not still_reading(app, now):

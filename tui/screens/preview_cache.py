@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 MOST_KEPT = 64
 """Previews; a fingerprint and three numbers are kept of the others."""
 
-QUICK_SECONDS = 0.25
-"""How long reading a preview may take for those of the other runs in view to be read too."""
+QUICK_SECONDS, SLOW_IN_A_ROW = 0.25, 2
+"""So many previews in a row that take longer to read, as from a far server, and those of the other
+runs in view are not read any more until one is quick."""
 
 PHASE = "phase/"
 """Prefix of the metrics of the boundaries."""
@@ -73,7 +74,7 @@ class PreviewCache:
         self._source, self._desk, self._asker, self._arrived = source, desk, asker, arrived
         self._kept: OrderedDict[str, tuple[RunSummary, Preview | None]] = OrderedDict()
         self._reading = False
-        self._seconds = 0.0
+        self._slow = -1  # the first also imports what reads
         self._wanted: Sequence[RunSummary] = ()
         self.facts: dict[str, Facts] = {}
         self.verdicts: dict[str, Mapping[str, str]] = {}
@@ -94,7 +95,7 @@ class PreviewCache:
         What was wanted before and has not been read is forgotten.
         """
         self._wanted = [run for run in (first,) if run is not None and not self._fresh(run)]
-        if self._seconds <= QUICK_SECONDS:
+        if self._slow < SLOW_IN_A_ROW:
             rest = (run for run in others if run is not first and not is_sweep(run))
             self._wanted += [run for run in rest if not self._known(run)]
         self._next()
@@ -123,7 +124,8 @@ class PreviewCache:
         )
 
     def _got(self, run: RunSummary, answer: tuple[Preview | Mapping[str, str], float]) -> None:
-        found, self._seconds = answer
+        found, seconds = answer
+        self._slow = self._slow + 1 if seconds > QUICK_SECONDS else 0
         self.errors.pop(run.run_id, None)
         if isinstance(found, Mapping):
             self.verdicts[run.run_id] = found
