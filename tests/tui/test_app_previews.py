@@ -158,6 +158,19 @@ def test_fingerprints_of_the_runs_in_view_fill_their_column() -> None:
     play(scenario, source)
 
 
+def test_slow_reading_does_not_go_on_to_the_runs_in_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview_cache, "QUICK_SECONDS", -1.0)  # all are slow
+    source = FakeSource([record(i, tags=CHECKPOINT, started=100 - i) for i in range(20)])
+
+    async def scenario(stage: Stage) -> None:
+        await stage.until(lambda: len(source.previewed) == 3)
+        await stage.press("end")
+        await stage.until(lambda: "run-19" in shown(stage) and "4 layers" in shown(stage))
+
+    play(scenario, source)
+    assert len(source.previewed) == 4
+
+
 def test_fingerprints_have_glyphs_without_colours(no_colour: None) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.until(lambda: any(c in stage.text for c in "░▒▓█"))

@@ -76,6 +76,7 @@ class PreviewCache:
         self._reading = False
         self._slow = -1  # the first also imports what reads
         self._wanted: Sequence[RunSummary] = ()
+        self._pointed: RunSummary | None = None
         self.facts: dict[str, Facts] = {}
         self.verdicts: dict[str, Mapping[str, str]] = {}
         self.errors: dict[str, str] = {}
@@ -94,6 +95,7 @@ class PreviewCache:
 
         What was wanted before and has not been read is forgotten.
         """
+        self._pointed = first
         self._wanted = [run for run in (first,) if run is not None and not self._fresh(run)]
         if self._slow < SLOW_IN_A_ROW:
             rest = (run for run in others if run is not first and not is_sweep(run))
@@ -126,6 +128,8 @@ class PreviewCache:
     def _got(self, run: RunSummary, answer: tuple[Preview | Mapping[str, str], float]) -> None:
         found, seconds = answer
         self._slow = self._slow + 1 if seconds > QUICK_SECONDS else 0
+        if self._slow >= SLOW_IN_A_ROW:
+            self._wanted = [one for one in self._wanted if one is self._pointed]
         self.errors.pop(run.run_id, None)
         if isinstance(found, Mapping):
             self.verdicts[run.run_id] = found
