@@ -13,6 +13,7 @@ from repdyn.records import Curve, RunRecord
 from tests.support.fakes import FakeSource, Stage, hurried, play, record, until_epoch
 from tui.screens.run_columns import COLUMNS
 from tui.screens.runs import RunsScreen
+from tui.screens.runs_listed import ListedRuns
 from tui.screens.runs_table import RunsTable
 
 Scenario = Callable[[Stage], Awaitable[None]]
@@ -266,6 +267,8 @@ def test_the_name_stays_whole_where_other_columns_have_to_go() -> None:
 def test_sorting_goes_through_the_columns_that_are_shown(size: tuple[int, int]) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("older")
+        previews = stage.screen.query_one(ListedRuns).previews
+        await stage.until(lambda: len(previews.facts) == 2)  # which tell of onset and fit
         table = stage.screen.query_one(RunsTable)
         seen = set()
         for _ in table.columns:
