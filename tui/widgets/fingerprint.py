@@ -51,6 +51,7 @@ class Fingerprint(Lines):
     def on_resize(self) -> None:
         """Draw for the new size."""
         self._lines = []
+        self.refresh()
 
     def notify_style_update(self) -> None:
         """Draw in the new styles."""
