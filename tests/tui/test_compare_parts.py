@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 from rich.text import Text
 
 from repdyn.display.text_heatmap import marker_row
@@ -20,6 +21,7 @@ from tui.screens.comparing.difference import difference, signed
 from tui.screens.comparing.linked import Linked, phase_aligned
 from tui.screens.comparing.main_scores import main_scores
 from tui.screens.comparing.panel_grid import GAP, arranged
+from tui.screens.comparing.scores import EDGES, summary
 from tui.screens.comparing.short_names import shortest, told_apart
 from tui.widgets.colormap import DIVERGING, DIVERGING_ON_LIGHT, table
 from tui.widgets.fitted_line import fitted
@@ -254,3 +256,25 @@ def test_no_difference_is_dark_in_dark_themes_and_light_in_light_ones() -> None:
     middle = {name: table(name)[127:129].mean() for name in (DIVERGING, DIVERGING_ON_LIGHT)}
     assert middle[DIVERGING] < 40
     assert middle[DIVERGING_ON_LIGHT] > 230
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_no_score_is_cut_at_any_width(count: int) -> None:
+    made = [
+        replace(
+            scored(16 + i, 62 - i, 3.0 - i / 2, 0.9, 0.75), summary=record(i, name=name).summary
+        )
+        for i, name in enumerate(map("-".join, NAMES[:count]))
+    ]
+    runs = Linked(tuple(made))
+    found = main_scores(runs, "cka")
+    for width in range(55, 120):
+        console = Console(width=width, color_system=None, force_terminal=False)
+        with console.capture() as captured:
+            console.print(summary(runs, found, width - EDGES))
+        text = captured.get()
+        for score in found:
+            assert score.name in text
+            assert all(each in text for each in (*score.values, *score.differences))
+        heads = text.partition("─")[0]
+        assert "…" not in heads.replace("vit…", "").replace("resnet18…", ""), heads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import rich.box
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
 
 NO_SCORES = "No scores yet: they are computed at the end of a run."
 
-GAP = 2
-"""Columns between two columns of the table."""
+PADDING = 2
+GAP = PADDING + 1
+"""Columns between two columns of the table, with the box's own."""
+
+EDGES = 2
+"""Columns of the box at the table's edges."""
 
 LEAST_NAME = 20
 """Columns of the names of scores, which are wrapped to it where there are many runs."""
@@ -68,7 +73,7 @@ class ScoresOfRuns(CompareView):
 
     def draw(self, runs: Linked, look: ViewState) -> None:
         """Write the scores."""
-        width = self.size.width - 1
+        width = self.size.width - EDGES - 1  # the last may be the scrollbar's
         parts: list[RenderableType] = [summary(runs, main_scores(runs, look.measure), width)]
         if self._detailed:
             parts += [Text(), _all(runs, width), _reasons(runs)]
@@ -97,7 +102,7 @@ def summary(runs: Linked, scores: Sequence[MainScore], width: int) -> Renderable
         room = (width - _widest(names) - GAP) // count - GAP
         if room >= max(map(_widest, columns)):
             break
-    table = RichTable(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP, 0, 0))
+    table = RichTable(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, PADDING, 0, 0))
     table.add_column("", no_wrap=True)
     rest = width - _widest(names) - GAP
     for head in _heads(runs, list(map(_widest, columns)), rest):
@@ -110,14 +115,19 @@ def summary(runs: Linked, scores: Sequence[MainScore], width: int) -> Renderable
 
 
 def _heads(runs: Linked, columns: Sequence[int], width: int) -> list[str]:
-    """Return heads of columns at least so wide that all columns fit."""
+    """Return heads with which columns at least so wide fit; if need be, letters are above names."""
+    for joint in (" ", "\n"):
+        fit = partial(_fit, columns, width, joint)
+        heads = runs.heads_fitting(fit)
+        if fit(heads):
+            return [head.replace(" ", joint, 1) for head in heads]
+    return [head[:1] for head in heads]
 
-    def fit(heads: Sequence[str]) -> bool:
-        sizes = (max(*both) for both in zip(columns, map(cell_len, heads), strict=True))
-        return sum(sizes) + GAP * (len(columns) - 1) <= width
 
-    heads = runs.heads_fitting(fit)
-    return heads if fit(heads) else [head[:1] for head in heads]
+def _fit(columns: Sequence[int], width: int, joint: str, heads: Sequence[str]) -> bool:
+    texts = [Text(head.replace(" ", joint, 1)) for head in heads]
+    sizes = (max(size, _widest([text])) for size, text in zip(columns, texts, strict=True))
+    return sum(sizes) + GAP * (len(columns) - 1) <= width
 
 
 def _name(score: MainScore, *, stacked: bool) -> Text:
