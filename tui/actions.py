@@ -76,6 +76,7 @@ ACTIONS: tuple[Action, ...] = (
         "Explain the view, and show the keys available there.",
         True,
     ),
+    Action("app.commands", "colon", "app.commands", "Find", "Find an action by its name.", True),
     Action("app.theme", "t", "app.change_theme", "Theme", "Choose another theme."),
     Action(
         "app.redraw",
@@ -156,13 +157,42 @@ ACTIONS: tuple[Action, ...] = (
         "Previous view",
         "Go to the previous view.",
     ),
+    Action("run.next", "n", "run(1)", "Next run", "Open the next run of the list in this view."),
+    Action("run.previous", "N", "run(-1)", "Previous run", "Open the previous run of the list."),
     Action("run.kind", "m", "kind", "Measure", "Next similarity measure.", True),
-    Action("run.layer_back", "left_square_bracket", "layer(-1)", "Layer -", "Previous layer."),
-    Action("run.layer_on", "right_square_bracket", "layer(1)", "Layer +", "Next layer."),
+    Action("run.layer_back", "less_than_sign", "layer(-1)", "Layer -", "Previous layer."),
+    Action("run.layer_on", "greater_than_sign", "layer(1)", "Layer +", "Next layer."),
     Action("run.epoch_back", "comma", "epoch(-1)", "Epoch -", "Previous checkpoint."),
     Action("run.epoch_on", "full_stop", "epoch(1)", "Epoch +", "Next checkpoint."),
-    Action("run.play", "p", "play", "Play", "Play through the checkpoints, or stop."),
-    Action("run.stretch", "z", "stretch", "Contrast", "Stretch the colours to the values in view."),
+    Action("run.epoch_first", "0", "end_epoch(0)", "First epoch", "First epoch in view."),
+    Action("run.epoch_last", "dollar_sign", "end_epoch(-1)", "Last epoch", "Last epoch in view."),
+    Action(
+        "run.boundary_back",
+        "left_square_bracket",
+        "boundary(-1)",
+        "Boundary -",
+        "Previous phase boundary, or change point of the layer.",
+    ),
+    Action(
+        "run.boundary_on",
+        "right_square_bracket",
+        "boundary(1)",
+        "Boundary +",
+        "Next phase boundary, or change point of the layer.",
+    ),
+    Action(
+        "run.zoom",
+        "z",
+        "zoom_range",
+        "Zoom",
+        "Zoom to a range of epochs: at its first epoch, then at its last; or drag the mouse.",
+        True,
+    ),
+    Action("run.zoom_out", "Z", "zoom_out", "Zoom out", "Show all epochs again."),
+    Action("run.axis", "x", "axis", "Log/linear", "Switch the logarithmic and linear epoch axis."),
+    Action("run.play", "space", "play", "Play", "Play through the checkpoints, or stop."),
+    Action("run.contrast_on", "plus", "contrast(1)", "Contrast +", "More contrast in view."),
+    Action("run.contrast_back", "minus", "contrast(-1)", "Contrast -", "Less contrast."),
     Action(
         "run.blurred",
         "u",
@@ -180,8 +210,12 @@ ACTIONS: tuple[Action, ...] = (
         "Ring and show a notice when the run ends, stalls, spikes or is not finite.",
     ),
     Action("run.edit", "E", "edit", "Edit", "Edit the run's tags and note."),
-    Action("run.copy", "y", "copy", "Copy id", "Copy the run's id."),
-    Action("run.back", "escape,q", "back", "Back", "Back to the runs.", True),
+    Action("run.copy_value", "y", "copy_value", "Copy value", "Copy what the cursor is on."),
+    Action("run.copy", "Y", "copy", "Copy id", "Copy the run's id."),
+    Action("run.browse", "o", "browse", "Browser", "Open the run in MLflow's UI in the browser."),
+    Action("run.refresh", "R", "refresh", "Refresh", "Read the run again now."),
+    Action("run.back", "q", "back", "Back", "Back to the runs.", True),
+    Action("run.escape", "escape", "escape", "Leave", "Leave the zoom, or go back to the runs."),
     Action(
         "overview.reference",
         "r",
@@ -192,9 +226,11 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("overview.metric", "a", "metric", "Acc/loss", "Switch the curves: accuracy or loss."),
     Action("overview.open", "enter", "zoom", "Open layer", "Show the layer under the cursor."),
-    Action("layers.open", "enter", "zoom", "Open layer", "Show the layer under the cursor.", True),
-    Action("regions.plane_on", "n", "plane(1)", "Plane", "Next plane.", True),
-    Action("regions.plane_back", "N", "plane(-1)", "Plane back", "Previous plane."),
+    Action("layers.open", "enter", "zoom", "Open", "Show the layer under the cursor.", True),
+    Action("regions.plane_on", "p", "plane(1)", "Plane", "Next plane.", True),
+    Action("regions.plane_back", "P", "plane(-1)", "Plane back", "Previous plane."),
+    Action("regions.plane_first", "g", "plane_end(0)", "First plane", "First plane."),
+    Action("regions.plane_last", "G", "plane_end(-1)", "Last plane", "Last plane."),
     Action(
         "regions.pin",
         "b",
@@ -204,9 +240,9 @@ ACTIONS: tuple[Action, ...] = (
         True,
     ),
     Action("regions.epoch_back", "left,h", "epoch(-1)", "Epoch -", "Previous checkpoint."),
-    Action("regions.epoch_on", "right,l", "epoch(1)", "Epoch +", "Next checkpoint.", True),
+    Action("regions.epoch_on", "right,l", "epoch(1)", "Epoch +", "Next checkpoint."),
     Action("regions.layer_back", "up,k", "layer(-1)", "Layer -", "Previous layer."),
-    Action("regions.layer_on", "down,j", "layer(1)", "Layer", "Next layer.", True),
+    Action("regions.layer_on", "down,j", "layer(1)", "Layer", "Next layer."),
     Action("regions.first", "home", "end_epoch(0)", "First epoch", "First checkpoint."),
     Action("regions.last", "end", "end_epoch(-1)", "Last epoch", "Last checkpoint."),
     Action(
@@ -317,9 +353,18 @@ ACTIONS: tuple[Action, ...] = (
 
 CURSOR = tuple(
     f"cursor.{way}"
-    for way in ("left", "right", "up", "down", "page_up", "page_down", "first", "last")
+    for way in (
+        *("left", "right", "up", "down", "page_up", "page_down", "half_up", "half_down"),
+        *("top", "bottom", "first", "last"),
+    )
 )
 """The actions of the widgets that have a cursor."""
+
+RENAMED: Mapping[str, str] = {
+    "run.stretch": "run.contrast_on",
+    "curves.smooth": "curves.smoother",
+}
+"""Former names of actions, which files of keys may still use."""
 
 
 def bindings(*places: str) -> list[BindingType]:
@@ -364,6 +409,7 @@ def parse_keymap(source: str, content: bytes) -> dict[str, str]:
         keymap = parse_mapping(content, advice)
     except ValueError as error:
         raise UserError(f"{source}: {error}") from None
+    keymap = {RENAMED.get(name, name): keys for name, keys in keymap.items()}
     strange = [name for name in keymap if name not in by_name() and name not in CURSOR]
     if strange:
         first = " ".join(strange[0].split())[:100]

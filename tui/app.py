@@ -13,6 +13,7 @@ from rich.markup import escape
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -20,6 +21,7 @@ from repdyn.display.wording import plain, settings
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
 from tui import actions
+from tui.commands import PLACEHOLDER, ActionCommands
 from tui.demo.source import DemoSource
 from tui.hangup import end_on_hangup
 from tui.notices import tell
@@ -61,6 +63,7 @@ class RepdynApp(App[None]):
 
     TITLE = "repdyn"
     CSS_PATH = "app.tcss"
+    COMMANDS = App.COMMANDS | {ActionCommands}
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("app")
 
     def __init__(
@@ -182,13 +185,14 @@ class RepdynApp(App[None]):
         topic = self.screen.topic if isinstance(self.screen, BaseScreen) else ""
         self.push_screen(HelpScreen(self.screen.active_bindings.values(), topic))
 
+    def action_commands(self) -> None:
+        """Show the actions available here, to find one by its name."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette([ActionCommands], placeholder=PLACEHOLDER))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Yield the palette's entries: all actions available here, and the runs."""
-        here = {a.binding.id: a.node for a in screen.active_bindings.values() if a.enabled}
-        for action in actions.ACTIONS:
-            if action.name in here:
-                call = partial(self.run_action, action.call, here[action.name])
-                yield SystemCommand(action.title, action.help, call)
+        """Yield the palette's entries besides the actions: the runs."""
+        del screen
         for summary in self._known_runs():
             title = escape(f"Open {plain(summary.name)} {summary.run_id[:8]}")
             opening = partial(self._open, summary.run_id)

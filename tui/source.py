@@ -77,6 +77,12 @@ class Source(Protocol):
     def deleted(self) -> list[RunSummary]:
         """Return the experiment's deleted runs."""
 
+    def address(self, run: str) -> str | None:
+        """Return the address of a run, by id, in its server's UI; None if it is on no server."""
+
+    def ui_command(self) -> str:
+        """Return the command that serves MLflow's UI of the store."""
+
 
 @contextmanager
 def _reader_imported() -> Iterator[None]:
@@ -227,3 +233,17 @@ class StoreSource:
             from repdyn.runs import edit
 
         return edit.deleted_runs(self._store)
+
+    def address(self, run: str) -> str | None:
+        """Return the address of a run in its server's UI."""
+        with _reader_imported():
+            from repdyn.storage import web
+
+        return web.address(self._store, run)
+
+    def ui_command(self) -> str:
+        """Return the command that serves MLflow's UI of the store."""
+        with _reader_imported():
+            from repdyn.storage import web
+
+        return web.ui_command(self._store)

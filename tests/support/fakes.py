@@ -72,6 +72,7 @@ class FakeSource:
         gone: the deleted runs.
         refusal: raised by every change while it is set.
         nested_in: how many runs are nested in each, by id.
+        server: address of the server that has the runs, if one has.
     """
 
     records: list[RunRecord] = field(default_factory=lambda: [record()])
@@ -89,6 +90,7 @@ class FakeSource:
     page: int = 200
     files: dict[str, bytes] = field(default_factory=dict)
     unread: dict[str, Curve] = field(default_factory=dict)
+    server: str | None = None
 
     def __post_init__(self) -> None:
         self.answers.set()
@@ -194,6 +196,13 @@ class FakeSource:
     def deleted(self) -> list[RunSummary]:
         self._asked()
         return [one.summary for one in self.gone]
+
+    def address(self, run: str) -> str | None:
+        self._find(run)
+        return self.server and f"{self.server}/#/experiments/1/runs/{run}"
+
+    def ui_command(self) -> str:
+        return "mlflow ui"
 
 
 @dataclass

@@ -35,13 +35,13 @@ def in_run(scenario: Play, size: tuple[int, int] = (120, 40)) -> None:
     ("keys", "seen"),
     [
         (["a"], ["train loss", "test loss"]),
-        (["2", "right_square_bracket"], ["block.0   2 of 4"]),
-        (["2", "left_square_bracket"], ["logits   4 of 4"]),
+        (["2", "greater_than_sign"], ["stem   1 of 4"]),
+        (["2", "less_than_sign"], ["block.1   3 of 4"]),
         (["shift+tab"], ["epoch_00000.safetensors"]),
-        (["tab", "tab", "shift+tab"], ["stem   1 of 4"]),
+        (["tab", "tab", "shift+tab"], ["logits   4 of 4"]),
         (["5", "plus", "left"], ["smoothed mean of"]),
-        (["4", "n"], ["plane 1 of 6"]),
-        (["4", "n", "N"], ["plane 6 of 6"]),
+        (["4", "p"], ["plane 1 of 6"]),
+        (["4", "p", "P"], ["plane 6 of 6"]),
         (["t"], ["textual-light", "nord"]),
     ],
     ids=lambda given: ",".join(given) if isinstance(given, list) else None,
@@ -69,14 +69,14 @@ def test_v_goes_through_the_colour_maps() -> None:
     in_run(scenario)
 
 
-def test_z_spans_the_values_in_view_and_the_colour_bar_says_so() -> None:
+def test_plus_spans_the_values_in_view_and_the_colour_bar_says_so() -> None:
     async def scenario(stage: Stage) -> None:
         bar = stage.screen.query_one(Colorbar)
         await stage.until(lambda: bar.scale is not None)
         before = bar.scale
-        await stage.press("z")
+        await stage.press("plus")
         await stage.until(lambda: bar.scale != before)
-        await stage.press("z")
+        await stage.press("minus")
         await stage.until(lambda: bar.scale == before)
 
     in_run(scenario)

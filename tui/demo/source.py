@@ -109,3 +109,14 @@ class DemoSource:
     def deleted(self) -> list[RunSummary]:
         """Return none."""
         return []
+
+    def address(self, run: str) -> None:
+        """Return nothing: the runs are on no server."""
+
+    def ui_command(self) -> str:
+        """Refuse: the runs are in no store.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("the demo's runs are in no MLflow store")

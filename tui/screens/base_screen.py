@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.reader_thread import ReaderThread
 from tui.source import Source
+from tui.widgets.footer import KeysFooter
+
+WIDE_TAB = 5
+"""Columns of a tab besides its name: number, gaps."""
 
 if TYPE_CHECKING:
     from tui.app import RepdynApp
@@ -56,8 +60,17 @@ class BaseScreen(Screen[None]):
         """Yield the screen's own parts between notice and footer."""
         yield from self.compose_body()
         yield Static(id="notice")
-        yield Footer()
+        yield KeysFooter(show_command_palette=False, compact=self._narrow)
         yield Static(Text(TOO_SMALL), id="too-small")
+
+    @property
+    def _narrow(self) -> bool:
+        return self.app.size.width < NORMAL - 1
+
+    def on_resize(self) -> None:
+        """Fit the footer to the new width."""
+        self.query_one(KeysFooter).compact = self._narrow
+        self.refresh_bindings()
 
     def compose_body(self) -> ComposeResult:
         """Yield the screen's own parts."""
@@ -89,15 +102,25 @@ class BaseScreen(Screen[None]):
         return None
 
 
-def tabs(views: Sequence[str], front: str, empty: Collection[str] = ()) -> Text:
+SHORT: Mapping[str, str] = {"layers": "All"}
+"""Names of views on the narrowest screen, where they differ."""
+
+
+def tabs(
+    views: Sequence[str], front: str, empty: Collection[str] = (), room: int | None = None
+) -> Text:
     """Return the names of a screen's views with their number keys; a click goes there.
 
-    Those without anything to show are dim: they say why.
+    Those without anything to show are dim: they say why. In little room they are closer, and some
+    names are shorter.
     """
+    close = room is not None and sum(len(view) + WIDE_TAB for view in views) > room
     text = Text(no_wrap=True)
     for number, view in enumerate(views, start=1):
         style = "bold reverse" if view == front else "dim" if view in empty else ""
-        text.append(f" {number} {view.capitalize()} ", style)
-        text.apply_meta({"@click": f"screen.view('{view}')"}, -len(view) - 4)
-        text.append(" ")
+        name = SHORT.get(view, view.capitalize()) if close else view.capitalize()
+        tab = f"{number} {name}" if close else f" {number} {name} "
+        text.append(tab, style)
+        text.apply_meta({"@click": f"screen.view('{view}')"}, -len(tab))
+        text.append(" " if number < len(views) else "")
     return text

@@ -21,7 +21,7 @@ from repdyn.display.metrics import ACCURACY, LOSS, MetricGroup, group_title, sca
 from repdyn.display.wording import boundary_marks, plain
 from repdyn.errors import UserError
 from repdyn.pattern import MOST_CHARACTERS, matching
-from repdyn.records import Curve, RunRecord, plural
+from repdyn.records import Curve, IntArray, RunRecord, plural
 from repdyn.step_words import counted, step
 from tui import actions
 from tui.reader_thread import ReaderThread
@@ -57,6 +57,7 @@ class CurvesView(View):
     """All metrics over epochs; the list has the focus, left and right move the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("curves", "metrics", "chosen")
+    follows = frozenset({"epoch"})
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
@@ -84,6 +85,11 @@ class CurvesView(View):
     def missing(cls, record: RunRecord) -> str:
         """Return that no metric was logged."""
         return "" if record.curves else NO_METRICS
+
+    @property
+    def stops(self) -> IntArray:
+        """The epochs in view of the chosen curves."""
+        return self.query_one(CurveStack).plots[0].stops
 
     def focused_first(self) -> Widget:
         """Return the list, or the filter while it is being typed."""

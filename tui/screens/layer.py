@@ -22,7 +22,7 @@ from repdyn.display.wording import boundaries, plain
 from repdyn.records import Curve, FloatArray, IntArray, RunRecord, plural
 from repdyn.step_words import step
 from tui import actions
-from tui.screens.view import Table, View, beside_errors, empty, read_out, readout
+from tui.screens.view import OF_HEATMAPS, Table, View, beside_errors, empty, read_out, readout
 from tui.screens.view_state import ViewState
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
@@ -42,6 +42,7 @@ class Layer(View):
     """The E×E matrix of a layer as large as the terminal allows."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("layer")
+    follows = OF_HEATMAPS
 
     def compose(self) -> ComposeResult:
         """Yield the heatmap, with the cursor's readout to its right."""

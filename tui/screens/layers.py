@@ -16,13 +16,15 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from repdyn.display import axis
+from repdyn.display.short_names import shortened
 from repdyn.display.similarity import Similarity, similarity
-from repdyn.display.wording import ending, plain
+from repdyn.display.wording import plain
 from repdyn.records import Phases, RunRecord, plural
 from repdyn.step_words import step
 from tui import actions
 from tui.screens.layer import matrices, profile
 from tui.screens.view import (
+    OF_HEATMAPS,
     Table,
     View,
     beside_bar,
@@ -70,6 +72,7 @@ class Layers(View):
     """Small multiples."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("layers")
+    follows = OF_HEATMAPS
 
     def compose(self) -> ComposeResult:
         """Yield the grid."""
@@ -105,8 +108,9 @@ class Layers(View):
         for panel in panels:
             panel.display = panels.index(panel) < len(shown.names)
         width = self._arrange(grid, len(shown.names))
+        names = shortened([*map(plain, shown.names)], width)
         for layer, panel in enumerate(panels[: len(shown.names)]):
-            name = ending(plain(shown.names[layer]), width)
+            name = names[layer]
             panel.query_one(".name", Static).update(Text(name, no_wrap=True))
             self._fill(panel, shown, layer, look)
         self._place(look, shown)
@@ -161,6 +165,7 @@ class Layers(View):
         for heatmap in self.query(Heatmap):
             with heatmap.prevent(Heatmap.CursorMoved):
                 heatmap.cursor = cell
+                cell = heatmap.cursor  # within what is in view
         self._read(min(look.layer, len(shown.names) - 1), *cell)
 
     @on(Heatmap.CursorMoved)

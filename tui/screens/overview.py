@@ -21,6 +21,7 @@ from repdyn.display.errors import with_error
 from repdyn.display.labels import ACCURACIES
 from repdyn.display.metrics import LOSS, MetricGroup, main_groups
 from repdyn.display.reading import probe_splits, value_at
+from repdyn.display.short_names import least_room
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import accuracy, boundary_marks, plain
 from repdyn.records import RunRecord
@@ -29,6 +30,7 @@ from tui import actions
 from tui.reader_thread import ReaderThread
 from tui.screens.finding_lines import FindingLines
 from tui.screens.view import (
+    OF_HEATMAPS,
     Table,
     View,
     beside_errors,
@@ -78,6 +80,7 @@ class Overview(View):
     """The layer × checkpoint heatmap with a reference, and curves with the same cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("overview")
+    follows = OF_HEATMAPS
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
@@ -105,8 +108,10 @@ class Overview(View):
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
         shown = similarity(record.dynamics, look.measure)
         self.query_one(FindingLines).show(record, look.measure, self._sentences())
-        labels = max(LEAST_LABELS, *(cell_len(plain(n)) + 1 for n in shown.names))
-        width = min(labels, WIDEST_LABELS, max(LEAST_LABELS, self.size.width // 5))
+        names = [plain(name) for name in shown.names]
+        labels = max(LEAST_LABELS, *(cell_len(name) + 1 for name in names))
+        room = max(LEAST_LABELS, self.size.width // 5, least_room(names) + 1)
+        width = min(labels, WIDEST_LABELS, room)
         self._draw_heatmap(record, shown, look, width)
         self._draw_curves(record, shown, width)
         self._arrange(len(shown.names), record)
@@ -178,10 +183,9 @@ class Overview(View):
         shown, heatmap = self.similar(), self.query_one(Heatmap)
         if shown is None:
             return
-        column = axis.nearest(shown.steps, look.epoch)
         with heatmap.prevent(Heatmap.CursorMoved):
-            heatmap.cursor = (min(look.layer, len(shown.names) - 1), column)
-        self._follow(int(shown.steps[column]))
+            heatmap.cursor = (self.layer_index, axis.nearest(shown.steps, look.epoch))
+        self._follow(int(shown.steps[heatmap.cursor[1]]))
 
     @on(Heatmap.CursorMoved)
     def _moved(self, event: Heatmap.CursorMoved) -> None:

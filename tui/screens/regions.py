@@ -17,7 +17,7 @@ from textual.widgets import Static
 from repdyn.display import axis
 from repdyn.display.reading import has_regions
 from repdyn.display.wording import boundary_marks
-from repdyn.records import Curve, Dynamics, PlaneSet, RunRecord
+from repdyn.records import OUTPUT, Curve, Dynamics, PlaneSet, RunRecord
 from repdyn.step_words import step
 from tui import actions
 from tui.reader_thread import ReaderThread
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+ROOM_FOR_TWO = 80
+"""Columns from which two maps are shown at first."""
+
 NO_PLANES = "No decision regions: this run was measured without planes."
 
 
@@ -49,12 +52,14 @@ class RegionsView(View, can_focus=True):
     """A plane's regions at an epoch, alone or beside those of another epoch."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("regions")
+    follows = frozenset({"epoch", "layer"})
 
     def __init__(self, source: Source, desk: ReaderThread, *, id: str) -> None:  # noqa: A002
         super().__init__(source, desk, id=id)
         self._shelf = LabelMapCache(source, desk)
         self._plane = -1
         self._pinned: int | None = None
+        self._opened = False
 
     def compose(self) -> ComposeResult:
         """Yield the maps, and beside or below them the anchors and fragmentation."""
@@ -83,6 +88,9 @@ class RegionsView(View, can_focus=True):
     def draw(self, record: RunRecord, look: ViewState) -> None:
         """Draw the plane at the current epoch, once its maps are loaded."""
         assert record.dynamics is not None  # noqa: S101 - as View.show has seen
+        if not self._opened:
+            self._opened = True
+            self._pin_at_first(record, record.dynamics)
         self.query_one(Regions).display = self._shelf.planes is not None
         self.set_class(self._pinned is not None, "-pinned")
         self.query_one(Regions).styles.width = (
@@ -91,7 +99,7 @@ class RegionsView(View, can_focus=True):
             else min(2 * self.size.height, self.size.width * 3 // 5)
         )
         dynamics = record.dynamics
-        layer = self._layer(dynamics)
+        layer = self.layer_index
         mean = {
             "regions per plane": Curve(dynamics.steps, dynamics.fragmentation[layer]),
         }
@@ -106,10 +114,16 @@ class RegionsView(View, can_focus=True):
         super().point(look)
         if self.record is None or self.dynamics is None:
             return
-        if before.layer != look.layer:
+        if (before.layer, before.layer_chosen) != (look.layer, look.layer_chosen):
             self.draw(self.record, look)
         else:
             self._place(self.record, self.dynamics, look)
+
+    def _pin_at_first(self, record: RunRecord, dynamics: Dynamics) -> None:
+        """Pin the checkpoint of perfect fit, if two maps have room: beside it is what came after."""
+        fit = record.phases.fit
+        if fit is not None and self.app.size.width >= ROOM_FOR_TWO:
+            self._pinned = int(dynamics.steps[axis.nearest(dynamics.steps, fit)])
 
     def _place(self, record: RunRecord, dynamics: Dynamics, look: ViewState) -> None:
         epoch = int(dynamics.steps[axis.nearest(dynamics.steps, look.epoch)])
@@ -140,7 +154,7 @@ class RegionsView(View, can_focus=True):
     def _draw_maps(self, dynamics: Dynamics, planes: PlaneSet, epoch: int) -> None:
         if self._plane < 0:
             self._plane = first_plane(planes)
-        layer, plane, pinned = self._layer(dynamics), self._plane, self._pinned
+        layer, plane, pinned = self.layer_index, self._plane, self._pinned
         shown = self._map(epoch, layer)
         assert shown is not None  # noqa: S101 - as _place has seen
         names = class_names(planes, dynamics.areas.shape[-1])
@@ -190,15 +204,22 @@ class RegionsView(View, can_focus=True):
             parts[f"agrees with {self.unit} {step(self._pinned)} on"] = share
         self.query_one(".readout", Static).update(read_out(parts), layout=False)
 
-    def _layer(self, dynamics: Dynamics) -> int:
-        return min(self.look.layer, len(dynamics.layers))
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The layers, whose regions are those of their probes, and the output."""
+        return () if self.dynamics is None else (*self.dynamics.layers, OUTPUT)
+
+    @property
+    def layer_index(self) -> int:
+        """The index of the layer in view: the output until one is chosen."""
+        return super().layer_index if self.look.layer_chosen else len(self.layer_names) - 1
 
     # --- acting
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: there may be one plane only."""
         planes = self._shelf.planes
-        if action == "plane" and planes is not None and len(planes.kinds) == 1:
+        if action in ("plane", "plane_end") and planes is not None and len(planes.kinds) == 1:
             return False
         return super().check_action(action, parameters)
 
@@ -206,6 +227,12 @@ class RegionsView(View, can_focus=True):
         """Go to another plane; those with a fine grid come first in the set."""
         if self._shelf.planes is not None and self.record is not None:
             self._plane = (self._plane + steps) % len(self._shelf.planes.kinds)
+            self.show(self.record, self.look)
+
+    def action_plane_end(self, index: int) -> None:
+        """Go to the first or the last plane."""
+        if self._shelf.planes is not None and self.record is not None:
+            self._plane = index % len(self._shelf.planes.kinds)
             self.show(self.record, self.look)
 
     def action_pin(self) -> None:
@@ -218,20 +245,20 @@ class RegionsView(View, can_focus=True):
 
     def action_epoch(self, steps: int) -> None:
         """Go to another checkpoint."""
-        if self.dynamics is not None:
-            epochs = self.dynamics.steps
-            at = max(0, min(axis.nearest(epochs, self.look.epoch) + steps, len(epochs) - 1))
-            self._go(epoch=int(epochs[at]))
+        stops = self.stops
+        if len(stops):
+            at = max(0, min(axis.nearest(stops, self.look.epoch) + steps, len(stops) - 1))
+            self._go(epoch=int(stops[at]))
 
     def action_end_epoch(self, index: int) -> None:
-        """Go to the first or the last checkpoint."""
-        if self.dynamics is not None:
-            self._go(epoch=int(self.dynamics.steps[index]))
+        """Go to the first or the last checkpoint in view."""
+        if len(self.stops):
+            self._go(epoch=int(self.stops[index]))
 
     def action_layer(self, steps: int) -> None:
         """Go to another layer, or the output."""
-        if self.dynamics is not None:
-            self._go(layer=(self._layer(self.dynamics) + steps) % (len(self.dynamics.layers) + 1))
+        if self.layer_names:
+            self._go(layer=(self.layer_index + steps) % len(self.layer_names), layer_chosen=True)
 
     def _go(self, **changes: int) -> None:
         look = replace(self.look, **changes)  # type: ignore[arg-type]
@@ -243,7 +270,7 @@ class RegionsView(View, can_focus=True):
         dynamics = self.dynamics
         if dynamics is None:
             return None
-        layer = self._layer(dynamics)
+        layer = self.layer_index
         epoch = int(dynamics.steps[axis.nearest(dynamics.steps, self.look.epoch)])
         maps = {e: self._map(e, layer) for e in (self._pinned, epoch) if e is not None}
         lines = [
@@ -270,7 +297,7 @@ class RegionsView(View, can_focus=True):
         record, planes, plane = self.record, self._shelf.planes, self._plane
         if record is None or record.dynamics is None or planes is None:
             return None
-        layer = min(self._layer(record.dynamics), len(record.dynamics.layers) - 1)
+        layer = min(self.layer_index, len(record.dynamics.layers) - 1)
         epochs, phases, run = record.dynamics.steps.tolist(), record.phases, record.summary.run_id
         names = class_names(planes, record.dynamics.areas.shape[-1])
 

@@ -12,22 +12,22 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.timer import Timer
 from textual.widgets import Static
 
-from repdyn.display import axis
 from repdyn.display.live import LIVE, progress, worries
 from repdyn.display.reading import is_same
-from repdyn.display.wording import going_on, plain, settings
+from repdyn.display.wording import duration, going_on, plain, settings
 from repdyn.own_runs import is_own
-from repdyn.records import Dynamics, RunRecord
+from repdyn.records import Dynamics, Phases, RunRecord
 from repdyn.report.runs import STATUS_STYLES
 from tui import actions
 from tui.actions import VIEWS
+from tui.browser import open_run
 from tui.reader_thread import POLL_SECONDS, ReaderThread
 from tui.screens.acting import RunActions
 from tui.screens.base_screen import NORMAL, tabs
 from tui.screens.curves import CurvesView
+from tui.screens.epochs_screen import OF_EPOCHS, EpochsScreen, axis_words
 from tui.screens.info import Info
 from tui.screens.layer import Layer
 from tui.screens.layers import Layers
@@ -35,11 +35,19 @@ from tui.screens.overview import Overview
 from tui.screens.phases import PhasesView
 from tui.screens.regions import RegionsView
 from tui.screens.run_columns import state
+from tui.screens.runs import RunsScreen
 from tui.screens.saving import save
-from tui.screens.view import View
-from tui.screens.view_state import ViewState, existing_measure, measures_of, next_measure
+from tui.screens.view import OF_HEATMAPS, View
+from tui.screens.view_state import (
+    ViewState,
+    existing_measure,
+    liveliest,
+    measures_of,
+    next_measure,
+)
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
+from tui.widgets.heatmap import STRETCHED
 
 KINDS_OF_VIEWS: dict[str, type[View]] = {
     "overview": Overview,
@@ -54,24 +62,45 @@ KINDS_OF_VIEWS: dict[str, type[View]] = {
 MOST_WORRIES = 2
 """What is wrong with a run, of which the header has room for some."""
 
-PLAY_SECONDS = 0.25
-"""How long a checkpoint is shown while playing."""
+RECENT_SECONDS = 5.0
+"""Up to this age data count as current: those of a live run are polled more often."""
+
+OF_RUN = frozenset({"export", "copy", "browse", "run"})
+"""The actions that need the run to have been read."""
 
 
-class RunScreen(RunActions):
-    """A run and its views, which are created when first shown."""
+class RunScreen(EpochsScreen, RunActions):
+    """A run and its views, which are created when first shown.
+
+    Args:
+        source, desk: that read the run.
+        run: its id, name, unique prefix, or `last`.
+        view: to show first; None for the one of the last session.
+        look: to begin with.
+        layer: name of the layer to begin with; without it, the one that changes most.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("run")
 
-    def __init__(self, source: Source, desk: ReaderThread, run: str) -> None:
-        super().__init__(source, desk)
+    def __init__(
+        self,
+        source: Source,
+        desk: ReaderThread,
+        run: str,
+        *,
+        view: str | None = None,
+        look: ViewState | None = None,
+        layer: str = "",
+    ) -> None:
+        super().__init__(source, desk, ViewState() if look is None else look)
         self._run = run
         self._record: RunRecord | None = None
-        self._look = ViewState()
-        self._view = VIEWS[0]
+        self._first_layer = layer
+        self._first_view = view
+        self._view = view or VIEWS[0]
         self._drawn: dict[str, tuple[RunRecord, ViewState]] = {}
         self._asking = False
-        self._playing: Timer | None = None
+        self._read_at = 0.0
 
     @property
     def topic(self) -> str:
@@ -85,12 +114,13 @@ class RunScreen(RunActions):
         yield Container(Static("", id="opening"), id="views")
 
     def on_resize(self) -> None:
-        """Fit the header to the new width."""
+        """Fit header and tabs to the new width."""
         self._draw_header()
+        self._draw_tabs()
 
     def on_mount(self) -> None:
         """Request the run."""
-        if self.home.session.of_store.view in VIEWS:
+        if self._first_view is None and self.home.session.of_store.view in VIEWS:
             self._view = self.home.session.of_store.view
         self.query_one("#header", Static).update(Text(plain(self._run), "bold"))
         self.query_one("#opening", Static).update(Text("Opening the run …", justify="center"))
@@ -113,7 +143,7 @@ class RunScreen(RunActions):
             self._ask()
 
     def _got(self, record: RunRecord | None) -> None:
-        self._asking = False
+        self._asking, self._read_at = False, time.time()
         known = record or self._record
         self.show_notice("" if known is None else going_on(known.summary))
         if record is None:
@@ -124,12 +154,22 @@ class RunScreen(RunActions):
         self._look = replace(self._look, measure=measure)
         if first and not is_own(record.summary.tags) and self._view in self._empty():
             self._view = next(name for name in ("curves", "info") if name not in self._empty())
+        if first and record.dynamics is not None:
+            self._look = replace(self._look, layer=self._opening_layer(record.dynamics))
         self._draw_header()
         self._draw_tabs()
         self._show()
         self.refresh_bindings()
         if first:
             self.query_one("#opening").display = False
+
+    def _opening_layer(self, dynamics: Dynamics) -> int:
+        """Return the layer of the name to begin with, or the one that changes most."""
+        measure = self._look.measure
+        names = dynamics.names(measure) if measure in dynamics.similarity else dynamics.layers
+        if self._first_layer in names:
+            return names.index(self._first_layer)
+        return liveliest(dynamics, measure)
 
     def _failed(self, line: str) -> None:
         self._asking = False
@@ -145,9 +185,10 @@ class RunScreen(RunActions):
         if self._record is None:
             return
         run = self._record.summary
+        wide = self.app.size.width >= NORMAL
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(plain(run.name), "bold")
-        line.append(f"  {plain(run.run_id)[:8]}  ", "dim")
+        line.append(f"  {plain(run.run_id)[:8]}  " if wide else "  ", "dim")
         line.append(state(run), STATUS_STYLES.get(run.status, ""))
         sign = self.home.watches.signs().get(run.run_id)
         line.append(f" {sign}" if sign else "", "bold")
@@ -155,12 +196,16 @@ class RunScreen(RunActions):
         line.append(f"  {progress(self._record, now)}")
         for worry in worries(self._record, now)[:MOST_WORRIES]:
             line.append(f"  {worry}", "bold red")
-        if self.app.size.width >= NORMAL:
+        if run.status in LIVE:
+            line.append(f"  {age(time.time() - self._read_at)}", "dim")
+        line.append(f"  {axis_words(self._look)}" if axis_words(self._look) else "", "bold")
+        if wide:
             line.append(f"  {settings(run)}", "dim")
         self.query_one("#header", Static).update(line)
 
     def _draw_tabs(self) -> None:
-        self.query_one("#tabs", Static).update(tabs(VIEWS, self._view, self._empty()))
+        room = self.app.size.width - 1
+        self.query_one("#tabs", Static).update(tabs(VIEWS, self._view, self._empty(), room))
 
     def _empty(self) -> list[str]:
         """Return the views that have nothing to show of this run."""
@@ -199,9 +244,28 @@ class RunScreen(RunActions):
         self._look = replace(self._look, **changes)
         self._show()
 
+    @property
+    def front(self) -> View | None:
+        """The view in front, if it shows something of the run."""
+        view = next((view for view in self.query(View) if view.id == self._view), None)
+        return None if view is None or view.record is None or view.missing(view.record) else view
+
+    @property
+    def phases(self) -> Phases:
+        """The phases of the run."""
+        return Phases() if self._record is None else self._record.phases
+
+    def axis_changed(self) -> None:
+        """Tell in the header what part of the epoch axis is in view."""
+        self._draw_header()
+        self.refresh_bindings()
+
     @on(View.Pointed)
     def _pointed(self, event: View.Pointed) -> None:
-        self._look = replace(self._look, **event.changes)
+        before = self._look
+        self._look = replace(before, **event.changes)
+        if self._look.layer != before.layer:
+            self._look = replace(self._look, layer_chosen=True)
         if self._record is not None:
             self._drawn[self._view] = (self._record, self._look)
 
@@ -242,47 +306,34 @@ class RunScreen(RunActions):
         dynamics = None if self._record is None else self._record.dynamics
         self.look_at(measure=next_measure(self._look.measure, [dynamics]))
 
+    def action_run(self, steps: int) -> None:
+        """Open another run of the list, in the same view."""
+        lists = [screen for screen in self.app.screen_stack if isinstance(screen, RunsScreen)]
+        run = None if self._record is None else self._record.summary.run_id
+        other = lists[0].step_to(run, steps) if lists and run is not None else None
+        if other is None:
+            self.tell(f"no {'next' if steps > 0 else 'previous'} run in the list")
+            return
+        front = self.front
+        layer = (
+            front.layer_names[front.layer_index] if front is not None and front.layer_names else ""
+        )
+        look = replace(self._look, range_from=None)
+        screen = RunScreen(
+            lists[0].source, self.desk, other, view=self._view, look=look, layer=layer
+        )
+        self.app.switch_screen(screen)
+
     def action_layer(self, steps: int) -> None:
         """Go to another layer."""
-        if self._record is None or self._record.dynamics is None:
-            return
-        count = self._rows(self._record.dynamics)
-        self.look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
+        front = self.front
+        if front is not None and front.layer_names:
+            layer = (front.layer_index + steps) % len(front.layer_names)
+            self.look_at(layer=layer, layer_chosen=True)
 
-    def _rows(self, dynamics: Dynamics) -> int:
-        """Return the number of layers, with the output if the measure includes it."""
-        return len(dynamics.similarity.get(self._look.measure, dynamics.layers))
-
-    def action_epoch(self, steps: int) -> None:
-        """Go to another checkpoint."""
-        if self._record is None or self._record.dynamics is None:
-            return
-        epochs = self._record.dynamics.steps
-        at = max(0, min(axis.nearest(epochs, self._look.epoch) + steps, len(epochs) - 1))
-        self.look_at(epoch=int(epochs[at]))
-
-    def action_play(self) -> None:
-        """Go through the checkpoints, from the first if the cursor is at the last."""
-        if self._playing is not None:
-            self._playing.stop()
-            self._playing = None
-            return
-        if self._record is None or self._record.dynamics is None:
-            return
-        epochs = self._record.dynamics.steps
-        if axis.nearest(epochs, self._look.epoch) == len(epochs) - 1:
-            self.look_at(epoch=int(epochs[0]))
-        self._playing = self.set_interval(PLAY_SECONDS, self._play_on)
-
-    def _play_on(self) -> None:
-        before = self._look.epoch
-        self.action_epoch(1)
-        if self._look.epoch == before and self._playing is not None:
-            self.action_play()
-
-    def action_stretch(self) -> None:
-        """Stretch the colours, or not."""
-        self.look_at(stretch=not self._look.stretch)
+    def action_contrast(self, steps: int) -> None:
+        """Stretch the colours more, or less."""
+        self.look_at(stretch=max(0, min(self._look.stretch + steps, len(STRETCHED))))
 
     def action_blurred(self) -> None:
         """Grey the cells that cannot be told from their neighbours, or not."""
@@ -305,24 +356,59 @@ class RunScreen(RunActions):
         job = partial(save, stem, view.tables(), view.figure())
         self.desk.ask(self, job, self.tell_saved, self.tell)
 
+    def action_copy_value(self) -> None:
+        """Copy what the cursor is on, as the readout says it."""
+        text = "" if self.front is None else self.front.copied()
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.tell(f"copied {text}")
+
+    def action_browse(self) -> None:
+        """Open the run in MLflow's UI."""
+        run = self.run_in_question()
+        if run is not None:
+            open_run(self, run)
+
+    def action_refresh(self) -> None:
+        """Read the run again."""
+        self._asking = True
+        question = partial(self.source.record, self._run)
+        self.desk.ask(self, question, self._refreshed, self._failed)
+
+    def _refreshed(self, record: RunRecord) -> None:
+        self._got(record)
+        self.tell("read again")
+
     def action_back(self) -> None:
         """Go back to the runs."""
         self.dismiss()
 
+    def action_escape(self) -> None:
+        """Leave the zoom, or go back to the runs."""
+        if not self.leave_zoom():
+            self.action_back()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: the run may lack what it is about."""
         del parameters
-        dynamics = None if self._record is None else self._record.dynamics
+        dynamics, front = None if self._record is None else self._record.dynamics, self.front
+        part = "epoch" if action in OF_EPOCHS else action
+        if action in OF_RUN and self._record is None:
+            return False
+        if part in OF_HEATMAPS and (front is None or part not in front.follows):
+            return False
+        if part == "epoch":
+            return len(self._stops) > 1
         if action == "kind":
             return len(measures_of([dynamics])) > 1
         if action == "layer":
-            return dynamics is not None and self._rows(dynamics) > 1
-        if action in ("epoch", "play"):
-            return dynamics is not None and len(dynamics.steps) > 1
+            return front is not None and len(front.layer_names) > 1
         if action == "blurred":
             return dynamics is not None and self._look.measure in dynamics.errors
-        if action in ("stretch", "colours"):
-            return dynamics is not None and bool(dynamics.similarity)
+        if action == "zoom_out":
+            return self._look.axis_view.span is not None or self._look.range_from is not None
+        if action == "copy_value":
+            return front is not None and bool(front.copied())
         return True
 
 
@@ -336,4 +422,10 @@ def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
 def _drawing(look: ViewState) -> tuple[object, ...]:
     """Return the parts of a view state that need a redraw, not just a cursor move."""
     at = look.epoch if look.reference == "cursor" else None
-    return look.measure, look.reference, look.cmap, look.stretch, look.blurred, at
+    shown = look.cmap, look.stretch, look.blurred, look.axis_view
+    return look.measure, look.reference, *shown, at
+
+
+def age(seconds: float) -> str:
+    """Return how old data are, `read now` or `read 12 s ago`."""
+    return "read now" if seconds < RECENT_SECONDS else f"read {duration(seconds)} ago"

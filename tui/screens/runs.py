@@ -295,6 +295,18 @@ class RunsScreen(ListActions):
         box.display, box.value = bool(text), text
         self._filter_by(text)
 
+    def step_to(self, run: str, steps: int) -> str | None:
+        """Return the id of the run listed some places after another, if any; the cursor goes there."""
+        ids = []
+        for row in self._rows(self._shown()):
+            ids += [row.id] if row.run is not None and not row.is_sweep else []
+            ids += [below.run_id for below in row.members] if row.folded else []
+        at = ids.index(run) + steps if run in ids else -1
+        if not 0 <= at < len(ids):
+            return None
+        self.query_one(RunsTable).go_to(ids[at])
+        return ids[at]
+
     def run_in_question(self) -> str | None:
         """Return the id of the run under the cursor."""
         run = self.query_one(RunsTable).run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from rich.text import Text
@@ -20,7 +20,10 @@ from repdyn.records import EPOCH, Dynamics, FloatArray, IntArray, Phases, RunRec
 from tui.reader_thread import ReaderThread
 from tui.screens.view_state import ViewState
 from tui.source import Source
+from tui.widgets.curves import Curves
+from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_bands import legend, phase_bands
+from tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,12 +51,19 @@ class Table:
     rows: Sequence[Sequence[object]]
 
 
+OF_HEATMAPS = frozenset({"epoch", "layer", "kind", "contrast", "colours", "blurred"})
+"""What of the view state the views with heatmaps show, by the actions of the run's screen."""
+
+
 class View(Vertical):
     """One way to look at a run.
 
     `show` is called when the run's data or the similarity measure have changed, `point` when only the
     cursor was moved from outside. A view that moves the cursor itself posts Pointed.
     """
+
+    follows: ClassVar[frozenset[str]] = frozenset()
+    """The actions of the run's screen that change what the view shows, of those in OF_HEATMAPS."""
 
     class Pointed(Message):
         """The cursor has been moved in the view.
@@ -86,6 +96,7 @@ class View(Vertical):
         self.record, self.look = record, look
         if not self.size.width:
             return
+        self._set_axis(look)
         empty = self.query_one(".empty", Static)
         missing = self.missing(record)
         empty.display = bool(missing)
@@ -134,6 +145,44 @@ class View(Vertical):
     def point(self, look: ViewState) -> None:
         """Move the cursor."""
         self.look = look
+        self._set_axis(look)
+
+    def _set_axis(self, look: ViewState) -> None:
+        """Show the same part of the epoch axis everywhere."""
+        for widget in self.query(Timeline):
+            with widget.prevent(Heatmap.CursorMoved, Curves.CursorMoved):
+                widget.axis_view = look.axis_view
+                widget.range_from = look.range_from
+
+    @property
+    def stops(self) -> IntArray:
+        """The epochs in view at which the cursor can stop; none if there is no such cursor."""
+        if self.dynamics is None or "epoch" not in self.follows:
+            return np.empty(0, dtype=np.int64)
+        steps = self.dynamics.steps
+        return steps[self.look.axis_view.seen(steps)]
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The names of the layers that the view can show."""
+        shown = self.similar() if "layer" in self.follows else None
+        return () if shown is None else shown.names
+
+    @property
+    def layer_index(self) -> int:
+        """The index of the layer at the cursor."""
+        return max(0, min(self.look.layer, len(self.layer_names) - 1))
+
+    def changes(self, phases: Phases) -> tuple[int, ...]:
+        """Return the change points of the layer at the cursor."""
+        points = phases.change_points
+        return (
+            points[self.layer_index] if self.layer_names and self.layer_index < len(points) else ()
+        )
+
+    def copied(self) -> str:
+        """Return what the cursor is on, as the readout says it; nothing if there is none."""
+        return " ".join(str(line.content) for line in self.query(".readout").results(Static))
 
     def pointed(self, look: ViewState, **changes: Any) -> None:
         """Post that the cursor was moved."""

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from repdyn.display import axis
 from repdyn.display.similarity import Similarity, previous
 from repdyn.measures.spec import MEASURES, PRIMARY
 from repdyn.records import Dynamics, FloatArray
 from repdyn.step_words import step
+from tui.widgets.epoch_axis import WHOLE, AxisView
 
 Reference = Literal["last", "previous", "first", "cursor"]
 
@@ -25,21 +28,37 @@ class ViewState:
         measure: of similarity.
         reference: what checkpoints are compared with in the overview.
         layer: index of the layer; the output comes after the layers.
+        layer_chosen: whether the user has chosen the layer; decision regions are the output's until
+            then.
         epoch: of the cursor, None for the last.
         other: the second epoch, of the row in an E×E matrix; None for the last.
         cmap: colour map.
-        stretch: whether colours span what is in view.
+        stretch: how far colours are stretched to what is in view, 0 if not.
         blurred: whether cells that differ from their neighbours within their error are grey.
+        axis_view: the part of the epoch axis in view.
+        range_from: the epoch at which a range to zoom to begins, while it is being chosen.
     """
 
     measure: str = PRIMARY.name
     reference: Reference = "last"
     layer: int = 0
+    layer_chosen: bool = False
     epoch: int | None = None
     other: int | None = None
     cmap: str = "viridis"
-    stretch: bool = False
+    stretch: int = 0
     blurred: bool = False
+    axis_view: AxisView = WHOLE
+    range_from: int | None = None
+
+
+def liveliest(dynamics: Dynamics, measure: str) -> int:
+    """Return the layer that changes most: its checkpoints are the least similar on average."""
+    if measure not in dynamics.similarity or not dynamics.layers:
+        return 0
+    known = [matrix[np.isfinite(matrix)] for matrix in dynamics.matrices(measure)]
+    means = [values.mean() if values.size else np.inf for values in known]
+    return int(np.argmin(means))
 
 
 def measures_of(runs: Iterable[Dynamics | None]) -> list[str]:

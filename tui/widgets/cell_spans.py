@@ -51,6 +51,13 @@ class Bands:
         """Return the spans scaled to this many times as many pixels."""
         return Bands(np.repeat(self.shown, factor), self.starts * factor, self.stops * factor)
 
+    def among(self, first: int, count: int) -> Bands:
+        """Return the spans as those of some of `count` cells, from the first on; the others are empty."""
+        after = count - first - len(self.starts)
+        starts = np.pad(self.starts, (first, after), constant_values=(0, self.room))
+        stops = np.pad(self.stops, (first, after), constant_values=(0, self.room))
+        return Bands(self.shown + first, starts, stops)
+
     def middle(self, cell: int) -> int:
         """Return a cell's middle pixel."""
         return int(self.starts[cell] + self.stops[cell] - 1) // 2
@@ -76,12 +83,13 @@ def spread(cells: int, room: int) -> Bands:
     return _between(np.rint(np.linspace(0, room, cells + 1)).astype(np.intp))
 
 
-def by_epoch(epochs: IntArray, room: int) -> Bands:
-    """Return spans for checkpoints as wide as on the log-epoch axis, but at least one pixel."""
+def by_epoch(epochs: IntArray, room: int, grain: float | None = None) -> Bands:
+    """Return spans for checkpoints as wide as on the epoch axis, but at least one pixel."""
     cells = len(epochs)
     if cells > room:
         return _sampled(cells, room)
-    edges = axis.position(axis.edges(epochs), axis.grain(epochs))
+    grain = axis.grain(epochs) if grain is None else grain
+    edges = axis.position(axis.edges(epochs, grain), grain)
     wanted = np.rint((edges - edges[0]) / (edges[-1] - edges[0]) * room).astype(np.intp)
     steps = np.arange(cells + 1)
     not_too_early = np.maximum.accumulate(wanted - steps) + steps

@@ -32,9 +32,9 @@ from tui.widgets import braille, phase_bands
 from tui.widgets.cell_spans import by_epoch
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful, on_background
 from tui.widgets.epoch_axis import EpochAxis
-from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
 from tui.widgets.pixels import runs
+from tui.widgets.timeline import Timeline
 from tui.widgets.value_axis import ValueAxis, logged, tick_label, value_axis
 
 PAGE = 10
@@ -118,7 +118,7 @@ class Picture:
         return self.top + len(self.codes)
 
 
-class Curves(Lines, can_focus=True):
+class Curves(Timeline, can_focus=True):
     """Curves over epochs, set by `set_data`.
 
     To move the cursor without a message back: `with curves.prevent(Curves.CursorMoved): ...`.
@@ -271,9 +271,9 @@ class Curves(Lines, can_focus=True):
 
     def action_move(self, steps: int) -> None:
         """Move the cursor by epochs of the axis; the first move starts at the last epoch."""
-        if self._series is None:
+        epochs = self.stops
+        if not len(epochs):
             return
-        epochs = self._series.epochs
         at = len(epochs) - 1
         if self.cursor is not None:
             at = axis.nearest(epochs, self.cursor)
@@ -286,23 +286,39 @@ class Curves(Lines, can_focus=True):
 
     def action_first(self) -> None:
         """Move the cursor to the first epoch."""
-        if self._series is not None:
-            self.cursor = int(self._series.epochs[0])
+        if len(self.stops):
+            self.cursor = int(self.stops[0])
 
     def action_last(self) -> None:
         """Move the cursor to the last epoch."""
-        if self._series is not None:
-            self.cursor = int(self._series.epochs[-1])
+        if len(self.stops):
+            self.cursor = int(self.stops[-1])
 
-    def on_click(self, event: events.Click) -> None:
+    @property
+    def stops(self) -> IntArray:
+        """The epochs in view at which the cursor can stop."""
+        if self._series is None:
+            return all_epochs(())
+        return self._series.epochs[self.axis_view.seen(self._series.epochs)]
+
+    def clicked(self, event: events.Click) -> None:
         """Set the cursor to the epoch nearest to the mouse."""
+        self.dragged_to(event)
+
+    def dragged_to(self, event: events.MouseEvent) -> int | None:
+        """Move the cursor to the epoch nearest to the mouse, and return it."""
         offset = event.get_content_offset(self)
         if offset is None or self._picture is None or offset.x < self._picture.left:
-            return
+            return None
         axis = self._picture.axis
         self.cursor = int(axis.epochs[axis.stop_at(offset.x - self._picture.left + 0.5)])
+        return self.cursor
 
     # --- drawing
+
+    def axis_changed(self) -> None:
+        """Redraw."""
+        self._redraw()
 
     def watch_label_width(self) -> None:
         """Redraw."""
@@ -339,7 +355,9 @@ class Curves(Lines, can_focus=True):
         gap = Segment(" " * picture.left, label)
         if y == picture.bottom and self.ticks:
             lit = self.get_component_rich_style("curves--cursor")
-            return [gap, *picture.axis.tick_segments(self.cursor, lit, series.bands, self, label)]
+            at = None if self._cursor_column(picture) is None else self.cursor
+            ticks = picture.axis.tick_segments(at, lit, series.bands, self, label, self.range_from)
+            return [gap, *ticks]
         if y == picture.bottom + 1 and series.markers and self.ticks:
             marker = self.get_component_rich_style("curves--marker")
             return [gap, Segment(picture.axis.markers(series.markers), marker)]
@@ -414,14 +432,21 @@ class Curves(Lines, can_focus=True):
     def _with_cursor(self, strip: Strip, y: int) -> Strip:
         """Return a line of the plot with the cursor where no curve is."""
         picture = self._picture
-        if picture is None or self.cursor is None:
+        column = None if picture is None else self._cursor_column(picture)
+        if picture is None or column is None:
             return strip
-        column = picture.axis.column(self.cursor)
         if picture.owners[y - picture.top, column] >= 0:
             return strip
         at = picture.left + column
         line = Strip([Segment("│", self.get_component_rich_style("curves--line"))], 1)
         return Strip.join([strip.crop(0, at), line, strip.crop(at + 1)])
+
+    def _cursor_column(self, picture: Picture) -> int | None:
+        """Return the column of the cursor; None if there is none, or it lies beyond what is in view."""
+        seen = self.axis_view.span
+        if self.cursor is None or (seen is not None and not seen[0] <= self.cursor <= seen[1]):
+            return None
+        return picture.axis.column(self.cursor)
 
     def _draw(self, series: Series) -> Picture:
         width, height = self.size
@@ -430,7 +455,7 @@ class Curves(Lines, can_focus=True):
         top = max((line + 1 for line, _ in places), default=0)
         lines = max(1, height - top - (1 + bool(series.markers) if self.ticks else 0))
         values = value_axis(
-            (curve.values for curve in series.curves.values()),
+            (curve.values[self.axis_view.seen(curve.steps)] for curve in series.curves.values()),
             series.low,
             series.high,
             logarithmic=self.logarithmic,
@@ -438,10 +463,12 @@ class Curves(Lines, can_focus=True):
         labels = _labels(values, lines)
         left = self.label_width or max(map(len, labels.values()), default=0) + 1
         room = max(1, width - left)
+        grain = self.axis_view.grain(series.epochs)
+        epochs = self.stops
         if series.aligned:
-            axis = EpochAxis.of_cells(series.epochs, by_epoch(series.epochs, room))
+            axis = EpochAxis.of_cells(epochs, by_epoch(epochs, room, grain), grain)
         else:
-            axis = EpochAxis.of_line(series.epochs, room)
+            axis = EpochAxis.of_line(epochs, room, grain)
         codes, owners = _plotted(series, axis, values, lines, self._dash)
         return Picture(left, places, axis, labels, codes, owners)
 
@@ -521,7 +548,7 @@ def _plotted(
     codes = np.where(dots > 0, dots.astype(np.uint32) + braille.BLANK, ord(" "))
     for i, line, column in edges:
         codes[line, column], owners[line, column] = ord(NOT_FINITE), i
-    for epoch in series.markers.values():
+    for epoch in filter(axis.has, series.markers.values()):
         column = axis.column(epoch)
         blank = owners[:, column] == NOTHING
         codes[blank, column], owners[blank, column] = ord("┊"), MARKER_LINE

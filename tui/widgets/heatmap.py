@@ -24,7 +24,7 @@ from textual.strip import Strip
 from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.scale import FINEST, Scale
-from repdyn.display.wording import boundary_marks, ending, plain
+from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import IntArray
 from repdyn.step_words import short_step
 from tui.widgets import phase_bands, pixels
@@ -39,13 +39,13 @@ from tui.widgets.colormap import (
     shown_as,
 )
 from tui.widgets.heatmap_layout import Layout, Marks, arrange
-from tui.widgets.lines import Lines
+from tui.widgets.timeline import Timeline
 
 PAGE = 10
-"""Cells by which the page keys move."""
+"""Cells by which the page keys move; the half-page keys move by half as many."""
 
-STRETCHED = (2, 98)
-"""Percentiles of the values in view that a stretched scale spans."""
+STRETCHED = ((2, 98), (10, 90), (25, 75))
+"""Percentiles of the values in view that a scale spans, by how far it is stretched."""
 
 CHANGE, HALF_CHANGES = "┃", ("╹", "╻")
 """A change point on a line of its layer, and on the upper or lower half of a line of two layers."""
@@ -77,7 +77,7 @@ class CellMessage(Message):
         return self.heatmap
 
 
-class Heatmap(Lines, can_focus=True):
+class Heatmap(Timeline, can_focus=True):
     """A heatmap, whose content is set by `set_data`.
 
     To move the cursor without a message back: `with heatmap.prevent(Heatmap.CursorMoved): ...`.
@@ -108,6 +108,10 @@ class Heatmap(Lines, can_focus=True):
         Binding("down,j", "move(0, 1)", "Down", show=False, id="cursor.down"),
         Binding("pageup", f"move(0, -{PAGE})", "Page up", show=False, id="cursor.page_up"),
         Binding("pagedown", f"move(0, {PAGE})", "Page down", show=False, id="cursor.page_down"),
+        Binding("ctrl+u", f"move(0, -{PAGE // 2})", "Up half", show=False, id="cursor.half_up"),
+        Binding("ctrl+d", f"move(0, {PAGE // 2})", "Down half", show=False, id="cursor.half_down"),
+        Binding("g", "top", "First row", show=False, id="cursor.top"),
+        Binding("G", "bottom", "Last row", show=False, id="cursor.bottom"),
         Binding("home", "first", "First epoch", show=False, id="cursor.first"),
         Binding("end", "last", "Last epoch", show=False, id="cursor.last"),
     ]
@@ -115,8 +119,8 @@ class Heatmap(Lines, can_focus=True):
     cmap: reactive[str] = reactive("viridis")
     """The colour map, one of `colormap.SEQUENTIAL` or `colormap.DIVERGING`."""
 
-    stretch: reactive[bool] = reactive(False)
-    """Whether colours span the values in view rather than the scale given with them."""
+    stretch: reactive[int] = reactive(0)
+    """How far colours are stretched to the values in view, as STRETCHED; 0 for the scale given."""
 
     blurred: reactive[bool] = reactive(False)
     """Whether cells that differ from their neighbours within their standard error are grey."""
@@ -219,16 +223,23 @@ class Heatmap(Lines, can_focus=True):
         """From values to places on the colour map, as shown; None before there are data."""
         if self._data is None:
             return None
-        return _stretched(self._data) if self.stretch else self._data.scale
+        if not self.stretch:
+            return self._data.scale
+        return _stretched(self._data, self.axis_view.seen(self._data.steps), self.stretch)
 
     # --- the cursor
 
     def validate_cursor(self, cell: Cell) -> Cell:
-        """Move a cell outside the data to its edge."""
+        """Move a cell outside what is in view to its edge."""
         if self._data is None:
             return (0, 0)
-        rows, columns = self._data.values.shape
-        return max(0, min(cell[0], rows - 1)), max(0, min(cell[1], columns - 1))
+        seen = self.axis_view.seen(self._data.steps)
+        rows = seen if self._data.square else slice(0, len(self._data.values))
+        row, column = (
+            max(shown.start, min(at, shown.stop - 1))
+            for at, shown in zip(cell, (rows, seen), strict=True)
+        )
+        return row, column
 
     def watch_cursor(self, old: Cell, new: Cell) -> None:
         """Draw what changed and post the position of the cursor."""
@@ -253,11 +264,27 @@ class Heatmap(Lines, can_focus=True):
         if self._data is not None:
             self.cursor = (self.cursor[0], self._data.values.shape[1] - 1)
 
-    def on_click(self, event: events.Click) -> None:
+    def action_top(self) -> None:
+        """Move the cursor to the row at the top."""
+        self.action_move(0, -len(self._data.values) if self._data is not None else 0)
+
+    def action_bottom(self) -> None:
+        """Move the cursor to the row at the bottom."""
+        self.action_move(0, len(self._data.values) if self._data is not None else 0)
+
+    def clicked(self, event: events.Click) -> None:
         """Set the cursor; where two rows share a character, another click goes to the other one."""
         cells = self._cells_under(event)
         if cells:
             self.cursor = cells[-1] if self.cursor == cells[0] else cells[0]
+
+    def dragged_to(self, event: events.MouseEvent) -> int | None:
+        """Move the cursor to the mouse's epoch, and return it."""
+        cells = self._cells_under(event)
+        if not cells or self._data is None:
+            return None
+        self.cursor = (self.cursor[0], cells[0][1])
+        return int(self._data.steps[cells[0][1]])
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Post which cell the mouse is over."""
@@ -330,7 +357,13 @@ class Heatmap(Lines, can_focus=True):
         if self._arranged is None:
             per_line = 2 if is_colourful(self.app) else 1
             self._arranged = arrange(
-                self._data, self._marks, width, self.size.height, self.label_width, per_line
+                self._data,
+                self._marks,
+                width,
+                self.size.height,
+                self.label_width,
+                per_line,
+                self.axis_view,
             )
         segments = self._line(self._data, self._arranged, y)
         return Strip(segments).adjust_cell_length(width, base)
@@ -343,7 +376,10 @@ class Heatmap(Lines, can_focus=True):
         if y == layout.lines:
             lit = self.get_component_rich_style("heatmap--cursor")
             at = int(data.steps[self.cursor[1]])
-            return [gap, *layout.axis.tick_segments(at, lit, self._marks.bands, self, label)]
+            ticks = layout.axis.tick_segments(
+                at, lit, self._marks.bands, self, label, self.range_from
+            )
+            return [gap, *ticks]
         if y == layout.lines + 1 and self._marks.columns:
             marker = self.get_component_rich_style("heatmap--marker")
             return [gap, Segment(layout.axis.markers(self._marks.columns), marker)]
@@ -354,9 +390,9 @@ class Heatmap(Lines, can_focus=True):
         row = self.cursor[0]
         if y == layout.label_line(row):
             style = self.get_component_rich_style("heatmap--cursor")
-            text = short_step(int(data.steps[row])) if data.square else data.row_name(row)
+            text = short_step(int(data.steps[row])) if data.square else layout.names[row]
         room = layout.gutter - 1
-        text = text[:room].rjust(room) if data.square else set_cell_size(ending(text, room), room)
+        text = text[:room].rjust(room) if data.square else set_cell_size(text, room)
         return [Segment(text, style), self._edge(layout, y)]
 
     def _edge(self, layout: Layout, y: int) -> Segment:
@@ -424,7 +460,7 @@ class Heatmap(Lines, can_focus=True):
             if not first <= pixel < first + layout.pixels_per_line:
                 continue
             whole = layout.pixels_per_line == 1 or len(layout.rows.span(row)) > 1
-            for epoch in epochs:
+            for epoch in filter(layout.axis.has, epochs):
                 column = int(layout.columns.starts[axis.nearest(self.epochs, epoch)])
                 glyph = CHANGE if whole or column in found else HALF_CHANGES[pixel - first]
                 found[column] = glyph, pixel - first
@@ -453,6 +489,12 @@ class Heatmap(Lines, can_focus=True):
     def _on_missing(self) -> Style:
         return self.get_component_rich_style("heatmap--label")
 
+    def axis_changed(self) -> None:
+        """Arrange the parts again, with the cursor in view."""
+        self.cursor = self.cursor
+        self._redraw()
+        self._announce_scale()
+
     def _redraw(self) -> None:
         self._arranged = None
         self._pixels = None
@@ -475,15 +517,16 @@ def _followed(before: HeatmapData | None, now: HeatmapData, cell: Cell) -> Cell:
     return row, axis.nearest(now.steps, epoch)
 
 
-def _stretched(data: HeatmapData) -> Scale:
-    """Return a scale over nearly all values if they differ, else that of the data."""
+def _stretched(data: HeatmapData, seen: slice, stretch: int) -> Scale:
+    """Return a scale over most values in view if they differ, else that of the data."""
     scale = data.scale
-    finite = data.values[np.isfinite(data.values)]
+    values = data.values[seen if data.square else slice(None), seen]
+    finite = values[np.isfinite(values)]
     if scale.logarithmic:
         finite = finite[finite < 1 - FINEST]
     if not finite.size:
         return scale
-    low, high = (float(v) for v in np.percentile(finite, STRETCHED))
+    low, high = (float(v) for v in np.percentile(finite, STRETCHED[stretch - 1]))
     if math.isclose(low, high):
         return scale
     return replace(scale, low=low, high=high, ticks=(low, high))

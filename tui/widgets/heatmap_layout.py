@@ -18,10 +18,10 @@ from rich.cells import cell_len
 
 from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
-from repdyn.records import IntArray
+from repdyn.display.short_names import shortened
 from repdyn.step_words import short_step
 from tui.widgets.cell_spans import Bands, by_epoch, even
-from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.epoch_axis import AxisView, EpochAxis
 from tui.widgets.phase_bands import Band
 
 WIDEST_GUTTER = 3
@@ -54,6 +54,7 @@ class Layout:
         rows: bands of pixels.
         columns: bands of columns.
         axis: of the columns.
+        names: of the rows, as short as the labels; none if the rows are epochs.
         labels: by line.
         marked: lines that a row marker points to.
         banded: the band of each line, if the rows are epochs and have bands.
@@ -65,6 +66,7 @@ class Layout:
     rows: Bands
     columns: Bands
     axis: EpochAxis
+    names: tuple[str, ...]
     labels: Mapping[int, str]
     marked: frozenset[int]
     banded: tuple[Band, ...] = ()
@@ -94,7 +96,13 @@ class Layout:
 
 
 def arrange(
-    data: HeatmapData, marks: Marks, width: int, height: int, gutter: int, pixels_per_line: int
+    data: HeatmapData,
+    marks: Marks,
+    width: int,
+    height: int,
+    gutter: int,
+    pixels_per_line: int,
+    view: AxisView,
 ) -> Layout:
     """Return the layout of a heatmap in a widget.
 
@@ -104,28 +112,36 @@ def arrange(
         width, height: of the widget.
         gutter: columns for the labels, 0 for as many as they need.
         pixels_per_line: 2 with half blocks, 1 with glyphs.
+        view: the part of the epoch axis in view.
     """
     gutter = gutter or _gutter(data, marks, width)
     room = max(1, width - gutter)
     lines = max(1, height - 1 - bool(marks.columns))
+    grain = view.grain(data.steps)
+    seen = view.seen(data.steps)
+    epochs, of_all = data.steps[seen], (seen.start, len(data.steps))
+    names: tuple[str, ...] = ()
     if data.rows is None:
         lines = max(1, min(lines, room // 2))
-        cells = by_epoch(data.steps, lines * pixels_per_line)
-        columns, rows = cells.magnified(2 // pixels_per_line), cells.flipped()
-        labels, marked = _epoch_labels(data.steps, marks.rows, rows, pixels_per_line)
-        banded = _line_bands(data.steps, marks.bands, rows, pixels_per_line)
+        cells = by_epoch(epochs, lines * pixels_per_line, grain)
+        columns = cells.magnified(2 // pixels_per_line)
+        rows, along = cells.among(*of_all).flipped(), EpochAxis.of_cells(epochs, cells, grain)
+        labels, marked = _epoch_labels(along, marks.rows, pixels_per_line)
+        banded = _line_bands(along, marks.bands, pixels_per_line)
     else:
-        columns = by_epoch(data.steps, room)
+        columns = by_epoch(epochs, room, grain)
         rows = even(len(data.rows), lines * pixels_per_line)
-        labels, marked = _row_labels(data.rows, rows, pixels_per_line), frozenset()
+        names = shortened(data.rows, gutter - 1)
+        labels, marked = _row_labels(names, rows, pixels_per_line), frozenset()
         banded = ()
     return Layout(
         gutter=gutter,
         lines=-(-rows.room // pixels_per_line),
         pixels_per_line=pixels_per_line,
         rows=rows,
-        columns=columns,
-        axis=EpochAxis.of_cells(data.steps, columns),
+        columns=columns.among(*of_all),
+        axis=EpochAxis.of_cells(epochs, columns, grain),
+        names=names,
         labels=labels,
         marked=marked,
         banded=banded,
@@ -146,31 +162,29 @@ def _row_labels(names: Sequence[str], rows: Bands, pixels_per_line: int) -> dict
 
 
 def _line_bands(
-    epochs: IntArray, bands: tuple[Band, ...], rows: Bands, pixels_per_line: int
+    along: EpochAxis, bands: tuple[Band, ...], pixels_per_line: int
 ) -> tuple[Band, ...]:
     """Return the band of each line, the last epoch on top."""
     if not bands:
         return ()
-    starts = EpochAxis.of_cells(epochs, rows.flipped()).starts(bands)
-    heights = [
-        rows.room - 1 - line * pixels_per_line for line in range(-(-rows.room // pixels_per_line))
-    ]
+    starts, room = along.starts(bands), along.room
+    heights = [room - 1 - line * pixels_per_line for line in range(-(-room // pixels_per_line))]
     return tuple(bands[bisect_right(starts, height) - 1] for height in heights)
 
 
 def _epoch_labels(
-    epochs: IntArray, markers: Mapping[str, int], rows: Bands, pixels_per_line: int
+    along: EpochAxis, markers: Mapping[str, int], pixels_per_line: int
 ) -> tuple[dict[int, str], frozenset[int]]:
     """Return labels of ticks and of markers that hide no tick, and the lines of the markers."""
-    upward = EpochAxis.of_cells(epochs, rows.flipped())
 
     def line(epoch: int) -> int:
-        return (rows.room - 1 - upward.column(epoch)) // pixels_per_line
+        return (along.room - 1 - along.column(epoch)) // pixels_per_line
 
-    first, last = int(epochs[0]), int(epochs[-1])
+    first, last = int(along.epochs[0]), int(along.epochs[-1])
     labels: dict[int, str] = {}
-    for epoch in axis.ticks(last, first, grain=axis.grain(epochs)):
+    for epoch in axis.ticks(last, first, grain=along.grain):
         labels.setdefault(line(epoch), short_step(epoch))
-    for name, epoch in markers.items():
+    shown = {name: epoch for name, epoch in markers.items() if along.has(epoch)}
+    for name, epoch in shown.items():
         labels.setdefault(line(epoch), name)
-    return labels, frozenset(map(line, markers.values()))
+    return labels, frozenset(map(line, shown.values()))

@@ -258,6 +258,13 @@ class RegionsOfRuns(CompareView, can_focus=True):
             self._plane += steps
             self._got()
 
+    def action_plane_end(self, index: int) -> None:
+        """Go to the first plane, or the last."""
+        sets = self._planes(self.runs, self._places(self.runs))
+        if self._plane >= 0 and sets:
+            self._plane = index % min(len(found.kinds) for found in sets)
+            self._got()
+
     def action_epoch(self, steps: int) -> None:
         """Go to another checkpoint of the first run that has any."""
         places = self._places(self.runs)

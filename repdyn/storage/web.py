@@ -1,0 +1,36 @@
+"""Where MLflow's own web pages show a run."""
+
+from __future__ import annotations
+
+from shlex import quote
+from urllib.parse import urlsplit, urlunsplit
+
+from repdyn.redaction import redact
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.location import is_remote
+from repdyn.storage.store import connect_existing, one_line, tracking_uri
+
+
+def address(options: StoreConfig, run_id: str) -> str | None:
+    """Return the address of a run, by id, in the UI of its MLflow server; None for other stores.
+
+    Raises:
+        UserError: the server does not respond.
+    """
+    uri = tracking_uri(options)
+    if not is_remote(uri):
+        return None
+    client = connect_existing(options)
+    with one_line(uri):
+        experiment = client.get_run(run_id).info.experiment_id
+    at = urlsplit(uri)
+    host = at.netloc.rpartition("@")[2]  # without a password, which browsers would show
+    page = f"/experiments/{experiment}/runs/{run_id}"
+    return urlunsplit((at.scheme, host, at.path.rstrip("/") + "/", "", page))
+
+
+def ui_command(options: StoreConfig) -> str:
+    """Return the command that serves MLflow's UI of a local store or a database, without secrets."""
+    if options.tracking_uri is None:
+        return "mlflow ui"
+    return f"mlflow ui --backend-store-uri {quote(redact(tracking_uri(options)))}"
