@@ -121,7 +121,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("runs.sort", "s", "sort(1)", "Sort", "Sort by the next column.", True),
     Action("runs.sort_back", "S", "sort(-1)", "Sort back", "Sort by the previous column."),
-    Action("runs.reverse", "R", "reverse", "Reverse", "Reverse the order."),
+    Action("runs.reverse", "I", "reverse", "Reverse", "Reverse the order."),
     Action(
         "runs.group",
         "g",
@@ -140,6 +140,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.delete", "D", "delete", "Delete", "Delete the run, and those nested in it."),
     Action("runs.deleted", "U", "deleted", "Deleted", "Show deleted runs, to restore one."),
     Action("runs.copy", "y", "copy", "Copy id", "Copy the run's id."),
+    Action("runs.browse", "o", "browse", "Browser", "Open the run in MLflow's UI in the browser."),
+    Action("runs.refresh", "R", "refresh", "Refresh", "Read the runs again now."),
     Action(
         "runs.demo", "d", "demo", "Demo", "Open four recorded runs, while there are none.", True
     ),

@@ -94,7 +94,7 @@ def test_sorting_by_a_column_keeps_the_cursor_on_its_run() -> None:
             if "test▲" in stage.text:
                 break
             await stage.press("s")
-        await stage.press("R")
+        await stage.press("I")
         older, newer = lines_with(stage, "older", "newer")
         assert older < newer
         run = stage.screen.query_one(RunsTable).run

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from repdyn.display.wording import plain
 from repdyn.run_tags import TagChanges
 from repdyn.step_words import counted
+from tui.browser import open_run
 from tui.screens.base_screen import BaseScreen
 from tui.screens.run_columns import COLUMNS
 
@@ -55,6 +56,12 @@ class RunActions(BaseScreen):
         if saved:
             self.tell("saved")
             self.runs_changed()
+
+    def action_browse(self) -> None:
+        """Open the run in MLflow's UI."""
+        run_id = self.run_in_question()
+        if run_id is not None:
+            open_run(self, run_id)
 
     def signs_changed(self) -> None:
         """Show which runs are watched."""

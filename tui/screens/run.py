@@ -22,7 +22,6 @@ from repdyn.records import Dynamics, Phases, RunRecord
 from repdyn.report.runs import STATUS_STYLES
 from tui import actions
 from tui.actions import VIEWS
-from tui.browser import open_run
 from tui.reader_thread import POLL_SECONDS, ReaderThread
 from tui.screens.acting import RunActions
 from tui.screens.base_screen import NORMAL, tabs
@@ -362,12 +361,6 @@ class RunScreen(EpochsScreen, RunActions):
         if text:
             self.app.copy_to_clipboard(text)
             self.tell(f"copied {text}")
-
-    def action_browse(self) -> None:
-        """Open the run in MLflow's UI."""
-        run = self.run_in_question()
-        if run is not None:
-            open_run(self, run)
 
     def action_refresh(self) -> None:
         """Read the run again."""

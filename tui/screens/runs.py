@@ -285,6 +285,11 @@ class RunsScreen(ListActions):
         """Read the runs again."""
         self._load()
 
+    def action_refresh(self) -> None:
+        """Read the runs again."""
+        self._load()
+        self.tell("reading the runs again")
+
     def signs_changed(self) -> None:
         """Show which runs are pinned and watched."""
         self._draw()
