@@ -237,3 +237,21 @@ def test_epochs_can_be_zoomed_in_the_curves_of_a_run_without_checkpoints() -> No
         await stage.until(lambda: stage.look.axis_view.span is not None)
 
     play(scenario, FakeSource([plain]), run="run-0")
+
+
+def test_g_and_half_pages_scroll_a_page() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("6")
+        await stage.sees("perfect fit")
+        page = stage.screen.query_one("#phases .page")
+        for key, end in (("G", 1.0), ("g", 0.0), ("ctrl+d", None), ("ctrl+u", 0.0)):
+            await stage.press(key)
+            wanted = None if end is None else end * page.max_scroll_y
+            await stage.until(
+                lambda wanted=wanted: (
+                    page.scroll_y > 0 if wanted is None else page.scroll_y == wanted
+                )  # type: ignore[misc]
+            )
+
+    play(scenario, run="run-0", size=(80, 20))

@@ -37,8 +37,8 @@ TITLES = {
 """The groups of keys in the help, by the first part of an action's name: those of the view first."""
 
 MOUSE = (
-    "The mouse reads out what it is over, a click sets the cursor; where two rows share a line, "
-    "another click reaches the lower one."
+    "The mouse reads out what it is over, a click sets the cursor, a drag zooms to a range of epochs; "
+    "where two rows share a line, another click reaches the lower one."
 )
 
 

@@ -14,7 +14,6 @@ from rich.table import Table as RichTable
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -43,6 +42,7 @@ from tui.screens.finding_lines import FindingLines
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
+from tui.widgets.page import Page
 from tui.widgets.phase_timeline import PhaseTimeline
 
 Reasons = Mapping[str | ScoreKey, str]
@@ -72,7 +72,7 @@ class PhasesView(View):
     def compose(self) -> ComposeResult:
         """Yield the page."""
         yield empty()
-        with VerticalScroll(classes="page"):
+        with Page(classes="page"):
             yield FindingLines(self.desk)
             yield PhaseTimeline()
             yield Static("", classes="text scores")

@@ -58,8 +58,8 @@ class PathList(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="cursor.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="cursor.down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="cursor.page_up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="cursor.page_down"),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="cursor.page_up"),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="cursor.page_down"),
         Binding("home,g", "move(-1000000)", "First", show=False, id="cursor.first"),
         Binding("end,G", "move(1000000)", "Last", show=False, id="cursor.last"),
     ]
