@@ -14,6 +14,9 @@ from tui import actions
 
 PLACEHOLDER = "Find an action …"
 
+SCREENS = frozenset({"runs", "run", "compare"})
+"""The places of actions that are whole screens."""
+
 
 class Command(NamedTuple):
     """An action as it is listed: title and key, what it does, and what runs it."""
@@ -24,7 +27,7 @@ class Command(NamedTuple):
 
 
 class ActionCommands(Provider):
-    """The actions of the screen and of what has the focus there, in table order."""
+    """The actions of what has the focus, of its screen and of the app, in this order."""
 
     async def discover(self) -> Hits:
         """Yield all actions."""
@@ -48,7 +51,12 @@ class ActionCommands(Provider):
             if name is not None and active.enabled:
                 nodes[name] = active.node
                 keys.setdefault(name, []).append(self.app.get_key_display(active.binding))
-        for action in actions.ACTIONS:
+        for action in sorted(actions.ACTIONS, key=_breadth):
             if action.name in nodes:
                 call = partial(self.app.run_action, action.call, nodes[action.name])
                 yield Command(f"{action.title}  {' '.join(keys[action.name])}", action.help, call)
+
+
+def _breadth(action: actions.Action) -> int:
+    """Return 0 for an action of a view, 1 for one of a screen, 2 for one of the app."""
+    return 2 if action.place == "app" else int(action.place in SCREENS)

@@ -136,7 +136,7 @@ def test_help_shows_the_keys_of_where_one_is() -> None:
         await stage.press("escape")
         await stage.sees("CKA with the last checkpoint")
 
-    play(scenario, run="run-0", size=(120, 60))
+    play(scenario, run="run-0", size=(120, 100))
 
 
 def test_the_palette_reaches_actions() -> None:

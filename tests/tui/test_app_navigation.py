@@ -104,7 +104,7 @@ def test_a_colon_opens_the_actions_with_their_keys() -> None:
         await stage.sees("epoch 200/200")
         await stage.press("colon")
         await stage.until(lambda: bool(stage.screen.query(Input)))
-        await stage.sees("Find  :", "Next run  n")
+        await stage.sees("Reference  r", "Next run  n")
         assert "Open run-" not in stage.text
         await stage.press(*"colours")
         await stage.sees("Next colour map.")
