@@ -172,8 +172,8 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Bounda
     three times the curve's jitter. The minimum is searched for before the peak, or everywhere without
     one, and is the first epoch within JITTERS times the jitter of it. If that is where the curve
     begins, the error has not fallen, so there is no minimum, and what follows is not a second
-    descent. Nor is there one if the error is that close to it at the curve's end, where it is flat or
-    still falls: `lowest_to_the_end` says from which epoch on.
+    descent. Nor is there one if the error is that close to it at the curve's end, as far as the last
+    median reaches, where it is flat or still falls: `lowest_to_the_end` says from which epoch on.
 
     The interval of each extends from the first to the last epoch that close to it, whether or not the
     error leaves that range in between.
@@ -197,8 +197,14 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Bounda
 def _minimum(test_acc: Curve, error: NDArray[np.float64], reach: float) -> Boundary | None:
     """Return the first epoch within reach of the lowest error; None at either end of the curve."""
     first, last = _within(-error, reach)
-    inside = first > 0 and last < len(test_acc.steps) - 1
+    inside = first > 0 and not _at_the_end(test_acc)[last]
     return _boundary(test_acc, first, first, last) if inside else None
+
+
+def _at_the_end(curve: Curve) -> NDArray[np.bool_]:
+    """Return which epochs the running median of the last one reaches, (E,)."""
+    end = int(curve.steps[-1])
+    return np.asarray(curve.steps >= end - max(LEAST_REACH, REACH * end))
 
 
 def lowest_to_the_end(test_acc: Curve) -> int | None:
@@ -210,7 +216,7 @@ def lowest_to_the_end(test_acc: Curve) -> int | None:
         return None
     near = running_median(test_acc)
     low = near >= near.max() - JITTERS * jitter(test_acc.values)
-    if not low[-1] or low[0]:
+    if not (low & _at_the_end(test_acc)).any() or low[0]:
         return None
     return int(test_acc.steps[int(np.argmax(low))])
 

@@ -173,6 +173,14 @@ def test_a_flat_error_has_no_minimum_but_says_from_where_it_is_flat() -> None:
     assert 5 <= present(lowest_to_the_end(acc)) <= 20
 
 
+def test_an_error_that_is_flat_but_for_its_last_epochs_has_no_minimum() -> None:
+    acc = curve(lambda e: np.where(e < 20, e / 40, 0.5) - 0.02 * (e > 378))
+    smooth = running_median(acc)
+    assert smooth[-1] < smooth[300], "the last median is of the last epochs"
+    assert error_extremes(acc) == (None, None)
+    assert lowest_to_the_end(acc) is not None
+
+
 def test_an_error_that_rises_again_has_a_minimum_and_is_not_lowest_to_the_end() -> None:
     rng = np.random.default_rng(0)
     error = curve(lambda e: 0.3 + 0.5 * np.exp(-e / 5) + 5e-4 * e)
