@@ -30,6 +30,9 @@ HELD_SECONDS, REPEAT_SECONDS = 2.0, 1 / 30
 QUIET = 0.25
 """Seconds without output after which a move is drawn."""
 
+SETTLED = 0.7
+"""Seconds without output after which a view is drawn; a header may be drawn every second."""
+
 LEFT, RIGHT, UP, DOWN = b"\x1b[D", b"\x1b[C", b"\x1b[A", b"\x1b[B"
 
 
@@ -104,10 +107,10 @@ class _opened:  # noqa: N801 - a context manager
     def __enter__(self) -> Terminal:
         screen = self._terminal.__enter__()
         screen.wait_for(LIST.seen if self._place is LIST else PLACES[0].seen)
-        screen.quiet(1.5)
+        screen.quiet(SETTLED)
         if self._place.keys:
             screen.write(self._place.keys)
-            screen.quiet(1.5)
+            screen.quiet(SETTLED)
         return screen
 
     def __exit__(self, *error: object) -> None:

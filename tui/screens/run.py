@@ -99,7 +99,8 @@ class RunScreen(EpochsScreen, RunActions):
         self._view = view or VIEWS[0]
         self._drawn: dict[str, tuple[RunRecord, ViewState]] = {}
         self._asking = False
-        self._read_at = 0.0
+        self._playing: Timer | None = None
+        self._header = Text()
 
     @property
     def topic(self) -> str:
@@ -200,7 +201,9 @@ class RunScreen(EpochsScreen, RunActions):
         line.append(f"  {axis_words(self._look)}" if axis_words(self._look) else "", "bold")
         if wide:
             line.append(f"  {settings(run)}", "dim")
-        self.query_one("#header", Static).update(line)
+        if line != self._header:  # drawn every second, for what is left
+            self._header = line
+            self.query_one("#header", Static).update(line)
 
     def _draw_tabs(self) -> None:
         room = self.app.size.width - 1
