@@ -94,8 +94,10 @@ class Pen:
             self._select("")
             self._sent.append(style.render(text, color_system=self._system))
             return
-        coloured = style is not None and self._system is not None
-        self._select(style._make_ansi_codes(self._system) if coloured else "")
+        codes = ""
+        if style is not None and self._system is not None:
+            codes = style._make_ansi_codes(self._system)
+        self._select(codes)
         self._sent.append(text)
 
     def _select(self, codes: str) -> None:
