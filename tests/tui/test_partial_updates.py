@@ -112,13 +112,14 @@ def test_the_app_sends_no_more_of_the_heatmap_than_the_cells(
         )
         await stage.press("left")  # drawn with it is what was not yet
         region = heatmap.region
-        monkeypatch.setattr(App, "_display", shown)
+        updates.clear()
         await stage.press("left")
         cells = range(region.y, region.bottom - 2)
         sent = [piece for update in updates for piece in pieces(update) if piece[0] in cells]
         assert sent
         assert all(len(text) < region.width / 4 for _, _, text in sent)
 
+    monkeypatch.setattr(App, "_display", shown)
     fakes.play(scenario, run="run-0", size=(200, 60))
 
 
