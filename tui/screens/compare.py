@@ -15,6 +15,7 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from repdyn.display import axis
+from repdyn.display.live import LIVE
 from repdyn.records import Dynamics, IntArray, RunRecord
 from tui import actions
 from tui.actions import COMPARED
@@ -27,7 +28,7 @@ from tui.screens.comparing.matrices import Matrices
 from tui.screens.comparing.regions import RegionsOfRuns
 from tui.screens.comparing.scores import ScoresOfRuns
 from tui.screens.comparing.view import CompareView
-from tui.screens.run import LIVE, news
+from tui.screens.run import news
 from tui.screens.saving import save
 from tui.screens.view import View
 from tui.screens.view_state import (
