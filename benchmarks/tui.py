@@ -33,6 +33,7 @@ from benchmarks import reading
 from benchmarks.result import Figure, Result, main
 from repdyn.records import RunRecord, RunSummary
 from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import PAGE
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
 from tui.reader_thread import IDLE_SECONDS
@@ -374,9 +375,7 @@ class ManyRuns(OneRun):
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs."""
         del matching
-        yield from (
-            self._runs[i : i + reading.PAGE] for i in range(0, len(self._runs), reading.PAGE)
-        )
+        yield from (self._runs[i : i + PAGE] for i in range(0, len(self._runs), PAGE))
 
 
 async def _listing(amount: Amount) -> list[Figure]:
