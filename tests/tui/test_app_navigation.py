@@ -143,8 +143,9 @@ def test_a_former_name_of_an_action_still_changes_its_key(old: str, new: str) ->
 def test_y_copies_what_the_cursor_is_on(view: str) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
-        await stage.press(str(VIEWS.index(view) + 1), "comma")
-        await stage.until(lambda: stage.look.epoch is not None)
+        await stage.press(str(VIEWS.index(view) + 1))
+        await stage.until(lambda: copied_by(stage, "comma"))
+        await stage.press("comma")
         await stage.sees(str(present(stage.look.epoch)))
         await stage.until(lambda: bool(copied_by(stage, "y")))
         line = str(stage.screen.query_one(f"#{view} .readout", Static).content)

@@ -31,7 +31,7 @@ from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.colormap import SERIES_COLOURS, on_background
 from tui.widgets.curve_stack import CurveStack
-from tui.widgets.curves import Curves
+from tui.widgets.curves import Curves, all_epochs
 from tui.widgets.path_list import PathList
 from tui.widgets.phase_bands import phase_at, phase_bands
 from tui.widgets.value_axis import logged
@@ -88,8 +88,9 @@ class CurvesView(View):
 
     @property
     def stops(self) -> IntArray:
-        """The epochs in view of the chosen curves."""
-        return self.query_one(CurveStack).plots[0].stops
+        """The epochs in view of the chosen curves; none before the view is composed."""
+        plots = self.query(Curves).results(Curves)
+        return next((plot.stops for plot in plots), all_epochs(()))
 
     def focused_first(self) -> Widget:
         """Return the list, or the filter while it is being typed."""
