@@ -89,6 +89,7 @@ class CurveStack(Vertical):
                 markers=markers,
                 bands=bands,
                 stops=stops,
+                as_logged=True,
             )
 
     @property

@@ -35,7 +35,7 @@ from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.phase_bands import Band
 from tui.widgets.pixels import runs
 from tui.widgets.timeline import Timeline
-from tui.widgets.value_axis import ValueAxis, logged, tick_label, value_axis
+from tui.widgets.value_axis import ValueAxis, logged, number, tick_label, value_axis
 
 PAGE = 10
 """Epochs of the axis that the page keys move by."""
@@ -80,6 +80,7 @@ class Series:
     bands: tuple[Band, ...] = ()
     dashes: tuple[Dash, ...] = ()
     has_legend: bool = True
+    logged: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -202,6 +203,7 @@ class Curves(Timeline, can_focus=True):
         bands: Sequence[Band] = (),
         dashes: Mapping[str, Dash] | None = None,
         legend: bool = True,
+        as_logged: bool = False,
     ) -> None:
         """Show curves; the cursor stays at its epoch.
 
@@ -217,6 +219,7 @@ class Curves(Timeline, can_focus=True):
             bands: phases to tint the axis by.
             dashes: of the curves, by name, in colours too; without, only where there are no colours.
             legend: whether there is a legend.
+            as_logged: whether NaN was logged, and is marked, as infinity is; else it is a gap.
         """
         named = {plain(name): curve for name, curve in series.items()}
         given = {plain(name): colour for name, colour in (colours or {}).items()}
@@ -242,6 +245,7 @@ class Curves(Timeline, can_focus=True):
                 bands=tuple(bands),
                 dashes=tuple(dashed[name] for name in named) if dashed else (),
                 has_legend=legend,
+                logged=as_logged,
             )
         self._redraw()
 
@@ -370,7 +374,7 @@ class Curves(Timeline, can_focus=True):
         shown = [(c, n) for (line, c), n in zip(picture.places, names, strict=False) if line == y]
         for column, name in shown:
             index = series.names.index(name)
-            value = "" if self.cursor is None else logged(series.curves[name], self.cursor)
+            value = self._value(series, name)
             ink = base + _ink(on_background(series.colours[index], self.app))
             segments += [
                 Segment(" " * (column - used), base),
@@ -385,6 +389,13 @@ class Curves(Timeline, can_focus=True):
                 Segment(f"+ {left_out}", self.get_component_rich_style("curves--label"))
             )
         return segments
+
+    def _value(self, series: Series, name: str) -> str:
+        """Return a curve's value at the cursor, if there is one."""
+        if self.cursor is None:
+            return ""
+        curve = series.curves[name]
+        return logged(curve, self.cursor) if series.logged else number(value_at(curve, self.cursor))
 
     def _ordered(self, series: Series) -> list[str]:
         """Return the names from the curve that is highest at the cursor to the lowest."""
@@ -542,7 +553,8 @@ def _plotted(
     for i, curve in enumerate(series.curves.values()):
         x, y = axis.place(curve.steps), values.place(curve.values)
         drawn[i] = braille.polyline(x, y, axis.room, lines, dash(i))
-        edges += [(i, line, min(at, axis.room - 1)) for line, at in _not_finite(x, curve, lines)]
+        odd = _not_finite(x, curve, lines) if series.logged else ()
+        edges += [(i, line, min(at, axis.room - 1)) for line, at in odd]
     dots = np.bitwise_or.reduce(drawn, axis=0, initial=0)
     owners = _in_turn(drawn > 0)
     codes = np.where(dots > 0, dots.astype(np.uint32) + braille.BLANK, ord(" "))
