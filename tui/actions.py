@@ -256,6 +256,12 @@ ACTIONS: tuple[Action, ...] = (
         True,
     ),
     Action("info.open", "enter", "enter", "Open", "Show the value or file, or fold a group.", True),
+    Action(
+        "info.browse", "o", "browse", "Browser", "Open the file in MLflow's UI, or say where it is."
+    ),
+    Action(
+        "file.browse", "o", "browse", "Browser", "Open it in MLflow's UI, or say where it is.", True
+    ),
     Action("artifact.search", "slash", "search", "Search", "Search in the text.", True),
     Action("artifact.next", "n", "match(1)", "Next", "Next line that was found.", True),
     Action("artifact.previous", "N", "match(-1)", "Previous", "Line that was found before."),

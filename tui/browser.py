@@ -1,4 +1,4 @@
-"""Opens a run's page in MLflow's UI: in the browser, or its address where there is none."""
+"""Opens a run or an artifact in MLflow's UI: in the browser, or shows its address where there is none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import webbrowser
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import quote
 
 from tui.screens.base_screen import BaseScreen
 from tui.source import Source
@@ -20,11 +21,13 @@ class Page:
         address: of its page; None if its store is on no server.
         opened: whether a browser shows it.
         command: that serves MLflow's UI if there is no address.
+        place: of the artifact that is looked at, if there is no address.
     """
 
     address: str | None
     opened: bool = False
     command: str = ""
+    place: str = ""
 
 
 def open_run(screen: BaseScreen, run: str) -> None:
@@ -34,6 +37,20 @@ def open_run(screen: BaseScreen, run: str) -> None:
     """
     question = partial(_open, screen.source, run)
     screen.desk.ask(screen, question, partial(_tell, screen), screen.tell)
+
+
+def open_artifact(screen: BaseScreen, run: str, path: str) -> None:
+    """Open an artifact in MLflow's UI; of a store that is on no server, show and copy its place."""
+    question = partial(_open_artifact, screen.source, run, path)
+    screen.desk.ask(screen, question, partial(_tell, screen), screen.tell)
+
+
+def _open_artifact(source: Source, run: str, path: str) -> Page:
+    address = source.address(run)
+    if address is None:
+        return Page(None, place=source.artifact_place(run, path))
+    whole = f"{address}/artifacts/{quote(path)}"
+    return Page(whole, opened=has_display() and webbrowser.open(whole))
 
 
 def _open(source: Source, run: str) -> Page:
@@ -47,9 +64,10 @@ def _tell(screen: BaseScreen, page: Page) -> None:
     if page.opened:
         screen.tell(f"opened {page.address}")
         return
-    text = page.address or page.command
+    text = page.address or page.place or page.command
     screen.app.copy_to_clipboard(text)
     words = "open" if page.address else "this store is on no server; look at it with"
+    words = "the file is" if page.place else words
     screen.tell(f"{words} {text} (copied)")
 
 

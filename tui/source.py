@@ -62,6 +62,9 @@ class Source(Protocol):
     def artifact(self, run: str, path: str, most: int) -> bytes:
         """Return the first bytes of an artifact, at most so many."""
 
+    def artifact_place(self, run: str, path: str) -> str:
+        """Return where an artifact lies: its file, or its address in the store that has it."""
+
     def change_tags(self, run_id: str, changes: TagChanges) -> None:
         """Set and remove tags of a run."""
 
@@ -198,6 +201,13 @@ class StoreSource:
             from repdyn.storage import reader
 
         return reader.artifact_head(self._store, run, path, most)
+
+    def artifact_place(self, run: str, path: str) -> str:
+        """Return where an artifact lies."""
+        with _reader_imported():
+            from repdyn.storage import reader
+
+        return reader.artifact_place(self._store, run, path)
 
     def change_tags(self, run_id: str, changes: TagChanges) -> None:
         """Set and remove tags of a run."""

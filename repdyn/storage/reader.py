@@ -352,6 +352,12 @@ def artifact_sizes(options: StoreConfig, text: str) -> dict[str, int]:
     return found.walk(MOST_FILES)
 
 
+def artifact_place(options: StoreConfig, text: str, path: str) -> str:
+    """Return where an artifact lies: its file, or its address in the store that has it."""
+    _, found = _open(options, text)
+    return found.place(path)
+
+
 def artifact_head(options: StoreConfig, text: str, path: str, most: int) -> bytes:
     """Read the first bytes of an artifact.
 

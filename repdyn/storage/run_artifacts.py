@@ -58,6 +58,12 @@ class RunArtifacts:
                 raise FileNotFoundError(path) from error
             return read_inside(Path(fetched), os.path.relpath(got, fetched), most)
 
+    def place(self, path: str) -> str:
+        """Return where an artifact lies: its file, or its address in the store that has it."""
+        if self._folder is not None:
+            return str(self._folder / path)
+        return redact(f"{self._uri}/{path}")
+
     def head(self, path: str, most: int) -> bytes:
         """Return the first bytes of an artifact, at most so many.
 

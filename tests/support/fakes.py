@@ -162,6 +162,10 @@ class FakeSource:
             raise UserError(f"{path}: the run has no such artifact")
         return self.files[path][:most]
 
+    def artifact_place(self, run: str, path: str) -> str:
+        self._find(run)
+        return f"/store/{run}/{path}"
+
     def _changes(self) -> None:
         self._asked()
         if self.refusal is not None:

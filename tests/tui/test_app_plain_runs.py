@@ -378,6 +378,36 @@ def test_a_picture_is_drawn_in_half_blocks_in_its_proportions() -> None:
     play(scenario, FakeSource([theirs()], files={"figures/two.png": picture()}), run="theirs")
 
 
+@pytest.mark.parametrize("opened_first", [True, False])
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [(None, "the file is /store/{run}/conf/bad.json"), ("http://host", "/artifacts/conf/bad.json")],
+)
+def test_o_opens_an_artifact_in_mlflows_ui_or_says_where_it_is(
+    server: str | None, words: str, opened_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.browser.has_display", lambda: False)
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "conf/bad.json")
+        await stage.sees("{")
+        if not opened_first:
+            await stage.press("escape")
+            await stage.sees("Artifacts")
+        await stage.press("o")
+        await stage.until(
+            lambda: words.format(run="0" * 32) in stage.app.clipboard or server is None
+        )
+        await stage.until(
+            lambda: any(
+                words.format(run="0" * 32) in str(note.message) for note in stage.app._notifications
+            )
+        )
+
+    source = FakeSource([theirs()], files=FILES, server=server)
+    play(scenario, source, run="theirs")
+
+
 @pytest.mark.parametrize(
     ("name", "sent"),
     [

@@ -86,6 +86,10 @@ class DemoSource:
         """Return the first bytes of a packed file."""
         return self._bundle.content(self.summary(run).run_id, path)[:most]
 
+    def artifact_place(self, run: str, path: str) -> str:
+        """Return the packed file's name in the file of the demo."""
+        return f"{files('tui.demo').joinpath(RUNS)}/{self.summary(run).run_id}/{path}"
+
     def change_tags(self, run_id: str, changes: TagChanges) -> None:
         """Refuse: the runs are a file of the package."""
         del run_id, changes

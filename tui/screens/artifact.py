@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 from repdyn.display.wording import plain, size
 from repdyn.errors import UserError
 from tui import actions, graphics
+from tui.browser import open_artifact
 from tui.reader_thread import ReaderThread
 from tui.screens.base_screen import BaseScreen
 from tui.source import Source
@@ -171,6 +172,8 @@ class ArtifactScreen(TextScreen):
         count: its size in bytes.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("file")
+
     def __init__(self, source: Source, desk: ReaderThread, run: str, path: str, count: int) -> None:
         super().__init__(source, desk, path)
         self._run = run
@@ -198,6 +201,10 @@ class ArtifactScreen(TextScreen):
         else:
             self._say("Reading …")
             self.desk.ask(self, self._read_text, self._got_text, self._say)
+
+    def action_browse(self) -> None:
+        """Open the artifact in MLflow's UI, or say where it is."""
+        open_artifact(self, self._run, self._path)
 
     def _say(self, line: str) -> None:
         self.show_text(f"\n  {line}")

@@ -88,9 +88,10 @@ class CurvesView(View):
 
     @property
     def stops(self) -> IntArray:
-        """The epochs in view of the chosen curves; none before the view is composed."""
-        plots = self.query(Curves).results(Curves)
-        return next((plot.stops for plot in plots), all_epochs(()))
+        """The epochs in view of the chosen curves."""
+        if not self.query(CurveStack):  # not composed yet
+            return super().stops
+        return self.query_one(CurveStack).plots[0].stops
 
     def focused_first(self) -> Widget:
         """Return the list, or the filter while it is being typed."""
@@ -323,7 +324,7 @@ class CurvesView(View):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available."""
-        if action == "clear" and not self.query_one(Input).display:
+        if action == "clear" and not any(line.display for line in self.query(Input)):
             return False
         return super().check_action(action, parameters)
 

@@ -29,6 +29,7 @@ TITLES = {
     "phases": "Phases",
     "info": "Info",
     "artifact": "Text and pictures",
+    "file": "File",
     "compare": "Compare",
     "run": "Run",
     "cursor": "Cursor",

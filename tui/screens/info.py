@@ -18,8 +18,10 @@ from repdyn.records import RunRecord, RunSummary
 from repdyn.redaction import redact
 from repdyn.step_words import counted
 from tui import actions
+from tui.browser import open_artifact
 from tui.reader_thread import ReaderThread
 from tui.screens.artifact import ArtifactScreen, TextScreen
+from tui.screens.base_screen import BaseScreen
 from tui.screens.view import Table, View, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
@@ -137,6 +139,24 @@ class Info(View):
     def action_enter(self) -> None:
         """Open what is under the cursor."""
         self.query_one(PathList).enter()
+
+    @property
+    def _path(self) -> str:
+        """The artifact under the cursor; empty if there is none."""
+        row = next((tree.row for tree in self.query(PathList)), None)
+        name = "" if row is None or row.is_folder else row.path
+        return name.removeprefix(f"{ARTIFACTS}/") if name.startswith(f"{ARTIFACTS}/") else ""
+
+    def action_browse(self) -> None:
+        """Open the artifact in MLflow's UI, or say where it is."""
+        if self.record is not None and isinstance(self.screen, BaseScreen):
+            open_artifact(self.screen, self.record.summary.run_id, self._path)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action is available; `o` elsewhere opens the run."""
+        if action == "browse" and not self._path:
+            return False
+        return super().check_action(action, parameters)
 
     def table(self) -> Table | None:
         """Return params and tags."""
