@@ -368,7 +368,9 @@ class ManyRuns(OneRun):
         super().__init__(record)
         tags = {"repdyn.last_checkpoint": str(reading.EPOCHS)}
         self._runs = [
-            replace(record.summary, run_id=f"{i:032x}", name=f"run-{i}", started=i, tags=tags)
+            replace(
+                record.summary, run_id=f"{i:032x}", name=f"run-{i}", started=count - i, tags=tags
+            )
             for i in range(count)
         ]
 
