@@ -111,7 +111,7 @@ def _printed(store: StoreConfig, runs: int) -> str:
     """Return what `repdyn runs` prints."""
     printed = io.StringIO()
     with patch.dict(os.environ, COLUMNS=str(WIDE)), redirect_stdout(printed):
-        list_all(store, runs)
+        list_all(store, runs, as_json_text=False)
     text = printed.getvalue()
     if text.count("\n") <= runs:
         raise RuntimeError(f"not all of {runs} runs are listed")

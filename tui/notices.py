@@ -24,7 +24,7 @@ NEITHER = ("linux", "dumb", "")
 """Terminals that might print the sequences: a bell must do."""
 
 
-def tell(app: App[object], title: str, text: str) -> None:
+def tell(app: App[None], title: str, text: str) -> None:
     """Ring the terminal's bell and show a notice on its desktop; nothing if it is no terminal.
 
     Args:

@@ -15,7 +15,7 @@ RECORD = synthetic.run()[0]
 
 def rendered(text: str) -> str:
     """Return the text as HTML; raw HTML in it stays as it is, as a careless renderer would have it."""
-    return MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
 
 
 def test_a_runs_description_has_its_findings_boundaries_and_how_to_open_it() -> None:

@@ -134,7 +134,7 @@ def test_foreign_text_in_the_note_is_harmless() -> None:
         assert note.text == "a[31m\nb"
         assert tags.text == ""
 
-    play(scenario, FakeSource([tagged(odd="\x1b[31m", **{NOTE: "a\x1b[31m\nb"})]))
+    play(scenario, FakeSource([tagged(0, odd="\x1b[31m", **{NOTE: "a\x1b[31m\nb"})]))
 
 
 def test_a_run_is_deleted_after_a_question_that_names_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,7 +139,7 @@ def test_a_damaged_file_is_told_and_the_app_runs(file: Path) -> None:
     play(scenario, three(), session=Session(file, "a"))
 
 
-def live(**changes: object) -> RunRecord:
+def live(**changes: Any) -> RunRecord:
     return record(status="RUNNING", ended=None, **changes)
 
 

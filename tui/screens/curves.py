@@ -31,7 +31,7 @@ from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.colormap import SERIES_COLOURS, on_background
 from tui.widgets.curve_stack import CurveStack
-from tui.widgets.curves import Curves, all_epochs
+from tui.widgets.curves import Curves
 from tui.widgets.path_list import PathList
 from tui.widgets.phase_bands import phase_at, phase_bands
 from tui.widgets.value_axis import logged

@@ -82,7 +82,11 @@ class EditScreen(ModalScreen[bool]):
         self._saving = True
         self._say("Saving …")
         job = partial(self._source.change_tags, self._run.run_id, changed)
-        self._desk.ask(self, job, lambda _: self.dismiss(True), self._failed)
+        self._desk.ask(self, job, self._saved, self._failed)
+
+    def _saved(self, done: None) -> None:
+        del done
+        self.dismiss(True)
 
     def _failed(self, line: str) -> None:
         self._saving = False

@@ -99,7 +99,7 @@ class RunScreen(EpochsScreen, RunActions):
         self._view = view or VIEWS[0]
         self._drawn: dict[str, tuple[RunRecord, ViewState]] = {}
         self._asking = False
-        self._playing: Timer | None = None
+        self._read_at = 0.0
         self._header = Text()
 
     @property

@@ -133,9 +133,12 @@ def _draw(axes: Axes, rates: Rates | None) -> None:
 
 
 def _draw_boundaries(axes: Axes, group: Group) -> None:
-    ends = {name: group.epochs(name) for name in LINES}
-    phase_lines(axes, Phases(**{name: round(median(at)) for name, at in ends.items() if at}), LINES)
-    for at in ends.values():
+    onset, fit = ends = [group.epochs(name) for name in LINES]
+    middle = Phases(
+        onset=round(median(onset)) if onset else None, fit=round(median(fit)) if fit else None
+    )
+    phase_lines(axes, middle, LINES)
+    for at in ends:
         if len(at) > 1:
             axes.axvspan(min(at), max(at), color="0.35", alpha=0.12, linewidth=0, zorder=0)
 
