@@ -180,8 +180,9 @@ def _chance(record: RunRecord, measure: str) -> str:
 def _no_fit(record: RunRecord) -> Finding:
     train = record.curves.get("train/acc")
     if train is None or not len(train.values):
-        why = "training accuracy is not recorded"
-        return Finding((f"Perfect fit is unknown: {why} (log train/acc)", "Perfect fit is unknown"))
+        return Finding(
+            ("Perfect fit is unknown, as train/acc is not logged", "Perfect fit is unknown")
+        )
     if not is_live(record):
         why = undefined_phases(record.curves, record.phases, record.unit)["fit"]
         best = accuracy(float(np.nanmax(train.values)))

@@ -45,7 +45,7 @@ def run(*slower: float, status: str = "FINISHED", phases: Phases | None = None) 
     epochs = np.arange(1, LAST + 1)
     curves = {"train/acc": Curve(epochs, np.minimum(1.0, 0.5 + 0.5 * epochs / FIT))}
     known = Phases(fit=FIT) if phases is None else phases
-    summary = RunSummary("0" * 32, "run", "repdyn", status, 0, None, {}, {}, {})
+    summary = RunSummary("0" * 32, "run", "repdyn", status, 0, None, {}, {"repdyn.schema": "2"}, {})
     found = RunRecord(summary, dynamics, curves, known, {})
     return replace(found, scores=compute_scores(dynamics, known))
 

@@ -39,9 +39,10 @@ def test_the_overview_begins_with_as_many_findings_as_there_is_space_for(
     size: tuple[int, int], lines: int
 ) -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("does not stand out")
+        told = [one.within(size[0] - 2) for one in findings(SLOWER)][:lines]
+        await stage.sees("does not stand out", *told)
         shown = [line.strip() for line in stage.text.splitlines()[2 : 2 + lines]]
-        assert shown == [one.within(size[0] - 2) for one in findings(SLOWER)][:lines]
+        assert shown == told
         assert "CKA with the last checkpoint" in stage.text.splitlines()[2 + lines]
 
     play(scenario, FakeSource([SLOWER]), run="run-0", size=size)

@@ -128,6 +128,7 @@ def test_the_wheel_scrolls_what_is_longer_than_the_screen() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.press("6")
         await stage.sees("memorisation onset")
+        await stage.press("enter")  # the numbers, which make it long
         page = stage.screen.query_one("#phases .page")
         wheel = events.MouseScrollDown(page, 1, 1, 0, 1, 0, False, False, False)
         for _ in range(3):

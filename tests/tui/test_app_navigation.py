@@ -194,7 +194,7 @@ def test_o_opens_the_run_in_the_browser(monkeypatch: pytest.MonkeyPatch) -> None
         await stage.sees("epoch 200/200")
         await stage.press("o")
         await stage.until(lambda: opened == [address])
-        await stage.sees("opened https://ml.example/")
+        await stage.sees("opened", "https://ml.example/")
 
     play(scenario, FakeSource(server="https://ml.example"), run="run-0")
 
