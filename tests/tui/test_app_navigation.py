@@ -210,7 +210,7 @@ def test_without_a_display_the_address_is_shown_and_copied(
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
         await stage.press("o")
-        await stage.sees("open https://ml.example/", "(copied)")
+        await stage.sees("https://ml.example/", "(copied)")
         assert stage.app.clipboard.startswith("https://ml.example/#/experiments/1/runs/0000")
 
     play(scenario, FakeSource(server="https://ml.example"), run="run-0")
@@ -220,7 +220,7 @@ def test_for_a_local_store_o_gives_the_command() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
         await stage.press("o")
-        await stage.sees("mlflow ui (copied)")
+        await stage.sees("mlflow ui", "(copied)")
 
     play(scenario, run="run-0")
 

@@ -424,7 +424,7 @@ def test_a_terminal_with_graphics_is_sent_the_picture(
     monkeypatch.setattr(Picture, "_send", lambda self, sequence: out.append(sequence))
 
     redrawn: list[RepdynApp] = []
-    monkeypatch.setattr(RepdynApp, "action_redraw", redrawn.append)
+    monkeypatch.setattr(RepdynApp, "action_redraw", lambda self: redrawn.append(self))
 
     async def scenario(stage: Stage) -> None:
         await opened(stage, "two.png")
