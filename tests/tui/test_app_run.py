@@ -338,7 +338,7 @@ def test_a_new_checkpoint_appears_and_the_cursor_stays(monkeypatch: pytest.Monke
     epochs = whole.dynamics.steps.tolist()
 
     async def scenario(stage: Stage) -> None:
-        await stage.sees("running", "left")
+        await stage.sees("running", "checkpoint")
         await stage.press("left", "left", "g", "down")
         before = stage.look.epoch
         stage.source.records = [until_epoch(whole, epochs[12])]
