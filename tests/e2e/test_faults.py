@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 from repdyn.storage.delivery import drain
 from repdyn.storage.delivery.drain import drain_folder, queue_folders
 from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, TAG
+from repdyn.storage.schema import DESCRIPTION_TAG
 from tests.e2e.test_server_away import Server
 from tests.support import synthetic_run
 from tests.support.fault_proxy import FAULTS, FaultProxy, at_random
@@ -97,6 +98,10 @@ def sync(folder: Path) -> None:
     assert not (folder / "repdyn-spool").exists()
 
 
+OF_ONE_RUN = (TAG, HOST_TAG, PID_TAG, DESCRIPTION_TAG)
+"""Tags that differ between two runs of one kind."""
+
+
 def left(folder: Path, server: Server, run_id: str) -> dict[str, object]:
     """Return all that is there of a run; what is there twice, twice."""
     client = MlflowClient(server.address)
@@ -107,7 +112,7 @@ def left(folder: Path, server: Server, run_id: str) -> dict[str, object]:
     return {
         "status": run.info.status,
         "params": dict(run.data.params),
-        "tags": {k: v for k, v in tags.items() if k not in (TAG, HOST_TAG, PID_TAG)},
+        "tags": {k: v for k, v in tags.items() if k not in OF_ONE_RUN},
         "inputs": len(run.inputs.dataset_inputs),
         "metrics": {
             name: sorted((m.step, m.value) for m in client.get_metric_history(run_id, name))

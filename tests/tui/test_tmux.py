@@ -36,7 +36,7 @@ TERMINALS: dict[str, tuple[dict[str, str | None], set[str]]] = {
 
 VIEWS = {
     "1": ("overview", ("CKA", "patch_embed")),
-    "2": ("layer", ("patch_embed", "epoch")),
+    "2": ("layer", ("logits", "CKA of two checkpoints")),
     "3": ("layers", ("patch_embed", "blocks")),
     "4": ("regions", ("plane",)),
     "5": ("curves", ("train/acc",)),
