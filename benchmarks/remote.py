@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.result import Figure, Result, main
@@ -96,25 +97,17 @@ def _figures(place: Place, rounds: int) -> Iterator[Figure]:
         yield Figure(f"lag after a held key: {place.name}", lag, "s", most=LAG)
 
 
-class _opened:  # noqa: N801 - a context manager
-    """The app at a place, in a terminal."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        run = () if place is LIST else (RUN,)
-        self._terminal = terminal([sys.executable, "-m", "repdyn.cli", "tui", *run, "--demo"])
-
-    def __enter__(self) -> Terminal:
-        screen = self._terminal.__enter__()
-        screen.wait_for(LIST.seen if self._place is LIST else PLACES[0].seen)
+@contextmanager
+def _opened(place: Place) -> Iterator[Terminal]:
+    """Open the app at a place, in a terminal."""
+    run = () if place is LIST else (RUN,)
+    with terminal([sys.executable, "-m", "repdyn.cli", "tui", *run, "--demo"]) as screen:
+        screen.wait_for(LIST.seen if place is LIST else PLACES[0].seen)
         screen.quiet(SETTLED)
-        if self._place.keys:
-            screen.write(self._place.keys)
+        if place.keys:
+            screen.write(place.keys)
             screen.quiet(SETTLED)
-        return screen
-
-    def __exit__(self, *error: object) -> None:
-        self._terminal.__exit__(*error)  # type: ignore[arg-type]
+        yield screen
 
 
 def _sent(screen: Terminal, key: bytes) -> int:
