@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.widgets import Footer, Input, Static
-from textual.widgets._footer import FooterKey
+from textual.widgets import Input, Static
 
 from repdyn.errors import UserError
 from tests.support.fakes import FakeSource, Stage, hurried, play, record, until_epoch
@@ -19,6 +18,7 @@ from tui.actions import RENAMED, VIEWS, by_name, parse_keymap
 from tui.screens.layers import Panel
 from tui.screens.run import RunScreen, age
 from tui.screens.runs import RunsScreen
+from tui.widgets.footer import KeysFooter
 from tui.widgets.heatmap import Heatmap
 
 SIZES = [(60, 20), (80, 24), (120, 40)]
@@ -277,12 +277,29 @@ def test_all_tabs_and_all_keys_of_the_footer_are_visible(size: tuple[int, int]) 
             assert all(f"{i} " in line for i in range(1, len(VIEWS) + 1))
             assert line.rstrip().endswith("7 Info")
             await stage.pilot.pause(0.1)
-            keys = list(stage.screen.query(FooterKey))
-            assert keys
-            beyond = [key.description for key in keys if key.region.right > size[0]]
-            assert not beyond, f"{view}: {beyond}"
+            footer = stage.text.splitlines()[-1]
+            keys = stage.screen.query_one(KeysFooter).keys
+            assert {"back", "app.help", "app.commands"} <= {key.action for key in keys}
+            missing = [key.description for key in keys if key.description not in footer]
+            assert not missing, f"{view}: {missing} in {footer!r}"
 
     play(scenario, run="run-0", size=size)
+
+
+def test_a_click_on_a_key_of_the_footer_presses_it() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200", "Help")
+        footer = stage.screen.query_one(KeysFooter)
+        line = stage.text.splitlines()[-1]
+        await stage.pilot.hover(offset=(line.index("Help"), 39))
+        assert footer.hovered is not None
+        assert footer.keys[footer.hovered].description == "Help"
+        await stage.pilot.hover(offset=(5, 10))
+        assert footer.hovered is None
+        await stage.pilot.click(offset=(line.index("Help"), 39))
+        await stage.until(lambda: stage.screen is not footer.screen)
+
+    play(scenario, run="run-0")
 
 
 def test_a_click_on_the_last_of_the_close_tabs_opens_it() -> None:
@@ -375,7 +392,7 @@ def test_each_key_of_the_footer_does_something(
             await stage.until(lambda before=before: stage.text != before, seconds=10)  # type: ignore[misc]
             assert stage.screen is screen or binding.id == "overview.open"
         assert stage.screen is screen
-        assert screen.query_one(Footer).is_mounted
+        assert screen.query_one(KeysFooter).is_mounted
 
     play(scenario, run="run-0")
 

@@ -165,7 +165,7 @@ def test_another_experiment_is_chosen_by_name() -> None:
         await stage.sees("Experiment", "[b]other")
         await stage.press("down", "enter")
         await stage.sees("elsewhere", "experiment [b]other")
-        assert "run-0" not in stage.text
+        await stage.until(lambda: "run-0" not in stage.text)
         await stage.press("x")
         await stage.sees("Experiment")
         await stage.press("escape")

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
+from tui.layout import CarefulCompositor
 from tui.reader_thread import ReaderThread
 from tui.source import Source
 from tui.widgets.footer import KeysFooter
@@ -43,6 +44,7 @@ class BaseScreen(Screen[None]):
 
     def __init__(self, source: Source, desk: ReaderThread) -> None:
         super().__init__()
+        self._compositor = CarefulCompositor()
         self.source = source
         self.desk = desk
 
@@ -60,7 +62,9 @@ class BaseScreen(Screen[None]):
         """Yield the screen's own parts between notice and footer."""
         yield from self.compose_body()
         yield Static(id="notice")
-        yield KeysFooter(show_command_palette=False, compact=self._narrow)
+        footer = KeysFooter()
+        footer.compact = self._narrow
+        yield footer
         yield Static(Text(TOO_SMALL), id="too-small")
 
     @property

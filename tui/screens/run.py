@@ -98,6 +98,7 @@ class RunScreen(EpochsScreen, RunActions):
         self._first_view = view
         self._view = view or VIEWS[0]
         self._drawn: dict[str, tuple[RunRecord, ViewState]] = {}
+        self._opened: dict[str, View] = {}
         self._asking = False
         self._read_at = 0.0
         self._header = Text()
@@ -220,8 +221,8 @@ class RunScreen(EpochsScreen, RunActions):
         """Draw the view in front, if what it shows has changed."""
         if self._record is None:
             return
-        for view in self.query(View):
-            view.display = view.id == self._view
+        for name, view in self._opened.items():
+            view.display = name == self._view
         shown = self._mounted(self._view)
         now = (self._record, self._look)
         before = self._drawn.get(self._view)
@@ -234,12 +235,10 @@ class RunScreen(EpochsScreen, RunActions):
             shown.take_keys()
 
     def _mounted(self, name: str) -> View:
-        for view in self.query(View):
-            if view.id == name:
-                return view
-        view = KINDS_OF_VIEWS[name](self.source, self.desk, id=name)
-        self.query_one("#views").mount(view)
-        return view
+        if name not in self._opened:
+            view = self._opened[name] = KINDS_OF_VIEWS[name](self.source, self.desk, id=name)
+            self.query_one("#views").mount(view)
+        return self._opened[name]
 
     def look_at(self, **changes: Any) -> None:
         """Change what is shown of the run."""
@@ -249,7 +248,7 @@ class RunScreen(EpochsScreen, RunActions):
     @property
     def front(self) -> View | None:
         """The view in front, if it shows something of the run."""
-        view = next((view for view in self.query(View) if view.id == self._view), None)
+        view = self._opened.get(self._view)
         return None if view is None or view.record is None or view.missing(view.record) else view
 
     @property
