@@ -26,7 +26,9 @@ layers: stem|layer[24].1|logits
 
 def clean_environment() -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
-    return environment | {"COLUMNS": "100", "NO_COLOR": "1"}
+    # seven processes beside each of MLflow's servers, which no test needs
+    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return environment | jobs | {"COLUMNS": "100", "NO_COLOR": "1"}
 
 
 def started(*arguments: str, cwd: Path) -> ForkedProcess:

@@ -1,4 +1,4 @@
-"""What the digits show of the paper's findings, on runs measured less than README.md's."""
+"""What the digits show of the paper's findings, on shorter runs, measured less, than README.md's."""
 
 import subprocess
 import sys
@@ -15,9 +15,9 @@ from tests.e2e.conftest import clean_environment
 
 GRID = """
 arch: [resnet18, vit_tiny_patch16_224]
-opt: [sgd, adam]
-epochs: 200
-checkpoints: 0,2,5,8,10,12,14,16,18,20,22,25,33,44,58,77,101,133,174,200
+opt: sgd
+epochs: 120
+checkpoints: 0,2,5,8,10,12,14,16,18,20,22,25,33,44,58,77,101,120
 planes: 6
 fine_planes: 1
 fine_grid: 12
@@ -43,11 +43,10 @@ def test_layers_of_a_vit_slow_down_more_at_the_fit_than_those_of_a_resnet(
     for run in sweep_runs(store, find_sweep(store, "digits")):
         record = load_run(store, run.run_id)
         family = run.tags["repdyn.family"]
-        breaks[family, run.params["opt"]] = [
+        breaks[family] = [
             record.scores[ScoreKey("fit_break", measure)] for measure in ("cka", "regions")
         ]
-    for (family, opt), (cka, regions) in sorted(breaks.items()):
-        record_property(f"fit break, {family} by {opt}", f"CKA {cka:.2f}, regions {regions:.2f}")
+    for family, (cka, regions) in sorted(breaks.items()):
+        record_property(f"fit break, {family} by SGD", f"CKA {cka:.2f}, regions {regions:.2f}")
     assert np.isfinite([*breaks.values()]).all()
-    for opt in ("sgd", "adam"):
-        assert np.greater(breaks["vit", opt], breaks["resnet", opt]).all()
+    assert np.greater(breaks["vit"], breaks["resnet"]).all()
