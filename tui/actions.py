@@ -330,6 +330,19 @@ ACTIONS: tuple[Action, ...] = (
         "Boundary +",
         "Next phase boundary of any run.",
     ),
+    Action(
+        "compare.zoom",
+        "z",
+        "zoom_range",
+        "Zoom",
+        "Zoom to a range of epochs: at its first epoch, then at its last; or drag the mouse.",
+        True,
+    ),
+    Action("compare.zoom_out", "Z", "zoom_out", "Zoom out", "Show all epochs again."),
+    Action(
+        "compare.axis", "x", "axis", "Log/linear", "Switch the logarithmic and linear epoch axis."
+    ),
+    Action("compare.play", "space", "play", "Play", "Play through the checkpoints, or stop."),
     Action("compare.kind", "m", "kind", "Measure", "Next similarity measure.", True),
     Action(
         "compare.reference", "r", "reference", "Reference", "Change the reference checkpoint.", True
@@ -355,7 +368,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "scores.details", "d", "details", "All scores", "Show all scores with their ranks.", True
     ),
-    Action("compare.back", "escape,q", "back", "Back", "Back to the runs.", True),
+    Action("compare.back", "q", "back", "Back", "Back to the runs.", True),
+    Action(
+        "compare.escape", "escape", "escape", "Leave", "Leave the zoom, or go back to the runs."
+    ),
 )
 
 

@@ -14,13 +14,12 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widgets import Static
 
-from repdyn.display import axis
 from repdyn.display.live import LIVE
-from repdyn.records import Dynamics, IntArray, RunRecord
+from repdyn.records import Dynamics, RunRecord
 from tui import actions
 from tui.actions import COMPARED
 from tui.reader_thread import POLL_SECONDS, ReaderThread
-from tui.screens.base_screen import BaseScreen, tabs
+from tui.screens.base_screen import tabs
 from tui.screens.comparing.curves import CurvesOfRuns
 from tui.screens.comparing.heatmaps import Overviews
 from tui.screens.comparing.linked import Linked
@@ -28,6 +27,7 @@ from tui.screens.comparing.matrices import Matrices
 from tui.screens.comparing.regions import RegionsOfRuns
 from tui.screens.comparing.scores import ScoresOfRuns
 from tui.screens.comparing.view import CompareView
+from tui.screens.epochs_screen import OF_EPOCHS, EpochsScreen, axis_words
 from tui.screens.run import news
 from tui.screens.saving import save
 from tui.screens.view import View
@@ -55,20 +55,19 @@ HEATMAPS = ("overview", "layer")
 OF_HEATMAPS = ("reference", "stretch", "blurred", "colours")
 """The actions available only for heatmaps."""
 
-OF_RUNS = ("step_view", "layer", "epoch", "end_epoch", "boundary", "export")
+OF_RUNS = ("step_view", "layer", "export")
 
 
-class CompareScreen(BaseScreen):
+class CompareScreen(EpochsScreen):
     """Runs side by side; the views are created when first shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("compare")
 
     def __init__(self, source: Source, desk: ReaderThread, runs: tuple[str, ...]) -> None:
-        super().__init__(source, desk)
+        super().__init__(source, desk, ViewState())
         self._ids = runs
         self._records: dict[str, RunRecord] = {}
         self._asked: set[str] = set()
-        self._look = ViewState()
         self._view = COMPARED[0]
         self._by_phase = False
 
@@ -146,7 +145,9 @@ class CompareScreen(BaseScreen):
 
     def _draw_header(self, runs: Linked) -> None:
         header = self.query_one("#header", FittedLine)
-        header.show(Text(runs.heads_line(header.size.width), "bold"))
+        words = axis_words(self._look)
+        note = f"  {words}" if words else ""
+        header.show(Text(runs.heads_line(header.size.width - len(note)) + note, "bold"))
 
     def on_resize(self) -> None:
         """Fit the header to the new width."""
@@ -168,9 +169,32 @@ class CompareScreen(BaseScreen):
 
     # --- acting
 
-    def _look_at(self, **changes: Any) -> None:
+    def look_at(self, **changes: Any) -> None:
+        """Change what is shown of the runs; a move of the cursor draws nothing else anew."""
         self._look = replace(self._look, **changes)
-        self._draw()
+        if changes.keys() <= {"epoch", "range_from"}:
+            self._mounted(self._runs()).point(self._look)
+        else:
+            self._draw()
+
+    @property
+    def stops(self) -> list[int]:
+        """The first run's checkpoints in view; none in a view without epochs."""
+        if not self._there() or self._view == "scores":
+            return []
+        dynamics = self._runs().records[0].dynamics
+        steps = np.empty(0, dtype=np.int64) if dynamics is None else dynamics.steps
+        return [int(epoch) for epoch in steps[self._look.axis_view.seen(steps)]]
+
+    @property
+    def boundaries(self) -> set[int]:
+        """The first run's epochs that correspond to phase boundaries of any run."""
+        return self._runs().boundaries
+
+    def axis_changed(self) -> None:
+        """Tell in the header what part of the epoch axis is in view."""
+        self._draw_header(self._runs())
+        self.refresh_bindings()
 
     def action_view(self, name: str) -> None:
         """Go to a view."""
@@ -187,54 +211,19 @@ class CompareScreen(BaseScreen):
 
     def action_kind(self) -> None:
         """Switch to the next similarity measure."""
-        self._look_at(measure=next_measure(self._look.measure, self._dynamics()))
+        self.look_at(measure=next_measure(self._look.measure, self._dynamics()))
 
     def action_reference(self) -> None:
         """Change the reference checkpoint."""
         at = REFERENCES.index(self._look.reference)
-        self._look_at(reference=REFERENCES[(at + 1) % len(REFERENCES)])
+        self.look_at(reference=REFERENCES[(at + 1) % len(REFERENCES)])
 
     def action_layer(self, steps: int) -> None:
         """Go to another layer."""
         similar = self._runs().similar(self._look.measure)
         count = max((len(shown.names) for shown in similar if shown is not None), default=0)
         if count:
-            self._look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
-
-    def action_epoch(self, steps: int) -> None:
-        """Go to another checkpoint of the first run."""
-        epochs = self._epochs()
-        if len(epochs):
-            at = axis.nearest(epochs, self._look.epoch) + steps
-            self._go_to(int(epochs[max(0, min(at, len(epochs) - 1))]))
-
-    def action_end_epoch(self, index: int) -> None:
-        """Go to the first or the last checkpoint of the first run."""
-        epochs = self._epochs()
-        if len(epochs):
-            self._go_to(int(epochs[index]))
-
-    def action_boundary(self, steps: int) -> None:
-        """Go to the next phase boundary of any run, or the one before."""
-        epochs = self._epochs()
-        if not len(epochs):
-            return
-        here = epochs[-1] if self._look.epoch is None else self._look.epoch
-        found = sorted(self._runs().boundaries)
-        ahead = (
-            [e for e in found if e > here] if steps > 0 else [e for e in found if e < here][::-1]
-        )
-        if ahead:
-            self._go_to(ahead[0])
-
-    def _go_to(self, epoch: int) -> None:
-        self._look = replace(self._look, epoch=epoch)
-        self._mounted(self._runs()).point(self._look)
-
-    def _epochs(self) -> IntArray:
-        """Return the first run's checkpoints."""
-        dynamics = self._runs().records[0].dynamics
-        return np.empty(0, dtype=np.int64) if dynamics is None else dynamics.steps
+            self.look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
 
     def action_align(self) -> None:
         """Link the cursors by phase, or by epoch."""
@@ -243,16 +232,16 @@ class CompareScreen(BaseScreen):
 
     def action_stretch(self) -> None:
         """Stretch the colours, or not."""
-        self._look_at(stretch=not self._look.stretch)
+        self.look_at(stretch=not self._look.stretch)
 
     def action_blurred(self) -> None:
         """Grey the cells within their error, or not."""
-        self._look_at(blurred=not self._look.blurred)
+        self.look_at(blurred=not self._look.blurred)
 
     def action_colours(self) -> None:
         """Switch to the next colour map."""
         at = SEQUENTIAL.index(self._look.cmap)
-        self._look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
+        self.look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
 
     def action_export(self) -> None:
         """Save the view."""
@@ -264,6 +253,11 @@ class CompareScreen(BaseScreen):
     def action_back(self) -> None:
         """Go back to the runs."""
         self.dismiss()
+
+    def action_escape(self) -> None:
+        """Leave the zoom, or go back to the runs."""
+        if not self.leave_zoom():
+            self.action_back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: none before the runs are loaded."""
@@ -277,6 +271,10 @@ class CompareScreen(BaseScreen):
             return False
         if action in OF_HEATMAPS:
             return self._there() and self._view in HEATMAPS
+        if action in OF_EPOCHS:
+            return len(self.stops) > 1
+        if action == "zoom_out":
+            return self._look.axis_view.span is not None or self._look.range_from is not None
         return self._there() or action not in OF_RUNS
 
     def _have_errors(self) -> bool:

@@ -1,4 +1,4 @@
-"""The cursor on the epochs of a run's views, and the range of epochs in view."""
+"""The cursor on the epochs of views, and the range of epochs in view."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from textual import on
 from textual.timer import Timer
 
 from repdyn.display import axis
-from repdyn.records import Phases
 from repdyn.step_words import step
 from tui.reader_thread import ReaderThread
 from tui.screens.base_screen import BaseScreen
-from tui.screens.view import View
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.timeline import Timeline
@@ -35,13 +33,13 @@ class EpochsScreen(BaseScreen):
         self._playing: Timer | None = None
 
     @property
-    def front(self) -> View | None:
-        """The view in front, if it shows something of the run."""
+    def stops(self) -> list[int]:
+        """The epochs at which the cursor of the view in front can stop; none if it has no cursor."""
         raise NotImplementedError
 
     @property
-    def phases(self) -> Phases:
-        """The phases of the run."""
+    def boundaries(self) -> set[int]:
+        """The epochs of phase boundaries, and of change points if one layer is in view."""
         raise NotImplementedError
 
     def look_at(self, **changes: Any) -> None:
@@ -53,34 +51,32 @@ class EpochsScreen(BaseScreen):
         raise NotImplementedError
 
     @property
-    def _stops(self) -> list[int]:
-        """The epochs at which the cursor of the view in front can stop."""
-        return [] if self.front is None else self.front.stops.tolist()
-
-    @property
     def _epoch(self) -> int:
         """The epoch of the cursor."""
-        return self._stops[-1] if self._look.epoch is None else self._look.epoch
+        return self.stops[-1] if self._look.epoch is None else self._look.epoch
 
     def action_epoch(self, steps: int) -> None:
         """Go to another checkpoint."""
-        stops = self._stops
+        stops = self.stops
         if stops:
             at = axis.nearest(np.array(stops), self._look.epoch) + steps
             self.look_at(epoch=stops[max(0, min(at, len(stops) - 1))])
 
     def action_end_epoch(self, index: int) -> None:
         """Go to the first or the last epoch in view."""
-        if self._stops:
-            self.look_at(epoch=self._stops[index])
+        if self.stops:
+            self.look_at(epoch=self.stops[index])
 
     def action_boundary(self, steps: int) -> None:
         """Go to another phase boundary, or change point of the layer at the cursor."""
-        stops, front = self._stops, self.front
-        if front is None or not stops:
+        stops = self.stops
+        if not stops:
             return
-        found = {*self.phases.markers().values(), *front.changes(self.phases)}
-        ahead = [e for e in found if (e > self._epoch if steps > 0 else e < self._epoch)]
+        ahead = [
+            epoch
+            for epoch in self.boundaries
+            if (epoch > self._epoch if steps > 0 else epoch < self._epoch)
+        ]
         ahead = [epoch for epoch in ahead if stops[0] <= epoch <= stops[-1]]
         if ahead:
             self.look_at(epoch=min(ahead) if steps > 0 else max(ahead))
@@ -89,7 +85,7 @@ class EpochsScreen(BaseScreen):
 
     def action_zoom_range(self) -> None:
         """Begin a range of epochs at the cursor, or zoom to the one that ends there."""
-        if not self._stops:
+        if not self.stops:
             return
         if self._look.range_from is None:
             self.look_at(range_from=self._epoch)
@@ -140,7 +136,7 @@ class EpochsScreen(BaseScreen):
             self._playing.stop()
             self._playing = None
             return
-        stops = self._stops
+        stops = self.stops
         if not stops:
             return
         if axis.nearest(np.array(stops), self._look.epoch) == len(stops) - 1:

@@ -92,7 +92,7 @@ class PhasesView(View):
         """Write the sentences, draw the picture, and write the tables if they are asked for."""
         self.query_one(FindingLines).show(record, self._measure(), FINDINGS)
         timeline = self.query_one(PhaseTimeline)
-        timeline.set_data(record.phases, _steps(record))
+        timeline.set_data(record.phases, _steps(record), look.axis_view)
         timeline.cursor = look.epoch
         self.query_one(".scores", Static).update(self._sentences(record))
         numbers = self.query_one(".numbers", Static)

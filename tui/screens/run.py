@@ -18,7 +18,7 @@ from repdyn.display.live import LIVE, progress, worries
 from repdyn.display.reading import is_same
 from repdyn.display.wording import duration, going_on, plain, settings
 from repdyn.own_runs import is_own
-from repdyn.records import Dynamics, Phases, RunRecord
+from repdyn.records import Dynamics, RunRecord
 from repdyn.report.runs import STATUS_STYLES
 from tui import actions
 from tui.actions import VIEWS
@@ -252,9 +252,17 @@ class RunScreen(EpochsScreen, RunActions):
         return None if view is None or view.record is None or view.missing(view.record) else view
 
     @property
-    def phases(self) -> Phases:
-        """The phases of the run."""
-        return Phases() if self._record is None else self._record.phases
+    def stops(self) -> list[int]:
+        """The epochs at which the cursor of the view in front can stop."""
+        return [] if self.front is None else self.front.stops.tolist()
+
+    @property
+    def boundaries(self) -> set[int]:
+        """The epochs of phase boundaries, and change points of the layer at the cursor."""
+        if self._record is None or self.front is None:
+            return set()
+        phases = self._record.phases
+        return {*phases.markers().values(), *self.front.changes(phases)}
 
     def axis_changed(self) -> None:
         """Tell in the header what part of the epoch axis is in view."""
@@ -393,7 +401,7 @@ class RunScreen(EpochsScreen, RunActions):
         if part in OF_HEATMAPS and (front is None or part not in front.follows):
             return False
         if part == "epoch":
-            return len(self._stops) > 1
+            return len(self.stops) > 1
         if action == "kind":
             return len(measures_of([dynamics])) > 1
         if action == "layer":

@@ -19,7 +19,7 @@ from repdyn.display.wording import spanned
 from repdyn.records import IntArray, Interval, Phases
 from tui.widgets import phase_bands
 from tui.widgets.cell_spans import by_epoch
-from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.epoch_axis import WHOLE, AxisView, EpochAxis
 from tui.widgets.heatmap import CHANGE
 from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
@@ -105,15 +105,17 @@ class PhaseTimeline(Lines):
         super().__init__()
         self._phases = Phases()
         self._steps: IntArray = np.empty(0, dtype=np.int64)
+        self._view = WHOLE
 
-    def set_data(self, phases: Phases, steps: IntArray) -> None:
+    def set_data(self, phases: Phases, steps: IntArray, view: AxisView = WHOLE) -> None:
         """Show the phases of a run.
 
         Args:
             phases: of the run.
             steps: of its checkpoints, increasing; none draws nothing.
+            view: the part of the epoch axis in view.
         """
-        self._phases, self._steps = phases, steps
+        self._phases, self._steps, self._view = phases, steps[view.seen(steps)], view
         rows = rows_of(phases)
         self.styles.height = len(rows) + 2 if rows and len(steps) else 0
         self.refresh()
@@ -128,7 +130,8 @@ class PhaseTimeline(Lines):
         room = width - gutter
         if room < LEAST or not len(self._steps) or y >= len(labels):
             return Strip.blank(width, base)
-        axis = EpochAxis.of_cells(self._steps, by_epoch(self._steps, room))
+        grain = self._view.grain(self._steps)
+        axis = EpochAxis.of_cells(self._steps, by_epoch(self._steps, room, grain), grain)
         label = self.get_component_rich_style("timeline--label")
         parts = [Segment(set_cell_size(labels[y], gutter), label)]
         bands = phase_bands.phase_bands(self._phases)
@@ -136,7 +139,8 @@ class PhaseTimeline(Lines):
             parts += self._bands(axis, bands)
         elif y == len(labels) - 1:
             lit = self.get_component_rich_style("timeline--cursor")
-            parts += axis.tick_segments(self.cursor, lit, (), self, label)
+            at = self.cursor if self.cursor is not None and axis.has(self.cursor) else None
+            parts += axis.tick_segments(at, lit, (), self, label)
         else:
             parts += self._row(rows[y - 1], axis)
         return Strip(parts).adjust_cell_length(width, base)
@@ -151,14 +155,27 @@ class PhaseTimeline(Lines):
         mark = self.get_component_rich_style("timeline--mark")
         faint = self.get_component_rich_style("timeline--interval")
         cells: dict[int, tuple[str, Style]] = {}
-        if row.interval is not None:
+        if row.interval is not None and overlaps(row.interval, axis):
             first, last = map(axis.column, row.interval)
             cells |= dict.fromkeys(range(first, last + 1), (LASTS, faint))
-            cells |= {first: (BEGINS, faint), last: (ENDS, faint)}
-        cells |= {axis.column(epoch): (glyph, mark) for epoch, glyph in row.points.items()}
-        if row.words:
+            cells |= {
+                axis.column(epoch): (glyph, faint)
+                for epoch, glyph in zip(row.interval, (BEGINS, ENDS), strict=True)
+                if axis.has(epoch)
+            }
+        cells |= {
+            axis.column(epoch): (glyph, mark)
+            for epoch, glyph in row.points.items()
+            if axis.has(epoch)
+        }
+        if row.words and cells:
             cells |= _beside(row.words, min(cells), max(cells), axis.room, self.base)
         return [Segment(*cells.get(column, (" ", self.base))) for column in range(axis.room)]
+
+
+def overlaps(interval: Interval, axis: EpochAxis) -> bool:
+    """Return whether any of an interval lies on an axis."""
+    return interval[0] <= int(axis.epochs[-1]) and interval[1] >= int(axis.epochs[0])
 
 
 def _beside(

@@ -31,11 +31,13 @@ class Timeline(Lines):
         """A range of epochs was chosen with the mouse.
 
         Attributes:
+            timeline: where.
             span: its first and last epoch.
         """
 
-        def __init__(self, span: tuple[int, int]) -> None:
+        def __init__(self, timeline: Timeline, span: tuple[int, int]) -> None:
             super().__init__()
+            self.timeline = timeline
             self.span = span
 
     _pressed_at: int | None = None
@@ -84,7 +86,7 @@ class Timeline(Lines):
         self.range_from = None
         self.release_mouse()
         if first < last:
-            self.post_message(self.RangeChosen((first, last)))
+            self.post_message(self.RangeChosen(self, (first, last)))
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor, unless the click ends a drag."""

@@ -140,7 +140,8 @@ class CurvesOfRuns(CompareView):
             if i < len(fitting):
                 self._plot(curves, *fitting[i], drawn, stops)
         rows = self.query_one(PhaseRows)
-        rows.set_data(phase_rows(runs) if drawn else [], stops=stops, label_width=GUTTER)
+        view = self.look.axis_view
+        rows.set_data(phase_rows(runs) if drawn else [], stops=stops, label_width=GUTTER, view=view)
         self._describe(len(fitting), len(groups))
 
     def _plot(
@@ -191,6 +192,7 @@ class CurvesOfRuns(CompareView):
     def point(self, look: ViewState) -> None:
         """Move the cursor."""
         self.look = look
+        self.set_axis(look)
         self._place(look.epoch)
 
     def _place(self, epoch: int | None) -> None:

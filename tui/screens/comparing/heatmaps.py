@@ -36,6 +36,7 @@ from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import DIVERGING, is_colourful
 from tui.widgets.fitted_line import FittedLine
 from tui.widgets.heatmap import Heatmap
+from tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -263,6 +264,28 @@ class Overviews(CompareView):
         phases = runs.records[0].phases
         return difference(values, errors, self.rows(first), first.steps, phases, first.unit)
 
+    # --- the part of the epochs in view
+
+    def set_axis(self, look: ViewState) -> None:
+        """Show the corresponding part of each run's epoch axis."""
+        panels = self._panels()
+        for run, panel in enumerate([*panels, self.query_one("#difference", Panel)]):
+            heatmap = panel.heatmap
+            first = run % len(panels) == 0  # the difference has the first run's checkpoints
+            with heatmap.prevent(Heatmap.CursorMoved):
+                heatmap.axis_view = self.runs.axis_in(look.axis_view, run % len(panels))
+                heatmap.range_from = look.range_from if first else None
+
+    @on(Timeline.RangeChosen)
+    def _range_chosen(self, event: Timeline.RangeChosen) -> None:
+        """Pass a range of another run's epochs on as one of the first run's."""
+        heatmaps = [panel.heatmap for panel in self._panels()]
+        run = heatmaps.index(event.timeline) if event.timeline in heatmaps else 0
+        if run:
+            event.stop()
+            first, last = (self.runs.translated(epoch, run, 0) for epoch in event.span)
+            self.post_message(Timeline.RangeChosen(heatmaps[0], (first, last)))
+
     # --- the cursor
 
     @on(Heatmap.CursorMoved)
@@ -281,6 +304,7 @@ class Overviews(CompareView):
             super().point(look)
         else:
             self.look = look
+            self.set_axis(look)
             self._link(self.runs, None)
 
     def _link(self, runs: Linked, moved: Heatmap | None) -> None:

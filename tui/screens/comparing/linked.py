@@ -18,6 +18,7 @@ from repdyn.step_words import step
 from tui.screens.comparing.short_names import shortened, told_apart
 from tui.screens.view_state import ViewState
 from tui.widgets.colormap import SERIES_COLOURS
+from tui.widgets.epoch_axis import AxisView
 from tui.widgets.phase_bands import FITTED, MEMORISING, Band, phase_bands
 from tui.widgets.phase_rows import PhaseRow
 
@@ -104,6 +105,13 @@ class Linked:
     def epoch_in(self, epoch: int | None, run: int) -> int | None:
         """Return the epoch of a run that corresponds to the first run's; None stays None, the last."""
         return None if epoch is None else self.translated(epoch, 0, run)
+
+    def axis_in(self, view: AxisView, run: int) -> AxisView:
+        """Return the part of a run's epoch axis that corresponds to a part of the first run's."""
+        if view.span is None:
+            return view
+        first, last = (self.translated(epoch, 0, run) for epoch in view.span)
+        return replace(view, span=(first, last))
 
     def similar(self, measure: str) -> list[Similarity | None]:
         """Return one similarity measure of each run; None for runs that lack it so far."""

@@ -175,7 +175,8 @@ class RegionsOfRuns(CompareView, can_focus=True):
             )
             if places:
                 curves.cursor = runs.translated(places[0].epoch, places[0].run, 0)
-        rows.set_data(phase_rows(runs), stops=stops, label_width=GUTTER)
+        view = self.look.axis_view
+        rows.set_data(phase_rows(runs), stops=stops, label_width=GUTTER, view=view)
 
     def _dash(self, run: int) -> Dash:
         return DASHES[0 if is_colourful(self.app) else run]

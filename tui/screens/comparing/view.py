@@ -15,6 +15,9 @@ from tui.screens.comparing.linked import Linked
 from tui.screens.view import Table, View
 from tui.screens.view_state import ViewState
 from tui.source import Source
+from tui.widgets.curves import Curves
+from tui.widgets.heatmap import Heatmap
+from tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +60,14 @@ class CompareView(Vertical):
             elif missing or child is note:
                 child.display = False
         if not missing:
+            self.set_axis(look)
             self.draw(runs, look)
+
+    def set_axis(self, look: ViewState) -> None:
+        """Show a part of the first run's epoch axis, which all widgets have."""
+        for widget in self.query(Timeline):
+            with widget.prevent(Heatmap.CursorMoved, Curves.CursorMoved):
+                widget.axis_view, widget.range_from = look.axis_view, look.range_from
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: none of the view's own if it shows nothing."""
