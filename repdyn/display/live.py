@@ -35,19 +35,33 @@ def progress(record: RunRecord, now: float) -> str:
         record: of the run.
         now: milliseconds since 1970.
     """
-    run, done = record.summary, last_epoch(record)
-    total = run.params.get("epochs", "") if record.unit == EPOCH else ""
-    parts = [f"{record.unit} {step(done)}" + (f"/{plain(total)}" if total else "")]
-    per_second = None
-    if run.status in LIVE and _silence(record, now) is None:
-        steps, times = _news(record)
-        per_second = rate(steps, times)
-    if per_second is not None:
-        parts.append(speed(per_second, record.unit))
-        left = int(total) - done if total.isdecimal() else 0
-        if left > 0:
-            parts.append(f"about {duration(left / per_second)} left")
+    total = _total(record)
+    done = f"{record.unit} {step(last_epoch(record))}" + (f"/{plain(total)}" if total else "")
+    return " · ".join(filter(None, (done, pace(record, now))))
+
+
+def pace(record: RunRecord, now: float) -> str:
+    """Return the recent speed of a run that trains and what is left; nothing if it is not known.
+
+    Args:
+        record: of the run.
+        now: milliseconds since 1970.
+    """
+    if record.summary.status not in LIVE or _silence(record, now) is not None:
+        return ""
+    per_second = rate(*_news(record))
+    if per_second is None:
+        return ""
+    parts, total = [speed(per_second, record.unit)], _total(record)
+    left = int(total) - last_epoch(record) if total.isdecimal() else 0
+    if left > 0:
+        parts.append(f"about {duration(left / per_second)} left")
     return " · ".join(parts)
+
+
+def _total(record: RunRecord) -> str:
+    """Return how many epochs the run is to train; nothing if that is not known."""
+    return record.summary.params.get("epochs", "") if record.unit == EPOCH else ""
 
 
 def speed(per_second: float, unit: str) -> str:

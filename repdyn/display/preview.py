@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from repdyn.display import axis
 from repdyn.display.findings import Finding, findings, first_measure
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import ACCURACIES, PHASES
+from repdyn.display.live import pace
 from repdyn.display.metrics import ACCURACY, LOSS, MetricGroup, group_title, main_groups
 from repdyn.display.reading import last_epoch
 from repdyn.display.scale import Scale
@@ -50,6 +52,7 @@ class Preview:
         phases: their boundaries.
         last: its last step.
         unit: of its steps.
+        pace: its recent speed and what is left, in words, while it trains.
     """
 
     summary: RunSummary
@@ -61,6 +64,7 @@ class Preview:
     phases: Phases
     last: int
     unit: str
+    pace: str = ""
 
 
 def preview_of(record: RunRecord) -> Preview:
@@ -83,6 +87,7 @@ def preview_of(record: RunRecord) -> Preview:
         record.phases,
         last_epoch(record),
         record.unit,
+        pace(record, time.time() * 1000),
     )
 
 

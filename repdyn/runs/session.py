@@ -55,6 +55,7 @@ class Options(TypedDict, total=False):
         replaces_at_end: whether the matrices are stored once, at the end: those of an earlier
             measurement stay until then.
         curves: metrics that the run already has.
+        figures: whether figures are drawn at the end.
     """
 
     due: Collection[int]
@@ -62,6 +63,7 @@ class Options(TypedDict, total=False):
     keeps_weights: bool
     replaces_at_end: bool
     curves: Mapping[str, Curve]
+    figures: bool
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class RunSession:
         self._observer = options.get("observer") or Observer()
         self._keeps_weights = options.get("keeps_weights", True)
         self._replaces_at_end = options.get("replaces_at_end", False)
+        self._draws = options.get("figures", True)
         self._curves = GrowingCurves(options.get("curves", {}))
         self._maps: list[LabelMaps] = []
 
@@ -328,11 +331,15 @@ class RunSession:
         self.writer.describe(description.of_run(self.record))
         rounded = {part: round(spent, 3) for part, spent in self.seconds.items()}
         self.writer.put(schema.TIMINGS, json.dumps(rounded, indent=1).encode())
+        if self._draws:
+            self._draw(self.record)
+        return self.record
+
+    def _draw(self, record: RunRecord) -> None:
         planes = self._recorder.plane_set() if self._maps else None
         classes = () if planes is None else planes.classes
-        for name, figure in standard_figures(self.record, planes, self._maps, classes).items():
+        for name, figure in standard_figures(record, planes, self._maps, classes).items():
             self.writer.put(schema.figure_path(name), png(figure))
-        return self.record
 
 
 def started_run() -> str | None:

@@ -102,7 +102,8 @@ def train_run(
 
 def session_options(experiment: Experiment, observer: Observer) -> Options:
     """Return a training's session options."""
-    return {"due": experiment.checkpoints, "observer": observer}
+    draws = experiment.config.optim.figures
+    return {"due": experiment.checkpoints, "observer": observer, "figures": draws}
 
 
 def go_on(

@@ -144,6 +144,9 @@ class OptimConfig:
     save_every: int | None = None
     """Save the state for --resume every N epochs (default: once a minute)."""
 
+    figures: bool = True
+    """Draw figures at the end of the run; the screen and reports draw from the numbers."""
+
     def __post_init__(self) -> None:
         check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
         check(self, "lr_factor", lambda x: 1e-6 <= x <= 1e6, "from 1e-6 to 1e6")

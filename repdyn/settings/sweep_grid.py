@@ -33,7 +33,9 @@ MOST_RUNS = 10_000
 _DIGITS = 9
 """Maximum digits read of a number of seeds: the file is untrusted."""
 
-PLACES = frozenset({"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every"})
+PLACES = frozenset(
+    {"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every", "figures"}
+)
 """Settings that say where and how a run is computed, not what is computed."""
 
 BESIDES = PLACES | {"similarity", "neighbours"}

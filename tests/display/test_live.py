@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from repdyn.display.live import progress, speed, worries
+from repdyn.display.preview import preview_of
 from repdyn.records import Curve, Phases, RunRecord
 from tests.support import synthetic
 
@@ -30,6 +32,17 @@ def test_speed_and_time_left_are_of_the_last_epochs() -> None:
     slow = [36_000.0 + 3600 * i for i in reversed(range(20))]
     run = training([1.0] * 40, [*slow, *minutely(20)])
     assert progress(run, NOW) == "epoch 40/200 · 1 epoch/min · about 2 h left"
+
+
+def test_a_preview_tells_the_pace_of_a_run_that_trains() -> None:
+    now = time.time() * 1000
+    curve = Curve(
+        np.arange(1, 41), np.ones(40), np.array([now - 60_000 * ago for ago in range(39, -1, -1)])
+    )
+    run = replace(training([1.0] * 40, minutely(40)), curves={"train/loss": curve})
+    assert preview_of(run).pace == "1 epoch/min · about 2 h left"
+    ended = replace(run, summary=replace(run.summary, status="FINISHED"))
+    assert preview_of(ended).pace == ""
 
 
 def test_a_finished_run_has_nothing_left() -> None:

@@ -1,6 +1,7 @@
 """One small real run, trained through the command line once for all tests that read it."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -43,10 +44,17 @@ def repdyn(*arguments: str, cwd: Path, ok: bool = True) -> subprocess.CompletedP
     return done
 
 
+@pytest.fixture
+def made_store(blank_database: Path, tmp_path: Path) -> None:
+    """Have a store in the test's folder, for a test that is not about how a command makes one."""
+    shutil.copy(blank_database, tmp_path / "mlflow.db")
+
+
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def trained(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return the folder with the store, and what training printed."""
     folder = tmp_path_factory.mktemp("runs")
+    shutil.copy(blank_database, folder / "mlflow.db")
     (folder / "run.yaml").write_text(SETTINGS)
     done = repdyn("train", "--config", "run.yaml", "--run-name", "small", cwd=folder)
     return folder, done.stdout

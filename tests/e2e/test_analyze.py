@@ -68,8 +68,9 @@ def test_a_wanted_error_determines_the_number_of_planes(store: Path) -> None:
 def test_the_papers_planes_go_through_training_images(tmp_path: Path) -> None:
     preset = yaml.safe_load((PRESETS / "paper-cifar10.yaml").read_text())
     kinds = preset["plane_kinds"]
+    planned = ("--plane-kinds", kinds, "--planes", "4", "--grid", "3", "--no-figures")
     options = ("--width", "0.0625", "--epochs", "1", "--checkpoints", "2", "--layers", "logits")
-    repdyn("train", "--plane-kinds", kinds, "--planes", "4", "--grid", "3", *options, cwd=tmp_path)
+    repdyn("train", *planned, *options, cwd=tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     store = StoreConfig(tracking_uri=uri)
     planes, maps = load_planes(store, "last"), load_label_maps(store, "last", 1)
@@ -82,7 +83,17 @@ def test_in_place_replaces_the_measures_of_the_run(
     trained: tuple[Path, str], tmp_path: Path
 ) -> None:
     (tmp_path / "run.yaml").write_text((trained[0] / "run.yaml").read_text())
-    repdyn("train", "--config", "run.yaml", "--epochs", "2", "--checkpoints", "3", cwd=tmp_path)
+    repdyn(
+        "train",
+        "--config",
+        "run.yaml",
+        "--epochs",
+        "2",
+        "--checkpoints",
+        "3",
+        "--no-figures",
+        cwd=tmp_path,
+    )
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     before = api.load_run(tracking_uri=uri)
     repdyn("analyze", "last", "--in-place", "--layers", "logits", cwd=tmp_path)

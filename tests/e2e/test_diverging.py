@@ -10,6 +10,7 @@ from tests.e2e.conftest import SETTINGS, repdyn
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("made_store")
 @pytest.mark.parametrize("chosen", ["stop", "continue"])
 def test_a_loss_that_is_not_finite(chosen: str, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)

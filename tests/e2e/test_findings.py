@@ -16,11 +16,12 @@ from tests.e2e.conftest import clean_environment
 GRID = """
 arch: [resnet18, vit_tiny_patch16_224]
 opt: sgd
-epochs: 120
-checkpoints: 0,2,5,8,10,12,14,16,18,20,22,25,33,44,58,77,101,120
+epochs: 150
+checkpoints: 0,2,5,8,10,12,14,16,18,20,22,25,33,44,58,77,101,133,150
 planes: 6
 fine_planes: 1
 fine_grid: 12
+figures: false
 """
 
 

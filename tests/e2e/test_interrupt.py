@@ -25,6 +25,7 @@ def test_signals_before_the_first_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("made_store")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_is_killed_and_readable_to_its_last_checkpoint(
     sent: signal.Signals, code: int, tmp_path: Path

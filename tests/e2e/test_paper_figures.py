@@ -18,7 +18,7 @@ def runs(trained: tuple[Path, str]) -> Path:
     """Return the folder of the store."""
     folder, _ = trained
     for opt, seed in (("sgd", "1"), ("adam", "0")):
-        which = ["--opt", opt, "--seed", seed, "--run-name", f"{opt}-{seed}"]
+        which = ["--opt", opt, "--seed", seed, "--run-name", f"{opt}-{seed}", "--no-figures"]
         repdyn("train", "--config", "run.yaml", *which, cwd=folder)
     return folder
 

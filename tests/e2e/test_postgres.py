@@ -42,6 +42,7 @@ probe_train: 60
 train_size: 200
 save_every: 4
 layers: stem|logits
+figures: false
 """
 
 PASSWORD = "kept:to/oneself@all"

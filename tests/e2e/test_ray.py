@@ -31,6 +31,7 @@ probe_images: 40
 cka_batch: 20
 probe_train: 100
 layers: stem|logits
+figures: false
 """
 
 

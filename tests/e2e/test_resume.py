@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,7 @@ probe_train: 100
 train_size: 400
 layers: stem|layer[24].1|logits
 similarity: all
+figures: false
 """
 
 KILLS = 5  # of each seed
@@ -96,9 +98,10 @@ def metric_rows(folder: Path) -> list[tuple[str, int, float]]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a run that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
+    shutil.copy(blank_database, folder / "mlflow.db")
     (folder / "run.yaml").write_text(SETTINGS)
     repdyn("train", "--config", "run.yaml", cwd=folder)
     return folder
@@ -118,6 +121,7 @@ def stopped_after(line: str, sent: signal.Signals, folder: Path, *settings: str)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("made_store")
 def test_a_run_that_ctrl_c_stopped_goes_on(whole: Path, tmp_path: Path) -> None:
     code, said = stopped_after("epoch 2/8", signal.SIGINT, tmp_path)
     assert code == 130, said
@@ -133,6 +137,7 @@ def test_a_run_that_ctrl_c_stopped_goes_on(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("made_store")
 @pytest.mark.parametrize(("saved", "how"), [(False, "starts over"), (True, "resumes in epoch")])
 def test_a_run_that_was_killed_goes_on(saved: bool, how: str, whole: Path, tmp_path: Path) -> None:
     code, said = stopped_after("epoch 4/8", signal.SIGKILL, tmp_path, "--save-every", "3")
@@ -189,6 +194,7 @@ def left_alone(seconds: float, folder: Path, *arguments: str) -> tuple[int, str]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("made_store")
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
 def test_sigusr1_saves_and_goes_on(whole: Path, tmp_path: Path) -> None:
     code, said = stopped_after("epoch 2/8", signal.SIGUSR1, tmp_path, "--save-every", "1000")

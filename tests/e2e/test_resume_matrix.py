@@ -26,6 +26,7 @@ batch_size: 32
 save_every: 1
 device: cpu
 layers: ^(stem|conv_stem|patch_embed|s[1-3]|logits)$
+figures: false
 """
 
 MATRIX = [

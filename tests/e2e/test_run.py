@@ -203,9 +203,10 @@ def test_reading_never_imports_torch(store: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("made_store")
 def test_the_same_seed_gives_the_same_numbers(store: Path, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text((store / "run.yaml").read_text())
-    repdyn("train", "--config", "run.yaml", cwd=tmp_path)
+    repdyn("train", "--config", "run.yaml", "--no-figures", cwd=tmp_path)
     again = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     first = api.load_run("small")
     assert first.dynamics is not None
@@ -223,10 +224,11 @@ def test_the_same_seed_gives_the_same_numbers(store: Path, tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("keep", "kept"), [("2", {5, 12}), ("phases", {0, 12})])
+@pytest.mark.usefixtures("made_store")
 def test_weights_that_nobody_keeps_go(keep: str, kept: set[int], tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)
     settings = ["--config", "run.yaml", "--checkpoints", "0,3,5,12", "--keep-checkpoints", keep]
-    repdyn("train", *settings, cwd=tmp_path)
+    repdyn("train", *settings, "--no-figures", cwd=tmp_path)
     store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     saved = set(saved_epochs(store, "last"))
     if keep == "phases":

@@ -38,6 +38,7 @@ probe_train: 40
 train_size: 100
 lr: 0.005
 layers: stem|logits
+figures: false
 """
 
 

@@ -40,6 +40,7 @@ probe_train: 100
 train_size: 400
 save_every: 10
 layers: stem|layer[24].1|logits
+figures: false
 """
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,9 +52,10 @@ Command = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def swept(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return the folder, and what the sweep printed; two of its four runs ask too large batches."""
     folder = tmp_path_factory.mktemp("sweep")
+    shutil.copy(blank_database, folder / "mlflow.db")
     (folder / "grid.yaml").write_text(GRID)
     done = repdyn("sweep", "--config", "grid.yaml", "--name", "mine", cwd=folder, ok=False)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -146,11 +146,28 @@ def test_pages_of_runs_are_gone_through_by_the_page_keys() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("run-99")
         rows = stage.screen.query_one(RunsTable)
-        before = rows.run
+        before = rows.cursor
         await stage.press("pagedown")
-        await stage.until(lambda: rows.run != before)
+        await stage.until(lambda: rows.cursor == before + rows.room - 1)
         await stage.press("pageup")
-        await stage.until(lambda: rows.run == before)
+        await stage.until(lambda: rows.cursor == before)
+
+    play(scenario, FakeSource([record(i, started=i) for i in range(100)]))
+
+
+def test_half_pages_and_the_last_run_have_vims_keys() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("run-99")
+        rows = stage.screen.query_one(RunsTable)
+        half = round((rows.room - 1) / 2)
+        assert half > 2
+        await stage.press("ctrl+d")
+        assert rows.cursor == half
+        await stage.press("ctrl+d", "ctrl+u")
+        assert rows.cursor == half
+        await stage.press("G")
+        assert rows.cursor == 99
+        await stage.sees("run-0 ")
 
     play(scenario, FakeSource([record(i, started=i) for i in range(100)]))
 

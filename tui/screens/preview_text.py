@@ -49,6 +49,8 @@ def run_lines(run: RunSummary, preview: Preview | None, width: int, error: str =
         error: why the preview cannot be read.
     """
     lines = [Text(plain(run.name), "bold"), _progress(run)]
+    if preview is not None and preview.pace:
+        lines.append(Text(preview.pace, "dim"))
     lines += [Text(line, "dim") for line in _joined((arch(run), optimizer(run), data(run)), width)]
     if error:
         return [*lines, Text(), Text(error, WARNING)]

@@ -10,17 +10,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from repdyn.display.wording import plain
 from repdyn.report.runs import STATUS_STYLES
 from tui.screens.run_columns import COLUMNS, GAP, NAME, NEWEST, SIMILARITY, shared
 from tui.screens.run_groups import Row
+from tui.widgets.cursor_list import CursorList
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
@@ -34,7 +31,7 @@ Cells = tuple["RunSummary", tuple[str, ...], tuple[int, ...]]
 """A run, its texts by column, and their widths."""
 
 
-class RunsTable(ScrollView, can_focus=True):
+class RunsTable(CursorList):
     """Runs and what groups them, one per line, with a cursor and marks; `show` sets them.
 
     Attributes:
@@ -59,17 +56,7 @@ class RunsTable(ScrollView, can_focus=True):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="cursor.up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="cursor.down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="cursor.page_up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="cursor.page_down"),
-        Binding("home", "move(-1000000)", "First", show=False, id="cursor.first"),
-        Binding("end", "move(1000000)", "Last", show=False, id="cursor.last"),
-    ]
-
-    cursor: reactive[int] = reactive(0, repaint=False)
-    """The line of the cursor."""
+    HEAD = 1
 
     class Chosen(Message):
         """The line under the cursor was clicked again."""
@@ -116,11 +103,9 @@ class RunsTable(ScrollView, can_focus=True):
             if row.run is not None:
                 self._write(row.run)
         self._widths = None
-        self.virtual_size = Size(self.size.width, len(rows) + 1)
         if at is not None:
-            ids = [row.id for row in rows]
-            self.cursor = ids.index(at.id) if at.id in ids else self.cursor
-        self.cursor = self.validate_cursor(self.cursor)
+            self.go_to(at.id)
+        self.resized()
         self.post_message(self.Pointed())
         self.refresh()
 
@@ -128,8 +113,7 @@ class RunsTable(ScrollView, can_focus=True):
         """Show what is newly known of a run in view where it is, without sorting."""
         if fingerprint:
             self._fingerprints[run.run_id] = fingerprint
-        top = round(self.scroll_offset.y)
-        for line, row in enumerate(self.in_view, start=top):
+        for line, row in enumerate(self.in_view, start=self.top):
             if row.id == run.run_id:
                 self._rows[line] = row._replace(run=run)
         before = self._cells.get(run.run_id)
@@ -167,8 +151,7 @@ class RunsTable(ScrollView, can_focus=True):
     @property
     def in_view(self) -> Sequence[Row]:
         """The rows that are in view."""
-        top = round(self.scroll_offset.y)
-        return self._rows[top : top + max(0, self.size.height - 1)]
+        return self._rows[self.top : self.top + max(0, self.size.height - self.HEAD)]
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -179,35 +162,19 @@ class RunsTable(ScrollView, can_focus=True):
         """Move the cursor to a row, if it is listed."""
         self.cursor = next((i for i, row in enumerate(self._rows) if row.id == row_id), self.cursor)
 
-    def validate_cursor(self, line: int) -> int:
-        """Keep the cursor on a row."""
-        return max(0, min(line, len(self._rows) - 1))
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
 
-    def watch_cursor(self, old: int, new: int) -> None:
-        """Redraw both lines, and scroll the new one into view."""
-        room = max(1, self.size.height - 1)
-        top = round(self.scroll_offset.y)
-        if new < top:
-            self.scroll_to(y=new, animate=False)
-        elif new >= top + room:
-            self.scroll_to(y=new - room + 1, animate=False)
-        self.refresh(
-            *(Region(0, line - top + 1, self.size.width, 1) for line in (old, new) if line >= top)
-        )
+    def pointed(self) -> None:
+        """Post that the cursor is elsewhere."""
         self.post_message(self.Pointed())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Post that others are in view."""
         super().watch_scroll_y(old_value, new_value)
         self.post_message(self.Pointed())
-
-    def action_move(self, lines: int) -> None:
-        """Move the cursor."""
-        self.cursor += lines
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by a page of rows."""
-        self.cursor += pages * max(1, self.size.height - 2)
 
     def on_click(self, event: events.Click) -> None:
         """Set the cursor, or sort by a column."""
@@ -217,7 +184,7 @@ class RunsTable(ScrollView, can_focus=True):
         if offset.y == 0:
             self._click_head(offset.x)
             return
-        line = offset.y - 1 + round(self.scroll_offset.y)
+        line = self.row_at(offset.y)
         if line < len(self._rows):
             again = line == self.cursor
             self.cursor = line
@@ -234,7 +201,7 @@ class RunsTable(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Recompute the column widths."""
         self._widths = None
-        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        super().on_resize()
         self.post_message(self.Pointed())
 
     def render_line(self, y: int) -> Strip:
@@ -242,7 +209,7 @@ class RunsTable(ScrollView, can_focus=True):
         width = self.size.width
         if y == 0:
             return Strip(self._head()).adjust_cell_length(width, self.rich_style)
-        line = y - 1 + round(self.scroll_offset.y)
+        line = self.row_at(y)
         if line >= len(self._rows):
             return Strip.blank(width, self.rich_style)
         base = self.rich_style

@@ -1,4 +1,4 @@
-"""A list of names as a tree with a cursor, drawn line by line: only the lines in view cost time."""
+"""A list of names as a tree with a cursor."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from repdyn.display.wording import ending
 from tui.path_tree import Row, folders_of, tree_rows
+from tui.widgets.cursor_list import END, CursorList
 
 INDENT = 2
 GAP = 2
@@ -26,7 +24,7 @@ MOST_LABEL = 44
 """Columns of the names where texts stand beside them."""
 
 
-class PathList(ScrollView, can_focus=True):
+class PathList(CursorList):
     """Names, one per line, in folders that `enter` folds; with marks, `space` chooses names.
 
     Args:
@@ -56,16 +54,8 @@ class PathList(ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="cursor.up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="cursor.down"),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="cursor.page_up"),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="cursor.page_down"),
-        Binding("home,g", "move(-1000000)", "First", show=False, id="cursor.first"),
-        Binding("end,G", "move(1000000)", "Last", show=False, id="cursor.last"),
+        Binding("g", f"move(-{END})", "First", show=False, id="cursor.top"),
     ]
-
-    cursor: reactive[int] = reactive(0, repaint=False)
-    """The line of the cursor."""
 
     class ChoiceChanged(Message):
         """Names have been chosen, or no longer are."""
@@ -132,52 +122,32 @@ class PathList(ScrollView, can_focus=True):
     def _arrange(self) -> None:
         at = self.row
         self._rows = tree_rows(self._names, self._folded, sections=self._sections)
-        self.virtual_size = Size(self.size.width, len(self._rows))
         if at is not None:
             self.go_to(at.path)
-        self.cursor = self.validate_cursor(self.cursor)
+        self.resized()
         self.refresh()
 
     # --- the cursor
 
-    def validate_cursor(self, line: int) -> int:
-        """Keep the cursor on a line."""
-        return max(0, min(line, len(self._rows) - 1))
+    @property
+    def row_count(self) -> int:
+        """How many lines there are."""
+        return len(self._rows)
 
-    def watch_cursor(self, old: int, new: int) -> None:
-        """Redraw both lines, and scroll the new one into view."""
-        room, top = max(1, self.size.height), round(self.scroll_offset.y)
-        if new < top:
-            self.scroll_to(y=new, animate=False)
-        elif new >= top + room:
-            self.scroll_to(y=new - room + 1, animate=False)
-        self.refresh(
-            *(Region(0, line - top, self.size.width, 1) for line in (old, new) if line >= top)
-        )
+    def pointed(self) -> None:
+        """Post that the cursor is elsewhere."""
         self.post_message(self.Highlighted())
-
-    def action_move(self, lines: int) -> None:
-        """Move the cursor."""
-        self.cursor += lines
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by a page."""
-        self.cursor += pages * max(1, self.size.height - 1)
 
     def on_click(self, event: events.Click) -> None:
         """Set the cursor; on its line, or on a mark, do what enter does."""
         offset = event.get_content_offset(self)
-        line = -1 if offset is None else offset.y + round(self.scroll_offset.y)
+        line = -1 if offset is None else self.row_at(offset.y)
         if offset is None or not 0 <= line < len(self._rows):
             return
         again, row = line == self.cursor, self._rows[line]
         self.cursor = line
         if again or offset.x < INDENT * (row.depth + 1):
             self.enter()
-
-    def on_resize(self) -> None:
-        """Fit the lines to the new width."""
-        self.virtual_size = Size(self.size.width, len(self._rows))
 
     # --- acting
 
@@ -211,7 +181,7 @@ class PathList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw a line."""
-        width, line = self.size.width, y + round(self.scroll_offset.y)
+        width, line = self.size.width, self.row_at(y)
         base = self.rich_style
         if line >= len(self._rows):
             return Strip.blank(width, base)

@@ -113,10 +113,9 @@ def in_style(
         def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
             with mpl.rc_context(style):
                 figure = draw(*args, **kwargs)
-                engine = figure.get_layout_engine()
-                figure.set_layout_engine("none")  # takes time, and png() lays the figure out
-                figure.draw_without_rendering()  # makes the ticks, which take their font when made
-                figure.set_layout_engine(engine)
+                for axes in figure.axes:  # makes the ticks, which take their font when made
+                    axes.xaxis.get_ticklabels(which="both")
+                    axes.yaxis.get_ticklabels(which="both")
             return figure
 
         return drawn
