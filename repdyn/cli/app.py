@@ -292,6 +292,7 @@ def compare(
     sweep: str | None = None,
     json: bool = False,
     csv: bool = False,
+    scores: bool = False,
     epoch: int | None = None,
     store: StoreOptions | None = None,
 ) -> None:
@@ -301,6 +302,7 @@ def compare(
         sweep: compare the finished runs of this sweep, given by name or id.
         json: print all numbers as JSON, for scripts.
         csv: print one row of numbers per run, as CSV.
+        scores: show all scores, not only those by which the findings are judged.
         epoch: epoch of the CKA between two runs' layers (default: the last that both have).
     """
     from repdyn.cli.compare import run_comparison
@@ -313,6 +315,7 @@ def compare(
         store or StoreConfig(),
         form="json" if json else "csv" if csv else "text",
         epoch=epoch,
+        scores=scores,
     )
 
 

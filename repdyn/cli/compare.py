@@ -19,7 +19,13 @@ Form = Literal["text", "json", "csv"]
 
 
 def run_comparison(
-    runs: Sequence[str], sweep: str | None, store: StoreConfig, *, form: Form, epoch: int | None
+    runs: Sequence[str],
+    sweep: str | None,
+    store: StoreConfig,
+    *,
+    form: Form,
+    epoch: int | None,
+    scores: bool,
 ) -> None:
     """Print a comparison of runs, or of the finished runs of a sweep.
 
@@ -29,6 +35,7 @@ def run_comparison(
         store: where they are.
         form: of what is printed.
         epoch: of the CKA between two runs' layers (None: the last that both have).
+        scores: show all scores in the text.
 
     Raises:
         UserError: fewer than two runs, one without a checkpoint, or no such epoch.
@@ -49,7 +56,7 @@ def run_comparison(
         write_out(as_csv(comparison))
     else:
         console = new_console()
-        console.print(comparison_text(comparison, console.width, epoch))
+        console.print(comparison_text(comparison, console.width, epoch, scores=scores))
 
 
 def _check_distinct(named: Sequence[str], records: Sequence[RunRecord]) -> None:

@@ -155,11 +155,16 @@ def tick_row(columns: Mapping[str, int], width: int) -> str:
     return row
 
 
-def marker_row(columns: Mapping[str, int], width: int, marker: str) -> str:
+def marker_row(columns: Mapping[str, float], width: int, marker: str) -> str:
     """Return markers at their columns, each with its label to the right or the left.
 
     A marker whose label has no space is left out with it; the first in `columns` are kept first. The
-    labels are in the order of their markers, and two of the same column share one.
+    labels are in the order of their places, and two of the same column share a marker.
+
+    Args:
+        columns: places of the markers by label, fractional.
+        width: columns in all.
+        marker: a character.
     """
     labels = [label for label, column in columns.items() if column < width][:MOST_MARKERS]
     best: tuple[tuple[int, ...], str] = ((), "")
@@ -177,11 +182,18 @@ def marker_row(columns: Mapping[str, int], width: int, marker: str) -> str:
     return best[1]
 
 
-def _markers(placed: Mapping[str, tuple[int, int]], width: int, marker: str) -> str | None:
-    """Return a line of markers with labels at the given sides; None if two would touch."""
+def _markers(placed: Mapping[str, tuple[float, int]], width: int, marker: str) -> str | None:
+    """Return a line of markers with labels at the given sides; None if two would touch or swap."""
     row = ""
     before: tuple[int, int] | None = None
-    for label, (column, side) in sorted(placed.items(), key=lambda item: item[1]):
+    earlier = 0.0
+    for label, (place, side) in sorted(
+        placed.items(), key=lambda item: (int(item[1][0]), item[1][1])
+    ):
+        column = int(place)
+        if place < earlier:
+            return None
+        earlier = place
         shared = before == (column, LEFT) and side == RIGHT
         text = f"{label}{marker}" if side == LEFT else label if shared else f"{marker}{label}"
         start = column + shared if side == RIGHT else column - len(label)

@@ -124,6 +124,12 @@ def score_names(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def main_scores(comparison: Comparison) -> list[str]:
+    """Return the names of the scores by which the findings are judged, of those that any run has."""
+    judged = {effect.score.score for finding in comparison.findings for effect in finding.counted}
+    return [name for name in score_names(comparison) if name in judged]
+
+
 def measures_of(comparison: Comparison) -> list[str]:
     """Return the similarity measures that any of the runs has scores of, in order."""
     found = {key.measure for run in comparison.runs for key in run.scores}
@@ -143,14 +149,16 @@ def numbers(effect: Effect) -> str:
 
     The level is added if it is not that of all others.
     """
+    other = np.isfinite(effect.low) and effect.level != CONFIDENCE
+    return interval(effect) + (f" ({100 * effect.level:g} %)" if other else "")
+
+
+def interval(effect: Effect) -> str:
+    """Return an effect's estimate with its interval, whatever its level."""
     if not np.isfinite(effect.estimate):
         return "–"
     said = f"{effect.estimate:.2f}" if effect.share else f"{effect.estimate:+.2f}"
-    if np.isfinite(effect.low):
-        said += f" [{effect.low:.2f}, {effect.high:.2f}]"
-        if effect.level != CONFIDENCE:
-            said += f" ({100 * effect.level:g} %)"
-    return said
+    return said + (f" [{effect.low:.2f}, {effect.high:.2f}]" if np.isfinite(effect.low) else "")
 
 
 def contrast_words(effect: Effect) -> str:
@@ -162,11 +170,19 @@ def contrast_words(effect: Effect) -> str:
 
 def counts(effect: Effect) -> str:
     """Return how much data an effect is based on, `3 seeds, 6 pairs`, and what is left out."""
+    out = left_out(effect)
+    return based_on(effect) + (f"; {out}" if out else "")
+
+
+def based_on(effect: Effect) -> str:
+    """Return how much data an effect is based on, `3 seeds, 6 pairs`."""
     unit = "run" if effect.share else "pair"
-    said = f"{_number(len(effect.seeds), 'seed')}, {_number(effect.pairs, unit)}"
-    if effect.left_out:
-        said += f"; {_number(effect.left_out, 'run')} without fit"
-    return said
+    return f"{_number(len(effect.seeds), 'seed')}, {_number(effect.pairs, unit)}"
+
+
+def left_out(effect: Effect) -> str:
+    """Return how many runs are left out; nothing if none is."""
+    return f"{_number(effect.left_out, 'run')} without fit" if effect.left_out else ""
 
 
 def effect_words(effect: Effect) -> str:
@@ -184,7 +200,7 @@ def _undecided_effect(effect: Effect) -> str:
     if 1 < len(effect.seeds) < ALIKE and not (effect.share or np.isfinite(effect.low)):
         return f"undecided (equal values; {ALIKE} seeds would decide)"
     needed = effect.seeds_needed
-    return f"undecided (about {needed:.0f} seeds)" if np.isfinite(needed) else "undecided"
+    return f"undecided (≈ {needed:.0f} seeds)" if np.isfinite(needed) else "undecided"
 
 
 def finding_words(finding: Finding) -> str:

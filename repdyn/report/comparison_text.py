@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
+from rich.cells import cell_len
 from rich.console import Group as Lines
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from repdyn.analysis.effects import Effect
 from repdyn.analysis.findings import Finding
 from repdyn.analysis.verdicts import CONFIDENCE, Verdict
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import PHASES
 from repdyn.display.scale import measure_scale
 from repdyn.display.text_heatmap import TextHeatmaps
-from repdyn.display.wording import key_words, plain
+from repdyn.display.wording import key_words, label, plain, score_words
 from repdyn.errors import SettingError
 from repdyn.measures.spec import PRIMARY
 from repdyn.report.comparison import (
@@ -25,15 +28,16 @@ from repdyn.report.comparison import (
     Comparison,
     CrossCka,
     Group,
-    contrast_words,
-    counts,
+    based_on,
     effect_words,
     finding_words,
     groups,
     has_findings,
     holds,
+    interval,
+    left_out,
+    main_scores,
     measures_of,
-    numbers,
     score_names,
     spread,
     untestable_words,
@@ -53,37 +57,46 @@ INTERVALS = f"{100 * CONFIDENCE:g} % intervals by Student's t over seeds; of sha
 NAMES, COLUMN = 36, 20
 """Width of a column of names, and of a column of a group's numbers."""
 
+INDENT = 2
+"""Columns left of the effects, before a gap."""
+
 MOST_LAYERS = 24
 """Most layers of a run for which a layer-by-layer table is printed."""
 
 
-def comparison_text(comparison: Comparison, width: int, epoch: int | None = None) -> RenderableType:
-    """Return a comparison for a console: numbers by group, findings, CKA between runs.
+def comparison_text(
+    comparison: Comparison, width: int, epoch: int | None = None, *, scores: bool = False
+) -> RenderableType:
+    """Return a comparison for a console: findings, numbers by group, CKA between runs.
 
     Args:
         comparison: to show.
         width: of the console in cells.
         epoch: of the CKA between layers (None: the last).
+        scores: show all scores, not only those by which the findings are judged.
 
     Raises:
         UserError: two runs are compared that do not have this epoch.
     """
     parts: list[RenderableType] = [Text(plain(comparison.title), "bold")]
-    found = groups(comparison)
+    if has_findings(comparison):
+        parts += [Text(), Text("Findings", "bold underline")]
+        parts += [_finding(one, holds(comparison, one)) for one in comparison.findings]
+        parts.append(Text(INTERVALS, "dim"))
+    parts += [Text(note, "yellow") for note in comparison.notes]
+    found, names = groups(comparison), score_names(comparison)
+    shown = names if scores or not has_findings(comparison) else main_scores(comparison)
     beside = max(1, (width - NAMES) // COLUMN)
     for start in range(0, len(found), beside):
-        parts += [Text(), _numbers(comparison, found[start : start + beside])]
-    if has_findings(comparison):
-        head = Text.assemble(("Findings", "bold underline"), (f"  {INTERVALS}", "dim"))
-        parts += [Text(), head]
-        parts += [_finding(one, holds(comparison, one)) for one in comparison.findings]
-    parts += [Text(note, "yellow") for note in comparison.notes]
+        parts += [Text(), _numbers(comparison, found[start : start + beside], shown)]
+    if len(shown) < len(names):
+        parts.append(Text(f"{len(names) - len(shown)} more scores: --scores", "dim"))
     if len(comparison.runs) == 2 and comparison.cross:
         parts += _cross(comparison.cross[0], epoch, comparison.runs[0].unit)
     return Lines(*parts)
 
 
-def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
+def _numbers(comparison: Comparison, shown: Sequence[Group], scores: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     for group in shown:
@@ -96,7 +109,7 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
         found = [group.epochs(name) for group in shown]
         if any(found):
             table.add_row(PHASES[name], *(spread(epochs, 0) for epochs in found))
-    for score in score_names(comparison):
+    for score in scores:
         for measure in measures_of(comparison):
             values = [group.scores(ScoreKey(score, measure)) for group in shown]
             if any(values):
@@ -105,25 +118,38 @@ def _numbers(comparison: Comparison, shown: Sequence[Group]) -> Table:
 
 
 def _finding(finding: Finding, holding: str) -> RenderableType:
-    verdict = (finding_words(finding), VERDICT_STYLES[finding.verdict])
-    head = Text.assemble(finding.claim, "  ", verdict)
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
-    table.add_column(no_wrap=True)  # its end shows the measure; the others wrap
-    for _ in range(4):
-        table.add_column()
-    for effect in finding.effects:
-        if effect.values:
-            row = (
-                key_words(effect.score),
-                contrast_words(effect),
-                numbers(effect),
-                counts(effect),
-            )
+    """Return a claim with its verdict, then for each score a line for each similarity."""
+    verdict = (finding.verdict, VERDICT_STYLES[finding.verdict])
+    parts: list[RenderableType] = [Text.assemble(verdict, "  ", (finding.claim, "bold"))]
+    note = finding_words(finding).removeprefix(finding.verdict).strip(" ()")
+    shown = [effect for effect in finding.effects if effect.values]
+    sizes = [max(map(cell_len, column)) for column in zip(*map(_row, shown), strict=True)]
+    for head, effects in groupby(shown, key=_head):
+        parts.append(Text(f"  {head}", "dim"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for size in (INDENT, *sizes[:-1], None):
+            table.add_column(no_wrap=size is not None, width=size)
+        for effect in effects:
             style = "" if effect.counted else "dim"
-            table.add_row(*(Text(cell, style) for cell in (*row, effect_words(effect))))
-    shown = (table,) if table.row_count else ()
-    said = (*_untestable(finding), *filter(None, [holding]))
-    return Lines(head, *shown, *(Text(f"  {line}", "dim") for line in said))
+            table.add_row("", *(Text(cell, style) for cell in _row(effect)))
+        parts.append(table)
+    out = dict.fromkeys(f"left out: {words}" for one in shown if (words := left_out(one)))
+    said = (*filter(None, [note]), *_untestable(finding), *out, *filter(None, [holding]))
+    return Lines(*parts, *(Text(f"  {line}", "dim") for line in said))
+
+
+def _head(effect: Effect) -> str:
+    """Return what the effects of a score have in common, `fit break, ViT − ResNet`."""
+    parts = [score_words(effect.score.score), effect.contrast, effect.basis]
+    if np.isfinite(effect.low) and effect.level != CONFIDENCE:
+        parts.append(f"{100 * effect.level:g} % intervals")
+    return ", ".join(filter(None, parts))
+
+
+def _row(effect: Effect) -> tuple[str, ...]:
+    chance = f", {effect.null:.2f} by chance" if effect.share else ""
+    number = interval(effect) + chance
+    return label(effect.score.measure), number, based_on(effect), effect_words(effect)
 
 
 def _untestable(finding: Finding) -> list[str]:

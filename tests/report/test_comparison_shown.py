@@ -16,7 +16,7 @@ from repdyn.analysis.findings import Finding, findings
 from repdyn.analysis.pairs import Observation
 from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.verdicts import Verdict
-from repdyn.display.wording import key_words
+from repdyn.display.wording import key_words, label, score_words
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES
 from repdyn.records import Dynamics, Phases, RunRecord
@@ -27,12 +27,14 @@ from repdyn.report.comparison import (
     CrossCka,
     as_csv,
     as_json,
+    based_on,
     contrast_words,
     counts,
     effect_words,
     finding_words,
     groups,
     holds,
+    interval,
     numbers,
     spread,
 )
@@ -167,7 +169,7 @@ def test_a_verdict_is_told_with_what_it_comes_from() -> None:
     assert effect_words(effect_of(1.0, 1.1, 0.9)) == "supported"
     assert effect_words(replace(refuted, counted=False)) == "not counted"
     opened = effect_of(1.0, 3.0, 0.1)
-    assert effect_words(opened) == f"undecided (about {opened.seeds_needed:.0f} seeds)"
+    assert effect_words(opened) == f"undecided (≈ {opened.seeds_needed:.0f} seeds)"
     assert effect_words(effect_of(1.0)) == "undecided"
     alike = effect_of(1.0, 1.0, 1.0)
     assert effect_words(alike) == "undecided (equal values; 6 seeds would decide)"
@@ -276,10 +278,31 @@ def test_scores_of_effects_are_told_whole_in_a_usual_terminal() -> None:
         ]
     )
     said = printed(comparison_text(replace(comparison(), findings=everything), 80), 80)
-    named = {e.score for finding in everything for e in finding.effects if e.values}
-    longest = {"fit_break_weakest_layer_rank", "synchrony_outside_fit"}
-    assert named > {ScoreKey(score, "regions") for score in longest}
-    assert all(key_words(key) in said for key in named)
+    lines = said.splitlines()
+    for finding in everything:
+        at = next(i for i, line in enumerate(lines) if finding.claim[:40] in line)
+        for effect in (one for one in finding.effects if one.values):
+            head = f"  {score_words(effect.score.score)}, {effect.contrast}"
+            below = lines.index(next(line for line in lines[at:] if line.startswith(head)), at)
+            start = f"    {label(effect.score.measure)} "
+            row = next(line for line in lines[below:] if line.startswith(start))
+            assert interval(effect) in row
+            assert based_on(effect) in row
+            assert effect_words(effect).partition(" (")[0] in row  # the rest may be below
+
+
+def test_the_scores_that_judge_no_finding_are_shown_on_request() -> None:
+    found = comparison()
+    run = found.runs[0]
+    key = ScoreKey("change_spread", "cka")
+    found = replace(found, runs=(replace(run, scores={**run.scores, key: 0.5}), *found.runs[1:]))
+    usual, whole = (
+        printed(comparison_text(found, 120, scores=scores), 120) for scores in (False, True)
+    )
+    assert key_words(key) not in usual
+    assert "--scores" in usual
+    assert key_words(key) in whole
+    assert "--scores" not in whole
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
@@ -291,8 +314,9 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 def test_text_tells_verdicts_and_notes() -> None:
     said = printed(comparison_text(comparison(), 120), 120)
-    assert "Phases are more distinguishable in ViT than in ResNet.  supported" in said
-    assert "Phases are more distinguishable with SGD than with Adam.  undecided (2 seeds; " in said
+    assert "supported  Phases are more distinguishable in ViT than in ResNet." in said
+    assert "undecided  Phases are more distinguishable with SGD than with Adam.\n" in said
+    assert "\n  2 seeds; " in said
     assert "Beware." in said
 
 
@@ -370,8 +394,9 @@ def test_a_claim_without_a_pair_says_why_in_text_and_page() -> None:
     for shown in (said, html):
         assert why in shown
         assert none in shown
-        assert "undecided (not testable)" in shown
         assert "no runs here" not in shown
+    assert "undecided (not testable)" in html
+    assert "\n  not testable\n" in said
 
 
 def test_scores_without_a_pair_are_told_in_one_line_of_a_usual_terminal() -> None:

@@ -7,6 +7,7 @@ labels are memorised (epochs 10 to 30) and calms down; similarities are computed
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ def label_maps(
         rng = np.random.default_rng(seed + plane)
         centres = rng.uniform(-1, 1, size=(classes, 2))
         islands = rng.normal(size=(classes, 4, 4))
+        bumps = np.stack([ndimage.zoom(i, side / 4, order=3, mode="nearest") for i in islands], -1)
         rise = 1 / (1 + np.exp(-(epochs - 17) / 4))
         for layer in range(layers + 1):
             wander = rng.normal(size=(len(epochs), classes, 2)) * 0.9
@@ -100,17 +102,24 @@ def label_maps(
             distance = np.hypot(
                 a[..., None] - at[:, None, None, :, 0], b[..., None] - at[:, None, None, :, 1]
             )
-            bumps = np.stack(
-                [ndimage.zoom(i, side / 4, order=3, mode="nearest") for i in islands], -1
-            )
             depth = layer / max(1, layers)
             logits = -distance + 0.5 * depth * rise[:, None, None, None] * bumps
             maps[:, layer, plane] = logits.argmax(axis=-1)
     return maps
 
 
-def fragmentation(maps: NDArray[np.uint8]) -> float:
-    return float(np.mean([sum(ndimage.label(m == c)[1] for c in np.unique(m)) for m in maps]))
+def fragmentation(maps: NDArray[np.uint8]) -> Array:
+    """Return the mean number of regions per plane, (E, L+1), of label maps (E, L+1, P, g, g)."""
+    flat = maps.reshape(-1, *maps.shape[-2:])
+    within = np.zeros((3, 3, 3), dtype=bool)  # regions do not reach from map to map
+    within[1] = ndimage.generate_binary_structure(2, 1)
+    counts = np.zeros(len(flat))
+    for label in np.unique(flat):
+        regions = ndimage.label(flat == label, within)[0].reshape(len(flat), -1)
+        last = np.maximum.accumulate(regions.max(axis=1))  # they are numbered from map to map
+        counts += np.diff(last, prepend=0)
+    mean: Array = counts.reshape(maps.shape[:3]).mean(axis=-1)
+    return mean
 
 
 def rise(epochs: NDArray[np.int64], at: float, width: float, low: float, high: float) -> Array:
@@ -167,6 +176,7 @@ def plane_set(planes: int, flipped: bool = True) -> PlaneSet:
     return PlaneSet(images.astype(np.uint8), given, true, kinds, coords, extent, fine)
 
 
+@cache
 def run(
     layers: tuple[str, ...] = RESNET18,
     last: int = 200,
@@ -192,7 +202,7 @@ def run(
         steps=epochs,
         similarity={"cka": cka.astype(np.float32), "regions": same.astype(np.float32)},
         probe_acc=probe_accuracy(epochs, len(layers), noise),
-        fragmentation=np.array([[fragmentation(m) for m in at] for at in coarse], np.float32).T,
+        fragmentation=fragmentation(coarse).T.astype(np.float32),
         areas=areas.transpose(1, 0, 2).astype(np.float32),
     )
     phases = Phases(

@@ -121,7 +121,7 @@ def test_markers_keep_their_labels_in_order_or_are_left_out(seed: int) -> None:
     draw = random.Random(seed)
     width = draw.randrange(8, 60)
     columns = {
-        f"{name} {draw.randrange(1, 300)}": draw.randrange(width)
+        f"{name} {draw.randrange(1, 300)}": draw.uniform(0, width - 0.01)
         for name in ("onset", "fit", "min", "peak")
     }
     row = marker_row(columns, width, "▲")
@@ -130,14 +130,20 @@ def test_markers_keep_their_labels_in_order_or_are_left_out(seed: int) -> None:
     assert set(labels) <= set(columns)
     assert [columns[label] for label in labels] == sorted(columns[label] for label in labels)
     for at in (i for i, character in enumerate(row) if character == "▲"):
-        beside = {label for label in labels if columns[label] == at}
+        beside = {label for label in labels if int(columns[label]) == at}
         assert any(f"▲{label}" in row or f"{label}▲" in row for label in beside)
-    assert row.count("▲") == len({columns[label] for label in labels})
+    assert row.count("▲") == len({int(columns[label]) for label in labels})
 
 
 def test_markers_with_space_are_all_shown() -> None:
     columns = {"onset 8": 20, "fit 31": 40, "min 8": 20}
     assert marker_row(columns, 60, "▲") == " " * 15 + "min 8▲onset 8" + " " * 12 + "▲fit 31"
+
+
+def test_markers_of_one_column_have_the_earlier_label_at_the_left() -> None:
+    for first, second in (("onset 16", "min 17"), ("min 17", "onset 16")):
+        columns = {first: 20.3, second: 20.3} | {"onset 16": 20.1}
+        assert marker_row(columns, 60, "▲").strip() == "onset 16▲min 17"
 
 
 # --- grids

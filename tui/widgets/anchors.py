@@ -39,7 +39,7 @@ class Anchors(Lines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._images: tuple[Pixels, ...] = ()
-        self._heads: tuple[str, ...] = ()
+        self._heads: tuple[tuple[str, ...], ...] = ()
 
     def set_data(self, planes: PlaneSet, plane: int, classes: Sequence[str]) -> None:
         """Show the anchors of a plane."""
@@ -49,8 +49,9 @@ class Anchors(Lines):
         self._images = tuple(images)
         pairs = zip(planes.labels[plane].tolist(), planes.true_labels[plane].tolist(), strict=True)
         self._heads = tuple(
-            f"{letter} {plain(classes[given])}"
-            + (f" (is {plain(classes[true])})" if given != true else "")
+            _heads(
+                f"{letter} {plain(classes[given])}", plain(classes[true]) if given != true else ""
+            )
             for letter, (given, true) in zip(ANCHORS, pairs, strict=False)
         )
         self.refresh()
@@ -62,7 +63,7 @@ class Anchors(Lines):
         if not self._images or each < GAP + 2:
             return Strip.blank(width, base)
         if y == 0:
-            heads = [Segment(_fitted(head, each), base + BOLD) for head in self._heads]
+            heads = [Segment(_fitted(forms, each), base + BOLD) for forms in self._heads]
             return Strip(heads).adjust_cell_length(width, base)
         side = min(each - GAP, 2 * (self.size.height - 1))
         parts = [
@@ -85,8 +86,14 @@ class Anchors(Lines):
         return Strip([Segment("".join(RAMP[i] for i in light.tolist()), self.base)])
 
 
-def _fitted(text: str, width: int) -> str:
-    """Return a text cut so that a gap follows it."""
+def _heads(head: str, true: str) -> tuple[str, ...]:
+    """Return what stands above an image, shorter and shorter; `true` if its label is another class."""
+    return (f"{head} (is {true})", f"{head}≠{true}", head) if true else (head,)
+
+
+def _fitted(forms: Sequence[str], width: int) -> str:
+    """Return the first form that a gap can follow, the last one cut if none can."""
+    text = next((form for form in forms if cell_len(form) < width), forms[-1])
     return set_cell_size(set_cell_size(text, width - 1) if cell_len(text) >= width else text, width)
 
 

@@ -93,8 +93,10 @@ class EpochAxis:
 
     def column(self, epoch: float) -> int:
         """Return the column of an epoch, the outermost for those beyond."""
-        at = float(np.interp(axis.position(epoch, self.grain), self.knots, self.columns))
-        return min(int(at), self.room - 1)
+        return min(int(self._place(epoch)), self.room - 1)
+
+    def _place(self, epoch: float) -> float:
+        return float(np.interp(axis.position(epoch, self.grain), self.knots, self.columns))
 
     def has(self, epoch: int) -> bool:
         """Return whether an epoch lies on the axis."""
@@ -121,7 +123,7 @@ class EpochAxis:
     def markers(self, markers: Mapping[str, int]) -> str:
         """Return the line of markers on the axis, with their names where they fit."""
         columns = {
-            f"{name} {short_step(epoch)}": self.column(epoch)
+            f"{name} {short_step(epoch)}": min(self._place(epoch), self.room - 1.0)
             for name, epoch in markers.items()
             if self.has(epoch)
         }
