@@ -17,6 +17,7 @@ from repdyn.report.comparison_text import comparison_text
 from repdyn.runs.child import Child, Resources, Todo
 from repdyn.runs.comparison import log_report, of_sweep
 from repdyn.runs.sweep import STATES, open_sweep, plan_sweep, train_all
+from repdyn.settings.defaults import short_notice
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import Grid
 from repdyn.storage.reader import find_sweep
@@ -52,6 +53,9 @@ def run_sweep(
     observer = ConsoleObserver(new_console())
     plan = plan_sweep(grid, store, name, observer)
     observer.say(f"sweep {plain(plan.name)}: {_counts(plan.children)}")
+    short = dict.fromkeys(short_notice(child.config) for child in plan.children)
+    for notice in filter(None, short):
+        observer.notice(notice)
     if dry_run:
         observer.console.print(_table(plan.children))
         return

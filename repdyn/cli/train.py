@@ -10,7 +10,7 @@ from repdyn.cli.progress import ConsoleObserver, tell_notice
 from repdyn.cli.summary import sum_up
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.train import train_run
-from repdyn.settings.defaults import check_given
+from repdyn.settings.defaults import check_given, short_notice
 from repdyn.settings.schema import StoreConfig, TrainConfig
 
 
@@ -54,3 +54,4 @@ def _announce(console: Console, experiment: Experiment) -> None:
         f"defaults: {brought}", highlight=False, markup=False, soft_wrap=True, style="dim"
     )
     tell_notice(console, experiment.notice)
+    tell_notice(console, short_notice(config))

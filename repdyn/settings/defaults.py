@@ -192,14 +192,32 @@ def check_given(config: TrainConfig) -> None:
         )
 
 
+def _of(config: TrainConfig) -> Defaults:
+    return DATA_SETS.get(config.data.dataset.partition(":")[0], _FOLDER)
+
+
+def short_notice(config: TrainConfig) -> str:
+    """Return in a sentence that scores may be undefined as the run is short; nothing if it is not.
+
+    Args:
+        config: with defaults filled in.
+    """
+    epochs, usual = config.optim.epochs, _of(config).epochs
+    if epochs is None or epochs >= usual:
+        return ""
+    return (
+        f"{epochs} epochs are fewer than the usual {usual}: scores at perfect fit are undefined unless "
+        "training goes on to 2.5 times its epoch"
+    )
+
+
 def resolved(config: TrainConfig, family: Family) -> tuple[TrainConfig, dict[str, Any]]:
     """Fill in the settings that were not given.
 
     Returns:
         The configuration, and the settings filled in from the defaults, by name.
     """
-    optim = config.optim
-    d = DATA_SETS.get(config.data.dataset.partition(":")[0], _FOLDER)
+    optim, d = config.optim, _of(config)
     brought: dict[str, Any] = {}
 
     def fill(part: Any, **defaults: Any) -> Any:

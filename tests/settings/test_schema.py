@@ -6,7 +6,7 @@ import pytest
 
 from repdyn.data.load import FOLDER, SHAPES
 from repdyn.errors import SettingError
-from repdyn.settings.defaults import DATA_SETS, learning_rate, resolved
+from repdyn.settings.defaults import DATA_SETS, learning_rate, resolved, short_notice
 from repdyn.settings.schema import (
     DataConfig,
     Family,
@@ -85,6 +85,16 @@ def test_resolved_configurations_leave_nothing_open_but_what_the_data_determine(
         "save_every",
         "plane_kinds",
     }
+
+
+def test_a_run_shorter_than_usual_is_said_to_be() -> None:
+    def said(epochs: int | None, data_set: str = "digits") -> str:
+        config = TrainConfig(data=DataConfig(dataset=data_set), optim=OptimConfig(epochs=epochs))
+        return short_notice(resolved(config, "vit")[0])
+
+    assert said(60).startswith("60 epochs are fewer than the usual 200: scores at perfect fit")
+    assert said(None) == said(200) == said(300) == ""
+    assert "the usual 1000" in said(200, "cifar10")
 
 
 @pytest.mark.parametrize(
