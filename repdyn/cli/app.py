@@ -345,15 +345,23 @@ def report(
 
 
 @app.command
-def show(run: RUN = "last", /, store: StoreOptions | None = None, *, json: bool = False) -> None:
-    """Print a run: its layer × epoch heatmap, phases, key epochs and scores.
+def show(
+    run: RUN = "last",
+    /,
+    store: StoreOptions | None = None,
+    *,
+    scores: bool = False,
+    json: bool = False,
+) -> None:
+    """Print a run: what it shows, its layer × epoch heatmap, phases, key epochs and layers.
 
     Args:
+        scores: print its scores too, what they mean, and why others are undefined.
         json: print all numbers as JSON, for scripts.
     """
     from repdyn.cli.show import show_run
 
-    show_run(run, store or StoreConfig(), as_json_text=json)
+    show_run(run, store or StoreConfig(), as_json_text=json, scores=scores)
 
 
 @app.command

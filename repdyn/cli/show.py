@@ -17,8 +17,8 @@ MOST_TOLD = 3
 """How many stopped runs the list says how to resume."""
 
 
-def show_run(run: str, store: StoreConfig, *, as_json_text: bool) -> None:
-    """Print one run, or all its numbers as JSON.
+def show_run(run: str, store: StoreConfig, *, as_json_text: bool, scores: bool) -> None:
+    """Print one run, with its scores if asked for, or all its numbers as JSON.
 
     Raises:
         UserError: there is no such run, or more than one.
@@ -27,7 +27,7 @@ def show_run(run: str, store: StoreConfig, *, as_json_text: bool) -> None:
     if as_json_text:
         write_out(as_json(record) + "\n")
     else:
-        new_console().print(show(record))
+        new_console().print(show(record, scores=scores))
 
 
 def list_all(store: StoreConfig, limit: int, *, as_json_text: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, repeat
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -42,11 +44,15 @@ MOST_METRICS = 6
 __all__ = ["as_json", "runs_table", "show", "summary"]
 
 
-def show(record: RunRecord) -> RenderableType:
-    """Return everything about a run, for a console of any width.
+def show(record: RunRecord, *, scores: bool = True) -> RenderableType:
+    """Return a run, for a console of any width.
 
-    Its settings, the similarity of each layer to its last checkpoint over the epochs, accuracies at
-    the phase boundaries, scores with their meaning, and each layer's probes and change points.
+    Its settings, what it shows, the similarity of each layer to its last checkpoint over the epochs,
+    accuracies at the phase boundaries, each layer's probes and change points.
+
+    Args:
+        record: of the run.
+        scores: show the scores too, with their meaning, and why others are undefined.
     """
     parts: list[RenderableType] = [_header(record)]
     parts += [Text(plain(str(found))) for found in findings(record)]
@@ -62,9 +68,10 @@ def show(record: RunRecord) -> RenderableType:
     if groups := metric_groups(record.curves):
         what = "Accuracy" if groups[0].title == ACCURACY else "Metrics"
         parts.append(_section(f"{what} at key {plural(record.unit)}", _key_steps(record, groups)))
-    if record.scores:
+    missing = undefined(record)
+    if record.scores and scores:
         parts.append(_section("Scores", _scores(record)))
-    if missing := undefined(record):
+    if missing and scores:
         parts.append(_section("Undefined", _undefined(record, missing)))
     if record.phases.spikes:
         parts.append(_spikes(record))
@@ -72,11 +79,17 @@ def show(record: RunRecord) -> RenderableType:
         table = layer_table(record.dynamics, record.phases)
         if table.head or table.note:
             parts.append(_section("Layers", drawn(table, _table)))
+    if not scores and (record.scores or missing):
+        parts += [
+            Text(),
+            Text("--scores: the scores, what they mean, and why others are undefined", "dim"),
+        ]
     return Group(*parts)
 
 
 def summary(record: RunRecord) -> RenderableType:
-    """Return the summary at the end of training: final accuracies, phases, scores."""
+    """Return the summary at the end of training: final accuracies, phases, what the run shows."""
+    ended = replace(record, summary=replace(record.summary, status="FINISHED"))
     phases = [f"{name} {epoch}" for name, epoch in _boundaries(record).items()]
     final = [
         f"{word} {accuracy(value_at(record.curves.get(name), last_epoch(record)))}"
@@ -89,10 +102,8 @@ def summary(record: RunRecord) -> RenderableType:
     for head, words in (("accuracy", final), ("phases", phases)):
         if words:
             table.add_row(Text(head), Text(" · ".join(words)))
-    if record.scores:
-        table.add_row(Text("scores"), _scores(record))
-    if missing := undefined(record, ended=True):
-        table.add_row(Text("undefined"), _undefined(record, missing))
+    for head, found in zip(chain(["shows"], repeat("")), findings(ended), strict=False):
+        table.add_row(Text(head), Text(plain(str(found))))
     if record.phases.spikes:
         table.add_row(Text("beware"), _spikes(record))
     return table

@@ -10,6 +10,9 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.location import is_remote
 from repdyn.storage.store import connect_existing, one_line, tracking_uri
 
+LOCAL = "http://127.0.0.1:5000/#"
+"""Where `mlflow ui` serves its pages unless it is told another port."""
+
 
 def address(options: StoreConfig, run_id: str) -> str | None:
     """Return the address of a run, by id, in the UI of its MLflow server; None for other stores.
@@ -20,13 +23,25 @@ def address(options: StoreConfig, run_id: str) -> str | None:
     uri = tracking_uri(options)
     if not is_remote(uri):
         return None
-    client = connect_existing(options)
-    with one_line(uri):
-        experiment = client.get_run(run_id).info.experiment_id
     at = urlsplit(uri)
     host = at.netloc.rpartition("@")[2]  # without a password, which browsers would show
-    page = f"/experiments/{experiment}/runs/{run_id}"
-    return urlunsplit((at.scheme, host, at.path.rstrip("/") + "/", "", page))
+    return urlunsplit((at.scheme, host, at.path.rstrip("/") + "/", "", _page(options, run_id)))
+
+
+def local_address(options: StoreConfig, run_id: str) -> str | None:
+    """Return the address of a run once `mlflow ui` serves its store; None unless that is a file.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    return LOCAL + _page(options, run_id) if tracking_uri(options).startswith("sqlite:") else None
+
+
+def _page(options: StoreConfig, run_id: str) -> str:
+    client = connect_existing(options)
+    with one_line(tracking_uri(options)):
+        experiment = client.get_run(run_id).info.experiment_id
+    return f"/experiments/{experiment}/runs/{run_id}"
 
 
 def ui_command(options: StoreConfig) -> str:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from repdyn.analysis.scores import MEANINGS, compute_scores
+from repdyn.display.findings import findings
 from repdyn.display.wording import score_words, undefined_lines
 from repdyn.measures.spec import MEASURES
 from repdyn.records import Phases, RunRecord
@@ -91,13 +92,23 @@ def test_colours_need_two_values_a_character_and_glyphs_one() -> None:
     assert "▌" not in printed(show(RECORD))
 
 
-def test_the_final_summary_says_accuracies_phases_and_scores() -> None:
-    said = printed(summary(replace(RECORD, scores={ScoreKey("fit_break", "cka"): 1.25})))
+def test_the_final_summary_says_accuracies_phases_and_what_the_run_shows() -> None:
+    said = printed(summary(RECORD), 120)
     assert "test .9" in said
     assert f"perfect fit {synthetic.FIT}" in said
-    assert "fit break" in said
-    assert "1.250" in said
-    assert MEANINGS["fit_break"][:20] in said
+    for found in findings(RECORD):
+        assert str(found) in " ".join(said.split())
+    assert len(said.splitlines()) <= 8
+
+
+def test_scores_and_their_meaning_are_shown_on_request() -> None:
+    made = replace(RECORD, scores={ScoreKey("fit_break", "cka"): 1.25})
+    said, brief = (printed(show(made, scores=scores)) for scores in (True, False))
+    for words in ("1.250", MEANINGS["fit_break"][:20], "Undefined"):
+        assert words in said
+        assert words not in brief
+    assert "--scores" in brief
+    assert "--scores" not in said
 
 
 def test_of_scores_on_many_measures_the_meanings_are_below() -> None:
@@ -240,11 +251,10 @@ def test_what_is_undefined_is_told_with_the_reason_once_for_both_kinds() -> None
     phases = replace(RECORD.phases, fit=None)
     record = replace(RECORD, phases=phases, scores=compute_scores(DYNAMICS, phases))
     words = "fit break, fit break rank, fit break weakest layer rank"
-    for say in (show, summary):
-        said = " ".join(printed(say(record), 300).split())
-        assert words in said
-        assert "needs perfect fit, which the run did not reach" in said
-        assert "fit break (CKA)" not in said
+    said = " ".join(printed(show(record), 300).split())
+    assert words in said
+    assert "needs perfect fit, which the run did not reach" in said
+    assert "fit break (CKA)" not in said
     read = json.loads(as_json(record))["undefined"]
     assert read["fit_break_cka"] == read["fit_break_regions"]
     assert read["fit"].startswith("training accuracy never reached 0.999")
@@ -266,7 +276,7 @@ def test_of_a_run_that_goes_on_nothing_that_may_come_is_undefined() -> None:
     going = replace(RECORD, summary=synthetic.summary(status="RUNNING"), phases=Phases(), scores={})
     assert json.loads(as_json(going))["undefined"] == {}
     assert "Undefined" not in printed(show(going))
-    assert "needs perfect fit" in printed(summary(going), 300)  # said when it has ended
+    assert "No perfect fit: " in printed(summary(going), 300)  # said when it has ended
 
 
 def with_errors(size: float) -> RunRecord:
