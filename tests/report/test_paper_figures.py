@@ -55,7 +55,7 @@ def shown(made: Made, label: str = "resnet18 sgd", seeds: int = 1) -> Shown:
 
 
 def small(**settings: object) -> Made:
-    return synthetic.run(**{"layers": LAYERS, "count": 6, "fine_grid": 8} | settings)  # type: ignore[arg-type]
+    return synthetic.run(**{"layers": LAYERS, "count": 6, "fine_grid": 8} | settings)
 
 
 RUN = small()
