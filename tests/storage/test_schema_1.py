@@ -100,6 +100,7 @@ def test_it_is_shown(
         run_id,
         StoreConfig(tracking_uri=sqlite_store.tracking_uri, experiment="old"),
         as_json_text=False,
+        scores=True,
     )
     assert "schema-one" in capsys.readouterr().out
 
