@@ -34,6 +34,7 @@ def test_no_example_is_forgotten() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("made_store")
 @pytest.mark.parametrize("name", SHOWN)
 def test_an_example_ends_in_a_run(name: str, tmp_path: Path) -> None:
     launched = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
