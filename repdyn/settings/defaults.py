@@ -207,7 +207,7 @@ def short_notice(config: TrainConfig) -> str:
         return ""
     return (
         f"{epochs} epochs are fewer than the usual {usual}: scores at perfect fit are undefined unless "
-        "training goes on to 2.5 times its epoch"
+        "training goes on to about three times its epoch"
     )
 
 

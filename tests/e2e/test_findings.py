@@ -16,8 +16,8 @@ from tests.e2e.conftest import clean_environment
 GRID = """
 arch: [resnet18, vit_tiny_patch16_224]
 opt: sgd
-epochs: 150
-checkpoints: 0,2,5,8,10,12,14,16,18,20,22,25,33,44,58,77,101,133,150
+epochs: 170
+checkpoints: 0,2,5,8,10,12,14,16,18,20,22,25,33,44,58,77,101,133,170
 planes: 6
 fine_planes: 1
 fine_grid: 12
