@@ -11,6 +11,7 @@ import pytest
 
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import load_run
+from tests.e2e.conftest import repdyn
 from tests.support.present import present
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -44,14 +45,10 @@ def test_an_example_ends_in_a_run(name: str, tmp_path: Path) -> None:
     env = {name: text for name, text in os.environ.items() if not name.startswith("MLFLOW")}
     env |= {"PATH": f"{bin_folder}{os.pathsep}{env['PATH']}", "OMP_NUM_THREADS": "1"}
 
-    def run(*words: str | Path) -> str:
-        done = subprocess.run(
-            words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=280, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    run(*command)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr
     run_name, checkpoints, layers, regions = SHOWN[name]
     store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
     record = load_run(store, "last")
@@ -60,6 +57,6 @@ def test_an_example_ends_in_a_run(name: str, tmp_path: Path) -> None:
     assert len(dynamics.steps) == checkpoints
     assert len(dynamics.layers) == layers
     assert ("regions" in dynamics.similarity) == regions
-    said = run(sys.executable, "-m", "repdyn.cli", "show")
+    said = repdyn("show", cwd=tmp_path).stdout
     assert run_name in said
     assert dynamics.layers[0] in said
