@@ -146,6 +146,27 @@ def test_a_preview_that_cannot_be_read_says_why_and_the_list_stays() -> None:
     play(scenario, source)
 
 
+def test_a_preview_that_failed_with_the_store_is_read_again_once_that_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hurried(monkeypatch.setattr)
+    source = FakeSource([record(i, status="RUNNING", started=9 - i) for i in range(3)])
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("run-0", "CKA with last checkpoint")
+        source.error = OSError("connection refused")
+        await stage.sees("connection refused; retrying")
+        previews = stage.screen.query_one(ListedRuns).previews
+        previews._kept.clear()  # as if it had not been read before
+        await stage.press("down")
+        await stage.until(lambda: bool(previews.errors))
+        source.error = None
+        await stage.until(lambda: not previews.errors and "connection refused" not in stage.text)
+        await stage.sees("CKA with last checkpoint")
+
+    play(scenario, source)
+
+
 def test_fingerprints_of_the_runs_in_view_fill_their_column() -> None:
     source = three()
 

@@ -102,6 +102,13 @@ class PreviewCache:
             self._wanted += [run for run in rest if not self._known(run)]
         self._next()
 
+    def retry(self) -> None:
+        """Forget what could not be read, as after a store was away."""
+        for run_id in self.errors:
+            self._kept.pop(run_id, None)
+            self.facts.pop(run_id, None)
+        self.errors.clear()
+
     def _fresh(self, run: RunSummary) -> bool:
         return run.run_id in self._kept and self._kept[run.run_id][0] == run
 

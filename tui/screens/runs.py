@@ -60,6 +60,7 @@ class RunsScreen(ListActions):
         self._round = 0
         self._group = ""
         self._folds: dict[str, bool] = {}
+        self._failing = False
 
     @property
     def topic(self) -> str:
@@ -127,7 +128,7 @@ class RunsScreen(ListActions):
         seen = before | {run.run_id: run for run in page}
         if len(seen) > len(self._runs):
             self._runs = seen
-        self.show_notice()
+        self._answered()
         self._draw()
         self.desk.ask(self, later, partial(self._got, seen, later, number), self._failed)
 
@@ -146,14 +147,21 @@ class RunsScreen(ListActions):
 
     def _refreshed(self, number: int, page: list[RunSummary]) -> None:
         self._asking = False
-        self.show_notice()
+        self._answered()
         changed = {r.run_id: r for r in page if self._runs.get(r.run_id) != r}
         if number == self._round and changed:
             self._runs = {**{r.run_id: r for r in page}, **self._runs, **changed}
             self._draw()
 
+    def _answered(self) -> None:
+        """Clear the notice; previews that failed while the store did are read again."""
+        self.show_notice()
+        if self._failing:
+            self._failing = False
+            self.query_one(ListedRuns).retry()
+
     def _failed(self, line: str) -> None:
-        self._asking = False
+        self._asking, self._failing = False, True
         if self._runs:
             self.show_notice(f"{line}; retrying")
         else:
@@ -282,7 +290,8 @@ class RunsScreen(ListActions):
         return tuple(run_groups.trained([*self._runs.values()]))
 
     def runs_changed(self) -> None:
-        """Read the runs again."""
+        """Read the runs again, and previews that could not be read."""
+        self._failing = True
         self._load()
 
     def action_refresh(self) -> None:

@@ -108,6 +108,11 @@ class ListedRuns(Container):
             self.previews.want(at if self.has_preview else None, in_view)
         self._show()
 
+    def retry(self) -> None:
+        """Read again what could not be read."""
+        self.previews.retry()
+        self._pointed()
+
     def rest(self) -> None:
         """Leave the reader's thread to others."""
         self.previews.want(None, ())
