@@ -21,6 +21,22 @@ EPOCHS = st.lists(st.integers(0, 500), min_size=1, max_size=80, unique=True).map
 ROOM = st.integers(1, 300)
 
 
+@given(st.integers(1, 490), st.integers(1, 9), st.integers(20, 80))
+def test_labels_of_markers_in_one_column_are_in_the_order_of_their_epochs(
+    first: int, apart: int, room: int
+) -> None:
+    """Whichever of them is the more important, and however many cells share a column."""
+    epochs = np.arange(500)
+    axis = EpochAxis.of_cells(epochs, by_epoch(epochs, room))
+    for markers in (
+        {"onset": first, "min": first + apart},
+        {"min": first + apart, "onset": first},
+    ):
+        row = axis.markers(markers)
+        if "onset" in row and "min" in row:
+            assert row.index("onset") < row.index("min")
+
+
 def consistent(bands: Bands) -> bool:
     """Whether each pixel shows a cell that lies on it, if cells need not share pixels."""
     return all(pixel in bands.span(int(cell)) for pixel, cell in enumerate(bands.shown))

@@ -93,10 +93,8 @@ class EpochAxis:
 
     def column(self, epoch: float) -> int:
         """Return the column of an epoch, the outermost for those beyond."""
-        return min(int(self._place(epoch)), self.room - 1)
-
-    def _place(self, epoch: float) -> float:
-        return float(np.interp(axis.position(epoch, self.grain), self.knots, self.columns))
+        at = float(np.interp(axis.position(epoch, self.grain), self.knots, self.columns))
+        return min(int(at), self.room - 1)
 
     def has(self, epoch: int) -> bool:
         """Return whether an epoch lies on the axis."""
@@ -122,8 +120,9 @@ class EpochAxis:
 
     def markers(self, markers: Mapping[str, int]) -> str:
         """Return the line of markers on the axis, with their names where they fit."""
+        order = sorted({*markers.values()})  # also of those in one column
         columns = {
-            f"{name} {short_step(epoch)}": min(self._place(epoch), self.room - 1.0)
+            f"{name} {short_step(epoch)}": self.column(epoch) + order.index(epoch) / len(order)
             for name, epoch in markers.items()
             if self.has(epoch)
         }
