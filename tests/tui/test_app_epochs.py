@@ -11,6 +11,7 @@ from tui.actions import VIEWS
 from tui.widgets.curves import Curves
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.heatmap import Heatmap
+from tui.widgets.phase_timeline import PhaseTimeline
 from tui.widgets.timeline import Timeline
 
 STEPS = present(made()[0].dynamics).steps.tolist()
@@ -256,3 +257,23 @@ def test_g_and_half_pages_scroll_a_page() -> None:
             )
 
     play(scenario, run="run-0", size=(80, 20))
+
+
+def test_the_picture_of_the_phases_follows_the_zoom() -> None:
+    async def scenario(stage: Stage) -> None:
+        def onset() -> str:
+            return next(line for line in stage.text.splitlines() if "memorisation onset" in line)
+
+        await stage.press("dollar_sign", "z", *["comma"] * 5, "z")
+        first, last = present(stage.look.axis_view.span)
+        assert first > BOUNDARIES[0]
+        await stage.press("6")
+        await stage.sees("memorisation onset")
+        timeline = stage.screen.query_one(PhaseTimeline)
+        await stage.until(lambda: timeline.size.height > 0)
+        assert (timeline._steps[0], timeline._steps[-1]) == (first, last)
+        assert "●" not in onset()
+        await stage.press("escape")
+        await stage.until(lambda: "●" in onset())
+
+    in_view("overview", scenario)
