@@ -33,7 +33,7 @@ class KeysFooter(Widget):
     """The keys of where one is; the others are in the help.
 
     One widget that draws a line: Textual's Footer has a widget for each key, and makes all of them anew
-    at each move of a cursor, which takes longer than drawing the move.
+    whenever what can be done may have changed, which took as long as drawing did.
     """
 
     ALLOW_SELECT = False
