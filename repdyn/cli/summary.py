@@ -39,10 +39,7 @@ def _tell_where(console: Console, name: str, run: str, store: StoreConfig) -> No
 
 def _mlflow_ui(run: str, store: StoreConfig) -> str:
     """Return the command that serves MLflow's pages, and the run's page if it is known."""
-    of_store = (
-        "" if store.tracking_uri is None else f" --backend-store-uri {quote(tracking_uri(store))}"
-    )
     address = None
     with suppress(UserError):
         address = web.local_address(store, run)
-    return f"mlflow ui{of_store}" + (f"  # {address}" if address else "")
+    return web.ui_command(store) + (f"  # {address}" if address else "")

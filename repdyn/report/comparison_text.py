@@ -43,7 +43,7 @@ from repdyn.report.comparison import (
     untestable_words,
 )
 from repdyn.score_key import ScoreKey
-from repdyn.step_words import step
+from repdyn.step_words import counted, step
 
 VERDICT_STYLES: Mapping[Verdict, str] = {
     "supported": "bold green",
@@ -90,7 +90,7 @@ def comparison_text(
     for start in range(0, len(found), beside):
         parts += [Text(), _numbers(comparison, found[start : start + beside], shown)]
     if len(shown) < len(names):
-        parts.append(Text(f"{len(names) - len(shown)} more scores: --scores", "dim"))
+        parts.append(Text(f"{counted(len(names) - len(shown), 'more score')}: --scores", "dim"))
     if len(comparison.runs) == 2 and comparison.cross:
         parts += _cross(comparison.cross[0], epoch, comparison.runs[0].unit)
     return Lines(*parts)
