@@ -13,6 +13,9 @@ from tests.tui.test_app_compare import opened, phased
 from tests.tui.test_app_epochs import STEPS, drag, epochs_drawn, shown
 from tui.screens.compare import CompareScreen
 from tui.screens.runs import RunsScreen
+from tui.widgets.colorbar import Colorbar
+from tui.widgets.colormap import DIVERGING
+from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_rows import PhaseRows
 
 VIEWS = {"1": "overview", "2": "layer", "3": "regions", "4": "curves"}
@@ -122,3 +125,21 @@ def test_scores_have_no_epochs_to_zoom() -> None:
         assert stage.look.range_from is None
 
     comparing(scenario)
+
+
+def test_each_colour_bar_keeps_the_scale_of_its_own_heatmaps_after_a_zoom() -> None:
+    async def scenario(stage: Stage) -> None:
+        await zoomed(stage)
+        await stage.pilot.pause(0.3)
+        bar, of_difference = (
+            stage.screen.query_one(".bar > Colorbar", Colorbar),
+            (stage.screen.query_one("#difference Colorbar", Colorbar)),
+        )
+        first, *_, last = shown(stage)
+        assert isinstance(first, Heatmap)
+        assert isinstance(last, Heatmap)
+        assert (bar.scale, bar.cmap) == (first.scale, "viridis")
+        assert (of_difference.scale, of_difference.cmap) == (last.scale, DIVERGING)
+        assert bar.scale != of_difference.scale
+
+    comparing(scenario, phased(1, 9, 29), phased(2, 29, 87))

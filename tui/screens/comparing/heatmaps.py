@@ -157,7 +157,7 @@ class Overviews(CompareView):
         grid = self._arrange(known, gutter, with_difference=found is not None)
         heads = runs.settings_in(grid.width)
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
-            self._prepare(panel.heatmap, gutter)
+            self._prepare(panel.heatmap, gutter, look.cmap, stretch=look.stretch)
             self._fill(panel, runs, run, shown, scale, heads[run], grid)
         self._draw_difference(found, gutter, grid)
         self._note(found, grid)
@@ -189,9 +189,9 @@ class Overviews(CompareView):
         container.styles.grid_rows = str(grid.height)
         return grid
 
-    def _prepare(self, heatmap: Heatmap, gutter: int) -> None:
-        heatmap.stretch, heatmap.blurred = self.look.stretch, self.look.blurred
-        heatmap.cmap, heatmap.label_width = self.look.cmap, gutter
+    def _prepare(self, heatmap: Heatmap, gutter: int, cmap: str, *, stretch: int) -> None:
+        heatmap.stretch, heatmap.blurred = stretch, self.look.blurred
+        heatmap.cmap, heatmap.label_width = cmap, gutter
 
     def _fill(
         self,
@@ -230,8 +230,7 @@ class Overviews(CompareView):
         wide = grid.width >= WIDE_ENOUGH
         panel.query_one(FittedLine).styles.width = "1fr" if wide else len(DIFFERENCE) + 1
         heatmap = panel.heatmap
-        self._prepare(heatmap, gutter)
-        heatmap.cmap, heatmap.stretch = DIVERGING, False
+        self._prepare(heatmap, gutter, DIVERGING, stretch=0)
         with heatmap.prevent(Heatmap.CursorMoved):
             heatmap.set_data(found, markers=grid.markers, bands=True)
 
@@ -330,7 +329,7 @@ class Overviews(CompareView):
 
     @on(Heatmap.ScaleChanged)
     def _scale(self, event: Heatmap.ScaleChanged) -> None:
-        of_difference = event.cmap == DIVERGING
+        of_difference = event.heatmap is self.query_one("#difference", Panel).heatmap
         bar = self.query_one(
             "#difference Colorbar" if of_difference else ".bar > Colorbar", Colorbar
         )
