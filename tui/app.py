@@ -8,10 +8,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from rich.console import RenderableType
 from rich.markup import escape
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
@@ -25,7 +24,7 @@ from tui.commands import PLACEHOLDER, ActionCommands
 from tui.demo.source import DemoSource
 from tui.hangup import end_on_hangup
 from tui.notices import tell
-from tui.partial_updates import Shown
+from tui.paced_app import PacedApp
 from tui.reader_thread import POLL_SECONDS, Answered, ReaderThread
 from tui.screens.acting import RunActions
 from tui.screens.base_screen import BaseScreen
@@ -47,13 +46,12 @@ SAVING_SECONDS = 2.0
 """How often the session is saved, if it has changed."""
 
 
-class RepdynApp(App[None]):
+class RepdynApp(PacedApp):
     """How representations form, in the terminal.
 
     Attributes:
         session: what is left for the next one.
         watches: the runs that are watched.
-        shown: what the terminal shows.
 
     Args:
         source: of the runs.
@@ -63,7 +61,7 @@ class RepdynApp(App[None]):
 
     TITLE = "repdyn"
     CSS_PATH = "app.tcss"
-    COMMANDS = App.COMMANDS | {ActionCommands}
+    COMMANDS = PacedApp.COMMANDS | {ActionCommands}
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("app")
 
     def __init__(
@@ -72,7 +70,6 @@ class RepdynApp(App[None]):
         super().__init__()
         self.session = session or Session()
         self.watches = Watches()
-        self.shown = Shown()
         self._looking = False
         self._source = source
         self._first_run = run
@@ -168,11 +165,6 @@ class RepdynApp(App[None]):
             self.set_keymap(actions.read_keymap(actions.keys_file()))
         except UserError as error:
             self.notify(str(error), severity="error", timeout=READING_SECONDS, markup=False)
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Send the terminal only the cells that have changed."""
-        self.shown.reduce(renderable)
-        super()._display(screen, renderable)
 
     @on(Answered)
     def _answered(self, event: Answered) -> None:

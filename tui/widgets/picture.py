@@ -16,6 +16,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui import graphics
+from tui.paced_app import AGAIN_SECONDS, PacedApp
 from tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ class Picture(Lines):
     def _draw_over(self) -> None:
         """Draw the picture over the blanks that stand for it."""
         if self._picture is None or not self.is_attached:
+            return
+        if isinstance(self.app, PacedApp) and self.app.is_behind:  # the blanks would cover it
+            self.set_timer(AGAIN_SECONDS, self._draw_over)
             return
         columns, lines = self._room
         if self._protocol == "iterm2":

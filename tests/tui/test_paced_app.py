@@ -1,0 +1,106 @@
+"""What is sent to a terminal that is behind."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from queue import Queue
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import RenderableType
+from textual._compositor import CompositorUpdate
+from textual.app import App, ComposeResult
+from textual.drivers._writer_thread import WriterThread
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Static
+
+from tui.paced_app import PacedApp
+
+CONTROL = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
+
+
+class Count(PacedApp):
+    """Shows a number."""
+
+    def compose(self) -> ComposeResult:
+        yield Static("frame 0")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the app has the terminal show, one text a frame."""
+    frames: list[str] = []
+
+    def display(app: App[Any], screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            frames.append(CONTROL.sub("", renderable.render_segments(app.console)))
+
+    monkeypatch.setattr(App, "_display", display)
+    return frames
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    for _ in range(5):
+        await pilot.pause(0.02)
+
+
+def play(scenario: Callable[[Count, Pilot[None]], Awaitable[None]]) -> None:
+    async def run() -> None:
+        app = Count()
+        async with app.run_test(size=(20, 3)) as pilot:
+            await settled(pilot)
+            await scenario(app, pilot)
+
+    asyncio.run(run())
+
+
+def writes_of(app: App[Any]) -> Queue[str]:
+    """Give the headless driver what one of a terminal has."""
+    writes: Queue[str] = Queue()
+    app._driver._writer_thread = SimpleNamespace(_queue=writes)  # type: ignore[union-attr]
+    return writes
+
+
+def test_frames_wait_for_a_slow_terminal_and_only_the_last_is_sent(sent: list[str]) -> None:
+    async def scenario(app: Count, pilot: Pilot[None]) -> None:
+        writes = writes_of(app)
+        writes.put("not taken yet")
+        sent.clear()
+        for number in range(1, 6):
+            app.query_one(Static).update(f"frame {number}")
+            await pilot.pause(0.02)
+        assert not sent
+        assert app.is_behind
+        writes.get()
+        await settled(pilot)
+        assert not app.is_behind
+        assert sent == ["5"]  # of "frame 5", what differs from "frame 0"
+
+    play(scenario)
+
+
+def test_a_terminal_that_keeps_up_gets_each_frame(sent: list[str]) -> None:
+    async def scenario(app: Count, pilot: Pilot[None]) -> None:
+        writes_of(app)
+        sent.clear()
+        for number in range(1, 4):
+            app.query_one(Static).update(f"frame {number}")
+            await pilot.pause(0.02)
+        assert sent == ["1", "2", "3"]
+        assert not app.is_behind
+
+    play(scenario)
+
+
+def test_textual_queues_its_writes_where_they_are_looked_for() -> None:
+    class Nowhere:
+        def fileno(self) -> int:
+            return 1
+
+    writer = WriterThread(Nowhere())  # type: ignore[arg-type]
+    writer.write("text")
+    assert writer._queue.qsize() == 1
