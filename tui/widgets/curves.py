@@ -7,14 +7,11 @@ of the cursor redraws two columns, the legend and the axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -28,95 +25,33 @@ from repdyn.display import axis
 from repdyn.display.reading import value_at
 from repdyn.display.wording import plain
 from repdyn.records import Curve, IntArray
-from tui.widgets import braille, phase_bands
-from tui.widgets.cell_spans import by_epoch
+from tui.widgets import phase_bands
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful, on_background
-from tui.widgets.epoch_axis import EpochAxis
+from tui.widgets.curve_picture import (
+    DASHES,
+    MARKER_LINE,
+    NOTHING,
+    SAMPLE,
+    VALUE_WIDTH,
+    Dash,
+    Picture,
+    Series,
+    drawn,
+    entry_width,
+    sample,
+)
 from tui.widgets.phase_bands import Band
 from tui.widgets.pixels import runs
 from tui.widgets.timeline import Timeline
-from tui.widgets.value_axis import ValueAxis, logged, number, tick_label, value_axis
+from tui.widgets.value_axis import logged, number
 
 PAGE = 10
 """Epochs of the axis that the page keys move by."""
 
-DASHES = ((1, 0), (4, 3), (1, 2), (8, 2), (2, 5), (1, 6))
-"""Dash patterns, dots drawn and skipped, that distinguish curves without colours."""
-
-Dash = tuple[int, int]
-
-VALUE_WIDTH = 8
-"""Columns of a value in the legend, including the gap after it."""
-
-SAMPLE = 3
-"""Columns of a curve's piece in the legend."""
-
 BOLD = Style(bold=True)
-
-NOTHING, MARKER_LINE = -1, -2
-"""Owners of characters that belong to no curve."""
-
-SHARE = 3
-"""Columns in which curves that coincide are drawn in turn."""
-
-NOT_FINITE = "×"
-"""Drawn at the edge where a value is NaN or infinite."""
 
 CROWDED = 4
 """Epochs in a column from which on the cursor moves by columns."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """What is drawn; see `Curves.set_data`."""
-
-    curves: Mapping[str, Curve]
-    colours: tuple[str, ...]
-    epochs: IntArray
-    aligned: bool
-    low: float | None
-    high: float | None
-    markers: Mapping[str, int] = field(default_factory=dict)
-    bands: tuple[Band, ...] = ()
-    dashes: tuple[Dash, ...] = ()
-    has_legend: bool = True
-    logged: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the curves."""
-        return tuple(self.curves)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The curves as drawn for one size of the widget.
-
-    Attributes:
-        left: columns left of the curves.
-        places: where the entries of the legend start, line and column; others do not fit.
-        axis: of the epochs.
-        labels: of the values, by line of the plot.
-        codes: braille code points, (lines, columns).
-        owners: the curve that each character belongs to, or NOTHING or MARKER_LINE, same shape.
-    """
-
-    left: int
-    places: tuple[tuple[int, int], ...]
-    axis: EpochAxis
-    labels: Mapping[int, str]
-    codes: NDArray[np.uint32]
-    owners: NDArray[np.int16]
-
-    @property
-    def top(self) -> int:
-        """The first line of the plot."""
-        return max((line + 1 for line, _ in self.places), default=0)
-
-    @property
-    def bottom(self) -> int:
-        """The line after the plot, that of the ticks."""
-        return self.top + len(self.codes)
 
 
 class Curves(Timeline, can_focus=True):
@@ -382,7 +317,7 @@ class Curves(Timeline, can_focus=True):
                 Segment(f" {name} ", base),
                 Segment(value.ljust(VALUE_WIDTH), base + BOLD),
             ]
-            used = column + _entry_width(name)
+            used = column + entry_width(name)
         left_out = len(names) - len(picture.places)
         if left_out > 0 and y == picture.top - 1:
             segments.append(
@@ -431,10 +366,13 @@ class Curves(Timeline, can_focus=True):
                 i: base + _ink(on_background(colour, self.app))
                 for i, colour in enumerate(series.colours)
             }
-            drawn, owners = "".join(map(chr, picture.codes[line].tolist())), picture.owners[line]
+            characters, owners = (
+                "".join(map(chr, picture.codes[line].tolist())),
+                picture.owners[line],
+            )
             segments = [Segment(text, self.get_component_rich_style("curves--label"))]
             segments += [
-                Segment(drawn[start:stop], styles[int(owners[start])])
+                Segment(characters[start:stop], styles[int(owners[start])])
                 for start, stop in runs(owners)
             ]
             self._plain[y] = Strip(segments).adjust_cell_length(self.size.width, base)
@@ -460,28 +398,16 @@ class Curves(Timeline, can_focus=True):
         return picture.axis.column(self.cursor)
 
     def _draw(self, series: Series) -> Picture:
-        width, height = self.size
-        most = max(1, height // 3) if series.has_legend else 0
-        places = _places(series.names, width, most)
-        top = max((line + 1 for line, _ in places), default=0)
-        lines = max(1, height - top - (1 + bool(series.markers) if self.ticks else 0))
-        values = value_axis(
-            (curve.values[self.axis_view.seen(curve.steps)] for curve in series.curves.values()),
-            series.low,
-            series.high,
+        marked = 1 + bool(series.markers) if self.ticks else 0
+        return drawn(
+            series,
+            self.size,
+            self.axis_view,
+            dash=self._dash,
+            left=self.label_width,
+            below=marked,
             logarithmic=self.logarithmic,
         )
-        labels = _labels(values, lines)
-        left = self.label_width or max(map(len, labels.values()), default=0) + 1
-        room = max(1, width - left)
-        grain = self.axis_view.grain(series.epochs)
-        epochs = self.stops
-        if series.aligned:
-            axis = EpochAxis.of_cells(epochs, by_epoch(epochs, room, grain), grain)
-        else:
-            axis = EpochAxis.of_line(epochs, room, grain)
-        codes, owners = _plotted(series, axis, values, lines, self._dash)
-        return Picture(left, places, axis, labels, codes, owners)
 
     def notify_style_update(self) -> None:
         """Draw the lines in the new styles."""
@@ -499,90 +425,7 @@ def _ink(colour: str) -> Style:
     return Style(color=colour)
 
 
-def sample(dash: Dash) -> str:
-    """Return a short piece of a dashed curve."""
-    ends, height = np.array([0.0, SAMPLE]), np.full(2, 0.4)
-    line = braille.polyline(ends, height, SAMPLE, 1, dash)
-    return "".join(chr(braille.BLANK + dots) for dots in line[0].tolist())
-
-
 def all_epochs(curves: Iterable[Curve]) -> IntArray:
     """Return the epochs at which any of the curves has a value."""
     epochs = [np.asarray(curve.steps, dtype=np.int64) for curve in curves]
     return np.unique(np.concatenate(epochs)) if epochs else np.empty(0, dtype=np.int64)
-
-
-def _entry_width(name: str) -> int:
-    return SAMPLE + cell_len(f" {name} ") + VALUE_WIDTH
-
-
-def _places(names: Sequence[str], width: int, most: int) -> tuple[tuple[int, int], ...]:
-    """Return the line and the column of each entry of the legend, of at most so many lines.
-
-    Beyond one line the entries are of one width: their order may change, and their places stay.
-    """
-    if sum(map(_entry_width, names)) <= width:
-        starts = np.cumsum([0, *map(_entry_width, names)])[:-1].tolist()
-        return tuple((0, start) for start in starts[: len(names) if most else 0])
-    each = max(map(_entry_width, names))
-    across = max(1, width // each)
-    places = [(i // across, i % across * each) for i in range(len(names))]
-    return tuple(place for place in places if place[0] < most)
-
-
-def _labels(values: ValueAxis, lines: int) -> dict[int, str]:
-    """Return the label of each line of the plot that has one."""
-    labels: dict[int, str] = {}
-    ticks = values.ticks(max(2, lines // 3))
-    for tick, place in zip(ticks, values.place(np.array(ticks)).tolist(), strict=True):
-        line = min(int((1 - place) * lines), lines - 1)
-        labels.setdefault(line, tick_label(tick))
-    return labels
-
-
-def _plotted(
-    series: Series,
-    axis: EpochAxis,
-    values: ValueAxis,
-    lines: int,
-    dash: Callable[[int], Dash],
-) -> tuple[NDArray[np.uint32], NDArray[np.int16]]:
-    """Return the code points of the plot and the curve, if any, that each belongs to."""
-    drawn = np.zeros((len(series.curves), lines, axis.room), dtype=np.uint8)
-    edges: list[tuple[int, int, int]] = []
-    for i, curve in enumerate(series.curves.values()):
-        x, y = axis.place(curve.steps), values.place(curve.values)
-        drawn[i] = braille.polyline(x, y, axis.room, lines, dash(i))
-        odd = _not_finite(x, curve, lines) if series.logged else ()
-        edges += [(i, line, min(at, axis.room - 1)) for line, at in odd]
-    dots = np.bitwise_or.reduce(drawn, axis=0, initial=0)
-    owners = _in_turn(drawn > 0)
-    codes = np.where(dots > 0, dots.astype(np.uint32) + braille.BLANK, ord(" "))
-    for i, line, column in edges:
-        codes[line, column], owners[line, column] = ord(NOT_FINITE), i
-    for epoch in filter(axis.has, series.markers.values()):
-        column = axis.column(epoch)
-        blank = owners[:, column] == NOTHING
-        codes[blank, column], owners[blank, column] = ord("┊"), MARKER_LINE
-    return codes.astype(np.uint32), owners
-
-
-def _in_turn(there: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Return which curve each character belongs to; where several share it, in turn by columns.
-
-    Args:
-        there: whether a curve has dots in a character, (curves, lines, columns).
-    """
-    if not len(there):
-        return np.full(there.shape[1:], NOTHING, dtype=np.int16)
-    count = there.sum(axis=0)
-    turn = np.arange(there.shape[2]) // SHARE % np.maximum(count, 1)
-    first = np.argmax(there & (there.cumsum(axis=0) - 1 == turn), axis=0)
-    return np.where(count > 0, first, NOTHING).astype(np.int16)
-
-
-def _not_finite(x: NDArray[np.float64], curve: Curve, lines: int) -> set[tuple[int, int]]:
-    """Return where NaN and infinite values are marked, line and column: at the bottom, or at the top."""
-    odd = np.flatnonzero(~np.isfinite(curve.values) & np.isfinite(x))
-    tops = np.where(curve.values[odd] == np.inf, 0, lines - 1)
-    return set(zip(tops.tolist(), x[odd].astype(int).tolist(), strict=True))

@@ -30,7 +30,8 @@ from tui.screens.view import Table, empty
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful, on_background
-from tui.widgets.curves import DASHES, Curves, Dash, all_epochs
+from tui.widgets.curve_picture import DASHES, Dash
+from tui.widgets.curves import Curves, all_epochs
 from tui.widgets.fitted_line import FittedLine
 from tui.widgets.path_list import PathList
 from tui.widgets.phase_rows import PhaseRows

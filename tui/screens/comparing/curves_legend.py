@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from repdyn.display.wording import plain
-from tui.widgets.curves import SAMPLE, Dash, sample
+from tui.widgets.curve_picture import SAMPLE, Dash, sample
 from tui.widgets.value_axis import number
 
 GAP = 2

@@ -36,7 +36,8 @@ from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
 from tui.widgets.colormap import SERIES_COLOURS, is_colourful, on_background
-from tui.widgets.curves import DASHES, Curves, Dash, all_epochs, sample
+from tui.widgets.curve_picture import DASHES, Dash, sample
+from tui.widgets.curves import Curves, all_epochs
 from tui.widgets.fitted_line import FittedLine
 from tui.widgets.phase_rows import PhaseRows
 from tui.widgets.regions import Regions, agreement, anchor_points
