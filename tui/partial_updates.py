@@ -8,11 +8,12 @@ slow connection that is noticeable: 40 kB for a number in the header, 25 kB for 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len
+from rich.color import ColorSystem
 from rich.console import Console
 from rich.control import Control
 from rich.style import Style
@@ -77,12 +78,12 @@ class Shown:
 
 
 class Pen:
-    """Writes text with styles; a style is sent only where it changes, wherever the text is."""
+    """Writes text with styles; of a style only what changes is sent, wherever the text is."""
 
     def __init__(self, console: Console) -> None:
         self._system = console._color_system
         self._sent: list[str] = []
-        self._codes = ""
+        self._codes = PLAIN
 
     def move(self, column: int, line: int) -> None:
         """Go to a cell."""
@@ -91,25 +92,64 @@ class Pen:
     def write(self, text: str, style: Style | None) -> None:
         """Write a text."""
         if style is not None and style.link:
-            self._select("")
+            self._select(PLAIN)
             self._sent.append(style.render(text, color_system=self._system))
             return
-        codes = ""
+        codes = PLAIN
         if style is not None and self._system is not None:
-            codes = style._make_ansi_codes(self._system)
+            codes = _codes(style, self._system)
+        if text.isspace() and not _shows_on_blanks(style):
+            codes = codes._replace(colour=self._codes.colour)
         self._select(codes)
         self._sent.append(text)
 
-    def _select(self, codes: str) -> None:
-        if codes != self._codes:
-            parts = [part for part in ("0" if self._codes else "", codes) if part]
-            self._sent.append(f"\x1b[{';'.join(parts)}m")
-            self._codes = codes
+    def _select(self, codes: Codes) -> None:
+        if codes == self._codes:
+            return
+        if codes.attributes != self._codes.attributes or codes == PLAIN:
+            changes = ["0", codes.attributes, codes.colour, codes.background]
+            changes = [code for code in changes if code not in ("", *PLAIN)]
+        else:
+            pairs = zip(codes[1:], self._codes[1:], strict=True)
+            changes = [code for code, before in pairs if code != before]
+        self._sent.append(f"\x1b[{';'.join(changes)}m")
+        self._codes = codes
 
     def finish(self) -> str:
         """Return all that was written, with no style left on."""
-        self._select("")
+        self._select(PLAIN)
         return "".join(self._sent)
+
+
+class Codes(NamedTuple):
+    """The codes that select a style."""
+
+    attributes: str
+    colour: str
+    background: str
+
+
+PLAIN = Codes("", "39", "49")
+"""The codes of no style: the terminal's own colours."""
+
+
+@lru_cache(maxsize=4096)
+def _codes(style: Style, system: ColorSystem) -> Codes:
+    colour, background = style.color, style.bgcolor
+    return Codes(
+        style.without_color._make_ansi_codes(system),
+        ";".join(colour.downgrade(system).get_ansi_codes()) if colour else PLAIN.colour,
+        ";".join(background.downgrade(system).get_ansi_codes(foreground=False))
+        if background
+        else PLAIN.background,
+    )
+
+
+def _shows_on_blanks(style: Style | None) -> bool:
+    """Return whether a style's colour shows where the text is blank."""
+    return style is not None and bool(
+        style.reverse or style.underline or style.underline2 or style.strike or style.overline
+    )
 
 
 def _ranges(old: list[Cell | None], new: list[Cell]) -> list[tuple[int, int]]:

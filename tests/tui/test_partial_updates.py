@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.ansi import AnsiDecoder
 from rich.cells import cell_len
+from rich.color import Color
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -21,7 +25,7 @@ from tests.support import fakes
 from tests.support.drawn import Stage, play
 from tests.support.heatmaps import heatmap_data
 from tui.app import RepdynApp
-from tui.partial_updates import Shown
+from tui.partial_updates import Pen, Shown
 from tui.widgets.heatmap import Heatmap
 
 MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
@@ -209,3 +213,52 @@ def test_ctrl_l_draws_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(RepdynApp, "_display", shows)
     fakes.play(scenario)
+
+
+STYLES = st.builds(
+    Style,
+    color=st.sampled_from([None, "default", "red", "bright_blue", "#123456", "#fedcba"]),
+    bgcolor=st.sampled_from([None, "default", "red", "bright_blue", "#123456", "#fedcba"]),
+    bold=st.sampled_from([None, True]),
+    dim=st.sampled_from([None, True]),
+    reverse=st.sampled_from([None, True]),
+    underline=st.sampled_from([None, True]),
+)
+SYSTEMS: tuple[Literal["truecolor", "256", "standard"], ...] = ("truecolor", "256", "standard")
+
+
+def seen(sent: str) -> list[tuple[str, str]]:
+    """Each character and how it looks, by rich's own reader of escape codes."""
+    (text,) = AnsiDecoder().decode(sent)
+    looks = []
+    for at, character in enumerate(text.plain):
+        spans = [span.style for span in text.spans if span.start <= at < span.end]
+        style = Style.combine([Style.null(), *map(Style.parse, map(str, spans))])
+        colour, back = style.color or Color.default(), style.bgcolor or Color.default()
+        drawn = not character.isspace() or style.reverse or style.underline
+        marks = (bool(style.bold), bool(style.dim), bool(style.reverse), bool(style.underline))
+        looks.append((character, f"{back.name} {colour.name} {marks}" if drawn else back.name))
+    return looks
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "bc", " ", "  "]), STYLES | st.none()), min_size=1))
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_text_looks_as_if_each_style_were_sent_whole(
+    system: Literal["truecolor", "256", "standard"], written: list[tuple[str, Style | None]]
+) -> None:
+    console = Console(color_system=system)
+    pen = Pen(console)
+    for text, style in written:
+        pen.write(text, style)
+    whole = "".join(
+        (style or Style.null()).render(text, color_system=console._color_system)
+        for text, style in written
+    )
+    assert seen(pen.finish()) == seen(whole)
+
+
+def test_of_a_style_only_what_changes_is_sent() -> None:
+    pen = Pen(Console(color_system="truecolor"))
+    for text, style in (("a", "red on blue"), ("b", "green on blue"), (" ", "red on blue")):
+        pen.write(text, Style.parse(style))
+    assert pen.finish() == "\x1b[31;44ma\x1b[32mb \x1b[0m"
