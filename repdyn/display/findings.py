@@ -76,10 +76,24 @@ def scored(record: RunRecord, score: str, measure: str) -> tuple[float, float]:
     return record.scores.get(keys[0], math.nan), record.scores.get(keys[1], math.nan)
 
 
-def times(log2: float, faster: str = "slower", slower: str = "faster") -> str:
-    """Return 2^x as a factor above 1 and its direction, `11 × slower` or `1.2 × faster`."""
-    factor = f"{2 ** abs(log2):.2g}" if abs(log2) < 6 else f"{2 ** abs(log2):.0f}"
-    return f"{factor} × {faster if log2 > 0 else slower}"
+ALIKE = 0.005
+"""Largest distance from 1 of a factor that is given as no change."""
+
+
+def alike(log2: float) -> bool:
+    """Return whether a factor 2^x is 1 to two decimals."""
+    return 2 ** abs(log2) < 1 + ALIKE
+
+
+def factor(log2: float) -> str:
+    """Return 2^|x|, a factor of at least 1, `11 ×` or `1.02 ×`."""
+    size = 2 ** abs(log2)
+    return f"{size:.2f} ×" if size < 1.05 else f"{size:.2g} ×" if abs(log2) < 6 else f"{size:.0f} ×"
+
+
+def times(log2: float, more: str = "slower", less: str = "faster") -> str:
+    """Return 2^x as a factor and its direction, `11 × slower` or `1.2 × faster`."""
+    return f"{factor(log2)} {more if log2 > 0 else less}"
 
 
 def percent(share: float) -> str:
@@ -119,23 +133,23 @@ def _at_fit(record: RunRecord, measure: str) -> Finding:
         known = "not known yet" if is_live(record) else "unknown"
         slow = f"{reached}; whether layers slow down is {known}"
         return Finding((f"{reached}; {why}", slow, reached))
-    by, change, most = _by(record, measure), times(value), more_than_others(rank, record.unit)
-    factor = change.rpartition(" ")[0]
+    by, change, most = _by(record, measure), factor(value), more_than_others(rank, record.unit)
+    slows = value > 0 and not alike(value)
     weakest = record.scores.get(ScoreKey("fit_break_weakest_layer_rank", measure), math.nan)
-    if value > 0 and weakest >= ALL_BREAK and (all_layers := _slowing(record, measure)):
+    if slows and weakest >= ALL_BREAK and (all_layers := _slowing(record, measure)):
         chance, (which, short) = _chance(record, measure), all_layers
         return Finding(
             (
-                f"{which} slow down at {at}, {factor} on average; {most}{chance}{by}",
-                f"{which} slow down at {at}, {factor} on average{by}",
-                f"{short} slow down at {at}, {factor}{by}",
-                f"{short} slow down {factor} at {at}",
-                f"The layers slow down {factor} at {at}",
+                f"{which} slow down at {at}, {change} on average; {most}{chance}{by}",
+                f"{which} slow down at {at}, {change} on average{by}",
+                f"{short} slow down at {at}, {change}{by}",
+                f"{short} slow down {change} at {at}",
+                f"The layers slow down {change} at {at}",
             )
         )
-    if value > 0 and rank >= ALL_BREAK:
+    if slows and rank >= ALL_BREAK:
         weak = "" if math.isnan(weakest) else f", the weakest only at {percent(weakest)} of them"
-        words = f"The layers slow down {factor} at {at}"
+        words = f"The layers slow down {change} at {at}"
         return Finding(
             (
                 f"{words} on average, {most}; but not each of them stands out{weak}{by}",
@@ -145,14 +159,15 @@ def _at_fit(record: RunRecord, measure: str) -> Finding:
             )
         )
     as_much = ""
-    if value > 0:
+    drift = "as fast" if alike(value) else times(value)
+    if slows:
         others = f"{percent(1 - rank)} of the other {plural(record.unit)}"
         as_much = f", and slow down as much or more at {others}"
     at = f"P{at[1:]}"
     return Finding(
         (
-            f"{at} does not stand out: the layers drift {change} after it{as_much}{by}",
-            f"{at} does not stand out: drift is {change} after it{by}",
+            f"{at} does not stand out: the layers drift {drift} after it{as_much}{by}",
+            f"{at} does not stand out: drift is {drift} after it{by}",
             f"{at} does not stand out",
         )
     )

@@ -9,6 +9,7 @@ from repdyn.analysis.breaks import ALL_BREAK
 from repdyn.analysis.nulls import DRAWS
 from repdyn.display.findings import (
     STANDS_OUT,
+    alike,
     more_than_draws,
     more_than_others,
     percent,
@@ -57,14 +58,16 @@ def _break(record: RunRecord, measure: str) -> ScoreSentence | None:
         return None
     value, rank = found
     weakest = record.scores.get(ScoreKey("fit_break_weakest_layer_rank", measure), math.nan)
-    text = f"After perfect fit the layers drift {power(value)}"
-    if value > 0:
+    slows = value > 0 and not alike(value)
+    drift = "as fast as before" if alike(value) else power(value)
+    text = f"After perfect fit the layers drift {drift}"
+    if slows:
         text += f"; {more_than_others(rank, record.unit)}"
-    if value > 0 and rank >= 1 and weakest >= 1:
+    if slows and rank >= 1 and weakest >= 1:
         text += ", in each layer"
-    elif value > 0 and not math.isnan(weakest):
+    elif slows and not math.isnan(weakest):
         text += f"; the weakest layer {more_than_others(weakest, record.unit)}"
-    return ScoreSentence(text, value > 0 and rank >= ALL_BREAK)
+    return ScoreSentence(text, slows and rank >= ALL_BREAK)
 
 
 def _synchrony(record: RunRecord, measure: str) -> ScoreSentence | None:
@@ -117,8 +120,9 @@ def _depth(record: RunRecord, measure: str) -> ScoreSentence | None:
     if found is None:
         return None
     value, rank = found
+    drift = "as fast as" if alike(value) else f"{power(value, 'faster', 'slower')} than"
     return ScoreSentence(
-        f"The last layer drifts {power(value, 'faster', 'slower')} than the second (line over depth); "
+        f"The last layer drifts {drift} the second (line over depth); "
         f"{more_than_draws(rank, 'random layer orders')}",
         rank >= STANDS_OUT,
     )
@@ -129,7 +133,7 @@ def _first_layer(record: RunRecord, measure: str) -> ScoreSentence | None:
     if found is None:
         return None
     value, rank = found
-    if value <= 0:
+    if value <= 0 or alike(value):
         return ScoreSentence("The first layer does not return towards its start", False)
     return ScoreSentence(
         f"The first layer ends {power(value, 'nearer', 'farther')} to its start than it was; "
@@ -140,4 +144,4 @@ def _first_layer(record: RunRecord, measure: str) -> ScoreSentence | None:
 
 def power(log2: float, more: str = "slower", less: str = "faster") -> str:
     """Return a factor with its power of two, `2^3.5 = 11 × slower`."""
-    return f"2^{abs(log2):.1f} = {times(log2, more, less)}"
+    return f"2^{abs(log2):.{1 if abs(log2) >= 0.05 else 2}f} = {times(log2, more, less)}"

@@ -218,6 +218,26 @@ def test_scores_in_words_are_six_at_most_and_those_that_stand_out_are_marked() -
     assert "2^1.0 = 2 × nearer" in words
 
 
+@pytest.mark.parametrize("log2", [0.0, 0.004, -0.004])
+def test_a_factor_that_rounds_to_one_is_no_change(log2: float) -> None:
+    values = {"fit_break": log2, "depth_drift": log2, "first_layer_return": log2}
+    ranks = {f"{name}_rank": 1.0 for name in values}
+    ranks["fit_break_weakest_layer_rank"] = 1.0
+    record = with_scores(replace(run(1, 1), scores={}), **values, **ranks)
+    drift, depth, first_layer = score_sentences(record, MEASURE)
+    assert drift.text == "After perfect fit the layers drift as fast as before"
+    assert depth.text.startswith("The last layer drifts as fast as the second")
+    assert first_layer.text == "The first layer does not return towards its start"
+    assert not drift.stands_out
+    assert first(record).endswith("does not stand out: the layers drift as fast after it")
+
+
+def test_a_small_factor_is_told_to_two_decimals() -> None:
+    assert times(math.log2(1.02)) == "1.02 × slower"
+    steady = with_scores(replace(run(1, 1), scores={}), depth_drift=-0.03, depth_drift_rank=0.4)
+    assert "2^0.03 = 1.02 × slower than the second" in score_sentences(steady, MEASURE)[0].text
+
+
 def test_a_score_without_its_rank_is_not_put_in_words() -> None:
     bare = with_scores(replace(run(8), scores={}), fit_break=1.0)
     assert score_sentences(bare, MEASURE) == ()
