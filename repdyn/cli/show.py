@@ -38,7 +38,7 @@ def list_all(store: StoreConfig, limit: int, *, as_json_text: bool) -> None:
     """
     if limit < 1:
         raise SettingError("limit", limit, "must be at least 1")
-    runs = list_runs(store, limit=limit)
+    runs = list_runs(store, limit=limit, sweeps=True)
     if as_json_text:
         write_out(json_text(runs) + "\n")
         return

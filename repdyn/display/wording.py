@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from repdyn.display.labels import MARKS, PHASES
 from repdyn.measures.spec import MEASURES
-from repdyn.own_runs import is_own
+from repdyn.own_runs import is_own, is_sweep
 from repdyn.step_words import step
 
 if TYPE_CHECKING:  # numpy is slow to import, and the screen's first frame needs none of it
@@ -96,6 +96,8 @@ def going_on(summary: RunSummary) -> str:
     why = STOPPED.get(summary.status, "")
     if not why or not is_own(summary.tags):
         return ""
+    if is_sweep(summary.tags):
+        return f"{why}; resume with the same repdyn sweep command"
     if not trained_here(summary):
         return f'{why}; resume in its own loop with start_run(run_id="{plain(summary.run_id)}")'
     command = f"repdyn train --resume {plain(summary.run_id)[:8]}"

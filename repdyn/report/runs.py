@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from repdyn.display.wording import accuracy, arch, duration, noise, plain
+from repdyn.own_runs import PARENT_TAG, is_sweep
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
@@ -36,7 +37,7 @@ STATUS_STYLES = {
 def runs_table(
     summaries: Sequence[RunSummary], width: int = WIDE, now: float | None = None
 ) -> Table:
-    """Return a table of runs, in the given order.
+    """Return a table of runs, in the given order, but those of a sweep, or nested in a run, below it.
 
     Args:
         summaries: of the runs.
@@ -46,7 +47,7 @@ def runs_table(
     """
     now = time.time() * 1000 if now is None else now
     flexible = FLEXIBLE if width >= WIDE else FLEXIBLE[:1]
-    rows = [_cells(summary, flexible, now) for summary in summaries]
+    rows = [_cells(summary, name, flexible, now) for summary, name in nested(summaries)]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("run", no_wrap=True)
     table.add_column("status", no_wrap=True)
@@ -61,17 +62,45 @@ def runs_table(
     return table
 
 
+def nested(runs: Sequence[RunSummary]) -> Iterator[tuple[RunSummary, str]]:
+    """Yield runs with their names, each after the run that it is nested in, and indented.
+
+    A run whose parent is not among them stands alone; a parent is where the first of its runs is.
+    """
+    known = {run.run_id: run for run in runs}
+    below: dict[str, list[RunSummary]] = {}
+    for run in runs:
+        below.setdefault(run.tags.get(PARENT_TAG, ""), []).append(run)
+    done: set[str] = set()
+
+    def tree(run: RunSummary, indent: str) -> Iterator[tuple[RunSummary, str]]:
+        if run.run_id in done:
+            return
+        done.add(run.run_id)
+        yield run, f"{indent}{plain(run.name)}{' (sweep)' if is_sweep(run.tags) else ''}"
+        for child in below.get(run.run_id, ()):
+            yield from tree(child, f"{indent}  ")
+
+    for run in runs:
+        top, seen = run, {run.run_id}
+        while (parent := known.get(top.tags.get(PARENT_TAG, ""))) and parent.run_id not in seen:
+            top = parent
+            seen.add(parent.run_id)
+        yield from tree(top, "")
+
+
 def _any(rows: Sequence[Sequence[Text]], column: int) -> bool:
     """Return whether any run has a value in a column."""
     return any(row[column].plain not in ("", "–") for row in rows)
 
 
-def _cells(summary: RunSummary, shown: Sequence[str], now: float) -> list[Text]:
+def _cells(summary: RunSummary, name: str, shown: Sequence[str], now: float) -> list[Text]:
     params, metrics = summary.params, summary.metrics
+    several = is_sweep(summary.tags)  # its params are lists of values
     flexible = {
-        "name": summary.name,
-        "arch": arch(summary),
-        "opt": params.get("opt", ""),
+        "name": name,
+        "arch": "" if several else arch(summary),
+        "opt": "" if several else params.get("opt", ""),
         "data": params.get("dataset", ""),
     }
     fixed = (

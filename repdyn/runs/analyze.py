@@ -15,6 +15,7 @@ from torch import nn
 
 from repdyn.display.wording import plain, trained_here
 from repdyn.errors import SettingError, UserError
+from repdyn.own_runs import PARENT_TAG
 from repdyn.records import Curve, RunRecord, RunSummary
 from repdyn.runs.enough_planes import check_drs_error, with_enough_planes
 from repdyn.runs.experiment import Experiment, prepare
@@ -33,8 +34,6 @@ from repdyn.storage.reader import (
     saved_epochs,
 )
 from repdyn.storage.writer import RunWriter
-
-PARENT_TAG = "mlflow.parentRunId"
 
 
 def analyze_run(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-
 from repdyn.display.wording import going_on, plain, trained_here
 from repdyn.errors import SettingError, UserError
+from repdyn.own_runs import PARENT_TAG
 from repdyn.records import RunRecord, RunSummary
 from repdyn.runs.experiment import prepare
 from repdyn.runs.observer import Observer
@@ -72,9 +71,7 @@ def may_start_again(run: RunSummary) -> bool:
     It cannot if it was stopped before all its settings were logged, or if it is an analysis.
     """
     tags = run.tags.keys()
-    trained = schema.SCHEMA_TAG in tags and (
-        MLFLOW_PARENT_RUN_ID not in tags or schema.POINT_TAG in tags
-    )
+    trained = schema.SCHEMA_TAG in tags and (PARENT_TAG not in tags or schema.POINT_TAG in tags)
     return trained and TrainConfig().params().keys() <= run.params.keys()
 
 

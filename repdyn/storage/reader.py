@@ -6,14 +6,13 @@ import gc
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from repdyn.analysis.phases import find_phases
@@ -21,7 +20,7 @@ from repdyn.analysis.undefined import FOUND_IN
 from repdyn.display.metrics import is_other
 from repdyn.errors import SettingError, UserError
 from repdyn.measures.spec import MEASURES
-from repdyn.own_runs import is_own
+from repdyn.own_runs import PARENT_TAG, is_own, is_sweep
 from repdyn.records import (
     SYSTEM_METRICS,
     Curve,
@@ -85,7 +84,9 @@ def pages(
                     page_token=token,
                 )
             yield [
-                summary_of(run, experiment.name) for run in found if sweeps or not _is_sweep(run)
+                summary_of(run, experiment.name)
+                for run in found
+                if sweeps or not is_sweep(run.data.tags)
             ]
             token = found.token
             if not token:
@@ -119,18 +120,36 @@ def list_experiments(options: StoreConfig) -> list[str]:
         return [found.name for found in client.search_experiments(order_by=LAST_CHANGED_FIRST)]
 
 
-def list_runs(options: StoreConfig, limit: int = 1000) -> list[RunSummary]:
+def list_runs(options: StoreConfig, limit: int = 1000, *, sweeps: bool = False) -> list[RunSummary]:
     """Return the newest runs of the experiment.
+
+    Args:
+        options: which store and experiment.
+        limit: how many.
+        sweeps: whether the parents of sweeps are among them; those of the listed runs always are, in
+            addition to the limit.
 
     Raises:
         UserError: there is no such store or experiment.
     """
     runs: list[RunSummary] = []
-    for page in pages(options, size=min(limit, PAGE)):
+    for page in pages(options, size=min(limit, PAGE), sweeps=sweeps):
         runs += page
         if len(runs) >= limit:
             break
-    return runs[:limit]
+    runs = runs[:limit]
+    return [*runs, *_parents(options, runs)] if sweeps else runs
+
+
+def _parents(options: StoreConfig, runs: Iterable[RunSummary]) -> list[RunSummary]:
+    """Return the runs in which some are nested that are not among them."""
+    known = {run.run_id for run in runs}
+    missing = {run.tags.get(PARENT_TAG, "") for run in runs} - known - {""}
+    parents = []
+    for run_id in sorted(missing):
+        with suppress(UserError):  # another program's, or removed
+            parents.append(find_run(options, run_id))
+    return parents
 
 
 def find_run(options: StoreConfig, text: str) -> RunSummary:
@@ -152,7 +171,7 @@ def find_sweep(options: StoreConfig, text: str) -> RunSummary:
         UserError: there is none, or it is not a sweep.
     """
     summary = find_run(options, text)
-    if schema.SWEEP_TAG not in summary.tags:
+    if not is_sweep(summary.tags):
         raise SettingError("sweep", text, "is not a sweep; give the name that repdyn sweep printed")
     return summary
 
@@ -168,7 +187,7 @@ def sweep_runs(options: StoreConfig, sweep: RunSummary) -> list[RunSummary]:
             with _without_collector():
                 found = client.search_runs(
                     [experiment.experiment_id],
-                    f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{sweep.run_id}'",
+                    f"tags.`{PARENT_TAG}` = '{sweep.run_id}'",
                     max_results=PAGE,
                     order_by=["attributes.start_time ASC"],
                     page_token=token,
@@ -385,7 +404,7 @@ def _open(options: StoreConfig, text: str) -> tuple[RunSummary, RunArtifacts]:
     with one_line(tracking_uri(options)):
         run = _find(client, options, text)
         summary = summary_of(run, client.get_experiment(run.info.experiment_id).name)
-    if _is_sweep(run):
+    if is_sweep(run.data.tags):
         raise UserError(
             f"{text}: is a sweep, not a run; view it with repdyn compare --sweep {text}"
         )
@@ -480,7 +499,7 @@ def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
 
     if text == LAST:
         newest = search("", 20)  # parents of sweeps may be among the newest
-        found = [run for run in newest if not _is_sweep(run)]
+        found = [run for run in newest if not is_sweep(run.data.tags)]
         if not found:
             raise UserError(
                 f"experiment {experiment.name} has no runs yet; start one with repdyn train"
@@ -502,10 +521,6 @@ def _find(client: MlflowClient, options: StoreConfig, text: str) -> Run:
         more = " and more" if len(found) > 3 else ""
         raise UserError(f"{text}: ambiguous: matches several runs ({ids}{more}); give an id")
     return found[0]
-
-
-def _is_sweep(run: Run) -> bool:
-    return schema.SWEEP_TAG in run.data.tags
 
 
 def _no_experiment(client: MlflowClient, options: StoreConfig) -> SettingError:

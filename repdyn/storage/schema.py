@@ -11,6 +11,7 @@ import numpy as np
 from repdyn.analysis.scores import MEANINGS
 from repdyn.checks import MOST_CHECKPOINTS
 from repdyn.measures.spec import MEASURES
+from repdyn.own_runs import SWEEP_TAG as SWEEP_TAG
 from repdyn.records import (
     CHECKPOINT,
     CLASS,
@@ -30,8 +31,6 @@ INPUTS_TAG = "repdyn.inputs"
 """Fingerprint of the inputs of similarities: runs with the same one can be compared."""
 FAMILY_TAG = "repdyn.family"
 """Architecture family: resnet, vit or other."""
-SWEEP_TAG = "repdyn.sweep"
-"""Marks the parent run of a sweep, which trains nothing itself; a digest of its settings."""
 POINT_TAG = "repdyn.point"
 """Digest of the settings of a sweep's run: it identifies finished ones."""
 LAST_CHECKPOINT_TAG = "repdyn.last_checkpoint"

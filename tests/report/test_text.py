@@ -11,9 +11,11 @@ from rich.console import Console
 
 from repdyn.analysis.scores import MEANINGS, compute_scores
 from repdyn.display.findings import findings
-from repdyn.display.wording import score_words, undefined_lines
+from repdyn.display.wording import going_on, score_words, undefined_lines
 from repdyn.measures.spec import MEASURES
+from repdyn.own_runs import PARENT_TAG, SWEEP_TAG
 from repdyn.records import Phases, RunRecord
+from repdyn.report.runs import nested
 from repdyn.report.text import as_json, runs_table, show, summary
 from repdyn.score_key import ScoreKey
 from repdyn.storage import schema
@@ -177,7 +179,8 @@ def test_other_peoples_text_is_shown_as_it_is(name: str) -> None:
 
 
 def test_runs_are_rows_with_their_numbers() -> None:
-    runs = [synthetic.summary(), synthetic.summary(name="other", status="RUNNING", metrics={})]
+    other = synthetic.summary(name="other", run_id="0" * 32, status="RUNNING", metrics={})
+    runs = [synthetic.summary(), other]
     lines = printed(runs_table(runs, 150, now=1_700_000_120_000), 150).splitlines()
     assert len(lines) == 3
     for word in ("resnet18-sgd-digits", "finished", "15%", ".872", "9", "29", "2 min"):
@@ -296,3 +299,33 @@ def test_json_has_the_standard_errors_and_null_without() -> None:
     assert np.array(found["cka_error"]).shape == DYNAMICS.similarity["cka"].shape
     assert found["regions_error"][0][0][1] == 0.25
     assert json.loads(as_json(RECORD))["cka_error"] is None
+
+
+def test_runs_of_a_sweep_are_below_it() -> None:
+    sweep = synthetic.summary(
+        name="grid", run_id="a" * 32, tags={SWEEP_TAG: "x"}, params={"arch": "resnet18,vit_tiny"}
+    )
+    children = [
+        synthetic.summary(name=f"child{i}", run_id=str(i) * 32, tags={PARENT_TAG: sweep.run_id})
+        for i in (2, 1)
+    ]
+    again = synthetic.summary(name="again", run_id="b" * 32, tags={PARENT_TAG: "1" * 32})
+    alone = synthetic.summary(name="alone", run_id="c" * 32, tags={PARENT_TAG: "elsewhere"})
+    itself = synthetic.summary(name="itself", run_id="d" * 32, tags={PARENT_TAG: "d" * 32})
+    runs = [children[0], alone, again, children[1], sweep, itself]
+    assert [name for _, name in nested(runs)] == [
+        "grid (sweep)",
+        "  child2",
+        "  child1",
+        "    again",
+        "alone",
+        "itself",
+    ]
+    lines = printed(runs_table(runs, 150), 150).splitlines()
+    assert "  child2" in lines[2]
+    assert "vit_tiny" not in lines[1], "a sweep's settings are lists"
+
+
+def test_a_stopped_sweep_is_resumed_by_its_own_command() -> None:
+    sweep = synthetic.summary(status="KILLED", tags={SWEEP_TAG: "x"})
+    assert going_on(sweep) == "stopped; resume with the same repdyn sweep command"

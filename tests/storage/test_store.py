@@ -304,6 +304,18 @@ def test_runs_are_listed_newest_first_a_page_at_a_time(store: StoreConfig) -> No
     assert [run.name for run in chosen] == ["run3"]
 
 
+def test_the_sweep_of_a_listed_run_is_listed_whatever_the_limit(store: StoreConfig) -> None:
+    with RunWriter.create(store, "grid", {}, {schema.SWEEP_TAG: "x"}) as parent:
+        for name in ("one", "two"):
+            with RunWriter.create(store, name, {}, {}, parent_run_id=parent.run_id):
+                pass
+    assert {run.name for run in reader.list_runs(store)} == {"one", "two"}
+    for limit in (1, 50):
+        listed = [run.name for run in reader.list_runs(store, limit, sweeps=True)]
+        assert listed.count("grid") == 1
+        assert len(listed) == min(limit, 2) + 1
+
+
 def test_a_filter_that_is_none_is_one_line(store: StoreConfig) -> None:
     start(store)
     with pytest.raises(UserError) as raised:

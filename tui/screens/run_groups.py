@@ -7,16 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from repdyn.display.wording import arch, plain
+from repdyn.own_runs import PARENT_TAG, SWEEP_TAG
 from repdyn.step_words import counted
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
-
-PARENT_TAG = "mlflow.parentRunId"
-"""MLflow's tag of a nested run: the id of its parent."""
-
-SWEEP_TAG = "repdyn.sweep"
-"""The tag of the parent of a sweep, which trains nothing itself."""
 
 ARCH, OPT = "arch", "opt"
 
