@@ -263,7 +263,8 @@ def sweep(
         config: YAML file of the grid, `name: value` or `name: [value, value]`; options override it.
         seeds: seeds per grid point, counted from 0; also used as data seeds unless --data-seed is
             given.
-        name: name of the sweep (default: the preset's or file's name and a digest of the settings).
+        name: name of the sweep (default: that of a sweep with the same settings; else the preset's or
+            file's name and a digest of the settings).
         dry_run: only list the runs, and whether they are finished.
         ray: train runs in parallel as Ray tasks, on this machine or the cluster at ADDRESS
             (pip install 'repdyn[ray]').

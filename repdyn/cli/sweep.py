@@ -52,7 +52,8 @@ def run_sweep(
     """
     observer = ConsoleObserver(new_console())
     plan = plan_sweep(grid, store, name, observer)
-    observer.say(f"sweep {plain(plan.name)}: {_counts(plan.children)}")
+    new = "new " if plan.parent is None else ""
+    observer.say(f"{new}sweep {plain(plan.name)}: {_counts(plan.children)}")
     short = dict.fromkeys(short_notice(child.config) for child in plan.children)
     for notice in filter(None, short):
         observer.notice(notice)

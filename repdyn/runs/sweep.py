@@ -20,7 +20,7 @@ from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.settings.sweep_grid import DATA_SEED, Grid, point
 from repdyn.storage import schema
-from repdyn.storage.reader import find_sweep, sweep_runs
+from repdyn.storage.reader import find_sweep, sweep_runs, sweep_with
 from repdyn.storage.writer import RunWriter
 from repdyn.training.loop import check_optimizer
 
@@ -48,8 +48,8 @@ def plan_sweep(grid: Grid, store: StoreConfig, name: str | None, observer: Obser
     Args:
         grid: of the runs.
         store: where they are logged.
-        name: of the sweep (default: the grid's).
-        observer: is notified if the sweep keeps settings it was started with.
+        name: of the sweep (default: that of a sweep with the same settings, or the grid's).
+        observer: is notified if such a sweep has another name, or keeps settings it was started with.
 
     Raises:
         UserError: a setting is invalid.
@@ -57,8 +57,10 @@ def plan_sweep(grid: Grid, store: StoreConfig, name: str | None, observer: Obser
     if name is not None:
         check_setting_text("name", name, MOST_RUN_CHARACTERS)
     configs = [_checked(config) for config in grid.runs()]
-    name = name or grid.name
-    parent = _parent(store, name)
+    parent = _parent(store, name or grid.name)
+    if name is None and parent is None:
+        parent = _same(store, grid, observer)
+    name = name or (grid.name if parent is None else parent.name)
     if parent is not None and DATA_SEED not in parent.params:
         grid, configs = _with_one_data_seed(name, grid, configs, observer)
     runs = [] if parent is None else sweep_runs(store, parent)
@@ -126,6 +128,19 @@ def _checked(config: TrainConfig) -> TrainConfig:
 def _parent(store: StoreConfig, name: str) -> RunSummary | None:
     with suppress(UserError):
         return find_sweep(store, name)
+    return None
+
+
+def _same(store: StoreConfig, grid: Grid, observer: Observer) -> RunSummary | None:
+    """Return the sweep that was started with the same settings under a name of its own."""
+    with suppress(UserError):  # there is no store yet
+        found = sweep_with(store, grid.digest)
+        if found is not None:
+            observer.say(
+                f"sweep {plain(found.name)} has the same settings and is resumed; use another `name` "
+                "to start anew"
+            )
+        return found
     return None
 
 

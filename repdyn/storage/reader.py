@@ -176,6 +176,20 @@ def find_sweep(options: StoreConfig, text: str) -> RunSummary:
     return summary
 
 
+def sweep_with(options: StoreConfig, digest: str) -> RunSummary | None:
+    """Return the last sweep with these settings, whatever its name; None if there is none.
+
+    Args:
+        options: which store and experiment.
+        digest: of the settings.
+
+    Raises:
+        UserError: there is no such store or experiment.
+    """
+    matching = f"tags.`{schema.SWEEP_TAG}` = '{digest}'"
+    return next(iter(next(pages(options, matching=matching, size=1, sweeps=True))), None)
+
+
 def sweep_runs(options: StoreConfig, sweep: RunSummary) -> list[RunSummary]:
     """Return the runs of a sweep, in the order in which they were started."""
     client = connect_existing(options)

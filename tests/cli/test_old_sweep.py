@@ -39,6 +39,20 @@ def said_of(
     return capsys.readouterr().out
 
 
+def test_the_same_grid_without_the_name_is_known_again(
+    store: StoreConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = grid()
+    assert f"new sweep {made.name}: 4 runs, 4 to train" in said_of(capsys, store, made, None)
+    trained(store, made, "mine")
+    said = said_of(capsys, store, made, None)
+    assert "sweep mine has the same settings and is resumed; use another --name" in said
+    assert "4 runs, 4 already finished" in said
+    assert "new sweep" not in said
+    assert "new sweep other: 4 runs, 4 to train" in said_of(capsys, store, made, "other")
+    assert "new sweep" in said_of(capsys, store, grid(lr="0.01"), None)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_one_from_before_is_known_and_keeps_its_data_seed(
     store: StoreConfig, capsys: pytest.CaptureFixture[str], named: bool
