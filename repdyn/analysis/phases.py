@@ -203,8 +203,28 @@ def _minimum(test_acc: Curve, error: NDArray[np.float64], reach: float) -> Bound
 
 def _at_the_end(curve: Curve) -> NDArray[np.bool_]:
     """Return which epochs the running median of the last one reaches, (E,)."""
-    end = int(curve.steps[-1])
-    return np.asarray(curve.steps >= end - max(LEAST_REACH, REACH * end))
+    return np.asarray(curve.steps >= _reach_of_end(int(curve.steps[-1])))
+
+
+def _reach_of_end(last: int) -> float:
+    return last - max(LEAST_REACH, REACH * last)
+
+
+def without_open_minimum(phases: Phases, last: int) -> Phases:
+    """Return phases without a minimum of the test error whose interval reaches the end of the run.
+
+    Earlier versions have stored it: see `test_error_extremes`.
+
+    Args:
+        phases: as stored.
+        last: step of the run.
+    """
+    if phases.test_peak is not None or "test_min" not in phases.intervals:
+        return phases
+    if phases.intervals["test_min"][1] < _reach_of_end(last):
+        return phases
+    intervals = {name: ends for name, ends in phases.intervals.items() if name != "test_min"}
+    return replace(phases, test_min=None, intervals=intervals)
 
 
 def lowest_to_the_end(test_acc: Curve) -> int | None:

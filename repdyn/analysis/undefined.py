@@ -116,9 +116,14 @@ def _no_minimum(test_acc: Curve | None, unit: str) -> str:
     short = _too_short(test_acc, "test accuracy", unit)
     if short or test_acc is None:
         return short
+    return open_end(test_acc, unit) or "the test error never falls below where it begins"
+
+
+def open_end(test_acc: Curve, unit: str) -> str:
+    """Return whether the test error is flat or still falls at the end of a run; empty if neither."""
     lowest = lowest_to_the_end(test_acc)
     if lowest is None:
-        return "the test error never falls below where it begins"
+        return ""
     last = int(test_acc.steps[-1])
     if last < FLAT * lowest:
         return f"the test error still falls at the end, {unit} {step(last)}"

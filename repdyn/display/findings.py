@@ -15,7 +15,7 @@ import numpy as np
 from repdyn.analysis.breaks import ALL_BREAK
 from repdyn.analysis.nulls import DRAWS
 from repdyn.analysis.scores import layer_fit_breaks
-from repdyn.analysis.undefined import REACHES, undefined_phases, undefined_scores
+from repdyn.analysis.undefined import REACHES, open_end, undefined_phases, undefined_scores
 from repdyn.display.reading import is_live, last_epoch, value_at
 from repdyn.display.wording import accuracy, label, spanned
 from repdyn.measures.spec import MEASURES
@@ -287,6 +287,8 @@ def _boundaries(record: RunRecord, *, intervals: bool) -> list[str]:
     elif "test_min" in at:
         so_far = " so far" if is_live(record) else ""
         parts.append(f"the test error is lowest{so_far} at {unit} {at['test_min']}")
+    elif not is_live(record) and (test := record.curves.get("test/acc")) is not None:
+        parts += filter(None, [open_end(test, unit)])
     return parts
 
 

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
-from repdyn.analysis.phases import find_phases
+from repdyn.analysis.phases import find_phases, without_open_minimum
 from repdyn.analysis.undefined import FOUND_IN
 from repdyn.display.metrics import is_other
 from repdyn.errors import SettingError, UserError
@@ -232,7 +232,8 @@ def load_run(options: StoreConfig, text: str, *, most: int | None = None) -> Run
     first = sorted(names, key=is_other)[:most]
     curves = load_curves(options, summary, sorted(first))
     with _naming(summary):
-        phases = (_phases(found, dynamics) if measured else None) or find_phases(curves, None)
+        phases = _phases(found, dynamics, summary.last_step) if measured else None
+    phases = phases or find_phases(curves, None)
     unread = tuple(name for name in names if name not in curves)
     return RunRecord(summary, dynamics, curves, phases, _scores(summary, dynamics), unread)
 
@@ -273,7 +274,7 @@ def load_outline(
             return found.read(path, most)
 
         dynamics = _decoded(read, unit_of(summary.tags)) if stored else None
-        phases = _phases(found, dynamics) if schema.PHASES in stored else None
+        phases = _phases(found, dynamics, summary.last_step) if schema.PHASES in stored else None
     known = metric_names(summary)
     names = {*choose(known), *(() if phases else FOUND_IN)}
     curves = load_curves(options, summary, [name for name in known if name in names])
@@ -475,13 +476,13 @@ def _decoded(read: Callable[[str, int], bytes], unit: str) -> Dynamics | None:
     return dynamics if len(dynamics.steps) else None
 
 
-def _phases(found: RunArtifacts, dynamics: Dynamics | None) -> Phases | None:
+def _phases(found: RunArtifacts, dynamics: Dynamics | None, last: int | None) -> Phases | None:
     """Return the stored phases; None if there are none, or they are still those of other layers."""
     try:
         content = found.read(schema.PHASES, schema.JSON_BYTES)
     except FileNotFoundError:
         return None
-    phases = codec.decode_phases(content)
+    phases = without_open_minimum(codec.decode_phases(content), last or 0)
     count = len(phases.change_points)
     return phases if dynamics is None or count in (0, len(dynamics.layers)) else None
 

@@ -1,5 +1,7 @@
 """Phase boundaries of curves and matrices of which the truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from repdyn.analysis.phases import (
     memorisation_onset,
     perfect_fit,
     running_median,
+    without_open_minimum,
 )
 from repdyn.analysis.phases import test_error_extremes as error_extremes
 from repdyn.records import Curve, Phases
@@ -189,6 +192,17 @@ def test_an_error_that_rises_again_has_a_minimum_and_is_not_lowest_to_the_end() 
     # the derivative, -.1 exp(-e / 5) + 5e-4, is 0 at e = 5 ln 200
     assert low.interval[0] <= 5 * np.log(200) <= low.interval[1] < 100
     assert lowest_to_the_end(acc) is None
+
+
+def test_a_stored_minimum_that_reaches_the_end_is_none() -> None:
+    ends = {"fit": (50, 60), "test_min": (7, 200)}
+    stored = Phases(fit=55, test_min=7, intervals=ends)
+    assert without_open_minimum(stored, 200) == Phases(fit=55, intervals={"fit": (50, 60)})
+    assert without_open_minimum(stored, 300) == stored
+    before_a_peak = replace(stored, test_peak=190)
+    assert without_open_minimum(before_a_peak, 200) == before_a_peak
+    for other in (Phases(fit=55), Phases(test_min=7)):
+        assert without_open_minimum(other, 200) == other
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -165,6 +165,21 @@ def test_boundaries_are_told_with_their_intervals() -> None:
     assert "rises from epoch 6 to a peak at 20" in str(last)
 
 
+@pytest.mark.parametrize(
+    ("time", "words"), [(10, "is flat from epoch"), (300, "still falls at the end")]
+)
+def test_a_test_error_without_a_minimum_is_told_to_be_flat_or_to_fall(
+    time: int, words: str
+) -> None:
+    epochs = np.arange(LAST + 1)
+    acc = Curve(epochs, 0.7 - 0.5 * np.exp(-epochs / time))
+    curves = {**run(8).curves, "test/acc": acc}
+    sentence = str(findings(replace(run(8), curves=curves))[-1])
+    assert f"The test error {words}" in sentence
+    live = replace(run(8, status="RUNNING"), curves=curves)
+    assert words not in " ".join(map(str, findings(live)))
+
+
 def test_no_sentence_has_nan() -> None:
     for record in (run(8, 8), run(1), run(8, phases=Phases()), replace(run(8), dynamics=None)):
         for found in findings(record):
