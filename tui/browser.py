@@ -49,7 +49,8 @@ def _open_artifact(source: Source, run: str, path: str) -> Page:
     address = source.address(run)
     if address is None:
         return Page(None, place=source.artifact_place(run, path))
-    whole = f"{address}/artifacts/{quote(path)}"
+    page, mark, query = address.partition("?")
+    whole = f"{page}/artifacts/{quote(path)}{mark}{query}"
     return Page(whole, opened=has_display() and webbrowser.open(whole))
 
 

@@ -31,15 +31,18 @@ def _tell_where(console: Console, name: str, run: str, store: StoreConfig) -> No
         f"run {name} ({run[:8]}) is in {uri}; view it with",
         f"  repdyn tui {run[:8]}{of_store}",
         f"  repdyn show {run[:8]} --scores{of_store}",
-        f"  {uri}" if is_remote(uri) else f"  {_mlflow_ui(run, store)}",
+        f"  {mlflow_page(run, store)}",
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _mlflow_ui(run: str, store: StoreConfig) -> str:
-    """Return the command that serves MLflow's pages, and the run's page if it is known."""
+def mlflow_page(run: str, store: StoreConfig) -> str:
+    """Return the run's page in MLflow's UI, or the command that serves it, with the page if known."""
+    remote = is_remote(tracking_uri(store))
     address = None
     with suppress(UserError):
-        address = web.local_address(store, run)
+        address = (web.address if remote else web.local_address)(store, run)
+    if remote:
+        return address or tracking_uri(store)
     return web.ui_command(store) + (f"  # {address}" if address else "")

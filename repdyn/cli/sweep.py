@@ -11,6 +11,7 @@ from rich.text import Text
 from repdyn.cli.console import new_console
 from repdyn.cli.options import in_options
 from repdyn.cli.progress import ConsoleObserver
+from repdyn.cli.summary import mlflow_page
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.report.comparison_text import comparison_text
@@ -86,6 +87,7 @@ def _compare(observer: ConsoleObserver, store: StoreConfig, name: str, writer: R
     console.print()
     console.print(comparison_text(comparison, console.width))
     observer.say(f"\nreport: repdyn report {plain(name)} --out report.html")
+    observer.say(f"MLflow: {mlflow_page(writer.run_id, store)}")
 
 
 def _counts(children: Sequence[Child]) -> str:

@@ -10,6 +10,10 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.location import is_remote
 from repdyn.storage.store import connect_existing, one_line, tracking_uri
 
+TRAINING = "?workflowType=machine_learning"
+"""Has the UI show training rather than agents: its own links to an experiment open on the latter,
+unless the browser has been told otherwise, whatever the experiment's tags say (MLflow 3.17)."""
+
 LOCAL = "http://127.0.0.1:5000/#"
 """Where `mlflow ui` serves its pages unless it is told another port."""
 
@@ -41,7 +45,7 @@ def _page(options: StoreConfig, run_id: str) -> str:
     client = connect_existing(options)
     with one_line(tracking_uri(options)):
         experiment = client.get_run(run_id).info.experiment_id
-    return f"/experiments/{experiment}/runs/{run_id}"
+    return f"/experiments/{experiment}/runs/{run_id}{TRAINING}"
 
 
 def ui_command(options: StoreConfig) -> str:

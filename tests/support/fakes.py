@@ -203,7 +203,7 @@ class FakeSource:
 
     def address(self, run: str) -> str | None:
         self._find(run)
-        return self.server and f"{self.server}/#/experiments/1/runs/{run}"
+        return self.server and f"{self.server}/#/experiments/1/runs/{run}?workflowType=x"
 
     def ui_command(self) -> str:
         return "mlflow ui"

@@ -188,7 +188,8 @@ def on_a_desk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_o_opens_the_run_in_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = on_a_desk(monkeypatch)
-    address = f"https://ml.example/#/experiments/1/runs/{record().summary.run_id}"
+    run = f"https://ml.example/#/experiments/1/runs/{record().summary.run_id}"
+    address = f"{run}?workflowType=x"
 
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
