@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import traceback
+from collections.abc import Sequence
 from urllib.parse import quote
 
 HIDDEN = "***"
@@ -41,6 +43,7 @@ _IN_QUERY = re.compile(
     rf"""(?ix) ( [?&;] (?: [\w.-]* {_WORDS} [\w.-]* | sig | key | auth | pass ) = ) [^\s&;"'<>#]+"""
 )
 _ALONE = re.compile(rf"""(?ix) (\b {_WORDS} =) [^\s&;,"'<>#)]+""")
+_SECRET_OPTION = re.compile(rf"(?i) --? [\w.-]* {_WORDS}", re.VERBOSE)
 _HEADER = re.compile(r"""(?i)(\bauthorization['"]?\s*[:=]\s*['"]?(?:basic|bearer)\s+)[^\s'"]+""")
 
 
@@ -52,6 +55,15 @@ def redact(text: str) -> str:
     for secret in _from_environment():
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
     return text
+
+
+def redact_command(words: Sequence[str]) -> str:
+    """Return a command line to store: as `redact`, and without the values of `--api-key VALUE`."""
+    shown, hidden = [], False
+    for word in words:
+        shown.append(HIDDEN if hidden else redact(word))
+        hidden = bool(_SECRET_OPTION.fullmatch(word))
+    return shlex.join(shown)
 
 
 def redact_uris(text: str) -> str:

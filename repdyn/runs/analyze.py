@@ -96,7 +96,7 @@ def analyze_run(
         "replaces_at_end": True,
     }
     if in_place:
-        options["curves"] = curves
+        options |= {"curves": curves, "trains": False}
         session = RunSession.attach(recorder, summary.run_id, store, **options)
     else:
         session = RunSession.create(

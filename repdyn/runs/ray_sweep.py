@@ -12,6 +12,7 @@ from typing import Any
 from repdyn.errors import SettingError
 from repdyn.runs.child import Child, Resources, one_line, train_child
 from repdyn.runs.observer import Observer
+from repdyn.runs.provenance import CommandLine
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.store import tracking_uri
 
@@ -57,7 +58,7 @@ def train_all_by_ray(
         # a relative store is relative to this folder, not to the worker's
         store = replace(store, tracking_uri=tracking_uri(store))
         waiting = {
-            task.remote(child, store, parent, str(Path.cwd())): child
+            task.remote(child, store, parent, str(Path.cwd()), CommandLine.text()): child
             for child in children
             if child.todo == "train"
         }
@@ -92,8 +93,9 @@ def _collect(waiting: dict[Any, Child], observer: Observer) -> dict[str, str]:
     return failed
 
 
-def _train(child: Child, store: StoreConfig, parent: str, folder: str) -> str:
-    """Train one run, in a worker."""
+def _train(child: Child, store: StoreConfig, parent: str, folder: str, command: str) -> str:
+    """Train one run, in a worker, whose own command line tells nothing of the sweep."""
+    CommandLine.started_by = command
     if Path(folder).is_dir():
         os.chdir(folder)
     return train_child(child, store, parent, Observer())

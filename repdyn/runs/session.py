@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypedDict, Unpack
 
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
+from repdyn.batches import device_of
 from repdyn.errors import UserError
 from repdyn.measures.engine import Summaries
 from repdyn.measures.recorder import Measurement, Recorder
@@ -35,9 +36,11 @@ from repdyn.report import description
 from repdyn.report.figures import png, standard_figures
 from repdyn.runs.curves import GrowingCurves
 from repdyn.runs.observer import Checkpoint, Observer
+from repdyn.runs.provenance import device_name, provenance
 from repdyn.runs.storing import drop_weights, store_measurement, store_weights
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
+from repdyn.storage.provenance import Provenance, encode, starts_of
 from repdyn.storage.reader import load_label_maps, load_run, load_summaries
 from repdyn.storage.writer import RunWriter
 
@@ -56,6 +59,7 @@ class Options(TypedDict, total=False):
             measurement stay until then.
         curves: metrics that the run already has.
         figures: whether figures are drawn at the end.
+        trains: whether the model is being trained, or imported: what it is trained with is recorded.
     """
 
     due: Collection[int]
@@ -64,6 +68,7 @@ class Options(TypedDict, total=False):
     replaces_at_end: bool
     curves: Mapping[str, Curve]
     figures: bool
+    trains: bool
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,9 @@ class RunSession:
         self._draws = options.get("figures", True)
         self._curves = GrowingCurves(options.get("curves", {}))
         self._maps: list[LabelMaps] = []
+        self._starts: tuple[Provenance, ...] = ()
+        if options.get("trains", True):
+            self._record_start(provenance())
 
     @classmethod
     def create(
@@ -187,6 +195,19 @@ class RunSession:
         """
         return cls(RunWriter.restart(store, run_id), recorder, **options)
 
+    def _record_start(self, now: Provenance) -> None:
+        """Add what this process trains with to what the run has recorded of earlier starts."""
+        self._starts = (*starts_of(self.writer.summary), now)
+        self.writer.set_tag(schema.PROVENANCE_TAG, encode(self._starts))
+
+    def _record_device(self, model: nn.Module) -> None:
+        """Complete what was recorded at the start: only a measured model tells its device."""
+        inputs = self._recorder.inputs
+        if self._starts and inputs is not None and not self._starts[-1].device:
+            device = device_name(device_of(model, inputs.reference))
+            self._starts = (*self._starts[:-1], replace(self._starts[-1], device=device))
+            self.writer.set_tag(schema.PROVENANCE_TAG, encode(self._starts))
+
     def __enter__(self) -> RunSession:
         return self
 
@@ -259,6 +280,7 @@ class RunSession:
         writing = time.perf_counter()
         not_finite = store_weights(self.writer, model, step) if self._keeps_weights else ()
         self._store(measurement)
+        self._record_device(model)
         self._tell(measurement, start, writing, not_finite)
         return measurement
 

@@ -36,6 +36,8 @@ POINT_TAG = "repdyn.point"
 LAST_CHECKPOINT_TAG = "repdyn.last_checkpoint"
 DESCRIPTION_TAG = "repdyn.description"
 """Digest of the run's description as written here: one that differs is somebody's own, and stays."""
+PROVENANCE_TAG = "repdyn.provenance"
+"""What the run was trained with, at each of its starts (storage/provenance.py)."""
 MEASURES_TAG = "repdyn.measures"
 """JSON of the settings of an in-place analysis: MLflow's params cannot be changed."""
 
