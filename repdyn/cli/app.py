@@ -322,27 +322,28 @@ def compare(
 
 @app.command
 def report(
-    *sweep: Annotated[str, Parameter(help="Sweep name or id; with --figures, also runs.")],
+    *runs: Annotated[str, Parameter(help="A run (or last), a sweep, or several runs.")],
     figures: Literal["paper"] | None = None,
     out: Path | None = None,
     store: StoreOptions | None = None,
 ) -> None:
-    """Write the comparison of a sweep's runs as one HTML file, and log it to the sweep.
+    """Write a run, the comparison of a sweep's runs, or that of several runs, as one HTML file.
+
+    The report of a run or a sweep is logged to its artifacts, too.
 
     Args:
         figures: write the figures of a paper instead, of runs or sweeps, as PDF and SVG.
-        out: output file (default: named after the sweep), or folder of figures (paper-figures).
+        out: output file (default: named after the run or sweep), or folder of figures
+            (paper-figures).
     """
     from repdyn.cli.report import write_figures, write_report
 
-    if not sweep:
-        raise UserError("SWEEP: give the name or id of a sweep, or runs with --figures paper")
+    if not runs:
+        raise UserError("RUNS: give a run, the name or id of a sweep, or last")
     if figures is not None:
-        write_figures(sweep, store or StoreConfig(), out)
-    elif len(sweep) > 1:
-        raise UserError("give one sweep; several runs make --figures paper")
+        write_figures(runs, store or StoreConfig(), out)
     else:
-        write_report(sweep[0], store or StoreConfig(), out)
+        write_report(runs, store or StoreConfig(), out)
 
 
 @app.command

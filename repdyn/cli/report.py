@@ -1,4 +1,4 @@
-"""`repdyn report`: the comparison of a sweep's runs as one HTML file, or the figures of a paper."""
+"""`repdyn report`: a run, a sweep or several runs as one HTML file, or the figures of a paper."""
 
 from __future__ import annotations
 
@@ -10,31 +10,26 @@ from rich.text import Text
 from repdyn.cli.console import new_console
 from repdyn.display.wording import plain
 from repdyn.errors import SettingError
-from repdyn.runs.comparison import log_report, of_sweep
 from repdyn.runs.paper import CAPTIONS, write_paper_figures
+from repdyn.runs.reporting import make_report
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_sweep
-from repdyn.storage.writer import RunWriter
 
 
-def write_report(sweep: str, store: StoreConfig, out: Path | None) -> None:
-    """Write the report of a sweep's finished runs to a file, and log it to the sweep's run.
+def write_report(names: Sequence[str], store: StoreConfig, out: Path | None) -> None:
+    """Write the report of a run, a sweep or several runs to a file; log it to the run or sweep.
 
     Raises:
-        UserError: there is no such sweep, fewer than two of its runs are finished, or the file
-            cannot be written.
+        UserError: there is no such run or sweep, fewer than two of its runs are finished, or the
+            file cannot be written.
     """
-    parent = find_sweep(store, sweep)
-    comparison = of_sweep(parent, store)
-    with RunWriter.attach(store, parent.run_id) as writer:
-        page = log_report(comparison, writer)
-    path = out or Path(f"{plain(parent.name).replace('/', '-')}.html")
+    report = make_report(names, store)
+    path = out or Path(f"{plain(report.title).replace('/', '-')}.html")
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_text(report.html, encoding="utf-8")
     except OSError as error:
         raise SettingError("out", path, str(error.strerror)) from None
-    said = f"{path} (and in the artifacts of run {parent.run_id[:8]})"
-    new_console().print(said, highlight=False)
+    logged = f" (and in the artifacts of run {report.run_id[:8]})" if report.run_id else ""
+    new_console().print(Text(f"{path}{logged}"), soft_wrap=True)
 
 
 PAPER_FOLDER = Path("paper-figures")

@@ -51,6 +51,19 @@ PHASE_MEANINGS: Mapping[str, str] = {
 }
 """What each phase boundary means."""
 
+SCORES: Mapping[str, str] = {
+    "fit_break": "break at perfect fit",
+    "fit_break_weakest_layer_rank": "break of the weakest layer, rank",
+    "all_break_chance": "chance that all layers break",
+    "synchrony": "synchrony of the layers",
+    "synchrony_outside_fit": "synchrony away from perfect fit",
+    "change_spread": "spread of the change from onset to fit",
+    "break_spread": "spread of the breaks",
+    "depth_drift": "drift of deeper layers",
+    "first_layer_return": "return of the first layer",
+}
+"""The scores, where there is space; the rank of each is called after it."""
+
 PLANES: Mapping[str, str] = {
     "test": "test images",
     "train": "training images",

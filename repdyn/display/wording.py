@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from repdyn.display.labels import MARKS, PHASES
+from repdyn.display.labels import MARKS, PHASES, SCORES
 from repdyn.measures.spec import MEASURES
 from repdyn.own_runs import is_own, is_sweep
 from repdyn.step_words import step
@@ -152,6 +152,23 @@ def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[
 def score_words(score: str) -> str:
     """Return the display name of a score, `fit break`."""
     return plain(score).replace("_", " ")
+
+
+RANK = "_rank"
+"""Ends the name of a score that is another one's place among what chance gives."""
+
+
+def score_title(score: str) -> str:
+    """Return the name of a score where there is space, `synchrony away from perfect fit, rank`."""
+    if score in SCORES:
+        return SCORES[score]
+    of = score.removesuffix(RANK)
+    return f"{SCORES[of]}, rank" if of in SCORES else score_words(score)
+
+
+def key_title(key: ScoreKey) -> str:
+    """Return the name of a score on a measure where there is space."""
+    return f"{score_title(key.score)} ({label(key.measure)})"
 
 
 def key_words(key: ScoreKey) -> str:

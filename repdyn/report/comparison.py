@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from repdyn.analysis.effects import Effect
 from repdyn.analysis.findings import Finding
 from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MOST_SEEDS, SUPPORTED, UNDECIDED, Verdict
 from repdyn.display.labels import PHASES
-from repdyn.display.wording import NO_RUN, NOT_TESTABLE, plain
+from repdyn.display.wording import NO_RUN, NOT_TESTABLE, key_words, plain
 from repdyn.measures.spec import MEASURES, spec
 from repdyn.records import FloatArray, IntArray, RunRecord, RunSummary
 from repdyn.report.export import json_text
@@ -235,6 +235,16 @@ def holds(comparison: Comparison, finding: Finding) -> str:
 def untestable_words(effect: Effect) -> str:
     """Return that an effect has no values, and why."""
     return f"{NO_RUN if effect.share else NOT_TESTABLE} ({effect.untestable})"
+
+
+def untestable_lines(finding: Finding, words: Callable[[ScoreKey], str] = key_words) -> list[str]:
+    """Return why effects have no values, each reason once with its scores, named by `words`."""
+    found: dict[str, list[str]] = {}
+    for effect in finding.effects:
+        if effect.untestable:
+            at = f" at {effect.basis}" if effect.basis else ""
+            found.setdefault(untestable_words(effect), []).append(words(effect.score) + at)
+    return [f"{', '.join(scores)}: {why}" for why, scores in found.items()]
 
 
 def _undecided(seeds: int, needed: float) -> str:

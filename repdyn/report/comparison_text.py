@@ -40,7 +40,7 @@ from repdyn.report.comparison import (
     measures_of,
     score_names,
     spread,
-    untestable_words,
+    untestable_lines,
 )
 from repdyn.score_key import ScoreKey
 from repdyn.step_words import counted, step
@@ -134,7 +134,7 @@ def _finding(finding: Finding, holding: str) -> RenderableType:
             table.add_row("", *(Text(cell, style) for cell in _row(effect)))
         parts.append(table)
     out = dict.fromkeys(f"left out: {words}" for one in shown if (words := left_out(one)))
-    said = (*filter(None, [note]), *_untestable(finding), *out, *filter(None, [holding]))
+    said = (*filter(None, [note]), *untestable_lines(finding), *out, *filter(None, [holding]))
     return Lines(*parts, *(Text(f"  {line}", "dim") for line in said))
 
 
@@ -150,16 +150,6 @@ def _row(effect: Effect) -> tuple[str, ...]:
     chance = f", {effect.null:.2f} by chance" if effect.share else ""
     number = interval(effect) + chance
     return label(effect.score.measure), number, based_on(effect), effect_words(effect)
-
-
-def _untestable(finding: Finding) -> list[str]:
-    """Return why effects have no values, each reason once with its scores."""
-    found: dict[str, list[str]] = {}
-    for effect in finding.effects:
-        if effect.untestable:
-            at = f" at {effect.basis}" if effect.basis else ""
-            found.setdefault(untestable_words(effect), []).append(key_words(effect.score) + at)
-    return [f"{', '.join(scores)}: {why}" for why, scores in found.items()]
 
 
 def _cross(cross: CrossCka, epoch: int | None, unit: str) -> list[RenderableType]:

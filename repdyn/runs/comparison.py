@@ -30,15 +30,20 @@ from repdyn.storage.writer import RunWriter
 
 def log_report(comparison: Comparison, writer: RunWriter) -> str:
     """Log the figures of a comparison and its report to the run of the sweep; return the report."""
-    figures = {name: png(figure) for name, figure in comparison_figures(comparison).items()}
+    html, figures = report_of(comparison)
     for name, content in figures.items():
         writer.put(schema.figure_path(name), content)
-    html = page(comparison, figures)
     writer.put(schema.REPORT, html.encode())
     writer.put(schema.COMPARISON, as_json(comparison).encode())
     writer.describe(description.of_sweep(comparison, writer.run_id))
     writer.flush()
     return html
+
+
+def report_of(comparison: Comparison) -> tuple[str, dict[str, bytes]]:
+    """Return the page of a comparison, and its figures as PNGs by name."""
+    figures = {name: png(figure) for name, figure in comparison_figures(comparison).items()}
+    return page(comparison, figures), figures
 
 
 def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
