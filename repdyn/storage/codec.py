@@ -56,6 +56,7 @@ from repdyn.storage.schema import (
     PLANES,
     SHAPES,
     SHARE,
+    WATCHED,
     array_path,
     dynamics_bytes,
     sides_of,
@@ -205,14 +206,14 @@ def layer_metrics(dynamics: Dynamics) -> dict[str, float]:
     """
     metrics: dict[str, float] = {}
     for layer, value in zip((*dynamics.layers, OUTPUT), dynamics.fragmentation[:, -1], strict=True):
-        metrics[f"fragmentation/{layer}"] = float(value)
+        metrics[f"{WATCHED}fragmentation/{layer}"] = float(value)
     for layer, value in zip(dynamics.layers, dynamics.probe_acc[:, -1, 0], strict=True):
-        metrics[f"probe_acc/{layer}"] = float(value)
+        metrics[f"{WATCHED}probe_acc/{layer}"] = float(value)
     for measure, matrices in dynamics.similarity.items():
         drifted = latest_rate(matrices, dynamics.steps)
         if drifted is not None:
             for layer, value in zip(dynamics.names(measure), drifted, strict=True):
-                metrics[f"{measure}_drift/{layer}"] = float(value)
+                metrics[f"{WATCHED}{measure}_drift/{layer}"] = float(value)
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 

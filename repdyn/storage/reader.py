@@ -302,8 +302,7 @@ def load_verdicts(options: StoreConfig, text: str) -> dict[str, str]:
 
 def metric_names(summary: RunSummary) -> list[str]:
     """Return the names of a run's metrics, without those by layer, which its dynamics hold."""
-    layers = (f"{name}/" for name in schema.LAYER_METRICS)
-    skipped = (PHASE, schema.SCORE, *layers) if is_own(summary.tags) else ()
+    skipped = (PHASE, schema.SCORE, *schema.LAYER_METRICS) if is_own(summary.tags) else ()
     return [name for name in sorted(summary.metrics) if not name.startswith(skipped)]
 
 

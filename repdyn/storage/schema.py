@@ -110,12 +110,17 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 SHARE = (-_ROUNDING, 1 + _ROUNDING)
 """Bounds of the other arrays' values."""
 
-LAYER_METRICS = (
-    "probe_acc",
-    "fragmentation",
-    *(f"{name}_{what}" for name in MEASURES for what in ("drift", "prev")),
+WATCHED = "watched/"
+"""Begins the names of metrics by layer, so that MLflow lists them after `test/` and `train/`."""
+
+_BY_LAYER = (
+    "probe_acc/",
+    "fragmentation/",
+    *(f"{name}_{what}/" for name in MEASURES for what in ("drift", "prev")),
 )
-"""Metrics by layer; `prev`, the similarity to the checkpoint before, is in older runs."""
+LAYER_METRICS = (*(f"{WATCHED}{name}" for name in _BY_LAYER), *_BY_LAYER)
+"""Beginnings of the metrics by layer. Older runs have them without WATCHED, and `prev`, the similarity
+to the checkpoint before."""
 
 SCORE = "score/"
 OLD_SCORES: Mapping[str, str] = {

@@ -13,14 +13,12 @@ from hashlib import sha256
 from sys import float_info
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
-from uuid import uuid4
 
 import numpy as np
 from mlflow.entities import Param, Run
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 from numpy.typing import NDArray
 
@@ -46,8 +44,9 @@ from repdyn.storage.delivery.operations import (
     SetTag,
 )
 from repdyn.storage.delivery.queue_folder import QueuedRun, new_queue_folder
+from repdyn.storage.experiment import add_missing_tags, experiment_id
 from repdyn.storage.files import remove_unfinished
-from repdyn.storage.location import ARTIFACTS, artifact_uri, is_remote, is_served
+from repdyn.storage.location import is_remote, is_served
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import Heartbeat
 from repdyn.storage.locks.process_lock import ProcessLock
@@ -72,13 +71,6 @@ PARAMS_A_BATCH = 100
 
 LAST_WORD_SECONDS = 10.0
 """Time limit for telling a server that a run could not be opened."""
-
-EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",
-    MLFLOW_RUN_NOTE: "How representations form while networks train, layer by layer. Each run's "
-    "description says what it shows; `repdyn tui` opens the runs in a terminal.",
-}
-"""Its kind makes MLflow's UI open on training rather than on agents."""
 
 LOCK = "repdyn.lock"
 """Next to the artifacts of a run that is stored on this machine."""
@@ -143,8 +135,9 @@ class RunWriter:
         name = experiment_name(store)
         _check_texts(name, run_name, params)
         with _opened(store) as (uri, client, call):
-            experiment = call(lambda: _experiment_id(client, name))
+            experiment = call(lambda: experiment_id(client, name))
             call(lambda: refuse_moved(client, experiment))
+            call(lambda: add_missing_tags(client, experiment))
             # among MLflow's own tags, the URL of a git repository may contain a token
             found = {name: redact_uris(value) for name, value in resolve_tags().items()}
             stamp = {schema.SCHEMA_TAG: str(schema.SCHEMA_VERSION)}
@@ -495,36 +488,6 @@ def end_run(store: StoreConfig, run_id: str, status: str) -> None:
     client, uri = strict(connect(store)), tracking_uri(store)
     with one_line(uri):
         _opening(uri)(lambda: client.set_terminated(run_id, status))
-
-
-def _experiment_id(client: MlflowClient, name: str) -> str:
-    """Return the experiment's id, creating it if missing, even if another process does so too."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            location = _artifact_location(client)
-            return str(client.create_experiment(name, location, tags=EXPERIMENT_TAGS))
-        except MlflowException:
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    if found.lifecycle_stage == "deleted":
-        raise MlflowException(
-            f"experiment {name} is deleted; restore it or choose another with `experiment`"
-        )
-    return str(found.experiment_id)
-
-
-def _artifact_location(client: MlflowClient) -> str | None:
-    """Return where to store a new experiment's artifacts; None for MLflow's default.
-
-    In a folder such as `a%20b` MLflow would record its path as it is, and read it as `a b`. The
-    experiment's id, after which MLflow names its folder, is not known before it is created.
-    """
-    folder = ARTIFACTS.absolute()
-    if is_remote(client.tracking_uri) or artifact_uri(folder) == str(folder):
-        return None
-    return artifact_uri(folder / uuid4().hex)
 
 
 def _batches(items: Sequence[T], size: int) -> list[list[T]]:

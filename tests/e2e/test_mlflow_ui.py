@@ -68,7 +68,9 @@ def test_mlflow_ui_shows_run_metrics_and_artifacts(store: Path) -> None:
         run = json.loads(fetched(f"{rest}/runs/get?run_id={run_id}"))["run"]
         assert run["info"]["run_name"] == "small"
         history = json.loads(
-            fetched(f"{rest}/metrics/get-history?run_id={run_id}&metric_key=cka_drift/logits")
+            fetched(
+                f"{rest}/metrics/get-history?run_id={run_id}&metric_key=watched/cka_drift/logits"
+            )
         )
         assert [int(metric["step"]) for metric in history["metrics"]] == [2, 4, 7, 12]
         artifact = f"{address}/get-artifact?run_uuid={run_id}&path="

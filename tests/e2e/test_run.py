@@ -80,10 +80,10 @@ def test_every_epoch_has_its_metrics(client: MlflowClient, run: Run) -> None:
 def test_every_checkpoint_has_its_metrics_by_layer(client: MlflowClient, run: Run) -> None:
     for layer in LAYERS:
         for key in ("probe_acc", "fragmentation"):
-            history = client.get_metric_history(run.info.run_id, f"{key}/{layer}")
+            history = client.get_metric_history(run.info.run_id, f"watched/{key}/{layer}")
             assert sorted(m.step for m in history) == EPOCHS
         for key in ("cka_drift", "regions_drift"):
-            history = client.get_metric_history(run.info.run_id, f"{key}/{layer}")
+            history = client.get_metric_history(run.info.run_id, f"watched/{key}/{layer}")
             assert sorted(m.step for m in history) == EPOCHS[2:]
 
 

@@ -220,8 +220,8 @@ def test_damaged_intervals_are_said_to_be(damage: dict[str, object]) -> None:
 def test_metrics_are_those_of_the_last_checkpoint() -> None:
     dynamics = made.dynamics()
     metrics = codec.layer_metrics(dynamics)
-    assert metrics["probe_acc/stem"] == dynamics.probe_acc[0, 3, 0]
-    assert metrics["fragmentation/output"] == dynamics.fragmentation[3, 3]
+    assert metrics["watched/probe_acc/stem"] == dynamics.probe_acc[0, 3, 0]
+    assert metrics["watched/fragmentation/output"] == dynamics.fragmentation[3, 3]
     assert len(metrics) == 4 * 3 + 2
 
 
@@ -232,8 +232,8 @@ def test_a_layers_drift_is_that_over_a_ratio_of_steps_of_one_and_a_half() -> Non
     similarity = {name: np.stack([steady] * len(of)) for name, of in dynamics.similarity.items()}
     metrics = codec.layer_metrics(dataclasses.replace(dynamics, similarity=similarity))
     expected = 1 - 1.5**-0.3
-    assert metrics["cka_drift/block"] == pytest.approx(expected)
-    assert metrics["regions_drift/output"] == pytest.approx(expected)
+    assert metrics["watched/cka_drift/block"] == pytest.approx(expected)
+    assert metrics["watched/regions_drift/output"] == pytest.approx(expected)
 
 
 def test_too_few_checkpoints_have_no_drift() -> None:

@@ -104,7 +104,7 @@ def test_mlflows_client_sees_metrics_by_epoch_and_the_data_set(store: StoreConfi
     run = client.get_run(run_id)
     assert run.data.metrics["phase/fit"] == 2
     assert run.data.metrics["score/fit_break_cka"] == 1.5
-    assert [m.step for m in client.get_metric_history(run_id, "cka_drift/block")] == [2, 4]
+    assert [m.step for m in client.get_metric_history(run_id, "watched/cka_drift/block")] == [2, 4]
     (given,) = present(run.inputs).dataset_inputs
     assert given.dataset.name == "digits"
     assert json.loads(present(given.dataset.profile)) == {"images": 10}

@@ -1,7 +1,5 @@
 """Addresses of runs in MLflow's UI."""
 
-from collections.abc import Iterator
-
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -10,10 +8,10 @@ from repdyn.storage import web
 
 
 @pytest.fixture
-def run(sqlite_store: StoreConfig) -> Iterator[tuple[str, str]]:
+def run(sqlite_store: StoreConfig) -> tuple[str, str]:
     client = MlflowClient(sqlite_store.tracking_uri)
     experiment = client.create_experiment("mine")
-    yield experiment, client.create_run(experiment).info.run_id
+    return experiment, client.create_run(experiment).info.run_id
 
 
 def test_the_page_of_a_run_opens_on_training(
