@@ -23,6 +23,7 @@ release = version = installed_version("repdyn")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 language = "en"
+smartquotes = False  # would turn --lr into –lr
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -31,6 +32,7 @@ nb_execution_mode = "off"  # notebooks are stored executed; a test runs them aga
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
+default_role = "literal"  # as in Markdown
 napoleon_numpy_docstring = False
 # only references within repdyn can be checked offline
 nitpick_ignore_regex = [("py:.*", r"(?!repdyn\.).*")]

@@ -37,6 +37,8 @@ def measure_checkpoints(
 ) -> RunRecord:
     """Measure checkpoints into an MLflow run, joined or created as by `start_run`.
 
+    For example::
+
         source = repdyn.checkpoints.from_folder("output")
         record = repdyn.measure_checkpoints(source, make_model, inputs)
 

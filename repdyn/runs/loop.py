@@ -56,6 +56,8 @@ def start_run(
 ) -> Run:
     """Start to measure a training into an MLflow run; use it as a context manager.
 
+    In a loop::
+
         with repdyn.start_run(model, inputs, max_steps=epochs) as run:
             for epoch in range(epochs):
                 ...
