@@ -10,7 +10,7 @@ import numpy as np
 
 from repdyn.display.errors import with_error
 from repdyn.display.heatmap import HeatmapData
-from repdyn.display.scale import Scale, measure_scale
+from repdyn.display.scale import Scale, ScaleKind, measure_scale
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES, MeasureSpec, spec
 from repdyn.records import EPOCH, Dynamics, FloatArray, IntArray, Phases
@@ -46,9 +46,9 @@ class Similarity:
             return np.full(self.matrices.shape[:2], np.nan)
         return self.errors[:, :, -1]
 
-    def scale(self) -> Scale:
+    def scale(self, how: ScaleKind = "fixed") -> Scale:
         """Return the scale for all of the matrices."""
-        return common_scale([self])
+        return common_scale([self], how)
 
     def by_layer(
         self,
@@ -102,7 +102,7 @@ def measured_by(dynamics: Dynamics) -> tuple[MeasureSpec, ...]:
     return tuple(one for name, one in MEASURES.items() if name in dynamics.similarity)
 
 
-def common_scale(similar: Sequence[Similarity]) -> Scale:
+def common_scale(similar: Sequence[Similarity], how: ScaleKind = "fixed") -> Scale:
     """Return one scale for all matrices of one similarity measure over several runs."""
     values = [shown.matrices[:, ~np.eye(len(shown.steps), dtype=bool)].ravel() for shown in similar]
-    return measure_scale(similar[0].measure, np.concatenate(values))
+    return measure_scale(similar[0].measure, np.concatenate(values), how)

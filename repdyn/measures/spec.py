@@ -23,7 +23,9 @@ class MeasureSpec:
         quantity: what a cell of a matrix is, on the screen.
         title: what figures show.
         unit: what a colour bar shows, on one or two lines.
+        symbol: of a value, in the formula of a log scale.
         bounds: of its values.
+        limits: of its colours unless asked otherwise, the same for all runs so that pictures compare.
         log_distance: whether values lie so near 1 that only log(1 - value) tells them apart; if so,
             that is what is coloured and drawn.
         includes_output: whether the network's output is measured as well as its layers.
@@ -42,7 +44,9 @@ class MeasureSpec:
     quantity: str
     title: str
     unit: str
+    symbol: str
     bounds: tuple[float, float]
+    limits: tuple[float, float]
     log_distance: bool
     includes_output: bool
     of_paper: bool
@@ -63,14 +67,22 @@ class MeasureSpec:
         return f"1 − {self.quantity}" if self.log_distance else self.quantity
 
 
+LOG_LIMITS = (0.0, 0.9999)
+"""From unrelated to what half-precision rows still resolve: the first layers of the recorded runs lie
+from .99 to .9999, the last ones fall to .1, and each decade of the distance from 1 has a quarter."""
+
+SHARES = (0.0, 1.0)
+
 CKA = MeasureSpec(
     name="cka",
     label="CKA",
     long_label="CKA",
     quantity="CKA",
     title="CKA",
-    unit="CKA\n(colour even in log(1 − CKA))",
+    unit="CKA",
+    symbol="CKA",
     bounds=(-1, 1),
+    limits=LOG_LIMITS,
     log_distance=True,
     includes_output=False,
     of_paper=True,
@@ -87,7 +99,9 @@ REGIONS = MeasureSpec(
     quantity="region agreement",
     title="Agreement of decision regions",
     unit="share of plane points\nwith the same class",
+    symbol="share",
     bounds=(0, 1),
+    limits=SHARES,
     log_distance=False,
     includes_output=True,
     of_paper=True,
@@ -102,7 +116,9 @@ KNN = MeasureSpec(
     quantity="k-NN overlap",
     title="Overlap of nearest neighbours",
     unit="share of nearest neighbours\nin common",
+    symbol="share",
     bounds=(0, 1),
+    limits=SHARES,
     log_distance=False,
     includes_output=False,
     of_paper=False,
@@ -118,8 +134,10 @@ PROCRUSTES = MeasureSpec(
     long_label="Procrustes",
     quantity="Procrustes",
     title="Procrustes similarity",
-    unit="cosine of the shape distance\n(colour even in log(1 − cos))",
+    unit="cosine of the shape distance",
+    symbol="cos",
     bounds=(0, 1),
+    limits=LOG_LIMITS,
     log_distance=True,
     includes_output=False,
     of_paper=False,
@@ -134,8 +152,10 @@ RSA = MeasureSpec(
     long_label="RSA",
     quantity="RSA",
     title="RSA: rank correlation of dissimilarities",
-    unit="rank correlation\n(colour even in log(1 − ρ))",
+    unit="rank correlation",
+    symbol="ρ",
     bounds=(-1, 1),
+    limits=LOG_LIMITS,
     log_distance=True,
     includes_output=False,
     of_paper=False,

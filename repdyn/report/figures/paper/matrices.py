@@ -93,14 +93,14 @@ def matrices(shown: Sequence[Shown], measure: str, width: float) -> Figure:
     side = min(widest, MOST_SIDE, (PAGE - sum(around)) / len(groups))
     heights = [side + one for one in around]
     *tops, end = np.cumsum([0.0, *heights]).tolist()
-    bar = min(BAR_LENGTH, room)
-    bar_height = BAR + LINE * (1.3 + len(_bar_label(groups[0], bar)))
+    scale = common_scale(groups)
+    bar = min(BAR_LENGTH, room - text_width(f"{scale.high:g}", TICKS) / 2)
+    bar_height = BAR + LINE * (1.3 + len(_bar_label(scale, bar)))
     handles = _handles(shown, groups)
     beside = room - bar - BETWEEN
     below = beside < LEAST_LEGEND or legend_height(handles, beside) > bar_height
     legend = legend_height(handles, room) if below else 0.0
     figure = sheet(width, end + bar_height + legend + EDGE)
-    scale = common_scale(groups)
     for i, (group, one) in enumerate(zip(shown, groups, strict=True)):
         write(figure, start, tops[i] + EDGE, group.label, room, weight="bold")
         places = [start + k * (side + GAP) for k in range(len(layers[i]))]
@@ -110,7 +110,7 @@ def matrices(shown: Sequence[Shown], measure: str, width: float) -> Figure:
             axes.set_title(fitted(plain(one.names[layer]), side), parse_math=False)
         _label_axes(row, one.unit, below=labelled[i])
     everything = np.concatenate([one.matrices.ravel() for one in groups])
-    _draw_bar(figure, groups[0], scale, everything, (start, end), bar)
+    _draw_bar(figure, scale, everything, (start, end), bar)
     if below:
         draw_legend(figure, handles, start, end + bar_height, room)
     else:
@@ -159,15 +159,14 @@ def _handles(shown: Sequence[Shown], groups: Sequence[Similarity]) -> list[Artis
     return handles
 
 
-def _bar_label(one: Similarity, length: float) -> list[str]:
+def _bar_label(scale: Scale, length: float) -> list[str]:
     """Return what the bar shows, on one line if it fits."""
-    line = one.measure.unit.replace("\n", " ")
-    return [line] if text_width(line) <= length else one.measure.unit.split("\n")
+    line = scale.label.replace("\n", " ")
+    return [line] if text_width(line) <= length else scale.label.split("\n")
 
 
 def _draw_bar(
     figure: Figure,
-    one: Similarity,
     scale: Scale,
     values: FloatArray,
     at: tuple[float, float],
@@ -186,7 +185,7 @@ def _draw_bar(
     every = max(1, -(-len(labels) * widest // length))
     ends.set_ticks(scale.ticks[:: -int(every)], labels=labels[:: -int(every)])
     ends.minorticks_off()
-    ends.set_label("\n".join(_bar_label(one, length)))
+    ends.set_label("\n".join(_bar_label(scale, length)))
     ends.outline.set_visible(False)
     if ends.solids is not None:
         ends.solids.set_rasterized(True)
