@@ -203,6 +203,13 @@ ACTIONS: tuple[Action, ...] = (
         "Grey the cells that differ from their neighbours by no more than their standard error.",
     ),
     Action("run.cmap", "v", "colours", "Colours", "Next colour map."),
+    Action(
+        "run.scale",
+        "s",
+        "scale",
+        "Scale",
+        "What colours span: fixed limits, the same for all runs; the values of this run; fixed and linear.",
+    ),
     Action("run.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
     Action(
         "run.watch",
@@ -364,6 +371,13 @@ ACTIONS: tuple[Action, ...] = (
         "Grey the cells whose difference is no larger than its standard error.",
     ),
     Action("compare.cmap", "v", "colours", "Colours", "Next colour map."),
+    Action(
+        "compare.scale",
+        "s",
+        "scale",
+        "Scale",
+        "What colours span: fixed limits, the same for all runs; the values of these runs; fixed and linear.",
+    ),
     Action("compare.export", "e", "export", "Export", "Save the view as PNG, SVG and CSV.", True),
     Action(
         "scores.details", "d", "details", "All scores", "Show all scores with their ranks.", True

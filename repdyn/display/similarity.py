@@ -104,5 +104,6 @@ def measured_by(dynamics: Dynamics) -> tuple[MeasureSpec, ...]:
 
 def common_scale(similar: Sequence[Similarity], how: ScaleKind = "fixed") -> Scale:
     """Return one scale for all matrices of one similarity measure over several runs."""
-    values = [shown.matrices[:, ~np.eye(len(shown.steps), dtype=bool)].ravel() for shown in similar]
-    return measure_scale(similar[0].measure, np.concatenate(values), how)
+    spanned = similar if how == "run" else ()  # the others do not depend on the values
+    values = [shown.matrices[:, ~np.eye(len(shown.steps), dtype=bool)].ravel() for shown in spanned]
+    return measure_scale(similar[0].measure, np.concatenate([np.empty(0), *values]), how)

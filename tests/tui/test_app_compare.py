@@ -248,4 +248,19 @@ def test_the_common_scale_of_a_run_and_itself_is_its_own() -> None:
     dynamics = record().dynamics
     assert dynamics is not None
     shown = similarity(dynamics, "cka")
-    assert common_scale([shown, shown]) == shown.scale()
+    assert common_scale([shown, shown], "run") == shown.scale("run")
+
+
+def test_a_key_has_the_runs_on_the_fixed_scale_on_their_own_or_on_a_linear_one() -> None:
+    both = [record(1), record(2, started=1)]
+    similar = [similarity(present(one.dynamics), "cka") for one in both]
+
+    async def scenario(stage: Stage) -> None:
+        heatmaps = await opened(stage)
+        for how in ("fixed", "run", "linear", "fixed"):
+            expected = common_scale(similar, how)
+            await stage.sees(f"{expected.span} {'log' if expected.logarithmic else 'linear'}")
+            assert {heatmap.scale for heatmap in heatmaps} == {expected}
+            await stage.press("s")
+
+    play(scenario, source(*both))

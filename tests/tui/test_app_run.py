@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repdyn.display.scale import SCALES
 from repdyn.display.similarity import similarity
 from repdyn.records import Curve, FloatArray, IntArray, LabelMaps, PlaneSet, RunRecord
 from tests.support import synthetic
@@ -18,7 +19,7 @@ from tui.screens.info import Info
 from tui.screens.layers import Layers
 from tui.screens.run import RunScreen
 from tui.screens.view import View
-from tui.screens.view_state import ViewState, to_reference
+from tui.screens.view_state import ViewState, next_scale, to_reference
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.value_axis import number
 
@@ -62,6 +63,31 @@ def test_all_views_are_drawn_without_colours(no_colour: None) -> None:
             await stage.sees(SHOWN[view][0])
 
     play(scenario, run="run-0")
+
+
+@pytest.mark.parametrize("view", ["overview", "layer", "layers"])
+def test_a_key_switches_what_the_colours_span_and_the_bar_says_it(view: str) -> None:
+    shown = similarity(present(record().dynamics), "cka")
+
+    async def scenario(stage: Stage) -> None:
+        await stage.press(str(VIEWS.index(view) + 1))
+        await stage.sees(*SHOWN[view])
+        for how in ("fixed", "run", "linear", "fixed"):
+            expected = shown.scale(how)
+            words = f"{expected.span} {'log' if expected.logarithmic else 'linear'}"
+            await stage.sees(words)
+            heatmaps = stage.screen.query(f"#{view} Heatmap").results(Heatmap)
+            assert {heatmap.scale for heatmap in heatmaps} == {expected}
+            await stage.press("s")
+
+    play(scenario, run="run-0", size=(132, 43))
+
+
+def test_the_scale_of_shares_is_fixed_or_the_runs_own() -> None:
+    """Their fixed scale is linear already."""
+    every = [next_scale(how, "regions") for how in SCALES]
+    assert every == ["run", "fixed", "run"]
+    assert [next_scale(how, "cka") for how in SCALES] == ["run", "linear", "fixed"]
 
 
 def test_phases_have_their_intervals() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import numpy as np
 import pytest
 
 from repdyn.display.scale import Scale
 from tests.support.drawn import Stage, characters, play, text
 from tui.widgets import colormap
-from tui.widgets.colorbar import Colorbar, labels
+from tui.widgets.colorbar import LEAST_NAMED, Colorbar, labels
 
 EVEN = Scale("", 0.0, 1.0, (0.0, 1.0), logarithmic=False)
 
@@ -25,18 +28,18 @@ DECADES = Scale("", 0.0, 0.999, (), logarithmic=True)
 def test_a_linear_scale_says_so_and_labels_its_ends_and_round_values() -> None:
     async def scenario(stage: Stage[Colorbar]) -> None:
         found = text(stage.widget, 0).split()
-        assert found[0] == "linear"
-        assert (found[1], found[-1]) == ("0", "1")
-        assert found[2:-1] == [".2", ".4", ".6", ".8"]
+        assert found[:2] == ["fixed", "linear"]
+        assert (found[2], found[-1]) == ("0", "1")
+        assert found[3:-1] == [".2", ".4", ".6", ".8"]
 
     play(colorbar(), scenario, (60, 3))
 
 
-@pytest.mark.parametrize("width", [28, 44, 60])
+@pytest.mark.parametrize("width", [36, 44, 60])
 def test_a_log_scale_says_so_and_labels_decades_where_they_are(width: int) -> None:
     async def scenario(stage: Stage[Colorbar]) -> None:
         line = text(stage.widget, 0)
-        assert line.split() == ["log", "0", ".5", ".9", ".99", ".999"]
+        assert line.split() == ["fixed", "log", "0", ".5", ".9", ".99", ".999"]
         first, last = line.index("0"), width - 1
         for value in (0.5, 0.9, 0.99):
             label = f"{value:g}".removeprefix("0")
@@ -55,9 +58,25 @@ def test_a_narrow_bar_has_what_fits_of_it() -> None:
     play(colorbar(DECADES), scenario, (22, 3))
 
 
+@pytest.mark.parametrize("scale", [EVEN, DECADES], ids=["linear", "log"])
+@pytest.mark.parametrize("span", ["fixed", "run", "view"])
+@pytest.mark.parametrize("width", [20, 26, 44])  # beside a title in 60, 80 and 132 columns
+def test_it_says_what_its_colours_span(
+    width: int, span: Literal["fixed", "run", "view"], scale: Scale
+) -> None:
+    async def scenario(stage: Stage[Colorbar]) -> None:
+        line = text(stage.widget, 0)
+        words = line[: line.index("0")].split()
+        assert (words[0] == span) == (span != "fixed" or width >= LEAST_NAMED)
+        assert ("log" in words) == scale.logarithmic
+        assert len(line.split()) >= len(words) + 2, "the ends of the scale"
+
+    play(colorbar(replace(scale, span=span)), scenario, (width, 3))
+
+
 def test_it_is_one_bar_without_a_gap() -> None:
     async def scenario(stage: Stage[Colorbar]) -> None:
-        shown = characters(stage.widget, 0)[len("log ") :]
+        shown = characters(stage.widget, 0)[len("fixed log ") :]
         background = stage.widget.rich_style.bgcolor
         assert all(one.background not in (None, background) for one in shown)
 
@@ -66,7 +85,7 @@ def test_it_is_one_bar_without_a_gap() -> None:
 
 def test_labels_stand_out_from_the_colours_behind_them() -> None:
     async def scenario(stage: Stage[Colorbar]) -> None:
-        for one in characters(stage.widget, 0)[len("log ") :]:
+        for one in characters(stage.widget, 0)[len("fixed log ") :]:
             if one.text.strip():
                 assert one.colour is not None
                 assert one.background is not None

@@ -37,6 +37,7 @@ from tui.screens.view_state import (
     existing_measure,
     measures_of,
     next_measure,
+    next_scale,
 )
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
@@ -52,7 +53,7 @@ KINDS_OF_VIEWS: dict[str, type[CompareView]] = {
 
 HEATMAPS = ("overview", "layer")
 
-OF_HEATMAPS = ("reference", "stretch", "blurred", "colours")
+OF_HEATMAPS = ("reference", "stretch", "scale", "blurred", "colours")
 """The actions available only for heatmaps."""
 
 OF_RUNS = ("step_view", "layer", "export")
@@ -233,6 +234,10 @@ class CompareScreen(EpochsScreen):
     def action_stretch(self) -> None:
         """Stretch the colours, or not."""
         self.look_at(stretch=not self._look.stretch)
+
+    def action_scale(self) -> None:
+        """Switch what the colours span."""
+        self.look_at(scale=next_scale(self._look.scale, self._look.measure))
 
     def action_blurred(self) -> None:
         """Grey the cells within their error, or not."""

@@ -59,7 +59,8 @@ EXPLAINED: Mapping[str, str] = {
 
 COLOURS = (
     "The colour bar has low values at its left. A log scale is even in the distance from 1: .9, .99 and "
-    ".999 are equally far apart."
+    ".999 are equally far apart. Its limits are fixed, the same for all runs, until s asks for those of "
+    "the run shown, or for a linear scale, and + for those of the part in view."
 )
 """What is said of the colours of heatmaps."""
 

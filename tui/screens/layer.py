@@ -75,7 +75,7 @@ class Layer(View):
         heatmap.cmap, heatmap.stretch = look.cmap, look.stretch
         heatmap.blurred = look.blurred
         with heatmap.prevent(Heatmap.CursorMoved):
-            data = shown.of_layer(layer, shown.scale(), record.phases)
+            data = shown.of_layer(layer, shown.scale(look.scale), record.phases)
             heatmap.set_data(data, row_markers=True, bands=True)
         place = f"{plain(shown.names[layer])}   {layer + 1} of {len(shown.names)}"
         title = Text.assemble((place, "bold"), f"\n{shown.measure.quantity} of two checkpoints")
@@ -184,13 +184,13 @@ def profile(epochs: IntArray, values: FloatArray, change: bool) -> Curve:
 
 def matrices(view: View) -> Callable[[], Figure] | None:
     """Return what draws the matrices of all layers of a view's run."""
-    record, measure = view.record, view.look.measure
+    record, look = view.record, view.look
     if record is None or record.dynamics is None:
         return None
 
     def drawn() -> Figure:
         from repdyn.report import figures
 
-        return figures.similarity_matrices(record, measure)
+        return figures.similarity_matrices(record, look.measure, look.scale)
 
     return drawn

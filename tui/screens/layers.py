@@ -149,7 +149,7 @@ class Layers(View):
         heatmap.blurred = look.blurred
         with heatmap.prevent(Heatmap.CursorMoved):
             phases = Phases() if self.record is None else self.record.phases
-            data = shown.of_layer(layer, shown.scale(), phases)
+            data = shown.of_layer(layer, shown.scale(look.scale), phases)
             heatmap.set_data(data, markers=False, bands=True)
 
     def point(self, look: ViewState) -> None:

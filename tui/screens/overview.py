@@ -127,7 +127,7 @@ class Overview(View):
         with heatmap.prevent(Heatmap.CursorMoved):
             data = shown.by_layer(
                 to_reference(shown, look),
-                shown.scale(),
+                shown.scale(look.scale),
                 record.phases,
                 errors=error_to_reference(shown, look),
             )
@@ -295,13 +295,13 @@ class Overview(View):
 
     def figure(self) -> Callable[[], Figure] | None:
         """Return what draws the overview."""
-        record, measure = self.record, self.look.measure
+        record, look = self.record, self.look
         if record is None or record.dynamics is None:
             return None
 
         def drawn() -> Figure:
             from repdyn.report import figures
 
-            return figures.overview(record, measure)
+            return figures.overview(record, look.measure, look.scale)
 
         return drawn

@@ -43,6 +43,7 @@ from tui.screens.view_state import (
     liveliest,
     measures_of,
     next_measure,
+    next_scale,
 )
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
@@ -344,6 +345,10 @@ class RunScreen(EpochsScreen, RunActions):
         """Stretch the colours more, or less."""
         self.look_at(stretch=max(0, min(self._look.stretch + steps, len(STRETCHED))))
 
+    def action_scale(self) -> None:
+        """Switch what the colours span."""
+        self.look_at(scale=next_scale(self._look.scale, self._look.measure))
+
     def action_blurred(self) -> None:
         """Grey the cells that cannot be told from their neighbours, or not."""
         self.look_at(blurred=not self._look.blurred)
@@ -425,7 +430,7 @@ def news(source: Source, run: str, known: RunRecord | None) -> RunRecord | None:
 def _drawing(look: ViewState) -> tuple[object, ...]:
     """Return the parts of a view state that need a redraw, not just a cursor move."""
     at = look.epoch if look.reference == "cursor" else None
-    shown = look.cmap, look.stretch, look.blurred, look.axis_view
+    shown = look.cmap, look.scale, look.stretch, look.blurred, look.axis_view
     return look.measure, look.reference, *shown, at
 
 

@@ -51,7 +51,7 @@ class Table:
     rows: Sequence[Sequence[object]]
 
 
-OF_HEATMAPS = frozenset({"epoch", "layer", "kind", "contrast", "colours", "blurred"})
+OF_HEATMAPS = frozenset({"epoch", "layer", "kind", "contrast", "colours", "scale", "blurred"})
 """What of the view state the views with heatmaps show, by the actions of the run's screen."""
 
 

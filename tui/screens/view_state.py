@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from repdyn.display import axis
+from repdyn.display.scale import SCALES, ScaleKind
 from repdyn.display.similarity import Similarity, previous
 from repdyn.measures.spec import MEASURES, PRIMARY
 from repdyn.records import Dynamics, FloatArray
@@ -33,6 +34,7 @@ class ViewState:
         epoch: of the cursor, None for the last.
         other: the second epoch, of the row in an E×E matrix; None for the last.
         cmap: colour map.
+        scale: what the colours span, before they are stretched.
         stretch: how far colours are stretched to what is in view, 0 if not.
         blurred: whether cells that differ from their neighbours within their error are grey.
         axis_view: the part of the epoch axis in view.
@@ -46,6 +48,7 @@ class ViewState:
     epoch: int | None = None
     other: int | None = None
     cmap: str = "viridis"
+    scale: ScaleKind = "fixed"
     stretch: int = 0
     blurred: bool = False
     axis_view: AxisView = WHOLE
@@ -78,6 +81,13 @@ def next_measure(measure: str, runs: Iterable[Dynamics | None]) -> str:
     """Return the next measure among those that any of the runs was measured with."""
     names = measures_of(runs) or [measure]
     return names[(names.index(measure) + 1) % len(names)] if measure in names else names[0]
+
+
+def next_scale(scale: ScaleKind, measure: str) -> ScaleKind:
+    """Return the next scale that looks different: the fixed one of shares is linear already."""
+    if not MEASURES[measure].log_distance:
+        return "fixed" if scale == "run" else "run"
+    return SCALES[(SCALES.index(scale) + 1) % len(SCALES)]
 
 
 def to_reference(shown: Similarity, look: ViewState) -> FloatArray:

@@ -23,7 +23,7 @@ LOG, LINEAR = "log", "linear"
 """What a scale is even in: the log of the distance from 1, or the value itself."""
 
 LEAST_NAMED = 26
-"""Width from which a bar says that its scale is linear; that it is a log scale it always says."""
+"""Width from which a bar says in full what its scale spans and is even in."""
 
 GAP = 1
 """Columns of colour, at least, between two labels."""
@@ -36,7 +36,7 @@ ROUND = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 
 
 class Colorbar(Lines):
-    """A colour map from left to right with values in it: `log 0▒▒.5▒▒.9▒▒.99▒▒.999`."""
+    """A colour map from left to right with values in it: `fixed log 0▒▒.5▒▒.9▒▒.99▒▒.999`."""
 
     DEFAULT_CSS = """
     Colorbar { height: 1; color: $text-muted; }
@@ -56,9 +56,7 @@ class Colorbar(Lines):
         base, width = self.base, self.size.width
         if self.scale is None or y:
             return Strip.blank(width, base)
-        kind = f"{LOG if self.scale.logarithmic else LINEAR} "
-        if not self.scale.logarithmic and width < LEAST_NAMED:
-            kind = ""
+        kind = f"{_kind(self.scale, short=width < LEAST_NAMED)} "
         room = max(1, width - len(kind))
         ramp = np.linspace(0, SIZE - 1, room).astype(np.int16)
         parts, at = [Segment(kind, base)], 0
@@ -84,6 +82,16 @@ class Colorbar(Lines):
             Segment(letter, Style(color=contrasting(under), bgcolor=under))
             for letter, under in zip(label, behind, strict=True)
         ]
+
+
+def _kind(scale: Scale, *, short: bool) -> str:
+    """Return what a scale spans and is even in; if short, not what is usual."""
+    even = LOG if scale.logarithmic else LINEAR
+    if not short:
+        return f"{scale.span} {even}"
+    if scale.span == "fixed":
+        return even
+    return f"{scale.span} {LOG}" if scale.logarithmic else scale.span
 
 
 def labels(scale: Scale, room: int) -> dict[int, str]:

@@ -529,4 +529,4 @@ def _stretched(data: HeatmapData, seen: slice, stretch: int) -> Scale:
     low, high = (float(v) for v in np.percentile(finite, STRETCHED[stretch - 1]))
     if math.isclose(low, high):
         return scale
-    return replace(scale, low=low, high=high, ticks=(low, high))
+    return replace(scale, low=low, high=high, ticks=(low, high), span="view")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from repdyn.display import axis
 from repdyn.display.reading import measured
+from repdyn.display.scale import ScaleKind
 from repdyn.display.similarity import similarity
 from repdyn.display.wording import ending
 from repdyn.records import RunRecord
@@ -35,8 +36,13 @@ Panels = NDArray[np.object_]
 
 
 @styled
-def similarity_matrices(record: RunRecord, measure: str) -> Figure:
+def similarity_matrices(record: RunRecord, measure: str, how: ScaleKind = "fixed") -> Figure:
     """Draw the E×E matrix of each layer, and of the output where it is measured, on one colour scale.
+
+    Args:
+        record: of the run.
+        measure: its name.
+        how: what the colours span.
 
     Raises:
         UserError: the run has no checkpoint yet.
@@ -55,7 +61,7 @@ def similarity_matrices(record: RunRecord, measure: str) -> Figure:
         record, f"{shown.measure.title} between checkpoints, {by}", height, layout="compressed"
     )
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    scale = shown.scale()
+    scale = shown.scale(how)
     for layer, axes in zip(drawn, panels.flat, strict=False):
         data = shown.of_layer(layer, scale, record.phases)
         first, *_, last = draw_cells(axes, data, norm(scale))

@@ -13,7 +13,7 @@ from repdyn.display import axis
 from repdyn.display.labels import PHASES
 from repdyn.display.metrics import main_groups
 from repdyn.display.reading import measured
-from repdyn.display.scale import Scale
+from repdyn.display.scale import Scale, ScaleKind
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.measures.spec import PRIMARY
 from repdyn.records import Phases, RunRecord
@@ -54,7 +54,7 @@ DIAMOND: dict[str, Any] = {
 
 
 @styled
-def overview(record: RunRecord, measure: str) -> Figure:
+def overview(record: RunRecord, measure: str, how: ScaleKind = "fixed") -> Figure:
     """Draw each layer's similarity to the last checkpoint, as colours and as curves, and the accuracies.
 
     A run without accuracies has its losses or another metric instead, or nothing below the profiles.
@@ -62,6 +62,11 @@ def overview(record: RunRecord, measure: str) -> Figure:
     All panels share the epoch axis; phase boundaries are lines through all of them, and a layer's
     change points are diamonds in its row. The bands around the curves are 95 % intervals by the
     similarities' standard errors, where they are known.
+
+    Args:
+        record: of the run.
+        measure: its name.
+        how: what the colours and the curves' axis span.
 
     Raises:
         UserError: the run has no checkpoint yet.
@@ -77,7 +82,7 @@ def overview(record: RunRecord, measure: str) -> Figure:
     )
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     cells, profiles, *below = panels
-    scale = shown.scale()
+    scale = shown.scale(how)
     first, *_, last = draw_cells(
         cells, shown.by_layer(shown.to_last(), scale, record.phases), norm(scale)
     )

@@ -57,7 +57,7 @@ def difference(
     known = np.abs(values[np.isfinite(values)])
     reach = float(np.quantile(known, REACHED, method="higher")) if known.size else 0.0
     reach = max(LEAST_REACH, reach)
-    scale = Scale(DIFFERENCE, -reach, reach, (-reach, 0.0, reach), logarithmic=False)
+    scale = Scale(DIFFERENCE, -reach, reach, (-reach, 0.0, reach), logarithmic=False, span="run")
     marked = replace(phases, change_points=())
     return Difference(values, rows, steps, scale, marked, DIFFERENCE, unit, errors)
 

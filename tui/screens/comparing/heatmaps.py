@@ -151,7 +151,7 @@ class Overviews(CompareView):
         """Draw all heatmaps on one scale."""
         similar = runs.similar(look.measure)
         known = [shown for shown in similar if shown is not None]
-        scale = common_scale(known) if known else None
+        scale = common_scale(known, look.scale) if known else None
         found = self._difference(runs, similar)
         gutter = GUTTER if self.square else max(map(_gutter, known), default=GUTTER)
         grid = self._arrange(known, gutter, with_difference=found is not None)
@@ -367,7 +367,7 @@ class Overviews(CompareView):
         ]
         if not known:
             return None
-        scale = common_scale([shown for _, shown in known])
+        scale = common_scale([shown for _, shown in known], self.look.scale)
         shown_runs = [self.data(runs, shown, run, scale) for run, shown in known]
         difference = self._difference(runs, runs.similar(self.look.measure))
         title = self.title(runs)
