@@ -19,9 +19,10 @@ CLASS_COLOURS = (
     "#e76300",
     "#b9ac70",
     "#717581",
-    "#92dadd",
+    "#84ccfc",
 )
-"""Ten colours distinguishable with colour-vision deficiencies (Petroff 2021, arXiv:2107.02270)."""
+"""Ten colours distinguishable with colour-vision deficiencies (Petroff 2021, arXiv:2107.02270). The last
+is bluer than his, which looks like SHARED_GREYS without red cones."""
 
 SHARED_GREYS = ("#d6d6d6", "#f5f5f5", "#e6e6e6", "#dedede", "#ededed")
 """Pale greys that all classes beyond ten share, so that at least their borders are visible."""
