@@ -32,12 +32,14 @@ class CrossCka:
         layers: of the first run (A) and of the second (B).
         steps: common checkpoints, (E,).
         values: layer by layer at each of them, (E, A, B).
+        baseline: whether the runs differ in their seed alone: how alike two runs of one optimizer are.
     """
 
     names: tuple[str, str]
     layers: tuple[tuple[str, ...], tuple[str, ...]]
     steps: IntArray
     values: FloatArray
+    baseline: bool = False
 
     def same_layers(self) -> FloatArray | None:
         """Return the CKA of matching layers at each epoch, (A, E); None if the layers differ."""
@@ -58,6 +60,7 @@ class Comparison:
         cross: CKA between runs.
         notes: caveats, one sentence each.
         by_similarity: by finding, its verdict on each similarity measure alone.
+        no_baseline: why `cross` has no baseline; empty if it has one or needs none.
     """
 
     title: str
@@ -67,6 +70,7 @@ class Comparison:
     cross: tuple[CrossCka, ...]
     notes: tuple[str, ...]
     by_similarity: Mapping[str, Mapping[str, Verdict]] = field(default_factory=dict)
+    no_baseline: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from repdyn.analysis.by_similarity import verdicts_by_similarity
 from repdyn.analysis.findings import findings
-from repdyn.analysis.pairs import FREE, RATE, RATE_FACTOR, Observation
+from repdyn.analysis.pairs import RATE, RATE_FACTOR, Observation
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
 from repdyn.display.reading import measured
@@ -19,7 +18,8 @@ from repdyn.report.comparison import Comparison, CrossCka, as_json
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import comparison_figures
 from repdyn.report.page import page
-from repdyn.runs.cross import cross_cka, different_probes
+from repdyn.runs.cross import cross_cka
+from repdyn.runs.crossed_pairs import CrossedPair, crossed_pairs
 from repdyn.settings.defaults import optimizer_kind
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import DATA_SEED, SEED, compared_params
@@ -92,7 +92,8 @@ def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Co
     """
     runs = tuple(_with_scores(record) for record in records)
     varied = varied_settings([run.summary for run in runs])
-    cross, missing = _crossed(runs, store)
+    pairs, no_baseline = crossed_pairs(runs)
+    cross, missing = _crossed(pairs, store)
     seen = [observation(run) for run in runs]
     return Comparison(
         title=title,
@@ -102,6 +103,7 @@ def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Co
         cross=cross,
         notes=(*notes(runs), *missing),
         by_similarity=verdicts_by_similarity(seen),
+        no_baseline=no_baseline,
     )
 
 
@@ -199,32 +201,14 @@ def _with_scores(record: RunRecord) -> RunRecord:
 
 
 def _crossed(
-    runs: Sequence[RunRecord], store: StoreConfig
+    pairs: Sequence[CrossedPair], store: StoreConfig
 ) -> tuple[tuple[CrossCka, ...], tuple[str, ...]]:
     """Return the CKA from run to run, and why it is missing where it is."""
     found, missing = [], []
-    for a, b in _pairs(runs):
+    for pair in pairs:
+        a, b = pair.runs
         try:
-            found.append(cross_cka(a, b, store))
+            found.append(replace(cross_cka(a, b, store), baseline=pair.baseline))
         except UserError as error:
             missing.append(f"No CKA between {a.summary.name} and {b.summary.name}: {error}.")
     return tuple(found), tuple(missing)
-
-
-def _pairs(runs: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, RunRecord]]:
-    """Yield the two runs, or, of many, the pairs that differ only in their optimizer."""
-    if len(runs) == 2:
-        yield runs[0], runs[1]
-        return
-    for a, b in itertools.combinations(runs, 2):
-        if optimizer_pair(a.summary, b.summary) and different_probes(a, b) is None:
-            yield a, b
-
-
-def optimizer_pair(a: RunSummary, b: RunSummary) -> bool:
-    """Say whether two runs are alike in everything but the optimizer and its learning rate."""
-    one, other = (
-        {n: v for n, v in compared_params(run.params).items() if n not in FREE["optimizer"]}
-        for run in (a, b)
-    )
-    return one == other and a.params.get("opt") != b.params.get("opt")

@@ -43,8 +43,9 @@ from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.figures.drift import UNRESOLVED, rates_over_seeds
 from repdyn.report.page import page
-from repdyn.runs.comparison import _order, notes, observation, optimizer_pair, varied_settings
+from repdyn.runs.comparison import _order, notes, observation, varied_settings
 from repdyn.runs.cross import different_probes
+from repdyn.runs.crossed_pairs import optimizer_pair
 from repdyn.score_key import ScoreKey
 from tests.report.test_text import printed
 from tests.support import synthetic

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from repdyn.display import axis
 from repdyn.display.scale import measure_scale
-from repdyn.display.wording import plain
+from repdyn.display.wording import ending, plain
 from repdyn.measures.spec import MEASURES, PRIMARY
 from repdyn.report.comparison import (
     Comparison,
@@ -57,6 +57,9 @@ STYLES = (
 
 MOST_PAIRS = 6
 """Most pairs of runs whose CKA fits on a page."""
+
+LONGEST = 26
+"""Letters of a run's name above a pair."""
 
 APART = 0.34
 """Most of a row between two measures."""
@@ -128,24 +131,31 @@ def _dots(
 
 @styled
 def cross_cka(comparison: Comparison) -> Figure:
-    """Draw each layer's CKA with its counterpart over the epochs, and all pairs at the end."""
+    """Draw each layer's CKA with its counterpart over the epochs, and all pairs at the end.
+
+    Below a pair of optimizers are its baselines, two seeds of one optimizer; the title says why there
+    are none.
+    """
     shown = comparison.cross[:MOST_PAIRS]
     rows = [max(0.9, 0.13 * len(cross.layers[0])) for cross in shown]
     figure = _new_figure(
         comparison,
-        "CKA between runs on the same reference inputs",
-        sum(rows) + 0.5 * len(rows) + 0.9,
+        "CKA between runs on the same reference inputs: each layer with its counterpart, and all layers",
+        sum(rows) + 0.5 * len(rows) + 1.1,
+        f"no baseline of two seeds of one optimizer: {comparison.no_baseline}"
+        if comparison.no_baseline
+        else "",
     )
     panels = figure.subplots(
         len(shown), 2, squeeze=False, width_ratios=(2.2, 1), height_ratios=rows
     )
-    scale = measure_scale(PRIMARY, np.concatenate([cross.values.ravel() for cross in shown]))
+    everything = np.concatenate([cross.values.ravel() for cross in shown])
+    scale = measure_scale(PRIMARY, everything)
     colours = norm(scale)
     for (left, right), cross in zip(panels, shown, strict=True):
         _draw_over_epochs(left, cross, colours)
         _draw_layers(right, cross, colours, comparison.runs[0].unit)
     panels[-1, 0].set_xlabel(comparison.runs[0].unit)
-    everything = np.concatenate([cross.values.ravel() for cross in shown])
     scale_bar(figure, list(panels.flat), scale, everything, length=sum(rows))
     return figure
 
@@ -153,7 +163,9 @@ def cross_cka(comparison: Comparison) -> Figure:
 def _draw_over_epochs(axes: Axes, cross: CrossCka, colours: Any) -> None:
     same = cross.same_layers()
     a, b = map(plain, cross.names)
-    axes.set_title(f"{a} and {b}", loc="left", parse_math=False)
+    which = "two seeds: " if cross.baseline else ""
+    names = (ending(name, LONGEST) for name in (a, b))
+    axes.set_title(f"{which}{' (A) and '.join(names)} (B)", loc="left", parse_math=False)
     if same is None:
         axes.set_axis_off()
         return
@@ -167,14 +179,18 @@ def _draw_over_epochs(axes: Axes, cross: CrossCka, colours: Any) -> None:
 
 def _draw_layers(axes: Axes, cross: CrossCka, colours: Any, unit: str) -> None:
     axes.imshow(cross.values[-1], cmap=SIMILARITY, norm=colours, aspect="auto")
-    axes.set_title(f"between layers, {unit} {step(int(cross.steps[-1]))}", loc="left")
+    axes.set_title(f"rows: A, columns: B; {unit} {step(int(cross.steps[-1]))}", loc="left")
     _names(axes.set_xticks, cross.layers[1], rotation=90)
-    axes.set_yticks([])
+    if cross.same_layers() is None:  # else they are named to the left
+        _names(axes.set_yticks, cross.layers[0])
+    else:
+        axes.set_yticks([])
 
 
 def _names(set_ticks: Callable[..., Any], names: Sequence[str], **look: Any) -> None:
     set_ticks(range(len(names)), labels=map(plain, names), parse_math=False, fontsize=SMALL, **look)
 
 
-def _new_figure(comparison: Comparison, what: str, height: float) -> Figure:
-    return titled_figure(f"{what}\n{plain(comparison.title)}", height)
+def _new_figure(comparison: Comparison, what: str, height: float, note: str = "") -> Figure:
+    title = "\n".join(line for line in (what, plain(comparison.title), note) if line)
+    return titled_figure(title, height)
