@@ -2,15 +2,19 @@
 
 import io
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from repdyn.display.axis import position
+from repdyn.display.scale import ScaleKind
 from repdyn.errors import UserError
 from repdyn.records import LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report.figures import (
@@ -22,7 +26,9 @@ from repdyn.report.figures import (
     similarity_matrices,
     standard_figures,
 )
-from repdyn.report.figures.side_by_side import label_maps
+from repdyn.report.figures.decision import boundaries_at, epochs_drawn
+from repdyn.report.figures.phase_marks import MAY_LIE
+from repdyn.report.figures.side_by_side import label_maps, metric_curves
 from repdyn.report.figures.style import spread
 from tests.support import synthetic
 from tests.support.present import present
@@ -30,6 +36,8 @@ from tests.support.present import present
 RECORD, PLANES, MAPS = synthetic.run(count=14)
 DYNAMICS = present(RECORD.dynamics)
 KINDS = ("cka", "regions")
+SMALL, SMALL_PLANES, SMALL_MAPS = synthetic.run(layers=("stem", "logits"), count=6)
+"""Quick to draw."""
 
 
 def panels(figure: Figure, title: str) -> list[Axes]:
@@ -52,10 +60,133 @@ def test_each_layer_has_its_matrix_on_one_scale(kind: str) -> None:
     for i, layer in enumerate(DYNAMICS.layers):
         (axes,) = panels(figure, layer)
         (mesh,) = axes.collections
-        np.testing.assert_array_equal(mesh.get_array(), DYNAMICS.similarity[kind][i])
+        drawn, matrix = np.ma.asarray(mesh.get_array()), DYNAMICS.similarity[kind][i]
+        off = ~np.eye(len(matrix), dtype=bool)
+        np.testing.assert_array_equal(drawn.filled(np.nan)[off], matrix[off])
         norms.add((mesh.norm.vmin, mesh.norm.vmax))
     assert len(norms) == 1
     assert len(panels(figure, "output")) == (kind == "regions")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_diagonal_is_grey_and_explained(kind: str) -> None:
+    figure = similarity_matrices(RECORD, kind)
+    for layer in DYNAMICS.layers:
+        (axes,) = panels(figure, layer)
+        drawn = np.ma.asarray(axes.collections[0].get_array())
+        np.testing.assert_array_equal(np.ma.getmaskarray(drawn), np.eye(len(DYNAMICS.steps)))
+    grey = {
+        tuple(np.round(handle.get_facecolor(), 2))
+        for handle, text in zip(
+            figure.legends[0].legend_handles, figure.legends[0].get_texts(), strict=True
+        )
+        if isinstance(handle, Rectangle) and text.get_text() == "a checkpoint with itself"
+    }
+    assert grey == {(0.88, 0.88, 0.88, 1.0)}
+
+
+def test_missing_values_are_explained_too() -> None:
+    matrices = {"cka": DYNAMICS.similarity["cka"].copy()}
+    matrices["cka"][2, 3, 4] = np.nan
+    record = replace(RECORD, dynamics=replace(DYNAMICS, similarity=matrices))
+    said = [text.get_text() for text in similarity_matrices(record, "cka").legends[0].get_texts()]
+    assert "a checkpoint with itself or no value" in said
+
+
+def test_two_runs_have_the_same_colours_for_the_same_values() -> None:
+    """Unless each is drawn on its own scale."""
+    dynamics = present(SMALL.dynamics)
+    closer = {"cka": 1 - (1 - dynamics.similarity["cka"]) / 50}
+    other = replace(SMALL, dynamics=replace(dynamics, similarity=closer))
+
+    def limits(how: ScaleKind) -> set[tuple[float, float]]:
+        figures = [similarity_matrices(run, "cka", how) for run in (SMALL, other)]
+        meshes = [axes.collections[0] for f in figures for axes in panels(f, "logits")]
+        return {(float(m.norm.vmin or 0), float(m.norm.vmax or 0)) for m in meshes}
+
+    assert limits("fixed") == {(0.0, 0.9999)}
+    assert limits("linear") == {(0.0, 1.0)}
+    assert len(limits("run")) == 2
+
+
+BOUNDARIES = Phases(
+    onset=4, fit=30, test_min=3, intervals={"onset": (3, 6), "fit": (30, 30), "test_min": (3, 9)}
+)
+
+
+def spans(axes: Axes, name: str) -> list[tuple[float, ...]]:
+    """Return the rectangles of a boundary's interval, (x0, x1, y0, y1)."""
+    gid = f"{name} interval"
+    found = [p for p in axes.patches if p.get_gid() == gid and isinstance(p, Rectangle)]
+    return [
+        (p.get_x(), p.get_x() + p.get_width(), p.get_y(), p.get_y() + p.get_height()) for p in found
+    ]
+
+
+def test_intervals_are_shaded_wherever_a_boundary_is_drawn() -> None:
+    record = replace(SMALL, phases=BOUNDARIES)
+    seen = 0
+    for name, figure in standard_figures(record, None, [], ()).items():
+        for axes in figure.axes:
+            if not lines_named(axes, "onset"):
+                continue
+            seen += 1
+            across, *along = spans(axes, "onset")
+            assert across == pytest.approx((3, 6, 0, 1)), name
+            assert bool(along) == (name in KINDS), "E×E matrices have two epoch axes"
+            for one in along:
+                assert one == pytest.approx((0, 1, 3, 6))
+            assert spans(axes, "fit") == [], "it is known to the epoch"
+            assert bool(spans(axes, "test_min")) == bool(lines_named(axes, "test_min"))
+    assert seen > 4
+
+
+def test_the_legend_says_what_is_shaded_and_how_far_it_goes() -> None:
+    figure = curves(replace(RECORD, phases=BOUNDARIES))
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "memorisation onset, epoch 4 (3–6)" in said
+    assert "perfect fit, epoch 30" in said
+    assert MAY_LIE in said
+    exact = curves(replace(RECORD, phases=replace(BOUNDARIES, intervals={})))
+    assert MAY_LIE not in [text.get_text() for text in exact.legends[0].get_texts()]
+
+
+def look(line: Line2D) -> tuple[object, str]:
+    """Return a line's dash and colour."""
+    return line._unscaled_dash_pattern, to_hex(line.get_color())  # type: ignore[attr-defined]
+
+
+def test_curves_differ_by_dash_as_well_as_by_colour() -> None:
+    """Metrics all do; of layers, those next to each other in depth."""
+    for axes in curves(RECORD).axes:
+        named = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
+        looks = [look(line) for line in named]
+        assert (
+            len({dash for dash, _ in looks}) == len({colour for _, colour in looks}) == len(named)
+        )
+        layers = [look(*lines_named(axes, n)) for n in DYNAMICS.layers if lines_named(axes, n)]
+        assert len(set(layers)) == len(layers)
+        assert all(a[0] != b[0] for a, b in pairwise(layers))
+
+
+def test_the_legend_of_layers_has_the_look_of_their_curves() -> None:
+    profiles, legend = (overview(RECORD, "cka").axes[i] for i in (1, -1))
+    names = [label.get_text() for label in legend.get_yticklabels()]
+    assert names == list(DYNAMICS.layers)
+    at = {points(line)[0, 1]: look(line) for line in legend.lines}
+    for i, name in enumerate(names):
+        assert at[i] == look(*lines_named(profiles, name))
+
+
+def test_runs_side_by_side_differ_by_dash_and_their_metrics_by_marker() -> None:
+    curve = RECORD.curves["test/acc"]
+    by_metric = {name: dict.fromkeys(("a", "b", "c", "d"), curve) for name in ("one", "two")}
+    (axes,) = metric_curves({"accuracy": by_metric}, "epoch").axes
+    looks = [(*look(line), line.get_marker()) for line in axes.lines]
+    first, second = looks[:4], looks[4:]
+    assert len({dash for dash, *_ in first}) == len({colour for _, colour, _ in first}) == 4
+    assert [one[:2] for one in first] == [one[:2] for one in second]
+    assert {one[2] for one in first} != {one[2] for one in second}
 
 
 def test_phase_lines_cross_both_axes_at_their_epochs() -> None:
@@ -143,6 +274,46 @@ def test_decision_regions_mark_the_anchors_and_their_labels() -> None:
     for letter, at in zip("ABC", PLANES.coords[plane], strict=True):
         (disc,) = lines_named(first, letter)
         np.testing.assert_allclose(points(disc)[0], at)
+
+
+def test_decision_regions_say_what_fills_the_rings() -> None:
+    plane = len(PLANES.kinds) - 1
+    figure = decision_regions(RECORD, PLANES, MAPS, synthetic.DIGITS, plane, [0])
+    assert "each filled in the colour of the label it was given" in figure.get_suptitle()
+    shown = dict(
+        zip(
+            (text.get_text() for text in figure.legends[0].get_texts()),
+            (to_hex(patch.get_facecolor()) for patch in figure.legends[0].get_patches()),
+            strict=True,
+        )
+    )
+    for letter, label in zip("ABC", PLANES.labels[plane], strict=True):
+        (disc,) = lines_named(figure.axes[0], letter)
+        assert to_hex(disc.get_markerfacecolor()) == shown[synthetic.DIGITS[label]]
+
+
+def test_decision_regions_are_drawn_at_the_boundaries() -> None:
+    steps = np.array([0, 1, 2, 3, 5, 8, 13, 30, 60, 120, 200])
+    found = Phases(onset=5, fit=35, test_min=3, test_peak=14)
+    drawn = epochs_drawn(steps.tolist(), found, 6)
+    assert drawn == [0, 3, 5, 13, 30, 200]
+    assert epochs_drawn(steps.tolist(), found, 4) == [0, 5, 30, 200], "onset and fit first"
+    named = [boundaries_at(at, drawn, found) for at in drawn]
+    assert named == ["", "min", "onset", "peak 14", "fit 35", ""]
+    together = Phases(onset=5, fit=5)
+    assert boundaries_at(5, [0, 5, 200], together) == "onset, fit"
+
+
+def test_a_figure_drawn_twice_is_the_same_file() -> None:
+    record = replace(SMALL, phases=BOUNDARIES)
+    files: list[list[bytes]] = []
+    for _ in range(2):
+        figures = (
+            overview(record, "cka"),
+            decision_regions(record, SMALL_PLANES, SMALL_MAPS, synthetic.DIGITS, 0, [0]),
+        )
+        files.append([png(figure) for figure in figures])
+    assert files[0] == files[1]
 
 
 def test_classes_beyond_256_have_the_colours_and_names_of_their_own() -> None:

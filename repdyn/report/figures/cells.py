@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
+from matplotlib.patches import Patch
 
 from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
@@ -14,11 +17,16 @@ from repdyn.report.figures.style import SIMILARITY
 LEAST_ROW = 0.1
 """Inches between the names of rows; if rows are lower, some are not named."""
 
+ITSELF, MISSING = "a checkpoint with itself", "no value"
+"""What grey cells are."""
+
 
 def draw_cells(
     axes: Axes, data: HeatmapData, colours: Normalize, cmap: Colormap = SIMILARITY
 ) -> FloatArray:
     """Draw a heatmap's cells, its layers named with the first on top, or square.
+
+    Of checkpoints between themselves, those on the diagonal are grey: they are equal whatever the run.
 
     Args:
         axes: whose epoch axes are left to the caller.
@@ -31,7 +39,10 @@ def draw_cells(
     """
     borders = axis.edges(data.steps)
     down = borders if data.rows is None else np.arange(len(data.rows) + 1, dtype=float) - 0.5
-    axes.pcolormesh(borders, down, data.values, cmap=cmap, norm=colours, rasterized=True)
+    values = data.values
+    if data.square:
+        values = np.where(np.eye(len(values), dtype=bool), np.nan, values)
+    axes.pcolormesh(borders, down, values, cmap=cmap, norm=colours, rasterized=True)
     if data.rows is None:
         axes.set_box_aspect(1)
     else:
@@ -42,3 +53,15 @@ def draw_cells(
         axes.set_yticks(named, labels=[data.rows[i] for i in named], parse_math=False)
         axes.tick_params(axis="y", length=0)
     return borders
+
+
+def grey_handle(heatmaps: Iterable[HeatmapData]) -> list[Patch]:
+    """Return what a legend shows of grey cells, if there are any."""
+    square = missing = False
+    for data in heatmaps:
+        off = ~np.eye(len(data.values), dtype=bool) if data.square else np.True_
+        square |= data.square
+        missing |= bool((np.isnan(data.values) & off).any())
+    words = [ITSELF] * square + [MISSING] * missing
+    grey = SIMILARITY.get_bad()
+    return [Patch(facecolor=tuple(grey), label=" or ".join(words))] if words else []

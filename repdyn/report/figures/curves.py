@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -10,19 +12,22 @@ from repdyn.display.labels import PHASES, PROBES
 from repdyn.display.metrics import LOSS, MetricGroup, main_groups
 from repdyn.display.reading import last_epoch, measured, probe_splits
 from repdyn.records import OUTPUT, PROBE_SPLITS, Dynamics, FloatArray, RunRecord
+from repdyn.report.figures.depth import depth_legend, layer_looks
+from repdyn.report.figures.phase_marks import mark_phases, phase_legend
 from repdyn.report.figures.style import (
     CURVE_COLOURS,
+    CURVE_DASHES,
+    DASHES,
     OTHER_COLOURS,
     OUTPUT_COLOUR,
-    depth_bar,
     epoch_axis,
     label_lines,
-    layer_colours,
     new_figure,
-    phase_legend,
-    phase_lines,
     styled,
 )
+
+PANEL = 1.75
+"""Inches of a panel's height."""
 
 
 @styled
@@ -41,21 +46,21 @@ def curves(record: RunRecord) -> Figure:
     parts = [group.title for group in groups] or ["linear probes"]
     title = f"{' and '.join(parts)} over training"
     rows, columns = bool(groups) + bool(splits), max(len(groups), len(splits))
-    figure = new_figure(record, title[0].upper() + title[1:], height=0.75 + 1.75 * rows)
+    figure = new_figure(record, title[0].upper() + title[1:], height=0.75 + PANEL * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for axes, group in zip(panels[0], groups, strict=False):
         draw_metrics(axes, group)
     if dynamics is not None and splits:
         for axes, split in zip(panels[-1], splits, strict=False):
             _draw_probes(axes, dynamics, split)
-        depth_bar(figure, panels[-1], dynamics.layers)
+        depth_legend(panels[-1], dynamics.layers, PANEL)
     epoch_axis(panels[0, 0], "x", *span(record))
     for axes in panels.flat:
         axes.set_visible(axes.has_data())
     for axes in panels[-1]:
         axes.set_xlabel(record.unit)
     for axes in panels.flat:
-        phase_lines(axes, record.phases, PHASES)
+        mark_phases(axes, record.phases, PHASES)
     phase_legend(figure, record, PHASES)
     return figure
 
@@ -77,8 +82,8 @@ def fragmentation(record: RunRecord) -> Figure:
     label_lines(axes)
     axes.set_xlabel(record.unit)
     epoch_axis(axes, "x", *span(record))
-    depth_bar(figure, [axes], dynamics.layers)
-    phase_lines(axes, record.phases, PHASES)
+    depth_legend([axes], dynamics.layers, PANEL)
+    mark_phases(axes, record.phases, PHASES)
     phase_legend(figure, record, PHASES)
     return figure
 
@@ -91,11 +96,12 @@ def draw_metrics(axes: Axes, group: MetricGroup) -> None:
 
 def plot_metrics(axes: Axes, group: MetricGroup) -> None:
     """Draw metrics on one axis, without a legend."""
-    colours = iter(OTHER_COLOURS * len(group.curves))
+    others = zip(cycle(OTHER_COLOURS), cycle(DASHES), strict=False)
     for label, curve in group.curves.items():
         lone = "." if len(curve.steps) == 1 else ""
-        colour = CURVE_COLOURS.get(label) or next(colours)
-        axes.plot(curve.steps, curve.values, color=colour, label=label, marker=lone)
+        ours = label in CURVE_COLOURS
+        colour, dash = (CURVE_COLOURS[label], CURVE_DASHES[label]) if ours else next(others)
+        axes.plot(curve.steps, curve.values, color=colour, ls=dash, label=label, marker=lone)
     axes.set_ylabel(group.title, parse_math=False)
     positive = group.values[group.values > 0]
     if group.are_shares:
@@ -119,10 +125,8 @@ def _draw_probes(axes: Axes, dynamics: Dynamics, split: str) -> None:
 
 def _draw_layers(axes: Axes, dynamics: Dynamics, values: FloatArray) -> None:
     """Draw a line for each layer, (L, E), coloured by depth."""
-    for name, colour, line in zip(dynamics.layers, layer_colours(len(values)), values, strict=True):
-        axes.plot(
-            dynamics.steps, line, color=colour, linewidth=0.9, gid=name, marker=".", markersize=2
-        )
+    for name, look, line in zip(dynamics.layers, layer_looks(len(values)), values, strict=True):
+        axes.plot(dynamics.steps, line, linewidth=0.9, gid=name, marker=".", markersize=2, **look)
 
 
 def span(record: RunRecord) -> tuple[float, float, int]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from repdyn.display import axis
 from repdyn.display.class_colours import CLASS_COLOURS, SHARED_GREYS, ClassColours
-from repdyn.display.labels import PLANES
+from repdyn.display.labels import MARKS, PLANES
 from repdyn.display.reading import measured
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
@@ -28,6 +28,10 @@ COLUMNS = 6
 """Epochs drawn."""
 
 LETTERS = "ABC"
+
+DISCS = (
+    "rings: where the images A, B and C lie, each filled in the colour of the label it was given"
+)
 
 DISC: dict[str, Any] = {
     "marker": "o",
@@ -84,9 +88,10 @@ def decision_regions(
 
     a0, a1, b0, b1 = planes.extent[plane]
     side = (WIDTH - 0.3) / (len(chosen) + 1)
-    height = max(3.2, len(rows) * side * (b1 - b0) / (a1 - a0) + 1.1)
+    height = max(3.2, len(rows) * side * (b1 - b0) / (a1 - a0) + 1.35)
     kind = PLANES[PLANE_KINDS[planes.kinds[plane]]]
-    figure = new_figure(record, f"Decision regions on the plane through three {kind}", height)
+    title = f"Decision regions on the plane through three {kind}"
+    figure = new_figure(record, title, height, note=DISCS)
     halves = figure.add_gridspec(1, 2, width_ratios=[len(chosen), 0.8])
     panels = halves[0].subgridspec(len(rows), len(chosen)).subplots(squeeze=False)
     for row, line, label_maps in zip(rows, panels, drawn, strict=True):
@@ -95,7 +100,8 @@ def decision_regions(
             _letter_anchors(axes, planes, plane)
         line[0].set_ylabel((*names, OUTPUT)[row], parse_math=False)
     for axes, at in zip(panels[0], chosen, strict=True):
-        axes.set_title(_title(at.step, record))
+        marks = boundaries_at(at.step, taken, record.phases)
+        axes.set_title(f"{record.unit} {written(at.step)}" + (f"\n{marks}" if marks else ""))
     column = halves[1].subgridspec(3, 1)
     for i in range(3):
         _draw_anchor(figure.add_subplot(column[i]), planes, plane, i, classes)
@@ -106,13 +112,13 @@ def decision_regions(
 def epochs_drawn(epochs: Sequence[int], phases: Phases, most: int = COLUMNS) -> list[int]:
     """Return up to `most` of the checkpoints' epochs, at least four if there are, increasing.
 
-    These are the first, the last and those nearest to onset and fit. The other columns go, one at a
-    time, to the checkpoint farthest on the log-epoch axis from all those chosen.
+    These are the first, the last and those nearest to the boundaries, onset and fit before the others.
+    The other columns go, one at a time, to the checkpoint farthest on the log-epoch axis from all those
+    chosen.
     """
     place = axis.position(epochs, axis.grain(np.asarray(epochs)))
-    wanted = [epoch for epoch in (phases.onset, phases.fit) if epoch is not None]
-    near = [axis.nearest(np.asarray(epochs), epoch) for epoch in wanted]
-    taken = list(dict.fromkeys([0, len(epochs) - 1, *near]))
+    near = [axis.nearest(np.asarray(epochs), at) for at in phases.markers().values()]
+    taken = list(dict.fromkeys([0, len(epochs) - 1, *near]))[: max(4, most)]
     while len(taken) < min(most, len(epochs)):
         distance = np.abs(place[:, None] - place[taken]).min(axis=1)
         taken.append(int(distance.argmax()))
@@ -143,9 +149,17 @@ def map_on(at: LabelMaps, planes: PlaneSet, plane: int, row: int) -> ClassArray:
     return label_map
 
 
-def _title(step: int, record: RunRecord) -> str:
-    named = {record.phases.fit: "fit", record.phases.onset: "onset"}
-    return f"{record.unit} {written(step)}" + (f" ({named[step]})" if step in named else "")
+def boundaries_at(step: int, drawn: Sequence[int], phases: Phases) -> str:
+    """Return the boundaries to which a checkpoint is the nearest of those drawn, `onset, fit 34`.
+
+    They are marked with their own epoch where it is another.
+    """
+    found = {
+        MARKS[name]: at
+        for name, at in phases.markers().items()
+        if drawn[axis.nearest(np.asarray(drawn), at)] == step
+    }
+    return ", ".join(mark if at == step else f"{mark} {written(at)}" for mark, at in found.items())
 
 
 def draw_map(

@@ -18,20 +18,19 @@ from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES
 from repdyn.records import Phases, RunRecord, plural
 from repdyn.report.comparison import Comparison, Group, groups, measures_of
+from repdyn.report.figures.depth import MOST_NAMED, depth_legend, layer_looks
+from repdyn.report.figures.phase_marks import mark_phases
 from repdyn.report.figures.style import (
     SMALL,
-    depth_bar,
     epoch_axis,
-    layer_colours,
-    phase_lines,
     styled,
     titled_figure,
 )
 
 LINES = ("onset", "fit")
 
-ANY_LAYERS = ("first layer", *[""] * 6, "last layer")
-"""Labels of the depth colours if the runs have different layers."""
+ANY_LAYERS = ("first layer", *[""] * MOST_NAMED, "last layer")
+"""Labels of the depth colours if the runs have different layers; too many for dashes."""
 
 MOST_GROUPS = 6
 """Most groups whose drift rates fit side by side."""
@@ -105,7 +104,7 @@ def drift_rates(comparison: Comparison) -> Figure:
         found = [rates_over_seeds(group.runs, measure) for group in shown]
         for axes, group, rates in zip(row, shown, found, strict=True):
             _draw(axes, rates)
-            _draw_boundaries(axes, group)
+            mark_phases(axes, _boundaries(group), LINES)
         if any(rates is not None and rates.unresolved for rates in found):
             _shade_unresolved(row)
         row[0].set_ylabel(f"1 − {MEASURES[measure].label}")
@@ -117,7 +116,8 @@ def drift_rates(comparison: Comparison) -> Figure:
     grain = min(axis.grain(measured(run).steps) for run in runs)
     epoch_axis(panels[0, 0], "x", 0.5 * grain, last, grain)
     named = {measured(run).layers for run in runs}
-    depth_bar(figure, list(panels.flat), named.pop() if len(named) == 1 else ANY_LAYERS)
+    layers = named.pop() if len(named) == 1 else ANY_LAYERS
+    depth_legend(list(panels.flat), layers, ROW * len(measures))
     return figure
 
 
@@ -125,22 +125,26 @@ def _draw(axes: Axes, rates: Rates | None) -> None:
     axes.set_yscale("log")
     if rates is None:
         return
-    for low, middle, high, colour in zip(
-        rates.low, rates.middle, rates.high, layer_colours(len(rates.middle)), strict=True
-    ):
-        axes.plot(rates.epochs, middle, color=colour, linewidth=0.8)
-        axes.fill_between(rates.epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+    looks = layer_looks(len(rates.middle))
+    for low, middle, high, look in zip(rates.low, rates.middle, rates.high, looks, strict=True):
+        axes.plot(rates.epochs, middle, linewidth=0.8, **look)
+        axes.fill_between(rates.epochs, low, high, color=look["color"], alpha=0.15, linewidth=0)
 
 
-def _draw_boundaries(axes: Axes, group: Group) -> None:
+def _boundaries(group: Group) -> Phases:
+    """Return a run's boundaries, or medians over a group's runs with their ranges as intervals."""
+    if len(group.runs) == 1:
+        return group.runs[0].phases
     onset, fit = ends = [group.epochs(name) for name in LINES]
-    middle = Phases(
-        onset=round(median(onset)) if onset else None, fit=round(median(fit)) if fit else None
+    return Phases(
+        onset=round(median(onset)) if onset else None,
+        fit=round(median(fit)) if fit else None,
+        intervals={
+            name: (round(min(at)), round(max(at)))
+            for name, at in zip(LINES, ends, strict=True)
+            if at
+        },
     )
-    phase_lines(axes, middle, LINES)
-    for at in ends:
-        if len(at) > 1:
-            axes.axvspan(min(at), max(at), color="0.35", alpha=0.12, linewidth=0, zorder=0)
 
 
 def _shade_unresolved(row: Sequence[Axes]) -> None:

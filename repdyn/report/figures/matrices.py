@@ -12,14 +12,13 @@ from repdyn.display.scale import ScaleKind
 from repdyn.display.similarity import similarity
 from repdyn.display.wording import ending
 from repdyn.records import RunRecord
-from repdyn.report.figures.cells import draw_cells
+from repdyn.report.figures.cells import draw_cells, grey_handle
+from repdyn.report.figures.phase_marks import mark_phases, phase_legend
 from repdyn.report.figures.style import (
     WIDTH,
     epoch_axis,
     new_figure,
     norm,
-    phase_legend,
-    phase_lines,
     scale_bar,
     styled,
 )
@@ -62,17 +61,17 @@ def similarity_matrices(record: RunRecord, measure: str, how: ScaleKind = "fixed
     )
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     scale = shown.scale(how)
-    for layer, axes in zip(drawn, panels.flat, strict=False):
-        data = shown.of_layer(layer, scale, record.phases)
+    heatmaps = [shown.of_layer(layer, scale, record.phases) for layer in drawn]
+    for layer, data, axes in zip(drawn, heatmaps, panels.flat, strict=False):
         first, *_, last = draw_cells(axes, data, norm(scale))
-        phase_lines(axes, record.phases, LINES, both=True, on_colour=True)
+        mark_phases(axes, record.phases, LINES, both=True, on_colour=True)
         axes.set_title(ending(shown.names[layer], int(panel / LETTER)), parse_math=False)
     grain = axis.grain(shown.steps)
     epoch_axis(panels[0, 0], "x", first, last, grain)
     epoch_axis(panels[0, 0], "y", first, last, grain)
     _label_outer(panels, len(drawn), shown.unit)
     scale_bar(figure, list(panels.flat), scale, shown.matrices, length=rows * panel)
-    phase_legend(figure, record, LINES)
+    phase_legend(figure, record, LINES, *grey_handle(heatmaps), on_colour=True)
     return figure
 
 

@@ -19,14 +19,12 @@ from repdyn.measures.spec import PRIMARY
 from repdyn.records import Phases, RunRecord
 from repdyn.report.figures.cells import draw_cells
 from repdyn.report.figures.curves import draw_metrics
+from repdyn.report.figures.depth import depth_legend, layer_looks
+from repdyn.report.figures.phase_marks import mark_phases, phase_legend
 from repdyn.report.figures.style import (
-    depth_bar,
     epoch_axis,
-    layer_colours,
     new_figure,
     norm,
-    phase_legend,
-    phase_lines,
     scale_bar,
     styled,
 )
@@ -93,9 +91,9 @@ def overview(record: RunRecord, measure: str, how: ScaleKind = "fixed") -> Figur
     panels[-1].set_xlabel(shown.unit)
     epoch_axis(panels[-1], "x", first, last, axis.grain(shown.steps))
     for axes in panels:
-        phase_lines(axes, record.phases, PHASES, on_colour=axes is cells)
+        mark_phases(axes, record.phases, PHASES, on_colour=axes is cells)
     scale_bar(figure, [cells], scale, shown.to_last(), length=heatmap)
-    depth_bar(figure, [profiles], shown.names)
+    depth_legend([profiles], shown.names, PROFILES)
     phase_legend(figure, record, PHASES, *marked)
     return figure
 
@@ -104,14 +102,20 @@ def _draw_profiles(axes: Axes, shown: Similarity, scale: Scale) -> None:
     """Draw a curve for each layer, on the scale of the colours, with its error as a band."""
     values, errors = shown.to_last(), shown.errors_to_last()
     ends = scale.low, scale.high  # beyond them lines stop, as colours do: 1 itself is at infinity
-    for name, colour, line, error in zip(
-        shown.names, layer_colours(len(values)), values, errors, strict=True
+    for name, look, line, error in zip(
+        shown.names, layer_looks(len(values)), values, errors, strict=True
     ):
         spread = NORMAL_95 * error
         low, middle, high = (np.clip(v, *ends) for v in (line - spread, line, line + spread))
-        axes.plot(shown.steps, middle, color=colour, linewidth=0.9, gid=name)
+        axes.plot(shown.steps, middle, linewidth=0.9, gid=name, **look)
         axes.fill_between(
-            shown.steps, low, high, color=colour, alpha=0.25, linewidth=0, gid=f"{name} error"
+            shown.steps,
+            low,
+            high,
+            color=look["color"],
+            alpha=0.25,
+            linewidth=0,
+            gid=f"{name} error",
         )
     axes.set_yscale("function", functions=(scale.warp, scale.unwarp))
     axes.set_ylim(ends)

@@ -20,13 +20,14 @@ from repdyn.display.wording import plain
 from repdyn.records import ClassArray, Curve
 from repdyn.report.figures.cells import draw_cells
 from repdyn.report.figures.decision import class_legend, class_rgb
+from repdyn.report.figures.phase_marks import mark_phases
 from repdyn.report.figures.style import (
     BAR,
+    DASHES,
     SIMILARITY,
     WIDTH,
     epoch_axis,
     norm,
-    phase_lines,
     scale_bar,
     styled,
     titled_figure,
@@ -35,7 +36,10 @@ from repdyn.report.figures.style import (
 RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Colours of two to four runs (Okabe and Ito 2008)."""
 
-DASHES = ("-", "--", ":", "-.")
+MARKERS = ("", "o", "s", "^", "D", "v")
+"""Of the metrics that share an axis, in turn; few on each curve."""
+SPOTS = 0.12
+"""Between two markers of a curve, as a share of the panel's diagonal."""
 
 MATRIX_LINES = ("onset", "fit")
 
@@ -94,9 +98,9 @@ def _draw_heatmap(axes: Axes, run: HeatmapData, cmap: Colormap, colours: Normali
     if run.square:
         axes.set_ylabel(run.unit)
         epoch_axis(axes, "y", first, last, axis.grain(run.steps))
-        phase_lines(axes, run.phases, MATRIX_LINES, both=True, on_colour=True)
+        mark_phases(axes, run.phases, MATRIX_LINES, both=True, on_colour=True)
     else:
-        phase_lines(axes, run.phases, PHASES, on_colour=True)
+        mark_phases(axes, run.phases, PHASES, on_colour=True)
 
 
 @styled
@@ -124,7 +128,7 @@ def label_maps(title: str, maps: Mapping[str, ClassArray], classes: tuple[str, .
 
 @styled
 def metric_curves(groups: Mapping[str, Mapping[str, Mapping[str, Curve]]], unit: str) -> Figure:
-    """Draw metrics of runs over their steps: a colour for each run, a dash for each metric.
+    """Draw metrics of runs over their steps: a colour and dash for each run, a marker for each metric.
 
     Args:
         groups: curves by run, by metric, by the title of the axis that they share.
@@ -134,14 +138,19 @@ def metric_curves(groups: Mapping[str, Mapping[str, Mapping[str, Curve]]], unit:
     panels = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
     shown = [curves for metrics in groups.values() for curves in metrics.values()]
     every = [curve for curves in shown for curve in curves.values() if len(curve.steps)]
-    colours = dict(zip(dict.fromkeys(run for c in shown for run in c), RUN_COLOURS, strict=False))
+    names = dict.fromkeys(run for curves in shown for run in curves)
+    looks = dict(zip(names, zip(RUN_COLOURS, DASHES, strict=True), strict=False))
     grain = min([axis.grain(curve.steps) for curve in every], default=1)
     last = max([1, *(int(curve.steps[-1]) for curve in every)])
     for axes, (title, metrics) in zip(panels, groups.items(), strict=True):
-        for dash, (metric, curves) in zip(cycle(DASHES), metrics.items(), strict=False):
+        for marker, (metric, curves) in zip(cycle(MARKERS), metrics.items(), strict=False):
             for run, curve in curves.items():
                 label = plain(f"{run}, {metric}" if len(metrics) > 1 else run)
-                axes.plot(curve.steps, curve.values, dash, color=colours[run], label=label)
+                colour, dash = looks[run]
+                spots = {"marker": marker, "markevery": SPOTS, "markersize": 2.8}
+                axes.plot(
+                    curve.steps, curve.values, color=colour, linestyle=dash, label=label, **spots
+                )
         epoch_axis(axes, "x", -0.12 * grain, last, grain)
         axes.set(xlabel=unit)
         axes.set_ylabel(plain(title), parse_math=False)

@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial, wraps
 from io import BytesIO
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, ParamSpec, cast
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm, Colormap, FuncNorm, ListedColormap
+from matplotlib.colors import Colormap, FuncNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Affine2DBase, ScaledTranslation, blended_transform_factory
 from scipy.optimize import isotonic_regression
 
 from repdyn.display import axis
@@ -25,7 +26,6 @@ from repdyn.display.scale import Scale
 from repdyn.display.wording import plain, settings
 from repdyn.records import FloatArray, Phases, RunRecord
 from repdyn.step_words import short_step
-from repdyn.step_words import step as written
 
 P = ParamSpec("P")
 Layout = Literal["constrained", "compressed"]
@@ -59,6 +59,7 @@ STYLE: dict[Any, Any] = {
     "figure.titlesize": 8.0,
     "legend.fontsize": 7.0,
     "legend.frameon": False,
+    "hatch.linewidth": 0.35,
     "lines.linewidth": 1.2,
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
@@ -84,13 +85,18 @@ SIMILARITY: Colormap = mpl.colormaps["viridis"].with_extremes(bad="0.88")
 DEPTH: Colormap = mpl.colormaps["plasma"]
 """Colours of layers by depth, without the palest."""
 
-MOST_NAMED = 14
-"""Most layers named beside a bar of depth colours; with more, some are skipped."""
-
 OUTPUT_COLOUR = "black"
+
+PIECE = 14
+"""Points of a curve before its label."""
+
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.2)), (0, (1.2, 0.9)), (0, (5, 1.2, 1.2, 1.2)))
+"""Dashes of curves in turn, so that they differ in print without colours too."""
 
 CURVE_COLOURS = {"train": "0.55", "clean": "#0072b2", "noisy fit": "#d55e00", "test": "#009e73"}
 """Okabe and Ito (2008), distinguishable for colour-blind readers."""
+
+CURVE_DASHES: dict[str, Any] = dict(zip(CURVE_COLOURS, DASHES, strict=True))
 
 OTHER_COLOURS = ("0.25", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
 """Of other curves, in their order."""
@@ -134,13 +140,13 @@ def png(figure: Figure) -> bytes:
 
 
 def new_figure(
-    record: RunRecord, what: str, height: float, layout: Layout = "constrained"
+    record: RunRecord, what: str, height: float, layout: Layout = "constrained", note: str = ""
 ) -> Figure:
-    """Return an empty figure of the page's width, titled with its subject and the run."""
+    """Return an empty figure of the page's width, titled with its subject, the run and a note."""
     run = " · ".join(
         part for part in (plain(record.summary.name), settings(record.summary)) if part
     )
-    return titled_figure(f"{what}\n{run}", height, layout)
+    return titled_figure("\n".join(line for line in (what, run, note) if line), height, layout)
 
 
 def titled_figure(title: str, height: float, layout: Layout = "constrained") -> Figure:
@@ -194,19 +200,6 @@ def phase_lines(
                     zorder=3 if on_colour else 0.5,
                     **_phase_look(name, on_colour=on_colour),
                 )
-
-
-def phase_legend(figure: Figure, record: RunRecord, names: Container[str], *extra: Line2D) -> None:
-    """Explain the phase lines, and extra marks by their labels, below the figure."""
-    handles = [
-        Line2D([], [], label=f"{PHASES[name]} ({record.unit} {written(step)})", **_phase_look(name))
-        for name, step in record.phases.markers().items()
-        if name in names
-    ]
-    handles += extra
-    if handles:
-        columns = len(handles) if len(handles) <= 3 else 3
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.5)
 
 
 def phase_handles(names: Iterable[str]) -> list[Line2D]:
@@ -266,22 +259,8 @@ def layer_colours(layers: int) -> list[Any]:
     return list(DEPTH(np.linspace(0, 0.92, layers)))
 
 
-def depth_bar(figure: Figure, axes: Sequence[Axes], layers: Sequence[str]) -> None:
-    """Draw beside the axes which colour is which layer, the first on top."""
-    n = len(layers)
-    colours = ListedColormap(layer_colours(n))
-    coloured = ScalarMappable(BoundaryNorm(np.arange(n + 1) - 0.5, n), colours)
-    bar = figure.colorbar(coloured, ax=axes, aspect=1.6 / BAR, pad=0.015)
-    named = sorted(set(np.linspace(0, n - 1, min(n, MOST_NAMED)).round().astype(int).tolist()))
-    bar.set_ticks(named, labels=[layers[i] for i in named], parse_math=False)
-    bar.minorticks_off()
-    bar.ax.tick_params(length=0)
-    bar.ax.invert_yaxis()
-    bar.outline.set_visible(False)
-
-
 def label_lines(axes: Axes) -> None:
-    """Write the label of each labelled line at its right end, without overlap; needs no legend."""
+    """Write the label of each labelled line at its right end, after a piece of it; needs no legend."""
     named = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
     axes.autoscale_view()
     height = axes.bbox.height / axes.figure.dpi
@@ -294,12 +273,24 @@ def label_lines(axes: Axes) -> None:
             (1, place),
             parse_math=False,
             xycoords="axes fraction",
-            xytext=(3, 0),
+            xytext=(5 + PIECE, 0),
             textcoords="offset points",
             va="center",
             fontsize=SMALL,
             color=line.get_color(),
         )
+        _draw_piece(axes, line, place)
+
+
+def _draw_piece(axes: Axes, line: Line2D, place: float) -> None:
+    """Draw a piece of a line to the right of its axes, at a place along their height."""
+    right = ScaledTranslation(1, 0, cast("Affine2DBase", axes.transAxes))
+    inches = axes.figure.dpi_scale_trans + right
+    piece = Line2D([3 / 72, (3 + PIECE) / 72], [place, place])
+    piece.update_from(line)
+    piece.set(marker="", linewidth=1.0, label="", clip_on=False)
+    piece.set_transform(blended_transform_factory(inches, axes.transAxes))
+    axes.figure.add_artist(piece)
 
 
 def _last_point(line: Line2D) -> tuple[float, float]:

@@ -8,9 +8,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
@@ -18,8 +16,8 @@ from repdyn.display.reading import measured
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, common_scale, similarity
 from repdyn.display.wording import plain
-from repdyn.records import FloatArray
-from repdyn.report.figures.cells import draw_cells
+from repdyn.records import FloatArray, Phases
+from repdyn.report.figures.cells import draw_cells, grey_handle
 from repdyn.report.figures.matrices import LINES, by_depth
 from repdyn.report.figures.paper.sheet import (
     EDGE,
@@ -68,9 +66,6 @@ BETWEEN = 0.3
 
 LEAST_LEGEND = 1.5
 """Inches: a legend has its place below the colour bar if there is less room beside it."""
-
-MISSING = "no value"
-"""What grey means."""
 
 
 @paper_styled
@@ -154,9 +149,10 @@ def _label_axes(row: Sequence[Axes], unit: str, *, below: bool) -> None:
 def _handles(shown: Sequence[Shown], groups: Sequence[Similarity]) -> list[Artist]:
     found = {name for group in shown for name in group.record.phases.markers()}
     handles: list[Artist] = list(phase_handles([name for name in LINES if name in found]))
-    if any(np.isnan(one.matrices).any() for one in groups):
-        handles.append(Patch(facecolor=to_hex(tuple(SIMILARITY.get_bad())), label=MISSING))
-    return handles
+    every = (
+        one.of_layer(i, one.scale(), Phases()) for one in groups for i in range(len(one.names))
+    )
+    return [*handles, *grey_handle(every)]
 
 
 def _bar_label(scale: Scale, length: float) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from repdyn.display.labels import MARKS
 from repdyn.display.reading import measured
 from repdyn.display.wording import plain
 from repdyn.records import OUTPUT, RunRecord
 from repdyn.report.figures.decision import (
+    boundaries_at,
     class_patches,
     class_rgb,
     draw_map,
@@ -17,7 +17,7 @@ from repdyn.report.figures.decision import (
     plane_colours,
     telling_plane,
 )
-from repdyn.report.figures.matrices import LINES, by_depth
+from repdyn.report.figures.matrices import by_depth
 from repdyn.report.figures.paper.sheet import (
     EDGE,
     LINE,
@@ -68,7 +68,7 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
     a0, a1, b0, b1 = planes.extent[plane]
     ratio = float((b1 - b0) / (a1 - a0))
     side = min((room + GAP) / len(chosen) - GAP, MOST_SIDE, MOST_SIDE / ratio)
-    marks = [_mark(record, at.step) for at in chosen]
+    marks = [boundaries_at(at.step, taken, record.phases) for at in chosen]
     top = EDGE + LINE * (2 + any(marks))
     pitch = LINE + side * ratio + GAP
     end = top + len(rows) * pitch + EDGE
@@ -93,9 +93,3 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
 def class_names(record: RunRecord, regions: Regions) -> tuple[str, ...]:
     """Return the names of the classes, their numbers in a run that has no names."""
     return regions.planes.classes or tuple(map(str, range(measured(record).areas.shape[-1])))
-
-
-def _mark(record: RunRecord, step: int) -> str:
-    """Return which boundaries lie at a step."""
-    at = record.phases.markers()
-    return ", ".join(MARKS[name] for name in LINES if at.get(name) == step)
