@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from statistics import median
 
@@ -119,11 +120,12 @@ def tiles(
         name: [run.phases.markers()[name] for run in runs if name in run.phases.markers()]
         for name in LINES
     }
-    cells = _cells(borders, grain)
+    cells = checkpoint_cells(shown.steps)
     return Tiles(
         title,
         tuple(
-            Tile(plain(shown.names[i]), _picture(shown.matrices[i], scale, cells)) for i in layers
+            Tile(plain(shown.names[i]), _address(picture(shown.matrices[i], scale, cells)))
+            for i in layers
         ),
         ticks,
         tuple((name, place(median(found))) for name, found in at.items() if found),
@@ -131,15 +133,16 @@ def tiles(
     )
 
 
-def _cells(borders: FloatArray, grain: float) -> IntArray:
-    """Return which checkpoint each pixel of the axis shows, (SIDE,)."""
-    places = axis.position(borders, grain)
+def checkpoint_cells(steps: IntArray) -> IntArray:
+    """Return which checkpoint each pixel of an axis of checkpoints (E,) shows, (SIDE,)."""
+    borders = axis.edges(steps)
+    places = axis.position(borders, axis.grain(steps))
     middles = np.linspace(places[0], places[-1], 2 * SIDE + 1)[1::2]
     return np.clip(np.searchsorted(places, middles, side="right") - 1, 0, len(borders) - 2)
 
 
-def _picture(matrix: FloatArray, scale: Scale, cells: IntArray) -> str:
-    """Return a matrix as the address of a PNG that holds it; the first checkpoint is lower left."""
+def picture(matrix: FloatArray, scale: Scale, cells: IntArray) -> Image.Image:
+    """Return a picture of a matrix (E, E); the first checkpoint is lower left."""
     places = scale.place(matrix)
     known = np.isfinite(places)
     indices = np.where(known, np.where(known, places, 0) * (COLOURS - 1), COLOURS + 1)
@@ -147,11 +150,17 @@ def _picture(matrix: FloatArray, scale: Scale, cells: IntArray) -> str:
     pixels = indices.round().astype(np.uint8)[np.ix_(cells, cells)][::-1]
     image = Image.fromarray(pixels, mode="P")
     image.putpalette(_palette())
+    return image
+
+
+def _address(image: Image.Image) -> str:
+    """Return the address of a PNG that holds its content."""
     out = BytesIO()
     image.save(out, "PNG", optimize=True)
     return f"data:image/png;base64,{b64encode(out.getvalue()).decode()}"
 
 
+@cache
 def _palette() -> list[int]:
     colours: NDArray[np.uint8] = viridis(np.linspace(0, 1, COLOURS))
     return [*map(int, colours.ravel()), *DIAGONAL, *MISSING]

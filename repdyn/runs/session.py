@@ -37,7 +37,13 @@ from repdyn.report.figures import png, standard_figures
 from repdyn.runs.curves import GrowingCurves
 from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.runs.provenance import device_name, provenance
-from repdyn.runs.storing import drop_weights, store_measurement, store_weights
+from repdyn.runs.storing import (
+    drop_weights,
+    is_drawn,
+    log_matrices,
+    store_measurement,
+    store_weights,
+)
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema
 from repdyn.storage.provenance import Provenance, encode, starts_of
@@ -313,7 +319,10 @@ class RunSession:
             metrics = codec.layer_metrics(self._recorder.dynamics)
             self.writer.log_metrics(measurement.step, metrics)
         else:
-            self.writer.log_dynamics(self._recorder.dynamics)
+            dynamics = self._recorder.dynamics
+            self.writer.log_dynamics(dynamics)
+            if self._draws and is_drawn(len(self.steps)):
+                log_matrices(self.writer, dynamics)
 
     def _tell(
         self, measurement: Measurement, start: float, writing: float, not_finite: tuple[str, ...]
@@ -362,6 +371,11 @@ class RunSession:
         classes = () if planes is None else planes.classes
         for name, figure in standard_figures(record, planes, self._maps, classes).items():
             self.writer.put(schema.figure_path(name), png(figure))
+        if record.dynamics is not None and len(self.steps) > 1:
+            # those drawn as the run went on, unless they are replaced with the matrices
+            before = range(1, len(self.steps)) if self._replaces_at_end else ()
+            for count in (*filter(is_drawn, before), len(self.steps)):
+                log_matrices(self.writer, record.dynamics.at_checkpoints(slice(count)))
 
 
 def started_run() -> str | None:

@@ -8,8 +8,11 @@ import numpy as np
 from safetensors.torch import save as save_tensors
 from torch import nn
 
+from repdyn.display.similarity import similarity
 from repdyn.measures.recorder import Measurement
 from repdyn.measures.spec import spec
+from repdyn.records import Dynamics
+from repdyn.report.mosaic import encoded, mosaic
 from repdyn.storage import schema
 from repdyn.storage.writer import RunWriter
 
@@ -28,6 +31,22 @@ def drop_weights(writer: RunWriter, steps: Iterable[int]) -> None:
     """Remove the weights of these steps."""
     for step in steps:
         writer.remove(schema.checkpoint_path(step))
+
+
+LEAST_DRAWN = 4
+"""Fewest checkpoints whose matrices are drawn."""
+
+
+def is_drawn(checkpoints: int) -> bool:
+    """Return whether the matrices are drawn at so many checkpoints: at each power of two."""
+    return checkpoints >= LEAST_DRAWN and checkpoints.bit_count() == 1
+
+
+def log_matrices(writer: RunWriter, dynamics: Dynamics) -> None:
+    """Log a picture of all layers' matrices up to the last checkpoint, for each measure."""
+    for measure in dynamics.similarity:
+        picture = encoded(mosaic(similarity(dynamics, measure)))
+        writer.log_image(f"similarity/{measure}", int(dynamics.steps[-1]), *picture)
 
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
@@ -172,6 +173,25 @@ def checkpoint_path(epoch: int) -> str:
 def figure_path(name: str) -> str:
     """Return the path of a figure."""
     return f"figures/{name}.png"
+
+
+IMAGES_TAG = "mlflow.loggedImages"
+"""Has MLflow's UI look for images by step."""
+
+
+def image_paths(key: str, step: int, time: int) -> tuple[str, str]:
+    """Return the paths of an image and of its smaller copy in MLflow's grid of images.
+
+    They are those of MLflow's log_image, but the same whenever the image is logged again.
+
+    Args:
+        key: of the image: the grid has a slider over the steps of a key.
+        step: of the run.
+        time: milliseconds since 1970, the same for all steps.
+    """
+    unique = uuid5(NAMESPACE_URL, f"{key}/{step}")
+    stem = f"images/{key.replace('/', '~')}+step+{step}+timestamp+{time}+{unique}"
+    return f"{stem}.png", f"{stem}+compressed.webp"
 
 
 def sides_of(layers: int) -> dict[str, int]:

@@ -111,6 +111,7 @@ class RunWriter:
         self._uri = uri
         self.summary = summary_of(run, experiment)
         self._stamped = not is_older(self.summary.tags)
+        self._has_images = False
         self._executor = StoreExecutor(client, run)
         self._queue = self._open_queue(run.data.tags)
         self._metrics: list[tuple[str, float, int, int]] = []
@@ -280,6 +281,16 @@ class RunWriter:
             if np.isfinite(value)
         }
         self.log_metrics(0, values)
+
+    def log_image(self, key: str, step: int, png: bytes, webp: bytes) -> None:
+        """Log an image for MLflow's grid of images; logged again, it replaces the former."""
+        for path, content in zip(
+            schema.image_paths(key, step, self.summary.started), (png, webp), strict=True
+        ):
+            self.put(path, content)
+        if not self._has_images:
+            self.set_tag(schema.IMAGES_TAG, "True")
+            self._has_images = True
 
     def log_state(self, content: bytes) -> None:
         """Store the state for resuming, after everything logged before it."""

@@ -458,3 +458,43 @@ def test_a_session_needs_no_command_line() -> None:
         check=True,
     )
     assert said.stdout.split() == ["False", "False"]
+
+
+def images(store: StoreConfig, run_id: str) -> dict[str, set[int]]:
+    """Return the steps of each image as MLflow's UI reads them from the names of the files."""
+    found: dict[str, set[int]] = {}
+    pairs: dict[str, set[str]] = {}
+    for path in artifact_sizes(store, run_id):
+        if path.startswith("images/"):
+            stem, ending = path.removeprefix("images/").rsplit(".", 1)
+            key, word, step, other, time, unique, *small = stem.split("+")
+            assert (word, other, small) in (
+                ("step", "timestamp", []),
+                ("step", "timestamp", ["compressed"]),
+            )
+            assert int(time) > 0
+            found.setdefault(key.replace("~", "/"), set()).add(int(step))
+            pairs.setdefault(unique, set()).add(ending)
+    assert all(endings == {"png", "webp"} for endings in pairs.values())
+    return found
+
+
+def test_mlflows_grid_has_the_matrices_at_some_steps_and_at_the_end(store: StoreConfig) -> None:
+    with RunSession.create(recorder(), "mine", store, due=DUE) as session:
+        Loop().run(session)
+    assert images(store, session.run_id) == dict.fromkeys(
+        ("similarity/cka", "similarity/regions"), {DUE[3], DUE[-1]}
+    )
+    assert find_run(store, session.run_id).tags[schema.IMAGES_TAG] == "True"
+    before = artifact_sizes(store, session.run_id).keys()
+    again = RunSession.attach(recorder(), session.run_id, store, due=DUE, replaces_at_end=True)
+    with again:
+        Loop().run(again)
+    assert artifact_sizes(store, session.run_id).keys() == before, "each image replaces the former"
+
+
+def test_without_figures_there_are_no_images(store: StoreConfig) -> None:
+    with RunSession.create(recorder(), "mine", store, due=DUE, figures=False) as session:
+        Loop().run(session)
+    assert images(store, session.run_id) == {}
+    assert schema.IMAGES_TAG not in find_run(store, session.run_id).tags
