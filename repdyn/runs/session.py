@@ -45,9 +45,10 @@ from repdyn.runs.storing import (
     store_weights,
 )
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import codec, schema
+from repdyn.storage import codec, schema, system_metrics
 from repdyn.storage.provenance import Provenance, encode, starts_of
 from repdyn.storage.reader import load_label_maps, load_run, load_summaries
+from repdyn.storage.system_metrics import SystemMetrics
 from repdyn.storage.writer import RunWriter
 
 RUN_VARIABLE = "MLFLOW_RUN_ID"
@@ -122,6 +123,7 @@ class RunSession:
         self._draws = options.get("figures", True)
         self._curves = GrowingCurves(options.get("curves", {}))
         self._maps: list[LabelMaps] = []
+        self._system: SystemMetrics | None = None
         self._starts: tuple[Provenance, ...] = ()
         if options.get("trains", True):
             self._record_start(provenance())
@@ -154,7 +156,7 @@ class RunSession:
         """
         all_tags = _tags(recorder) | dict(tags or {})
         writer = RunWriter.create(store, name, params or {}, all_tags, parent_run_id=parent_run_id)
-        return cls(writer, recorder, **options)
+        return cls(writer, recorder, **options)._watching()
 
     @classmethod
     def attach(
@@ -199,7 +201,12 @@ class RunSession:
         Raises:
             UserError: the store is unreachable or has no such run.
         """
-        return cls(RunWriter.restart(store, run_id), recorder, **options)
+        return cls(RunWriter.restart(store, run_id), recorder, **options)._watching()
+
+    def _watching(self) -> RunSession:
+        """Log system metrics until the end, if MLflow is told to; of another's run, MLflow does."""
+        self._system = system_metrics.started(self.writer.log_system_metrics, self.writer.samples)
+        return self
 
     def _record_start(self, now: Provenance) -> None:
         """Add what this process trains with to what the run has recorded of earlier starts."""
@@ -223,6 +230,8 @@ class RunSession:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._system is not None:
+            self._system.stop()
         if kind is not None:
             self.writer.__exit__(kind, error, traceback)
             return

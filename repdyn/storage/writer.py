@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from repdyn.checks import MOST_EXPERIMENT_CHARACTERS, MOST_RUN_CHARACTERS, check_text
 from repdyn.errors import UnsentError
-from repdyn.records import Dynamics, LabelMaps, Phases, PlaneSet
+from repdyn.records import SYSTEM_METRICS, Dynamics, LabelMaps, Phases, PlaneSet
 from repdyn.redaction import redact_uris, without_secrets
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
@@ -222,6 +222,18 @@ class RunWriter:
         full = len(self._metrics) >= METRICS_A_BATCH
         if full or time.monotonic() - self._sent > METRIC_SECONDS:
             self._send_metrics()
+
+    def log_system_metrics(self, sample: int, metrics: Mapping[str, float]) -> None:
+        """Log MLflow's system metrics; may be called by another thread."""
+        now = heartbeat.now()
+        self._put(LogMetrics(tuple((name, value, now, sample) for name, value in metrics.items())))
+
+    @property
+    def samples(self) -> int:
+        """How many samples of system metrics a resumed run logged before."""
+        return max(
+            (step + 1 for name, step in self._logged if name.startswith(SYSTEM_METRICS)), default=0
+        )
 
     def set_tag(self, name: str, value: str) -> None:
         """Set a tag, in order with everything logged."""

@@ -3,7 +3,8 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from repdyn.storage.reader import (
     load_summaries,
     saved_epochs,
 )
+from repdyn.storage.writer import RunWriter
 from tests.storage.test_codec import assert_same
 from tests.support.present import present
 
@@ -482,9 +484,8 @@ def images(store: StoreConfig, run_id: str) -> dict[str, set[int]]:
 def test_mlflows_grid_has_the_matrices_at_some_steps_and_at_the_end(store: StoreConfig) -> None:
     with RunSession.create(recorder(), "mine", store, due=DUE) as session:
         Loop().run(session)
-    assert images(store, session.run_id) == dict.fromkeys(
-        ("similarity/cka", "similarity/regions"), {DUE[3], DUE[-1]}
-    )
+    shown = {DUE[3], DUE[-1]}
+    assert images(store, session.run_id) == {"similarity/cka": shown, "similarity/regions": shown}
     assert find_run(store, session.run_id).tags[schema.IMAGES_TAG] == "True"
     before = artifact_sizes(store, session.run_id).keys()
     again = RunSession.attach(recorder(), session.run_id, store, due=DUE, replaces_at_end=True)
@@ -498,3 +499,32 @@ def test_without_figures_there_are_no_images(store: StoreConfig) -> None:
         Loop().run(session)
     assert images(store, session.run_id) == {}
     assert schema.IMAGES_TAG not in find_run(store, session.run_id).tags
+
+
+def test_a_run_of_ones_own_has_mlflows_system_metrics_if_they_are_enabled(
+    store: StoreConfig, theirs: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("ENABLE_SYSTEM_METRICS_LOGGING", "true"),
+        ("SYSTEM_METRICS_SAMPLING_INTERVAL", "0.01"),
+    ):
+        monkeypatch.setenv(f"MLFLOW_{name}", value)
+
+    sampled = threading.Event()
+    log = RunWriter.log_system_metrics
+
+    def logged(writer: RunWriter, sample: int, metrics: Mapping[str, float]) -> None:
+        log(writer, sample, metrics)
+        sampled.set()
+
+    monkeypatch.setattr(RunWriter, "log_system_metrics", logged)
+
+    def has_system_metrics(session: RunSession, *, wait: bool = False) -> bool:
+        with session:
+            Loop().run(session)
+            assert not wait or sampled.wait(60)
+        return any(name.startswith("system/") for name in find_run(store, session.run_id).metrics)
+
+    assert has_system_metrics(RunSession.create(recorder(), "mine", store, due=DUE), wait=True)
+    owner = theirs.create_run(present(theirs.get_experiment_by_name("theirs")).experiment_id)
+    assert not has_system_metrics(RunSession.attach(recorder(), owner.info.run_id, store, due=DUE))
