@@ -354,16 +354,21 @@ def show(
     *,
     scores: bool = False,
     json: bool = False,
+    csv: bool = False,
 ) -> None:
     """Print a run: what it shows, its layer × epoch heatmap, phases, key epochs and layers.
 
     Args:
         scores: print its scores too, what they mean, and why others are undefined.
         json: print all numbers as JSON, for scripts.
+        csv: print one row of numbers, as compare does.
     """
     from repdyn.cli.show import show_run
 
-    show_run(run, store or StoreConfig(), as_json_text=json, scores=scores)
+    if json and csv:
+        raise UserError("--json and --csv: give only one")
+    form: Literal["text", "json", "csv"] = "json" if json else "csv" if csv else "text"
+    show_run(run, store or StoreConfig(), form=form, scores=scores)
 
 
 @app.command

@@ -9,8 +9,9 @@ from repdyn.cli.console import new_console
 from repdyn.cli.terminal import write_out
 from repdyn.errors import SettingError, UserError
 from repdyn.records import RunRecord
-from repdyn.report.comparison import as_csv, as_json
+from repdyn.report.comparison import as_json
 from repdyn.report.comparison_text import comparison_text
+from repdyn.report.export import as_csv
 from repdyn.runs.comparison import compared, of_sweep
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_sweep, load_run
@@ -53,7 +54,7 @@ def run_comparison(
     if form == "json":
         write_out(as_json(comparison) + "\n")
     elif form == "csv":
-        write_out(as_csv(comparison))
+        write_out(as_csv(comparison.runs))
     else:
         console = new_console()
         console.print(comparison_text(comparison, console.width, epoch, scores=scores))

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rich.text import Text
 
 from repdyn.cli.console import new_console
 from repdyn.cli.terminal import write_out
 from repdyn.display.wording import going_on, plain
 from repdyn.errors import SettingError
-from repdyn.report.export import json_text
+from repdyn.report.export import as_csv, runs_json
 from repdyn.report.text import as_json, runs_table, show
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import list_runs, load_run
+
+Form = Literal["text", "json", "csv"]
 
 MOST_TOLD = 3
 """How many stopped runs the list says how to resume."""
 
 
-def show_run(run: str, store: StoreConfig, *, as_json_text: bool, scores: bool) -> None:
-    """Print one run, with its scores if asked for, or all its numbers as JSON.
+def show_run(run: str, store: StoreConfig, *, form: Form, scores: bool) -> None:
+    """Print one run, with its scores if asked for; or all its numbers as JSON, or a row of CSV.
 
     Raises:
         UserError: there is no such run, or more than one.
     """
     record = load_run(store, run)
-    if as_json_text:
+    if form == "json":
         write_out(as_json(record) + "\n")
+    elif form == "csv":
+        write_out(as_csv([record]))
     else:
         new_console().print(show(record, scores=scores))
 
@@ -40,7 +46,7 @@ def list_all(store: StoreConfig, limit: int, *, as_json_text: bool) -> None:
         raise SettingError("limit", limit, "must be at least 1")
     runs = list_runs(store, limit=limit, sweeps=True)
     if as_json_text:
-        write_out(json_text(runs) + "\n")
+        write_out(runs_json(runs) + "\n")
         return
     console = new_console()
     console.print(runs_table(runs, console.width))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,11 +10,10 @@ import numpy as np
 from repdyn.analysis.effects import Effect
 from repdyn.analysis.findings import Finding
 from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MOST_SEEDS, SUPPORTED, UNDECIDED, Verdict
-from repdyn.display.labels import PHASES
 from repdyn.display.wording import NO_RUN, NOT_TESTABLE, key_words, plain
 from repdyn.measures.spec import MEASURES, spec
 from repdyn.records import FloatArray, IntArray, RunRecord, RunSummary
-from repdyn.report.export import json_text
+from repdyn.report.export import json_text, phase_values, score_values, summary_values
 from repdyn.score_key import ScoreKey
 
 FITTED, SPIKY = "runs with perfect fit", "runs that fall back from it"
@@ -279,7 +276,11 @@ def as_json(comparison: Comparison) -> str:
     more than MOST_SEEDS, unknown or no longer needed.
     """
     runs = [
-        {"summary": run.summary, "phases": run.phases, "scores": run.scores}
+        {
+            "summary": summary_values(run.summary),
+            "phases": phase_values(run.phases),
+            "scores": score_values(run.scores),
+        }
         for run in comparison.runs
     ]
     findings = [
@@ -289,7 +290,8 @@ def as_json(comparison: Comparison) -> str:
             "verdict": finding.verdict,
             "seeds": finding.seeds,
             "seeds_needed": finding.seeds_needed,
-            "by_similarity": comparison.by_similarity.get(finding.name, {}),
+            "by_similarity": dict.fromkeys(MEASURES)
+            | dict(comparison.by_similarity.get(finding.name, {})),
             "effects": finding.effects,
         }
         for finding in comparison.findings
@@ -302,27 +304,3 @@ def as_json(comparison: Comparison) -> str:
         "notes": comparison.notes,
     }
     return json_text(whole)
-
-
-def as_csv(comparison: Comparison) -> str:
-    """Return one row per run: what it is, its phase boundaries and its scores."""
-    keys = sorted({key for run in comparison.runs for key in run.scores}, key=lambda key: key.name)
-    settings: tuple[str, ...] = ("arch", "opt", "lr", "dataset", "label_noise", "seed", "data_seed")
-    settings += tuple(name for name in comparison.varied if name not in settings)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    names = [key.name for key in keys]
-    writer.writerow(["run_id", "name", *settings, *PHASES, *names])
-    for run in comparison.runs:
-        summary = run.summary
-        epochs = [getattr(run.phases, boundary) for boundary in PHASES]
-        writer.writerow(
-            [
-                summary.run_id,
-                plain(summary.name),
-                *(plain(summary.params.get(name, "")) for name in settings),
-                *("" if epoch is None else epoch for epoch in epochs),
-                *(f"{run.scores[key]:.5g}" if key in run.scores else "" for key in keys),
-            ]
-        )
-    return out.getvalue()

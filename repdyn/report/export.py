@@ -1,40 +1,164 @@
-"""Numbers as JSON, for scripts."""
+"""Numbers as JSON and CSV, for scripts: the same keys of every run, with null for what it lacks.
+
+docs/export.md lists the keys.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import PurePath
 
 import numpy as np
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from repdyn.analysis.scores import MEANINGS
+from repdyn.display.labels import PHASES
 from repdyn.display.reading import undefined
+from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES
-from repdyn.records import Dynamics, RunRecord
+from repdyn.records import Dynamics, Phases, RunRecord, RunSummary
 from repdyn.score_key import ScoreKey
+from repdyn.settings.schema import TrainConfig
+from repdyn.settings.text import param_value
+from repdyn.storage.provenance import starts_of
 
 DIGITS = 5
 """Significant digits; stored CKA values are accurate to about as many."""
+
+
+SETTINGS = tuple(name for name, _ in TrainConfig().settings())
+SCORES = tuple(ScoreKey(score, measure) for measure in MEASURES for score in MEANINGS)
+"""All that there are, whether or not a run has them."""
 
 
 def as_json(record: RunRecord) -> str:
     """Return all numbers of a run as JSON.
 
     The keys are `summary`, the fields of Dynamics (null before the first checkpoint) with each
-    measure's matrices under its name and their standard errors under `NAME_error`, `curves`, `phases`, `scores` and `undefined`, the reasons by the
-    names of the missing boundaries and scores. Arrays are nested lists of numbers with DIGITS
-    significant digits; NaN and infinity are null, and so is an array that the run lacks.
+    measure's matrices under its name and their standard errors under `NAME_error`, `curves`, `phases`,
+    `scores` and `undefined`, the reasons by the names of the missing boundaries and scores. Arrays are
+    nested lists of numbers with DIGITS significant digits; NaN and infinity are null, and so is an
+    array that the run lacks.
     """
     run = {
-        "summary": record.summary,
+        "summary": summary_values(record.summary),
         **_measured(record.dynamics),
         "curves": record.curves,
-        "phases": record.phases,
-        "scores": record.scores,
-        "undefined": undefined(record),
+        "phases": phase_values(record.phases),
+        "scores": score_values(record.scores),
+        "undefined": dict.fromkeys((*PHASES, *SCORES)) | undefined(record),
     }
     return json_text(run)
+
+
+def summary_values(run: RunSummary) -> dict[str, object]:
+    """Return what a list knows of a run: params of their settings' types, dates as ISO 8601 in UTC.
+
+    Settings that a run does not have are null; what else it has logged follows them.
+    """
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "status": run.status,
+        "started": _date(run.started),
+        "ended": _date(run.ended),
+        "last_step": run.last_step,
+        "parent": run.tags.get(MLFLOW_PARENT_RUN_ID),
+        "params": dict.fromkeys(SETTINGS) | _params(run),
+        "tags": run.tags,
+        "metrics": run.metrics,
+        "provenance": [
+            {name: None if value == "" else value for name, value in vars(one).items()}
+            for one in starts_of(run)
+        ],
+    }
+
+
+class Exact(float):
+    """A number that is written with all its digits."""
+
+
+def _params(run: RunSummary) -> dict[str, object]:
+    values = {name: param_value(name, text) for name, text in run.params.items()}
+    return {name: Exact(v) if isinstance(v, float) else v for name, v in values.items()}
+
+
+def _date(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    except (OSError, OverflowError, ValueError):
+        return None
+
+
+def phase_values(phases: Phases) -> dict[str, object]:
+    """Return the boundaries of a run, and the intervals of all of them."""
+    values = {field.name: getattr(phases, field.name) for field in fields(phases)}
+    return values | {"intervals": dict.fromkeys(PHASES) | dict(phases.intervals)}
+
+
+def score_values(scores: Mapping[ScoreKey, float]) -> dict[ScoreKey, float | None]:
+    """Return all scores."""
+    return dict.fromkeys(SCORES) | dict(scores)
+
+
+def runs_json(runs: Iterable[RunSummary]) -> str:
+    """Return a list of runs as JSON."""
+    return json_text([summary_values(run) for run in runs])
+
+
+def as_csv(runs: Sequence[RunRecord]) -> str:
+    """Return one row per run: what it is, its settings, its phase boundaries and its scores.
+
+    What runs lack is left empty. Params that are no settings of repdyn's come last.
+    """
+    rows = [_row(run) for run in runs]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _row(run: RunRecord) -> dict[str, object]:
+    summary = summary_values(run.summary)
+    params = _params(run.summary)
+    spans = {name: run.phases.intervals.get(name, (None, None)) for name in PHASES}
+    row = {name: summary[name] for name in ("run_id", "name", "experiment", "status")}
+    row |= {name: summary[name] for name in ("started", "ended", "parent")}
+    row |= {name: params.get(name) for name in SETTINGS}
+    row |= {name: getattr(run.phases, name) for name in PHASES}
+    row |= {
+        f"{name}_{end}": at
+        for name, span in spans.items()
+        for end, at in zip(ENDS, span, strict=True)
+    }
+    row |= {key.name: run.scores.get(key) for key in SCORES}
+    others = {name: value for name, value in params.items() if name not in SETTINGS}
+    return row | {f"param.{plain(name)}": value for name, value in others.items()}
+
+
+ENDS = ("from", "to")
+"""The interval of a boundary, in columns."""
+
+
+def _cell(value: object) -> object:
+    """Return a value as CSV has it: nothing for null, and text on one line."""
+    value = plain_json(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return plain(" ".join(map(str, value)))
+    return "" if value is None else plain(value) if isinstance(value, str) else value
 
 
 def _measured(dynamics: Dynamics | None) -> dict[str, object]:
@@ -60,11 +184,15 @@ def json_text(value: object) -> str:
 def plain_json(value: object) -> object:
     """Return the value as JSON's own types: numbers to DIGITS digits, NaN as None."""
     if isinstance(value, float):
+        if isinstance(value, Exact) and math.isfinite(value):
+            return float(value)
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, ScoreKey):
         return value.name
     if value is None or isinstance(value, str | int):
         return value
+    if isinstance(value, PurePath):
+        return str(value)
     if isinstance(value, np.ndarray):
         return plain_json(value.tolist())
     if is_dataclass(value):

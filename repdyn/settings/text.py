@@ -68,6 +68,9 @@ _HINTS: Mapping[str, Any] = {
     name: hint for part in _PARTS.values() for name, hint in get_type_hints(part).items()
 }
 
+_MOST_DIGITS = 25
+"""Of a number."""
+
 _MOST_CHARACTERS = 600
 """In a message: it repeats the value, which in an untrusted run may be of any length."""
 
@@ -108,6 +111,26 @@ def given_settings(params: Mapping[str, str], part: type) -> dict[str, str | lis
     """
     names = [f.name for f in dataclasses.fields(part) if params.get(f.name, UNSET) != UNSET]
     return {n: _words(n, params[n]) if n in LISTS else params[n] for n in names}
+
+
+def param_value(name: str, text: str) -> Any:
+    """Return the value of one of MLflow's params, of its setting's type.
+
+    The param of another program, or one that is invalid for its setting, is read as Python would have
+    written it: as a number, True, False or None if its text is exactly that, else as text.
+    """
+    if text == UNSET:
+        return None
+    if name in _HINTS:
+        with suppress(UserError):
+            return _value(name, _words(name, text) if name in LISTS else text)
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        with suppress(ValueError):
+            if len(text) <= _MOST_DIGITS and repr(kind(text)) == text:
+                return kind(text)
+    return text
 
 
 def _words(name: str, text: str) -> list[str]:

@@ -25,7 +25,6 @@ from repdyn.report.comparison import (
     SPIKY,
     Comparison,
     CrossCka,
-    as_csv,
     as_json,
     based_on,
     contrast_words,
@@ -39,6 +38,7 @@ from repdyn.report.comparison import (
     spread,
 )
 from repdyn.report.comparison_text import comparison_text
+from repdyn.report.export import as_csv
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.figures.drift import UNRESOLVED, rates_over_seeds
@@ -136,7 +136,7 @@ def test_a_finding_is_told_with_the_similarities_under_which_it_holds() -> None:
     assert said in printed(comparison_text(shown, 120))
     assert said in page(shown, {})
     (first, *_) = json.loads(as_json(shown))["findings"]
-    assert first["by_similarity"] == verdicts
+    assert first["by_similarity"] == {name: verdicts.get(name) for name in MEASURES}
 
 
 def test_every_measure_is_drawn_in_its_own_style_and_told_in_the_legend() -> None:
@@ -430,7 +430,7 @@ def test_json_and_csv_hold_the_numbers() -> None:
     assert effect["high"] > effect["estimate"]
     assert found["findings"][4]["seeds_needed"] is None
     assert np.shape(found["cross"][0]["values"]) == (3, 10, 10)
-    rows = list(csv.DictReader(io.StringIO(as_csv(comparison()))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(comparison().runs))))
     assert [row["data_seed"] for row in rows] == [row["seed"] for row in rows]
     assert [row["seed"] for row in rows] == ["0"] * 4 + ["1"] * 4
     assert float(rows[-1]["fit_break_cka"]) == pytest.approx(2.11)

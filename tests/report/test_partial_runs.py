@@ -130,13 +130,29 @@ def test_the_list_of_runs_leaves_out_empty_columns(partial_store: StoreConfig) -
     assert "noise" not in head
 
 
+RUNS = "Runs and what they were trained with"
+
+
 @pytest.mark.parametrize(
     ("names", "sections", "figures"),
     [
-        (("one-layer", "unmeasured"), {"Runs"}, set()),
+        (
+            ("one-layer", "unmeasured"),
+            {"Overlap of nearest neighbours between checkpoints", "Details", RUNS},
+            set(),
+        ),
         (
             ("text-classifier", "one-plane"),
-            {"Numbers", "Figures", "What the scores mean", "Settings", "Runs"},
+            {
+                "CKA between checkpoints",
+                "Agreement of decision regions between checkpoints",
+                "Numbers",
+                "Figures",
+                "Details",
+                "What the scores mean",
+                "Settings",
+                RUNS,
+            },
             {"scores", "drift"},
         ),
     ],
@@ -149,7 +165,8 @@ def test_a_report_has_no_empty_section(
     drawn = comparison_figures(comparison)
     assert drawn.keys() == figures
     html = page(comparison, dict.fromkeys(drawn, b""))
-    assert set(re.findall("<section><h2>(.*?)</h2>", html)) == sections
+    heads = re.findall("<section><h2>(.*?)</h2>|<summary>(.*?)</summary>", html)
+    assert {section or fold for section, fold in heads} == sections
     assert "<tbody></tbody>" not in html
     assert "2 runs in 2 groups" in html
     assert "label noise" not in html

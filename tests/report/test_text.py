@@ -208,9 +208,8 @@ def test_json_holds_every_array() -> None:
 
 
 def test_json_writes_nan_as_null() -> None:
-    assert json.loads(as_json(replace(RECORD, scores={ScoreKey("x", "y"): math.nan})))[
-        "scores"
-    ] == {"x_y": None}
+    scores = json.loads(as_json(replace(RECORD, scores={ScoreKey("x", "y"): math.nan})))["scores"]
+    assert scores["x_y"] is None
 
 
 @pytest.mark.parametrize(
@@ -277,7 +276,7 @@ def test_a_reason_of_one_kind_names_the_kind() -> None:
 
 def test_of_a_run_that_goes_on_nothing_that_may_come_is_undefined() -> None:
     going = replace(RECORD, summary=synthetic.summary(status="RUNNING"), phases=Phases(), scores={})
-    assert json.loads(as_json(going))["undefined"] == {}
+    assert not any(json.loads(as_json(going))["undefined"].values())
     assert "Undefined" not in printed(show(going))
     assert "No perfect fit: " in printed(summary(going), 300)  # said when it has ended
 
