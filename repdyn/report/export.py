@@ -1,6 +1,6 @@
 """Numbers as JSON and CSV, for scripts: the same keys of every run, with null for what it lacks.
 
-docs/export.md lists the keys.
+docs/reference/export.md lists the keys.
 """
 
 from __future__ import annotations

@@ -176,20 +176,21 @@ def _heatmaps(comparison: Comparison) -> Iterable[dict[str, Any]]:
         ]
         if means:
             scale = common_scale([mean for *_, (mean, _) in means])
+            drawn = [
+                tiles(
+                    _over(label, count, len(runs)),
+                    mean,
+                    scale,
+                    by_depth(len(mean.names), MOST_LAYERS),
+                    runs,
+                )
+                for label, runs, (mean, count) in means
+            ]
             yield {
                 "title": f"{measure.title} between checkpoints",
-                "lead": _lead(measure),
+                "lead": f"{_lead(measure)} {max((one.line_words for one in drawn), key=len)}",
                 "bar": colour_bar(scale),
-                "groups": [
-                    tiles(
-                        _over(label, count, len(runs)),
-                        mean,
-                        scale,
-                        by_depth(len(mean.names), MOST_LAYERS),
-                        runs,
-                    )
-                    for label, runs, (mean, count) in means
-                ],
+                "groups": drawn,
             }
 
 
@@ -206,7 +207,7 @@ def _having(group: Group, measure: str) -> list[Any]:
 def _lead(measure: MeasureSpec) -> str:
     return (
         f"Each layer with itself at every other checkpoint, by {measure.long_label}; at most {MOST_LAYERS} "
-        "layers, from the first to the last. Lines: memorisation onset (dashed) and perfect fit."
+        "layers, from the first to the last."
     )
 
 

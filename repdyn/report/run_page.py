@@ -124,7 +124,10 @@ def _what(record: RunRecord) -> list[str]:
         parts.append(counted(len(dynamics.layers), "layer"))
     if run.ended is not None:
         parts.append(duration((run.ended - run.started) / 1000))
-    return [line for line in (settings(run), " · ".join([*parts, f"run {run.run_id}"])) if line]
+    known = (
+        settings(run) if any(run.params.get(name) for name in ("arch", "opt", "dataset")) else ""
+    )
+    return [line for line in (known, " · ".join([*parts, f"run {run.run_id}"])) if line]
 
 
 def _notes(record: RunRecord) -> list[str]:
@@ -174,11 +177,12 @@ def _heatmaps(record: RunRecord) -> Iterator[dict[str, Any]]:
         some = (
             "" if len(chosen) == len(one.names) else f"; {len(chosen)} of {len(one.names)} layers"
         )
+        drawn = tiles("", one, scale, chosen, [record])
         yield {
             "title": f"{measure.title} between checkpoints",
             "lead": f"Each layer with itself at every other checkpoint{some}. Both axes: {one.unit}. "
-            "Lines: memorisation onset (dashed) and perfect fit.",
-            "tiles": tiles("", one, scale, chosen, [record]),
+            + drawn.line_words,
+            "tiles": drawn,
             "bar": colour_bar(scale),
         }
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from repdyn.display import axis
+from repdyn.display.labels import PHASES
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity
 from repdyn.display.viridis import viridis
@@ -30,8 +31,8 @@ COLOURS = 254
 
 DIAGONAL, MISSING = (205, 209, 214), (160, 160, 160)
 
-LINES = ("onset", "fit")
-"""Boundaries that are drawn."""
+LINES = {"onset": f"{PHASES['onset']} (dashed)", "fit": PHASES["fit"]}
+"""Boundaries that are drawn, and what they are called."""
 
 MOST_TICKS = 4
 
@@ -61,6 +62,12 @@ class Tiles:
     ticks: tuple[Tick, ...]
     lines: tuple[tuple[str, float], ...]
     unit: str
+
+    @property
+    def line_words(self) -> str:
+        """What the lines are."""
+        words = [LINES[name] for name, _ in self.lines]
+        return f"Lines: {' and '.join(words)}." if words else ""
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,9 @@ COMMANDS: dict[str, list[str]] = {
     "compare a sweep": ["compare", "--sweep", "SWEEP"],
     "compare no sweep": ["compare", "--sweep", ARGUMENT],
     "report": ["report", "SWEEP"],
+    "report of a run": ["report", "ID"],
+    "report of runs": ["report", "ID", "OTHER"],
+    "show csv": ["show", "ID", "--csv"],
     "report to a file": ["report", "SWEEP", "--out", f"{ARGUMENT}.html"],
     "report to no folder": ["report", "SWEEP", "--out", f"none/{ARGUMENT}.html"],
     "layers": ["layers", "--arch", ARGUMENT],
@@ -219,7 +222,8 @@ REFUSED = "contains the non-printable character"
 """How an argument is refused of which nothing is repeated."""
 
 UNMARKED = {"show", "analyze", "compare", "doctor", "help", "version", "report", "show a sweep"} | {
-    "sweep no setting"
+    "sweep no setting",
+    "report of runs",
 }
 """Commands that need not show the planted text."""
 

@@ -27,7 +27,7 @@ from tests.report.test_text import with_errors
 from tests.support import partial_runs, synthetic
 
 RECORD = synthetic.run(count=20)[0]
-DOCS = Path(__file__).parents[2] / "docs/export.md"
+DOCS = Path(__file__).parents[2] / "docs/reference/export.md"
 
 NUMBER, COUNT, TEXT = (int, float), int, str
 
