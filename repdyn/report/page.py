@@ -25,6 +25,7 @@ from repdyn.report.comparison import (
     has_findings,
     holds,
     left_out,
+    main_scores,
     measures_of,
     score_names,
     spread,
@@ -73,6 +74,7 @@ def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
         figures: PNGs by name; those in CAPTIONS get a caption, others their name.
     """
     claims = _claims(comparison)
+    others = [name for name in score_names(comparison) if name not in main_scores(comparison)]
     warnings = differences([run.summary for run in comparison.runs])
     return render(
         "comparison",
@@ -83,7 +85,8 @@ def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
         legend=LEGEND,
         notes=[*comparison.notes, *warnings],
         heatmaps=list(_heatmaps(comparison)),
-        numbers=_numbers(comparison),
+        numbers=_main_numbers(comparison),
+        other_scores=_numbers(comparison, others),
         figures=[(CAPTIONS.get(n, n), b64encode(png).decode()) for n, png in figures.items()],
         rules=[("How a verdict is reached", _rule()), ("What chance gives", NULLS)],
         meanings=[(score_title(s), MEANINGS[s]) for s in score_names(comparison) if s in MEANINGS],
@@ -220,7 +223,25 @@ def _over(label: str, count: int, runs: int) -> str:
     return f"{label}, mean of {count} of {runs} runs (others have other layers or checkpoints)"
 
 
-def _numbers(comparison: Comparison) -> dict[str, Any]:
+def _numbers(comparison: Comparison, scores: Sequence[str]) -> dict[str, Any]:
+    """Return a table of some scores, with the phases above the main ones."""
+    shown = groups(comparison)
+    rows = [
+        (
+            key_title(ScoreKey(score, measure)),
+            *(spread(group.scores(ScoreKey(score, measure)), 2) for group in shown),
+        )
+        for score in scores
+        for measure in measures_of(comparison)
+        if any(group.scores(ScoreKey(score, measure)) for group in shown)
+    ]
+    even = len({len(group.runs) for group in shown}) == 1
+    heads = [g.label if even else f"{g.label} ({counted(len(g.runs), 'run')})" for g in shown]
+    return {"head": ["", *heads], "rows": rows}
+
+
+def _main_numbers(comparison: Comparison) -> dict[str, Any]:
+    """Return a table of what the runs reach, their phases, and the scores that judge the findings."""
     shown = groups(comparison)
     rows = [
         (state, *(group.states().get(state, "–") for group in shown))
@@ -232,18 +253,8 @@ def _numbers(comparison: Comparison) -> dict[str, Any]:
         for name in PHASES
         if any(group.epochs(name) for group in shown)
     ]
-    for score in score_names(comparison):
-        rows += [
-            (
-                key_title(ScoreKey(score, measure)),
-                *(spread(group.scores(ScoreKey(score, measure)), 2) for group in shown),
-            )
-            for measure in measures_of(comparison)
-            if any(group.scores(ScoreKey(score, measure)) for group in shown)
-        ]
-    even = len({len(group.runs) for group in shown}) == 1
-    heads = [g.label if even else f"{g.label} ({counted(len(g.runs), 'run')})" for g in shown]
-    return {"head": ["", *heads], "rows": rows}
+    table = _numbers(comparison, main_scores(comparison))
+    return table | {"rows": rows + table["rows"]}
 
 
 def _settings(comparison: Comparison) -> dict[str, Any]:
