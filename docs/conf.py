@@ -6,19 +6,20 @@ the code (generated.py) when a page is read, and is stored nowhere.
 
 import re
 import sys
-from importlib.metadata import version as installed_version
+import tomllib
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
 
-from docs import generated
+from docs import generated  # noqa: E402 (it is found there)
 
 project = "repdyn"
 author = "The repdyn developers"
 copyright = author  # noqa: A001 (Sphinx's name)
-release = version = installed_version("repdyn")
+release = version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]

@@ -1,0 +1,133 @@
+"""Every command in README.md and docs/ exists; each is run, or says why not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from repdyn.cli.app import app
+from repdyn.cli.options import given_pairs
+from repdyn.settings.sweep_grid import make_grid
+from tests.e2e.conftest import repdyn
+from tests.support.doc_blocks import Block, all_blocks, blocks
+
+NOT_RUN: Mapping[tuple[str, ...], str] = {
+    (".", ".venv/bin/activate"): "the tests have an environment",
+    ("mlflow",): "serves pages until it is stopped",
+    ("pip",): "installs",
+    ("pre-commit",): "installs",
+    ("pytest",): "runs the tests",
+    ("python", "-m", "benchmarks"): "takes minutes to hours",
+    ("python3", "-m", "venv"): "makes an environment; .ci/run does as README.md says",
+    ("repdyn", "analyze"): "measures for minutes",
+    ("repdyn", "import"): "needs checkpoints of another program",
+    ("repdyn", "sweep"): "trains for hours, but for --dry-run",
+    ("repdyn", "train"): "trains for minutes; .ci/run runs README.md's",
+    ("repdyn", "tui"): "needs a terminal and someone at it",
+    ("bash", ".ci/run"): "is what runs this test",
+    ("sphinx-build",): "is run by .ci/run",
+    ("grep",): "is of the sources; see tests/measures/test_spec.py",
+}
+"""Beginnings of commands that are only checked, with the reason."""
+
+SWEEP = "digits-937459"
+"""The sweep that the pages speak of: here, a small one."""
+
+BLOCKS = all_blocks()
+OURS = [
+    pytest.param(command, id=f"{block.place} {' '.join(command)[:60]}")
+    for block in BLOCKS
+    for command in block.commands()
+    if command[0] == "repdyn" or command[:2] == ["srun", "repdyn"]
+]
+RUN = [
+    pytest.param(command, id=f"{block.place} {' '.join(command)[:60]}")
+    for block in BLOCKS
+    if block.reason is None
+    for command in block.commands()
+    if not any(command[: len(begin)] == list(begin) for begin in NOT_RUN)
+    or (command[:2] == ["repdyn", "sweep"] and "--dry-run" in command)
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in a folder with the files that commands name; no settings of a stored run are read."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("run.yaml", "grid.yaml"):
+        (tmp_path / name).write_text("seed: 0\n")
+    monkeypatch.setattr(app["analyze"], "config", ())
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("command", OURS)
+def test_command_exists_with_its_options(command: list[str]) -> None:
+    words = [word for word in command[command.index("repdyn") + 1 :] if word != "…"]
+    _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    if words[:1] == ["sweep"]:
+        given = bound.arguments
+        where = {name: given.get(name) for name in ("preset", "seeds")}
+        make_grid(given_pairs(bound.args), file=given.get("config"), **where)
+
+
+def test_pages_have_the_blocks_that_a_reader_sees() -> None:
+    assert {block.language for block in BLOCKS} <= {"bash", "console", "python"}
+    assert {"README.md", "docs/own-training.md", "docs/slurm.md"} <= {
+        block.place.partition(":")[0] for block in BLOCKS
+    }
+    assert len(OURS) > 20
+
+
+def test_an_unknown_option_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    text = (
+        "<!-- not run: why -->\n```console\n$ cd x && repdyn show --nothing  # no\nprinted\n```\n"
+    )
+    page.write_text(f"{text}\n```python\nx = 1\n```\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.support.doc_blocks.ROOT", tmp_path)
+        console, python = blocks(page)
+    assert console == Block(
+        "page.md:2", "console", "$ cd x && repdyn show --nothing  # no\nprinted", "why"
+    )
+    assert console.commands() == [["cd", "x"], ["repdyn", "show", "--nothing"]]
+    assert python == dataclasses.replace(python, reason=None, text="x = 1")
+    with pytest.raises(Exception, match="--nothing"):
+        app.parse_args(console.commands()[1][1:], exit_on_error=False, print_error=False)
+
+
+@pytest.fixture(scope="module")
+def small_sweep(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a sweep of two runs, whose last is `last`."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "mlflow.db").write_bytes(blank_database.read_bytes())
+    (folder / "grid.yaml").write_text("opt: [sgd, adam]\n")
+    repdyn(
+        *("sweep", "--name", SWEEP, "--arch", "resnet18", "--opt", "sgd,adam"),
+        *("--width", "0.0625", "--epochs", "4", "--train-size", "60", "--batch-size", "30"),
+        *("--no-figures", "--checkpoints", "3", "--planes", "3", "--grid", "4", "--fine-grid", "5"),
+        *("--probe-images", "40", "--probe-train", "40", "--layers", "stem|logits"),
+        cwd=folder,
+    )
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", RUN)
+def test_command_runs(command: list[str], small_sweep: Path) -> None:
+    program, *words = command
+    assert program == "repdyn", (
+        f"{program}: mark its block with <!-- not run: why -->, or see NOT_RUN"
+    )
+    names = iter(("resnet18-sgd-digits-s0", "resnet18-adam-digits-s0"))
+    done = repdyn(
+        *(next(names) if word == "RUN" else word for word in words if word != "…"),
+        cwd=small_sweep,
+        ok=False,
+    )
+    missing_here = words[:1] == ["doctor"]  # says so of whatever this machine lacks
+    assert done.returncode in ((0, 1) if missing_here else (0,)), done.stdout + done.stderr
+    assert done.stdout.strip()
