@@ -420,6 +420,20 @@ def tui(
 
 
 @app.command
+def demo(folder: Path = Path("repdyn-demo"), /) -> None:
+    """Write the demo's four recorded runs to a store of their own, for all commands to read.
+
+    `repdyn tui --demo` shows them without one.
+
+    Args:
+        folder: where to; it must be new, or hold them already.
+    """
+    from repdyn.cli.demo import run_demo
+
+    run_demo(folder)
+
+
+@app.command
 def layers(
     model: ModelOptions | None = None,
     *,

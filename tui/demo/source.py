@@ -19,14 +19,19 @@ RUNS = "runs.zip"
 FIXED = "the demo's runs cannot be changed"
 
 
+def bundle() -> Bundle:
+    """Return the recorded runs."""
+    from repdyn.storage.bundle import Bundle
+
+    return Bundle(files("tui.demo").joinpath(RUNS).read_bytes())
+
+
 class DemoSource:
     """Runs on digits: ResNet-18 and ViT, SGD and Adam; `make.py` recorded them."""
 
     @cached_property
     def _bundle(self) -> Bundle:
-        from repdyn.storage.bundle import Bundle
-
-        return Bundle(files("tui.demo").joinpath(RUNS).read_bytes())
+        return bundle()
 
     def experiments(self) -> list[str]:
         """Return the one experiment."""
