@@ -1,4 +1,4 @@
-"""Record the demo's runs: pack the four that README.md trains.
+"""Record the demo's runs: pack four of those that `repdyn sweep --preset digits` trains.
 
 In the folder of their store: python -m tui.demo.make resnet18-sgd-digits-s0
 resnet18-adam-digits-s0 vit_tiny-sgd-digits-s0 vit_tiny-adam-digits-s0
