@@ -18,7 +18,7 @@ from repdyn.step_words import counted, step
 
 NO_FLIPPED = "undefined without label noise: no labels are flipped"
 
-NOT_LOGGED = "log train/acc and test/acc (README, What is measured)"
+NOT_LOGGED = "log train/acc and test/acc (docs/measures.md)"
 """All boundaries, of a run without the curves in which they are found."""
 
 FOUND_IN = ("train/acc", "train/acc_noisy", "test/acc")

@@ -80,7 +80,7 @@ MARGINS: Mapping[str, float] = {
 """The smallest difference that matters, by score without its measure; fixed before the runs.
 
 Each is .2 to .7 of the standard deviation of a matched pair's difference in the runs with three seeds
-that README.md shows: less than what two runs differ by that differ only in their seed, so that a true
+of docs/results.md: less than what two runs differ by that differ only in their seed, so that a true
 effect of one standard deviation is hardly ever refuted.
 
 * fit_break, depth_drift, first_layer_return: log₂ units. 2^.25 = 1.19: one side slows down (its last

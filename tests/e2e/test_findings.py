@@ -1,4 +1,4 @@
-"""What the digits show of the paper's findings, on shorter runs, measured less, than README.md's."""
+"""What the digits show of the paper's findings, on shorter runs, measured less, than those of docs/results.md."""
 
 import subprocess
 import sys

@@ -26,7 +26,7 @@ from tests.report.test_text import printed
 from tests.support.partial_runs import PARTIAL
 from tests.support.present import present
 
-NO_PHASES = "No phases: log train/acc and test/acc (README, What is measured)"
+NO_PHASES = "No phases: log train/acc and test/acc (docs/measures.md)"
 
 SHOWN = {
     "language-model": ("1,000,000,000,000 tokens · 13 checkpoints · 100 layers", NO_PHASES, "1T"),
