@@ -164,7 +164,7 @@ def _cross(cross: CrossCka, epoch: int | None, unit: str) -> list[RenderableType
         at = int(np.flatnonzero(cross.steps == epoch)[0])
     parts: list[RenderableType] = []
     same = cross.same_layers()
-    scale = measure_scale(PRIMARY, cross.values)
+    scale = measure_scale(PRIMARY, cross.values, "linear")
     if same is not None:
         title = "CKA of each layer with its counterpart"
         heatmap = HeatmapData(same, cross.layers[0], cross.steps, scale, unit=unit)

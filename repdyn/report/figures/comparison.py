@@ -150,7 +150,7 @@ def cross_cka(comparison: Comparison) -> Figure:
         len(shown), 2, squeeze=False, width_ratios=(2.2, 1), height_ratios=rows
     )
     everything = np.concatenate([cross.values.ravel() for cross in shown])
-    scale = measure_scale(PRIMARY, everything)
+    scale = measure_scale(PRIMARY, everything, "linear")  # runs are never as alike as checkpoints
     colours = norm(scale)
     for (left, right), cross in zip(panels, shown, strict=True):
         _draw_over_epochs(left, cross, colours)
