@@ -191,7 +191,7 @@ def _heatmaps(comparison: Comparison) -> Iterable[dict[str, Any]]:
             ]
             yield {
                 "title": f"{measure.title} between checkpoints",
-                "lead": f"{_lead(measure)} {max((one.line_words for one in drawn), key=len)}",
+                "lead": f"{_lead(measure)} {max((one.legend for one in drawn), key=len)}",
                 "bar": colour_bar(scale),
                 "groups": drawn,
             }

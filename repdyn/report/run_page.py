@@ -181,7 +181,7 @@ def _heatmaps(record: RunRecord) -> Iterator[dict[str, Any]]:
         yield {
             "title": f"{measure.title} between checkpoints",
             "lead": f"Each layer with itself at every other checkpoint{some}. Both axes: {one.unit}. "
-            + drawn.line_words,
+            + drawn.legend,
             "tiles": drawn,
             "bar": colour_bar(scale),
         }

@@ -64,10 +64,11 @@ class Tiles:
     unit: str
 
     @property
-    def line_words(self) -> str:
-        """What the lines are."""
+    def legend(self) -> str:
+        """What the lines and the grey are."""
         words = [LINES[name] for name, _ in self.lines]
-        return f"Lines: {' and '.join(words)}." if words else ""
+        lines = f"Lines: {' and '.join(words)}. " if words else ""
+        return f"{lines}Grey: a checkpoint with itself, or no value."
 
 
 @dataclass(frozen=True)
