@@ -46,13 +46,14 @@ def as_json(record: RunRecord) -> str:
     nested lists of numbers with DIGITS significant digits; NaN and infinity are null, and so is an
     array that the run lacks.
     """
+    reasons = undefined(record)
     run = {
         "summary": summary_values(record.summary),
         **_measured(record.dynamics),
         "curves": record.curves,
         "phases": phase_values(record.phases),
         "scores": score_values(record.scores),
-        "undefined": dict.fromkeys((*PHASES, *SCORES)) | undefined(record),
+        "undefined": {name: reasons.get(name) for name in (*PHASES, *SCORES)},
     }
     return json_text(run)
 

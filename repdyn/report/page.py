@@ -66,6 +66,11 @@ MOST_LAYERS = 6
 """Layers whose matrices are shown of each group."""
 
 
+NOT_RECORDED_SENTENCE = (
+    "What these runs were trained with was not recorded by their version of repdyn."
+)
+
+
 def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
     """Return the page.
 
@@ -293,4 +298,5 @@ def _runs(comparison: Comparison) -> dict[str, Any]:
             row += [date_words(one), commit_words(one), one.device or NOT_RECORDED]
             row += [one.versions.get(name, NOT_RECORDED) for name in versions]
         rows.append(row)
-    return {"head": ["run", "id", *(n.replace("_", " ") for n in seeds), *recorded], "rows": rows}
+    head = ["run", "id", *(n.replace("_", " ") for n in seeds), *recorded]
+    return {"head": head, "rows": rows, "note": "" if recorded else NOT_RECORDED_SENTENCE}

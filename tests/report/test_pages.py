@@ -232,6 +232,7 @@ def test_runs_that_were_trained_with_other_versions_commits_or_devices_are_told(
 def test_runs_that_were_trained_alike_or_before_it_was_recorded_give_no_warning() -> None:
     assert differences([started("a").summary, started("b").summary]) == ()
     assert differences([RECORD.summary, RECORD.summary]) == ()
+    assert "was not recorded by their version" in page(comparison(), {})
 
 
 def test_a_run_that_was_resumed_with_other_versions_says_so() -> None:
