@@ -72,7 +72,7 @@ def may_start_again(run: RunSummary) -> bool:
     """
     tags = run.tags.keys()
     trained = schema.SCHEMA_TAG in tags and (PARENT_TAG not in tags or schema.POINT_TAG in tags)
-    return trained and TrainConfig().params().keys() <= run.params.keys()
+    return trained and TrainConfig().params().keys() - PLACES <= run.params.keys()
 
 
 def resume(

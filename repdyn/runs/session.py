@@ -38,7 +38,6 @@ from repdyn.runs.curves import GrowingCurves
 from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.runs.provenance import device_name, provenance
 from repdyn.runs.storing import (
-    drop_weights,
     is_drawn,
     log_matrices,
     store_measurement,
@@ -65,7 +64,8 @@ class Options(TypedDict, total=False):
         replaces_at_end: whether the matrices are stored once, at the end: those of an earlier
             measurement stay until then.
         curves: metrics that the run already has.
-        figures: whether figures are drawn at the end.
+        figures: whether figures are drawn at the end, and a few pictures before.
+        models: whether MLflow lists the checkpoints whose weights are stored as models.
         trains: whether the model is being trained, or imported: what it is trained with is recorded.
     """
 
@@ -75,6 +75,7 @@ class Options(TypedDict, total=False):
     replaces_at_end: bool
     curves: Mapping[str, Curve]
     figures: bool
+    models: bool
     trains: bool
 
 
@@ -121,6 +122,7 @@ class RunSession:
         self._keeps_weights = options.get("keeps_weights", True)
         self._replaces_at_end = options.get("replaces_at_end", False)
         self._draws = options.get("figures", True)
+        self._lists = options.get("models", False)
         self._curves = GrowingCurves(options.get("curves", {}))
         self._maps: list[LabelMaps] = []
         self._system: SystemMetrics | None = None
@@ -294,6 +296,8 @@ class RunSession:
         measurement = self._recorder.measure(model, step)
         writing = time.perf_counter()
         not_finite = store_weights(self.writer, model, step) if self._keeps_weights else ()
+        if self._keeps_weights and self._lists:
+            self.writer.log_model(step)
         self._store(measurement)
         self._record_device(model)
         self._tell(measurement, start, writing, not_finite)
@@ -344,7 +348,10 @@ class RunSession:
 
     def drop_weights(self, steps: Iterable[int]) -> None:
         """Remove the stored weights of these steps."""
-        drop_weights(self.writer, steps)
+        for step in steps:
+            if self._lists:
+                self.writer.remove_model(step)
+            self.writer.remove(schema.checkpoint_path(step))
 
     def finish(self, began: RunSummary | None = None) -> RunRecord:
         """Store everything derived from the measurements; works offline, nothing is read back.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from safetensors.torch import save as save_tensors
 from torch import nn
@@ -25,12 +23,6 @@ def store_weights(writer: RunWriter, model: nn.Module, step: int) -> tuple[str, 
     }
     writer.put(schema.checkpoint_path(step), save_tensors(weights))
     return tuple(name for name, tensor in weights.items() if not tensor.isfinite().all())
-
-
-def drop_weights(writer: RunWriter, steps: Iterable[int]) -> None:
-    """Remove the weights of these steps."""
-    for step in steps:
-        writer.remove(schema.checkpoint_path(step))
 
 
 LEAST_DRAWN = 4

@@ -102,8 +102,13 @@ def train_run(
 
 def session_options(experiment: Experiment, observer: Observer) -> Options:
     """Return a training's session options."""
-    draws = experiment.config.optim.figures
-    return {"due": experiment.checkpoints, "observer": observer, "figures": draws}
+    optim = experiment.config.optim
+    return {
+        "due": experiment.checkpoints,
+        "observer": observer,
+        "figures": optim.figures,
+        "models": optim.log_models,
+    }
 
 
 def go_on(

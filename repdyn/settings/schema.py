@@ -147,6 +147,9 @@ class OptimConfig:
     figures: bool = True
     """Draw figures at the end of the run; the screen and reports draw from the numbers."""
 
+    log_models: bool = False
+    """Have MLflow list the kept checkpoints as models, and rank them by their metrics."""
+
     def __post_init__(self) -> None:
         check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
         check(self, "lr_factor", lambda x: 1e-6 <= x <= 1e6, "from 1e-6 to 1e6")

@@ -34,7 +34,16 @@ _DIGITS = 9
 """Maximum digits read of a number of seeds: the file is untrusted."""
 
 PLACES = frozenset(
-    {"data_dir", "device", "compile", "keep_checkpoints", "on_nan", "save_every", "figures"}
+    {
+        "data_dir",
+        "device",
+        "compile",
+        "keep_checkpoints",
+        "on_nan",
+        "save_every",
+        "figures",
+        "log_models",
+    }
 )
 """Settings that say where and how a run is computed, not what is computed."""
 

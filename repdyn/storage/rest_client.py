@@ -85,11 +85,18 @@ def _request(creds: MlflowHostCreds, endpoint: str, method: str, **fields: Any) 
 class _StrictStore(RestStore):
     """Sends each request of a run once, and checks that the response matches the request."""
 
-    def _call_endpoint(self, api: Any, json_body: str | None = None, *_: Any, **__: Any) -> Any:
-        endpoint, method = self._METHOD_TO_INFO[api]
+    def _call_endpoint(
+        self,
+        api: Any,
+        json_body: str | None = None,
+        endpoint: str | None = None,
+        *_: Any,
+        **__: Any,
+    ) -> Any:
+        known, method = self._METHOD_TO_INFO[api]
         content = None if json_body is None else json.loads(json_body)
         place = "params" if method == "GET" else "json"
-        body = _request(self.get_host_creds(), endpoint, method, **{place: content})
+        body = _request(self.get_host_creds(), endpoint or known, method, **{place: content})
         answer, message = _object(body), api.Response()
         if answer is None or (answer and answer.keys().isdisjoint(_names(message))):
             raise ForeignAnswerError(_foreign(body))
@@ -116,7 +123,7 @@ def _names(message: Any) -> set[str]:
     return {str(field.name) for field in message.DESCRIPTOR.fields}
 
 
-_REQUIRED = ("run", "run_info", "experiment", "experiment_id")
+_REQUIRED = ("run", "run_info", "experiment", "experiment_id", "model")
 
 
 def _check_required(message: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from repdyn.checks import MOST_EXPERIMENT_CHARACTERS, MOST_RUN_CHARACTERS, check_text
 from repdyn.errors import UnsentError
-from repdyn.records import SYSTEM_METRICS, Dynamics, LabelMaps, Phases, PlaneSet
+from repdyn.records import SYSTEM_METRICS, Dynamics, LabelMaps, Phases, PlaneSet, unit_of
 from repdyn.redaction import redact_uris, without_secrets
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
@@ -38,9 +39,11 @@ from repdyn.storage.delivery.operations import (
     EndRun,
     LogInput,
     LogMetrics,
+    LogModel,
     Operation,
     PutArtifact,
     RemoveArtifact,
+    RemoveModel,
     SetTag,
 )
 from repdyn.storage.delivery.queue_folder import QueuedRun, new_queue_folder
@@ -78,6 +81,9 @@ LOCK = "repdyn.lock"
 METRIC_SECONDS = 1.0
 """How long a metric may wait to be sent in a batch with others."""
 
+_MODEL_NAME = re.compile(r"[/:.%\"']")
+"""What MLflow allows in the names of runs, but not in those of models."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +108,7 @@ class RunWriter:
         *,
         ends: bool = True,
         lock: ProcessLock | None = None,
-        logged: Mapping[tuple[str, int], float] | None = None,
+        logged: Mapping[tuple[str, int], tuple[float, int]] | None = None,
     ) -> None:
         self.run_id: str = run.info.run_id
         self._ends = ends
@@ -115,6 +121,7 @@ class RunWriter:
         self._executor = StoreExecutor(client, run)
         self._queue = self._open_queue(run.data.tags)
         self._metrics: list[tuple[str, float, int, int]] = []
+        self._latest: dict[str, tuple[float, int, int]] = {}
         self._sent = time.monotonic()
         self._heartbeat = Heartbeat(self._beat) if ends else None
 
@@ -214,11 +221,12 @@ class RunWriter:
         What a resumed run logged before, in an epoch that it repeats, is not logged twice.
         """
         now = heartbeat.now()
-        self._metrics += [
-            (name, value, now, epoch)
-            for name, value in metrics.items()
-            if self._logged.get((name, epoch)) != _as_stored(value)
-        ]
+        for name, value in metrics.items():
+            before, time_before = self._logged.get((name, epoch), (None, now))
+            repeated = before == _as_stored(value)
+            self._latest[name] = value, time_before if repeated else now, epoch
+            if not repeated:
+                self._metrics.append((name, value, now, epoch))
         full = len(self._metrics) >= METRICS_A_BATCH
         if full or time.monotonic() - self._sent > METRIC_SECONDS:
             self._send_metrics()
@@ -293,6 +301,23 @@ class RunWriter:
             if np.isfinite(value)
         }
         self.log_metrics(0, values)
+
+    def log_model(self, step: int) -> None:
+        """Have MLflow list a checkpoint as a model, with the metrics of its step logged so far.
+
+        Its weights are those stored at `schema.checkpoint_path`.
+        """
+        at_step = tuple(
+            (name, value, at, step)
+            for name, (value, at, logged) in self._latest.items()
+            if logged == step and np.isfinite(value)
+        )
+        name = f"{_MODEL_NAME.sub('-', self.summary.name)}-{unit_of(self.summary.tags)}{step}"
+        self._put(LogModel(name, schema.checkpoint_path(step), step, at_step))
+
+    def remove_model(self, step: int) -> None:
+        """Have MLflow no longer list a checkpoint as a model."""
+        self._put(RemoveModel(schema.checkpoint_path(step)))
 
     def log_image(self, key: str, step: int, png: bytes, webp: bytes) -> None:
         """Log an image for MLflow's grid of images; logged again, it replaces the former."""
@@ -477,14 +502,17 @@ def _status_after(kind: type[BaseException]) -> str:
     return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
 
 
-def _logged(client: MlflowClient, run: Run) -> dict[tuple[str, int], float]:
-    """Return all metrics of a run by name and step; if logged twice, the later value."""
-    found: dict[tuple[str, int], float] = {}
+def _logged(client: MlflowClient, run: Run) -> dict[tuple[str, int], tuple[float, int]]:
+    """Return all metrics of a run, and when they were logged, by name and step.
+
+    If one was logged twice, the later value.
+    """
+    found: dict[tuple[str, int], tuple[float, int]] = {}
     for name in run.data.metrics:
         call = _opening(client.tracking_uri)  # their number must not count against the server
         history = call(partial(client.get_metric_history, run.info.run_id, name))
         for metric in sorted(history, key=lambda metric: metric.timestamp):
-            found[name, metric.step] = metric.value
+            found[name, metric.step] = metric.value, metric.timestamp
     return found
 
 

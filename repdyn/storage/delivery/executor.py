@@ -15,14 +15,17 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 from repdyn.redaction import redact, traceable
 from repdyn.storage import schema
 from repdyn.storage.deadline import OverdueError, within
+from repdyn.storage.delivery.logged_models import log_model, remove_model
 from repdyn.storage.delivery.operations import (
     Describe,
     EndRun,
     LogInput,
     LogMetrics,
+    LogModel,
     Operation,
     PutArtifact,
     RemoveArtifact,
+    RemoveModel,
     SetTag,
 )
 from repdyn.storage.delivery.retryable import ForeignAnswerError, is_retryable
@@ -51,13 +54,13 @@ class StoreExecutor:
     """Executes the operations of one run, each within a bounded time.
 
     Executing one twice, if a response was lost, has the same result: MLflow keeps one metric of a
-    name, value, time and step, one input of a name and digest, and the last tag, artifact and
-    end.
+    name, value, time and step, one input of a name and digest, one model of a path, and the last
+    tag, artifact and end.
     """
 
     def __init__(self, client: MlflowClient, run: Run) -> None:
         self._client = strict(client)
-        self._run_id = run.info.run_id
+        self._run, self._run_id = run, run.info.run_id
         self._folder = artifact_folder(client, run)
         self._remote = (
             RemoteArtifacts(run.info.artifact_uri, client.tracking_uri)
@@ -143,6 +146,10 @@ class StoreExecutor:
                 self._put(PurePosixPath(path), content)
             case RemoveArtifact(path):
                 self._remove(PurePosixPath(path))
+            case LogModel():
+                log_model(client, self._run, operation)
+            case RemoveModel(path):
+                remove_model(client, self._run, path)
             case EndRun(status, time):
                 client.set_terminated(run, status, time)
 

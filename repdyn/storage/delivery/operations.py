@@ -73,6 +73,29 @@ class RemoveArtifact:
 
 
 @dataclass(frozen=True)
+class LogModel:
+    """A checkpoint as one of MLflow's models, whose weights stay among the run's artifacts.
+
+    Attributes:
+        path: of the weights, which identifies the model in the run.
+        step: of the checkpoint.
+        metrics: as in LogMetrics, and equal to those that the run has logged.
+    """
+
+    name: str
+    path: str
+    step: int
+    metrics: tuple[tuple[str, float, int, int], ...]
+
+
+@dataclass(frozen=True)
+class RemoveModel:
+    """The removal of a model whose weights, at a path, are removed; a missing one is not an error."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class EndRun:
     """The end of the run: MLflow's status, milliseconds since 1970 (UTC)."""
 
@@ -80,7 +103,17 @@ class EndRun:
     time: int
 
 
-Operation = LogMetrics | SetTag | Describe | LogInput | PutArtifact | RemoveArtifact | EndRun
+Operation = (
+    LogMetrics
+    | SetTag
+    | Describe
+    | LogInput
+    | PutArtifact
+    | RemoveArtifact
+    | LogModel
+    | RemoveModel
+    | EndRun
+)
 
 
 def _metrics(metrics: Any) -> LogMetrics:
@@ -92,6 +125,14 @@ def _metrics(metrics: Any) -> LogMetrics:
             for name, value, time, step in metrics
         )
     )
+
+
+def _model(name: Any, path: Any, step: Any, metrics: Any) -> LogModel:
+    return LogModel(_text(name), _relative(path), _number(step), _metrics(metrics).metrics)
+
+
+def _model_removal(path: Any) -> RemoveModel:
+    return RemoveModel(_relative(path))
 
 
 def _artifact(path: Any, content: Path) -> PutArtifact:
@@ -148,6 +189,8 @@ _KINDS: Mapping[str, Callable[..., Operation]] = {
     "input": _input,
     "artifact": _artifact,
     "removal": _removal,
+    "model": _model,
+    "model removal": _model_removal,
     "end": _end,
 }
 _NAMES = {
@@ -157,6 +200,8 @@ _NAMES = {
     LogInput: "input",
     PutArtifact: "artifact",
     RemoveArtifact: "removal",
+    LogModel: "model",
+    RemoveModel: "model removal",
     EndRun: "end",
 }
 
@@ -190,6 +235,10 @@ def summary(operation: Operation) -> str:
             return f"artifact {path}"
         case RemoveArtifact(path):
             return f"removal of {path}"
+        case LogModel(path=path):
+            return f"model of {path}"
+        case RemoveModel(path):
+            return f"removal of the model of {path}"
         case EndRun(status):
             return f"end as {status}"
 

@@ -22,15 +22,18 @@ from repdyn.storage.delivery.operations import (
     EndRun,
     LogInput,
     LogMetrics,
+    LogModel,
     Operation,
     PutArtifact,
     RemoveArtifact,
+    RemoveModel,
     SetTag,
 )
 from tests.support.present import present
 
 NAN, INF = float("nan"), float("inf")
 METRICS = LogMetrics((("a", 1.0, 5, 0), ("a", 2.0, 6, 1), ("b", NAN, 5, 0), ("b", INF, 6, 1)))
+MODEL = LogModel("mine", "checkpoints/a.safetensors", 1, (("a", 2.0, 6, 1), ("c", 0.5, 6, 1)))
 
 
 @pytest.fixture
@@ -52,6 +55,7 @@ def test_every_operation_may_be_done_twice(client: MlflowClient, tmp_path: Path)
         PutArtifact("dynamics/y.npy", b"bytes"),
         PutArtifact("dynamics/z.npy", b"gone"),
         RemoveArtifact("dynamics/z.npy"),
+        MODEL,
         EndRun("KILLED", 1_700_000_000_000),
     ]
     for operation in operations:
@@ -65,6 +69,10 @@ def test_every_operation_may_be_done_twice(client: MlflowClient, tmp_path: Path)
     assert (given.dataset.name, given.dataset.digest) == ("digits", "abcd1234")
     assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "train")]
     assert (found.info.status, found.info.end_time) == ("KILLED", 1_700_000_000_000)
+    (model,) = client.search_logged_models(["0"])
+    assert {metric.key: metric.value for metric in present(model.metrics)} == {"a": 2.0, "c": 0.5}
+    (output,) = present(found.outputs).model_outputs
+    assert (output.model_id, output.step) == (model.model_id, 1)
     folder = Path(found.info.artifact_uri) / "dynamics"
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
         "x.npy": b"content",
@@ -164,6 +172,8 @@ JOBS: list[Operation] = [
     Describe("**a**"),
     PutArtifact("x/y.npy", b"z"),
     RemoveArtifact("x/y.npy"),
+    MODEL,
+    RemoveModel("checkpoints/a.safetensors"),
     EndRun("FAILED", 1),
 ]
 
@@ -206,6 +216,37 @@ def test_a_server_that_is_not_there_is_away(
     with pytest.raises(RetryableError) as raised:
         executor_of("http://127.0.0.1:9")(operation)
     assert str(raised.value) == "http://127.0.0.1:9: does not respond"
+
+
+def test_mlflow_ranks_checkpoints_each_of_which_is_listed_once(client: MlflowClient) -> None:
+    run = client.create_run("0")
+    executor = StoreExecutor(client, run)
+    for step, value in enumerate((0.3, 0.9, 0.6)):
+        metrics = (("test/acc", value, 7, step),)
+        executor(LogMetrics(metrics))
+        for _ in range(2):
+            executor(LogModel(f"mine-{step}", f"checkpoints/{step}", step, metrics))
+    for _ in range(2):
+        executor(RemoveModel("checkpoints/0"))
+
+    def ranked() -> list[str]:
+        best = [{"field_name": "metrics.test/acc", "ascending": False}]
+        return [model.name for model in client.search_logged_models(["0"], order_by=best)]
+
+    assert ranked() == ["mine-1", "mine-2"]
+    executor(LogModel("mine-0", "checkpoints/0", 0, (("test/acc", 0.3, 7, 0),)))
+    assert ranked() == ["mine-1", "mine-2", "mine-0"]
+    (model, *_) = client.search_logged_models(["0"], "name = 'mine-1'")
+    assert model.source_run_id == run.info.run_id
+    assert model.status == "READY"
+    assert model.tags["repdyn.weights"] == "checkpoints/1"
+    history = client.get_metric_history(run.info.run_id, "test/acc")
+    assert [(metric.step, metric.value) for metric in history] == [(0, 0.3), (1, 0.9), (2, 0.6)]
+    outputs = present(client.get_run(run.info.run_id).outputs).model_outputs
+    assert sorted(output.step for output in outputs) == [0, 0, 1, 2]
+    other = client.create_run("0")
+    StoreExecutor(client, other)(RemoveModel("checkpoints/1"))
+    assert "mine-1" in ranked(), "another run's weights have the same path"
 
 
 def test_a_description_replaces_its_own_but_nobody_elses(client: MlflowClient) -> None:

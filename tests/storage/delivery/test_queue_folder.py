@@ -23,9 +23,11 @@ from repdyn.storage.delivery.operations import (
     EndRun,
     LogInput,
     LogMetrics,
+    LogModel,
     Operation,
     PutArtifact,
     RemoveArtifact,
+    RemoveModel,
     SetTag,
 )
 from repdyn.storage.delivery.queue_folder import QueuedRun, QueueFolder
@@ -38,6 +40,8 @@ JOBS: list[Operation] = [
     Describe("**a**"),
     LogInput("digits", "abcd1234", '{"uri": "x"}', '{"images": 3}', "train"),
     RemoveArtifact("checkpoints/epoch_00001.safetensors"),
+    LogModel("mine", "checkpoints/epoch_00002.safetensors", 2, (("test/acc", 0.5, 1, 2),)),
+    RemoveModel("checkpoints/epoch_00002.safetensors"),
     EndRun("FINISHED", 1_700_000_000_001),
 ]
 QUICK = (0.01, 0.05)
