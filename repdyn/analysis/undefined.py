@@ -10,7 +10,14 @@ import numpy as np
 from repdyn.analysis.breaks import REACH
 from repdyn.analysis.drift import LAG, WIDEST
 from repdyn.analysis.first_layer import WINDOWS
-from repdyn.analysis.phases import LEAST_EPOCHS, LEAST_PEAK, PERFECT, lowest_to_the_end
+from repdyn.analysis.phases import (
+    JITTERS,
+    LEAST_EPOCHS,
+    LEAST_PEAK,
+    PERFECT,
+    jitter,
+    lowest_to_the_end,
+)
 from repdyn.analysis.scores import LEAST_POINTS, MEANINGS, compute_scores
 from repdyn.records import EPOCH, Curve, Dynamics, IntArray, Phases, plural
 from repdyn.score_key import ScoreKey
@@ -127,7 +134,9 @@ def open_end(test_acc: Curve, unit: str) -> str:
     last = int(test_acc.steps[-1])
     if last < FLAT * lowest:
         return f"the test error still falls at the end, {unit} {step(last)}"
-    return f"the test error is flat from {unit} {step(lowest)} to the end, at its lowest"
+    within = JITTERS * jitter(test_acc.values)
+    noisy = f", to within {within:.2g}, twice its jitter" if within else ""
+    return f"the test error is flat from {unit} {step(lowest)} to the end{noisy}"
 
 
 def _too_short(curve: Curve | None, what: str, unit: str) -> str:
