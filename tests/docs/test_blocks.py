@@ -43,14 +43,15 @@ OURS = [
     for command in block.commands()
     if command[0] == "repdyn" or command[:2] == ["srun", "repdyn"]
 ]
-RUN = [
-    pytest.param(command, id=f"{block.place} {' '.join(command)[:60]}")
+RUN = {
+    " ".join(command): command
     for block in BLOCKS
     if block.reason is None
     for command in block.commands()
     if not any(command[: len(begin)] == list(begin) for begin in NOT_RUN)
     or (command[:2] == ["repdyn", "sweep"] and "--dry-run" in command)
-]
+}
+"""Each command once, however many pages have it."""
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def small_sweep(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", RUN)
+@pytest.mark.parametrize("command", RUN.values(), ids=RUN)
 def test_command_runs(command: list[str], small_sweep: Path) -> None:
     program, *words = command
     assert program == "repdyn", (
