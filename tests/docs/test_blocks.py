@@ -7,15 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from repdyn.cli.app import app
 from repdyn.cli.options import given_pairs
+from repdyn.own_runs import PARENT_TAG, SWEEP_TAG
 from repdyn.settings.sweep_grid import make_grid
-from tests.e2e.conftest import repdyn
+from repdyn.storage.schema import SCHEMA_TAG, SCHEMA_VERSION
+from repdyn.storage.unpacking import unpack
+from tests.e2e.conftest import clean_environment
+from tests.support import forked
 from tests.support.doc_blocks import Block, all_blocks, blocks
+from tui.demo.source import bundle
 
 NOT_RUN: Mapping[tuple[str, ...], str] = {
     (".", ".venv/bin/activate"): "the tests have an environment",
+    ("export",): "is of the reader's shell",
+    ("unset",): "is of the reader's shell",
     ("mlflow",): "serves pages until it is stopped",
     ("pip",): "installs",
     ("pre-commit",): "installs",
@@ -34,7 +42,7 @@ NOT_RUN: Mapping[tuple[str, ...], str] = {
 """Beginnings of commands that are only checked, with the reason."""
 
 SWEEP = "digits-937459"
-"""The sweep that the pages speak of: here, a small one."""
+"""The sweep that the pages speak of: here, the runs of the demo."""
 
 BLOCKS = all_blocks()
 OURS = [
@@ -101,33 +109,40 @@ def test_an_unknown_option_is_found(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def small_sweep(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a sweep of two runs, whose last is `last`."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a folder with the demo's runs as those of a sweep, and the address of their store."""
     folder = tmp_path_factory.mktemp("docs")
-    (folder / "mlflow.db").write_bytes(blank_database.read_bytes())
     (folder / "grid.yaml").write_text("opt: [sgd, adam]\n")
-    repdyn(
-        *("sweep", "--name", SWEEP, "--arch", "resnet18", "--opt", "sgd,adam"),
-        *("--width", "0.0625", "--epochs", "4", "--train-size", "60", "--batch-size", "30"),
-        *("--no-figures", "--checkpoints", "3", "--planes", "3", "--grid", "4", "--fine-grid", "5"),
-        *("--probe-images", "40", "--probe-train", "40", "--layers", "stem|logits"),
-        cwd=folder,
-    )
-    return folder
+    uri = unpack(bundle(), folder / "repdyn-demo")
+    client = MlflowClient(uri)
+    (experiment,) = client.search_experiments(filter_string="name = 'repdyn'")
+    runs = client.search_runs([experiment.experiment_id])
+    parent = client.create_run(
+        experiment.experiment_id,
+        tags={SWEEP_TAG: "digest", SCHEMA_TAG: str(SCHEMA_VERSION)},
+        run_name=SWEEP,
+    ).info.run_id
+    client.set_terminated(parent)
+    for run in runs:
+        client.set_tag(run.info.run_id, PARENT_TAG, parent)
+    return folder, uri
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", RUN.values(), ids=RUN)
-def test_command_runs(command: list[str], small_sweep: Path) -> None:
+def test_command_runs(command: list[str], demo: tuple[Path, str]) -> None:
     program, *words = command
     assert program == "repdyn", (
         f"{program}: mark its block with <!-- not run: why -->, or see NOT_RUN"
     )
-    names = iter(("resnet18-sgd-digits-s0", "resnet18-adam-digits-s0"))
-    done = repdyn(
-        *(next(names) if word == "RUN" else word for word in words if word != "…"),
-        cwd=small_sweep,
-        ok=False,
+    folder, uri = demo
+    names = iter(("resnet18-sgd-digits-s0", "vit_tiny-sgd-digits-s0"))
+    arguments = [next(names) if word == "RUN" else word for word in words]
+    done = forked.run(
+        ["-m", "repdyn.cli", *arguments],
+        folder,
+        clean_environment() | {"MLFLOW_TRACKING_URI": uri},
+        timeout=280,
     )
     missing_here = words[:1] == ["doctor"]  # says so of whatever this machine lacks
     assert done.returncode in ((0, 1) if missing_here else (0,)), done.stdout + done.stderr
