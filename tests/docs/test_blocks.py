@@ -29,6 +29,7 @@ NOT_RUN: Mapping[tuple[str, ...], str] = {
     ("pre-commit",): "installs",
     ("pytest",): "runs the tests",
     ("python", "-m", "benchmarks"): "takes minutes to hours",
+    ("python", "-m", "docs.pictures"): "draws for minutes; see test_pictures.py",
     ("python3", "-m", "venv"): "makes an environment; .ci/run does as README.md says",
     ("repdyn", "analyze"): "measures for minutes",
     ("repdyn", "import"): "needs checkpoints of another program",
