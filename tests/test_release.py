@@ -15,8 +15,6 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PICTURES = {"tui/demo/overview.png", "tui/demo/regions.png"}
-"""For README.md only."""
 
 USED = """
 import json
