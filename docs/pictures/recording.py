@@ -40,13 +40,13 @@ class Step:
 
 
 STEPS = (
-    Step((), "", "repdyn tui --demo: four recorded runs, and what each shows", "4 runs", last=1.6),
+    Step((), "", "repdyn tui --demo: four recorded runs, and what each shows", "4 runs", last=1.4),
     Step(
         ("down",),
         "↓",
         "A ViT trained with SGD on digits, 15 % of the labels flipped",
         "sgd 0.015",
-        last=1.8,
+        last=1.6,
     ),
     Step(
         ("enter",),
@@ -64,16 +64,16 @@ STEPS = (
         1.0,
     ),
     Step((",",), ",", "And one checkpoint before it", "epoch 12", last=0.8),
-    Step(("6",), "6", "What stands out, in words, each against chance", "In words", last=2.4),
+    Step(("6",), "6", "What stands out, in words, each against chance", "In words", last=2.2),
     Step(
         ("4",),
         "4",
         "Decision regions: A, a 6 labelled 3, is still taken for a 6",
         "A 3 (is 6)",
-        last=1.6,
+        last=1.5,
     ),
     Step(
-        (".",) * 18,
+        (".",) * 17,
         ".",
         "Memorisation: the label 3 comes and goes around A, and stays",
         "epoch 51",
@@ -97,7 +97,7 @@ STEPS = (
         0.35,
         0.8,
     ),
-    Step(("c",), "c", "ViT, SGD and Adam, side by side", "vit_tiny-adam-digits-s0", last=2.6),
+    Step(("c",), "c", "ViT, SGD and Adam, side by side", "vit_tiny-adam-digits-s0", last=2.4),
 )
 
 
