@@ -94,7 +94,7 @@ def prepare(config: TrainConfig) -> Experiment:
         UserError: a setting is invalid; names it.
     """
     family = models.family(config.model.arch)
-    check_optimizer(config.optim.opt)
+    check_optimizer(config.optim)
     config, brought = resolved(config, family)
     optim, measure = config.optim, config.measure
     if optim.lr is None:

@@ -121,7 +121,7 @@ def _name(config: TrainConfig, varied: Sequence[str]) -> str:
 def _checked(config: TrainConfig) -> TrainConfig:
     """Return a configuration with defaults filled in; check what needs no data."""
     family = models.family(config.model.arch)
-    check_optimizer(config.optim.opt)
+    check_optimizer(config.optim)
     return resolved(config, family)[0]
 
 

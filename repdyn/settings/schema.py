@@ -111,6 +111,9 @@ class OptimConfig:
     momentum: float = 0.9
     """Momentum, for optimizers that have one."""
 
+    eps: float | None = None
+    """Epsilon of Adam and its variants (default: the optimizer's own; on the digits, larger)."""
+
     weight_decay: float = 0.0
     """Weight decay; not applied to biases and norms, as in timm."""
 
@@ -153,6 +156,7 @@ class OptimConfig:
     def __post_init__(self) -> None:
         check(self, "lr", lambda x: 0 < x < math.inf, "above 0")
         check(self, "lr_factor", lambda x: 1e-6 <= x <= 1e6, "from 1e-6 to 1e6")
+        check(self, "eps", lambda x: 0 < x <= 1, "above 0 and at most 1")
         check(self, "momentum", lambda x: 0 <= x < 1, "at least 0 and below 1")
         check(self, "weight_decay", lambda x: 0 <= x <= 1e6, "at least 0 and at most 1e6")
         check_count(self, "batch_size", 2, 10**9)

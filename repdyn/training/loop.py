@@ -115,9 +115,10 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
     """Return timm's optimizer of that name over the model's parameters.
 
     Raises:
-        UserError: timm has no such optimizer, or it needs a package that is not installed.
+        UserError: `check_optimizer` refuses it, or it needs a package that is not installed.
     """
-    check_optimizer(config.opt)
+    check_optimizer(config)
+    further = {} if config.eps is None else {"eps": config.eps}
     try:
         optimizer: torch.optim.Optimizer = timm.optim.create_optimizer_v2(
             model,
@@ -125,6 +126,7 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
             lr=config.lr,
             weight_decay=config.weight_decay,
             momentum=config.momentum,
+            **further,
         )
     except (AssertionError, ImportError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -132,17 +134,22 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
     return optimizer
 
 
-def check_optimizer(name: str) -> None:
-    """Check that timm has an optimizer of that name and that it needs only gradients.
+def check_optimizer(config: OptimConfig) -> None:
+    """Check that timm has an optimizer of that name, that it needs only gradients, and its epsilon.
 
     Raises:
-        UserError: there is none, with similar names; or it needs second derivatives.
+        UserError: there is none, with similar names; it needs second derivatives; or it has no epsilon
+            and one is set.
     """
+    name = config.opt
     names = [str(name) for name in timm.optim.list_optimizers()]
     if name not in names:
         raise SettingError("opt", name, f"timm has no such optimizer{nearest(name, names)}")
-    if timm.optim.get_optimizer_info(name).second_order:
+    info = timm.optim.get_optimizer_info(name)
+    if info.second_order:
         raise SettingError("opt", name, "needs second derivatives; use a first-order optimizer")
+    if config.eps is not None and not info.has_eps:
+        raise SettingError("eps", config.eps, f"{name} has no epsilon; leave it out")
 
 
 def augmented(images: Tensor, kind: Augment, generator: torch.Generator) -> Tensor:

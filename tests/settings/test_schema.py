@@ -39,6 +39,8 @@ def test_params_hold_every_setting_once() -> None:
         (OptimConfig, "lr_factor", 0.0),
         (OptimConfig, "lr_factor", float("nan")),
         (OptimConfig, "momentum", 1.0),
+        (OptimConfig, "eps", 0.0),
+        (OptimConfig, "eps", float("inf")),
         (OptimConfig, "epochs", 0),
         (OptimConfig, "batch_size", 1),
         (MeasureConfig, "cka_batch", 3),
@@ -82,6 +84,7 @@ def test_resolved_configurations_leave_nothing_open_but_what_the_data_determine(
         "train_size",
         "image_size",
         "lr_factor",
+        "eps",
         "save_every",
         "plane_kinds",
     }

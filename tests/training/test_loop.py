@@ -178,12 +178,25 @@ def test_timms_optimizers_take_a_step(opt: str) -> None:
 
 def test_an_unknown_optimizer_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"adamm.*adam"):
-        check_optimizer("adamm")
+        check_optimizer(OptimConfig(opt="adamm"))
 
 
 def test_an_optimizer_of_second_order_is_refused() -> None:
     with pytest.raises(UserError, match="second derivatives"):
-        check_optimizer("adahessian")
+        check_optimizer(OptimConfig(opt="adahessian"))
+
+
+def test_epsilon_is_the_optimizers_where_it_has_one() -> None:
+    for opt, default in (("adam", 1e-8), ("adamw", 1e-8)):
+        assert make_optimizer(model(), OptimConfig(opt=opt, lr=0.01)).defaults["eps"] == default
+        given = make_optimizer(model(), OptimConfig(opt=opt, lr=0.01, eps=1e-3))
+        assert {group["eps"] for group in given.param_groups} == {1e-3}
+
+
+@pytest.mark.parametrize("opt", ["sgd", "lion"])
+def test_epsilon_of_an_optimizer_that_has_none_is_refused(opt: str) -> None:
+    with pytest.raises(UserError, match=rf"^eps 0.001: {opt} has no epsilon"):
+        check_optimizer(OptimConfig(opt=opt, eps=1e-3))
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
