@@ -29,7 +29,8 @@ FREE: Mapping[Factor, frozenset[str]] = {
     "family": _RATES | {"arch", "width", "arch_arg", "layers"},
     "optimizer": _RATES | {"opt", "momentum", "eps"},
     # what decides whether the error descends twice; the architecture must be the same
-    "double_descent": _RATES | {"opt", "momentum", "eps", "width", "label_noise", "train_size", "epochs"},
+    "double_descent": _RATES
+    | {"opt", "momentum", "eps", "width", "label_noise", "train_size", "epochs"},
 }
 """Settings in which the two runs of a pair may differ, by what is compared."""
 

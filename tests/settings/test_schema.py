@@ -90,6 +90,18 @@ def test_resolved_configurations_leave_nothing_open_but_what_the_data_determine(
     }
 
 
+def test_a_larger_epsilon_is_the_default_of_adam_on_the_digits_only() -> None:
+    def eps(opt: str, data_set: str, given: float | None = None) -> float | None:
+        config = TrainConfig(
+            data=DataConfig(dataset=data_set), optim=OptimConfig(opt=opt, eps=given)
+        )
+        return resolved(config, "vit")[0].optim.eps
+
+    assert eps("adam", "digits") == eps("adamw", "digits") == 1e-4
+    assert eps("adam", "digits", 1e-8) == 1e-8
+    assert eps("sgd", "digits") is eps("lion", "digits") is eps("adam", "cifar10") is None
+
+
 def test_a_run_shorter_than_usual_is_said_to_be() -> None:
     def said(epochs: int | None, data_set: str = "digits") -> str:
         config = TrainConfig(data=DataConfig(dataset=data_set), optim=OptimConfig(epochs=epochs))
