@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from repdyn.display.wording import going_on, plain, trained_here
 from repdyn.errors import SettingError, UserError
@@ -22,6 +25,7 @@ from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
 from repdyn.storage.reader import find_run, load_state
 
+EPS = "eps"
 _NOT_OURS = "was not trained by repdyn train; resume it in its own loop"
 
 
@@ -62,7 +66,18 @@ def resume_stopped(
                 f"{run.name} ({run.run_id[:8]}): has no saved state and incomplete settings; "
                 "train a new run"
             )
+        if stopped is not None and EPS not in run.params:
+            config = with_epsilon(config, stopped.state)
         return run, resume(run, config, stopped, store, observer)
+
+
+def with_epsilon(config: TrainConfig, state: Mapping[str, Any]) -> TrainConfig:
+    """Return settings with the epsilon of a saved state: a run from before it was a setting."""
+    with suppress(KeyError, IndexError, TypeError, SettingError):
+        eps = state["trainer"]["optimizer"]["param_groups"][0][EPS]
+        if isinstance(eps, float):
+            return replace(config, optim=replace(config.optim, eps=eps))
+    return config  # the optimizer has none, or the state is refused for what it is
 
 
 def may_start_again(run: RunSummary) -> bool:
