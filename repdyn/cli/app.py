@@ -23,6 +23,7 @@ from repdyn.cli.options import (
     HowOptions,
     MeasureOptions,
     ModelOptions,
+    NamesOption,
     OptimOptions,
     StoreOptions,
     given_pairs,
@@ -323,7 +324,6 @@ def compare(
 @app.command
 def report(
     *runs: Annotated[str, Parameter(help="A run (or last), a sweep, or several runs.")],
-    figures: Literal["paper"] | None = None,
     out: Path | None = None,
     store: StoreOptions | None = None,
 ) -> None:
@@ -332,18 +332,51 @@ def report(
     The report of a run or a sweep is logged to its artifacts, too.
 
     Args:
-        figures: write the figures of a paper instead, of runs or sweeps, as PDF and SVG.
-        out: output file (default: named after the run or sweep), or folder of figures
-            (paper-figures).
+        out: output file (default: named after the run or sweep).
     """
-    from repdyn.cli.report import write_figures, write_report
+    from repdyn.cli.report import write_report
 
     if not runs:
         raise UserError("RUNS: give a run, the name or id of a sweep, or last")
-    if figures is not None:
-        write_figures(runs, store or StoreConfig(), out)
-    else:
-        write_report(runs, store or StoreConfig(), out)
+    write_report(runs, store or StoreConfig(), out)
+
+
+@app.command
+def figures(
+    *runs: Annotated[str, Parameter(help="Runs, named as for repdyn show, or sweeps.")],
+    out: Path = Path("figures"),
+    format: NamesOption = ("pdf",),  # noqa: A002 - the name of the option
+    width: NamesOption = ("3.25", "6.75"),
+    title: bool = False,
+    scale: Literal["fixed", "run", "linear"] = "fixed",
+    store: StoreOptions | None = None,
+) -> None:
+    """Write the figures of runs for a paper: at the width of its columns, with captions beside them.
+
+    Runs that differ in their seed only are one group; of a sweep the finished runs are drawn.
+
+    Args:
+        out: folder of the figures; files of the same names are replaced.
+        format: pdf, svg and png, or some of them (default: pdf).
+        width: widths in inches, such as 3.25 for a column, 5.5 or 6.75 for the page (default:
+            3.25,6.75).
+        title: write what a figure shows above it; a paper has it in the caption.
+        scale: what colours span: fixed limits, so that figures compare; the range of these runs (run);
+            or fixed limits, even in the similarity itself (linear).
+    """
+    if not runs:
+        raise UserError("RUNS: give runs or a sweep; repdyn runs lists them")
+    from repdyn.cli.figures import run_figures
+
+    run_figures(
+        runs,
+        store or StoreConfig(),
+        out,
+        formats=format,
+        widths=width,
+        title=title,
+        scale=scale,
+    )
 
 
 @app.command

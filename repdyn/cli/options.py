@@ -61,6 +61,7 @@ OptimOptions = Annotated[OptimConfig, _options("Training", 3)]
 CheckpointsOption = Annotated[
     int | tuple[int, ...] | None, _list(read_checkpoints), Parameter(show_default=False)
 ]
+NamesOption = Annotated[tuple[str, ...], _list(read_names), Parameter(show_default=False)]
 MeasureOptions = Annotated[_Measures, _options("Measures", 4)]
 HowOptions = Annotated[_How, _options("Measures", 4)]
 StoreOptions = Annotated[StoreConfig, _options("Tracking", 5)]

@@ -1,4 +1,4 @@
-"""`repdyn report`: a run, a sweep or several runs as one HTML file, or the figures of a paper."""
+"""`repdyn report`: a run, a sweep or several runs as one HTML file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rich.text import Text
 from repdyn.cli.console import new_console
 from repdyn.display.wording import plain
 from repdyn.errors import SettingError
-from repdyn.runs.paper import CAPTIONS, write_paper_figures
 from repdyn.runs.reporting import make_report
 from repdyn.settings.schema import StoreConfig
 
@@ -30,21 +29,3 @@ def write_report(names: Sequence[str], store: StoreConfig, out: Path | None) -> 
         raise SettingError("out", path, str(error.strerror)) from None
     logged = f" (and in the artifacts of run {report.run_id[:8]})" if report.run_id else ""
     new_console().print(Text(f"{path}{logged}"), soft_wrap=True)
-
-
-PAPER_FOLDER = Path("paper-figures")
-
-
-def write_figures(runs: Sequence[str], store: StoreConfig, out: Path | None) -> None:
-    """Write the figures of a paper to a folder, and print what each shows.
-
-    Raises:
-        UserError: there is no such run, nothing to draw, or the folder cannot be written.
-    """
-    folder = out or PAPER_FOLDER
-    written = write_paper_figures(runs, store, folder)
-    console = new_console()
-    console.print(Text(written.captions), soft_wrap=True)
-    console.print(
-        Text(f"{written.files} files in {folder}; captions in {CAPTIONS}"), soft_wrap=True
-    )

@@ -90,7 +90,7 @@ def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Co
     Raises:
         UserError: a run has no checkpoint.
     """
-    runs = tuple(_with_scores(record) for record in records)
+    runs = tuple(with_scores(record) for record in records)
     varied = varied_settings([run.summary for run in runs])
     pairs, no_baseline = crossed_pairs(runs)
     cross, missing = _crossed(pairs, store)
@@ -194,7 +194,12 @@ def _order(run: RunSummary) -> tuple[object, ...]:
     return params.get("arch"), params.get("opt") != "sgd", sorted(params.items()), seeds
 
 
-def _with_scores(record: RunRecord) -> RunRecord:
+def with_scores(record: RunRecord) -> RunRecord:
+    """Return a run with its phases and scores by their current definitions.
+
+    Raises:
+        UserError: it has no checkpoint.
+    """
     dynamics = measured(record)
     phases = find_phases(record.curves, dynamics)
     return replace(record, phases=phases, scores=compute_scores(dynamics, phases))

@@ -2,17 +2,31 @@
 
 from repdyn.report.figures.paper.drawing import MOST_GROUPS, PaperFigure, paper_figures
 from repdyn.report.figures.paper.regions import MOST_EPOCHS
-from repdyn.report.figures.paper.sheet import COLUMNS, pdf, svg
+from repdyn.report.figures.paper.sheet import (
+    FORMATS,
+    LEAST_WIDTH,
+    MOST_WIDTH,
+    WIDTHS,
+    pdf,
+    png,
+    svg,
+    titled,
+)
 from repdyn.report.figures.paper.shown import Regions, Shown
 
 __all__ = [
-    "COLUMNS",
+    "FORMATS",
+    "LEAST_WIDTH",
     "MOST_EPOCHS",
     "MOST_GROUPS",
+    "MOST_WIDTH",
+    "WIDTHS",
     "PaperFigure",
     "Regions",
     "Shown",
     "paper_figures",
     "pdf",
+    "png",
     "svg",
+    "titled",
 ]

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
-from repdyn.display.labels import PLANES
+from repdyn.analysis.findings import Finding
+from repdyn.display.labels import PHASES
 from repdyn.display.metrics import main_groups
-from repdyn.display.wording import plain
+from repdyn.display.reading import measured
+from repdyn.display.scale import Scale, ScaleKind
+from repdyn.display.similarity import common_scale, similarity
 from repdyn.errors import UserError
 from repdyn.measures.spec import MEASURES, MeasureSpec
-from repdyn.plane_kinds import PLANE_KINDS
-from repdyn.report.figures.decision import telling_plane
+from repdyn.report.figures.drift import rates_over_seeds
+from repdyn.report.figures.matrices import LINES
+from repdyn.report.figures.paper import captions
+from repdyn.report.figures.paper.effects import effect_panels, score_panels, untested
 from repdyn.report.figures.paper.error_curves import error_curves
+from repdyn.report.figures.paper.forest import Panel, forest, pages
+from repdyn.report.figures.paper.layer_curves import drift_curves, profile_curves
 from repdyn.report.figures.paper.matrices import matrices
-from repdyn.report.figures.paper.regions import class_names, decision_regions
-from repdyn.report.figures.paper.shown import Regions, Shown
-from repdyn.step_words import counted
+from repdyn.report.figures.paper.profiles import profiles
+from repdyn.report.figures.paper.regions import decision_regions
+from repdyn.report.figures.paper.shown import Shown, with_measure
 
 MOST_GROUPS = 6
-"""Groups of runs that fit below each other on a page."""
+"""Groups of runs that fit below each other on a page; more take several figures."""
 
 
 @dataclass(frozen=True)
@@ -31,102 +38,218 @@ class PaperFigure:
 
     Attributes:
         name: of its files, before the width.
+        title: what it shows, on a line.
         caption: what it shows, and of which runs.
         draw: draws it, given its width in inches.
     """
 
     name: str
+    title: str
     caption: str
     draw: Callable[[float], Figure]
 
 
-def paper_figures(shown: Sequence[Shown]) -> list[PaperFigure]:
+def paper_figures(
+    shown: Sequence[Shown], how: ScaleKind = "fixed", findings: Sequence[Finding] = ()
+) -> list[PaperFigure]:
     """Return the figures that the runs have data for.
 
+    Args:
+        shown: groups of runs.
+        how: what colours span, of display/scale.py.
+        findings: judged on these runs; none where they are not compared.
+
     Raises:
-        UserError: there are none, or too many groups.
+        UserError: there is nothing to draw.
     """
-    if len(shown) > MOST_GROUPS:
-        raise UserError(
-            f"{len(shown)} groups of runs; a page holds at most {MOST_GROUPS}, give fewer runs"
-        )
-    figures = [one for measure in MEASURES.values() for one in _matrices(shown, measure)]
+    figures: list[PaperFigure] = []
+    for measure in MEASURES.values():
+        having = with_measure(shown, measure.name)
+        if having:
+            figures += _of_measure(having, measure, how)
     figures += _error_curves(shown)
     figures += _regions(shown)
+    if findings:
+        figures += _forests(shown, findings)
     if not figures:
         raise UserError("nothing to draw: no run has a checkpoint or logs a metric")
     return figures
 
 
-def _matrices(shown: Sequence[Shown], measure: MeasureSpec) -> Iterable[PaperFigure]:
-    having = [
-        g for g in shown if g.record.dynamics and measure.name in g.record.dynamics.similarity
+def _of_measure(
+    having: Sequence[Shown], measure: MeasureSpec, how: ScaleKind
+) -> Iterator[PaperFigure]:
+    """Yield the figures of a similarity, its E×E matrices only if the paper's findings are judged on it."""
+    scale = common_scale([similarity(measured(g.record), measure.name) for g in having], how)
+    if measure.of_paper:
+        yield from _matrices(having, measure, scale, how)
+    yield from _profiles(having, measure, scale, how)
+    yield from _drift(having, measure)
+
+
+def _matrices(
+    having: Sequence[Shown], measure: MeasureSpec, scale: Scale, how: str
+) -> Iterable[PaperFigure]:
+    title = f"{measure.title} between checkpoints"
+
+    def caption(page: Sequence[Shown]) -> str:
+        return captions.joined(
+            f"{title} (E×E) of layers in order of depth, evenly spaced if not all fit.",
+            captions.scale_words(measure, scale, how),
+            captions.line_words(page, LINES, first=True),
+            captions.dot_words(page, measure, "both their neighbours towards the start"),
+        )
+
+    def draw(page: Sequence[Shown], width: float) -> Figure:
+        return matrices(page, measure.name, scale, width)
+
+    return _paged(f"matrices_{measure.name}", title, having, caption, draw, first=True)
+
+
+def _profiles(
+    having: Sequence[Shown], measure: MeasureSpec, scale: Scale, how: str
+) -> Iterator[PaperFigure]:
+    title = f"{measure.title} of each layer with itself at the last checkpoint"
+    several = any(len(group.runs) > 1 for group in having)
+
+    def heatmap_caption(page: Sequence[Shown]) -> str:
+        return captions.joined(
+            f"{title}, the first layer on top.",
+            "Medians over the runs of a group." if several else "",
+            captions.scale_words(measure, scale, how),
+            captions.line_words(page, LINES),
+            captions.dot_words(page, measure, "the checkpoint before"),
+        )
+
+    def curves_caption(page: Sequence[Shown]) -> str:
+        return captions.joined(
+            f"{title}.",
+            captions.band_words(page, measure),
+            captions.scale_words(measure, scale, how, "Vertical axis"),
+            captions.line_words(page, LINES),
+            captions.layer_words(
+                {group.label: measured(group.record).names(measure.name) for group in page}
+            ),
+        )
+
+    def draw_heatmaps(page: Sequence[Shown], width: float) -> Figure:
+        return profiles(page, measure.name, scale, width)
+
+    def draw_curves(page: Sequence[Shown], width: float) -> Figure:
+        return profile_curves(page, measure.name, scale, width)
+
+    yield from _paged(f"layers_{measure.name}", title, having, heatmap_caption, draw_heatmaps)
+    yield from _paged(f"layer_curves_{measure.name}", title, having, curves_caption, draw_curves)
+
+
+def _drift(having: Sequence[Shown], measure: MeasureSpec) -> Iterable[PaperFigure]:
+    def caption(page: Sequence[Shown]) -> str:
+        return captions.joined(
+            captions.drift_words(page, measure),
+            captions.band_words(page),
+            "What lies in the hatched part of the axis is below the resolution of stored similarities.",
+            captions.line_words(page, LINES),
+            captions.layer_words({g.label: measured(g.record).layers for g in page}),
+        )
+
+    def draw(page: Sequence[Shown], width: float) -> Figure:
+        return drift_curves(page, measure.name, width)
+
+    rated = [
+        replace(group, runs=runs)
+        for group in having
+        if (runs := tuple(r for r in group.runs if rates_over_seeds([r], measure.name) is not None))
     ]
-    if measure.of_paper and having:
-        caption = (
-            f"{measure.title} between checkpoints (E×E) of layers in order of depth, evenly spaced "
-            "if not all fit; one colour scale for all. Lines: memorisation onset and perfect fit."
-        )
-        yield PaperFigure(
-            f"matrices_{measure.name}",
-            _with_runs(caption, having),
-            lambda width: matrices(having, measure.name, width),
-        )
+    title = f"Drift rate of layers by {measure.long_label}"
+    return _paged(f"drift_{measure.name}", title, rated, caption, draw)
 
 
 def _error_curves(shown: Sequence[Shown]) -> Iterable[PaperFigure]:
-    having = [group for group in shown if main_groups(group.record.curves)]
-    if having:
-        caption = (
+    with_metrics = (tuple(r for r in group.runs if main_groups(r.curves)) for group in shown)
+    having = [replace(g, runs=runs) for g, runs in zip(shown, with_metrics, strict=True) if runs]
+
+    def caption(page: Sequence[Shown]) -> str:
+        several = any(len(group.runs) > 1 for group in page)
+        interval = "hatched where a boundary may lie"
+        over = f"{interval}: its interval, or the range over the runs" if several else interval
+        return captions.joined(
             "Training and test error, and accuracy on the flipped labels (noisy fit); below them "
-            "the phases, hatched where a boundary may lie. Lines: the boundaries."
-        )
-        yield PaperFigure(
-            "error_curves", _with_runs(caption, having), lambda width: error_curves(having, width)
+            f"the phases, {over}.",
+            captions.band_words(page),
+            captions.line_words(page, PHASES, marked=False),
         )
 
+    title = "Errors and phases over training"
+    return _paged("error_curves", title, having, caption, error_curves)
 
-def _regions(shown: Sequence[Shown]) -> Iterable[PaperFigure]:
+
+def _regions(shown: Sequence[Shown]) -> Iterator[PaperFigure]:
     names: list[str] = []
     for group in shown:
         if group.regions is not None:
             names.append(_unused(f"decision_regions_{_file_name(group.label)}", names))
-            yield _regions_of(group, group.regions, names[-1])
+            words = captions.region_words(group, group.regions)
+            caption = "\n".join([words, *captions.run_lines([group], first=True)])
+            title = "Decision regions on a plane through three images"
+            yield PaperFigure(names[-1], title, caption, _regions_of(group))
 
 
-def _regions_of(group: Shown, regions: Regions, name: str) -> PaperFigure:
-    planes, plane = regions.planes, telling_plane(regions.planes)
-    classes = class_names(group.record, regions)
-    given, true = planes.labels[plane].tolist(), planes.true_labels[plane].tolist()
-    labels = [
-        plain(classes[a]) if a == b else f"{plain(classes[a])} (truly {plain(classes[b])})"
-        for a, b in zip(given, true, strict=True)
-    ]
-    caption = (
-        "Decision regions of linear probes of layers in order of depth, and of the output, on the "
-        f"plane through three {PLANES[PLANE_KINDS[planes.kinds[plane]]]}, the discs, labelled "
-        f"{', '.join(labels)}."
+def _regions_of(group: Shown) -> Callable[[float], Figure]:
+    def draw(width: float) -> Figure:
+        assert group.regions is not None  # noqa: S101 - only such groups are drawn
+        return decision_regions(group.label, group.record, group.regions, width)
+
+    return draw
+
+
+def _forests(shown: Sequence[Shown], findings: Sequence[Finding]) -> Iterator[PaperFigure]:
+    lines = captions.run_lines(shown)
+    effects = captions.joined(
+        "What the runs say about the paper's claims: differences between matched runs of a seed, "
+        "positive where they support the claim, and shares of runs with the line at what chance gives.",
+        captions.interval_words(),
+        "A claim that several differences support together has wider intervals (Bonferroni).",
+        *(f"Not testable on these runs: {claim}" for claim in untested(findings)),
     )
-    return PaperFigure(
-        name,
-        _with_runs(caption, [group]),
-        lambda width: decision_regions(group.label, group.record, regions, width),
-    )
+    scores = captions.joined("Scores of each group of runs.", captions.interval_words())
+    yield from _forest("effects", "Effects", effect_panels(findings), [effects, *lines])
+    panels = score_panels({group.label: group.runs for group in shown})
+    yield from _forest("scores", "Scores of the groups", panels, [scores, *lines])
 
 
-def _with_runs(caption: str, shown: Sequence[Shown]) -> str:
-    """Return the caption, and a line for each group that says which run is drawn."""
-    return "\n".join([caption, *map(_run_line, shown)])
+def _forest(
+    name: str, title: str, panels: Sequence[Panel], caption: Sequence[str]
+) -> Iterator[PaperFigure]:
+    for i, page in enumerate(pages(panels)):
+
+        def draw(width: float, page: Sequence[Panel] = page) -> Figure:
+            return forest(page, width)
+
+        yield PaperFigure(_page_name(name, i), title, "\n".join(caption), draw)
 
 
-def _run_line(group: Shown) -> str:
-    run = group.record.summary
-    line = f"{group.label}: {plain(run.name)} ({run.run_id[:8]})"
-    if len(group.names) == 1:
-        return line
-    return f"{line}, the first by name of {counted(len(group.names), 'run')}: " + ", ".join(
-        map(plain, group.names)
-    )
+def _paged(
+    name: str,
+    title: str,
+    having: Sequence[Shown],
+    caption: Callable[[Sequence[Shown]], str],
+    drawn: Callable[[Sequence[Shown], float], Figure],
+    *,
+    first: bool = False,
+) -> Iterator[PaperFigure]:
+    """Yield a figure for as many groups as a page holds, with its caption and a line for each."""
+    for i, start in enumerate(range(0, len(having), MOST_GROUPS)):
+        page = having[start : start + MOST_GROUPS]
+
+        def draw(width: float, page: Sequence[Shown] = page) -> Figure:
+            return drawn(page, width)
+
+        said = "\n".join([caption(page), *captions.run_lines(page, first=first)])
+        yield PaperFigure(_page_name(name, i), title, said, draw)
+
+
+def _page_name(name: str, page: int) -> str:
+    return f"{name}-{page + 1}" if page else name
 
 
 def _file_name(label: str) -> str:

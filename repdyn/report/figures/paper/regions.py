@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from repdyn.display.reading import measured
 from repdyn.display.wording import plain
 from repdyn.records import OUTPUT, RunRecord
 from repdyn.report.figures.decision import (
+    DISC,
     boundaries_at,
     class_patches,
     class_rgb,
@@ -40,6 +42,8 @@ LEAST_SIDE, MOST_SIDE = 0.72, 1.2
 MOST_EPOCHS = 8
 """Checkpoints drawn in the widest figure at most."""
 
+DISCS = "an image of the plane, filled with its label's colour"
+
 PROBES = 3
 """Layers whose probes are drawn."""
 
@@ -64,7 +68,9 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
     drawn = [[map_on(at, planes, plane, row) for at in chosen] for row in rows]
     classes = class_names(record, regions)
     colours = plane_colours(planes, plane, len(classes), [m for row in drawn for m in row])
-    rgb, handles = class_rgb(colours), class_patches(colours, classes)
+    disc = Line2D([], [], linestyle="none", color="0.6", label=DISCS, **DISC)
+    disc.set_markeredgecolor("0.2")  # white on the maps
+    rgb, handles = class_rgb(colours), [*class_patches(colours, classes), disc]
     a0, a1, b0, b1 = planes.extent[plane]
     ratio = float((b1 - b0) / (a1 - a0))
     side = min((room + GAP) / len(chosen) - GAP, MOST_SIDE, MOST_SIDE / ratio)

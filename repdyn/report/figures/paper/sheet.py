@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -22,8 +23,11 @@ from matplotlib.textpath import text_to_path
 from repdyn.display.wording import ending
 from repdyn.report.figures.style import STYLE, in_style
 
-COLUMNS = {"1col": 3.25, "2col": 6.75}
-"""Widths in inches, one column of a journal's page and two, by the end of file names."""
+WIDTHS = (3.25, 6.75)
+"""Inches: one column of a journal's page and two."""
+
+LEAST_WIDTH, MOST_WIDTH = 2.0, 20.0
+"""Inches of a figure for which the layout is made."""
 
 TEXT, TICKS = 8.0, 7.0
 """Points: of all text, and of the numbers along axes."""
@@ -37,8 +41,8 @@ EDGE = 0.03
 BETWEEN_TICKS, TICK_HEIGHT = 0.03, 0.07
 """Inches between the labels of two ticks at least, and their height."""
 
-PAGE = 8.5
-"""Inches: what is below each other is made lower if it would need more of the page."""
+PAGE = 9.3
+"""Inches: panels below each other are made lower if with all else they would need more of the page."""
 
 RASTER = 400
 """Dots per inch of heatmaps and label maps; all else is vectors."""
@@ -73,6 +77,15 @@ def svg(figure: Figure) -> bytes:
     return _printed(FigureCanvasSVG(figure), "svg", {"Date": None})
 
 
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG, the same bytes each time."""
+    return _printed(FigureCanvasAgg(figure), "png", {"Software": None})
+
+
+FORMATS = {"pdf": pdf, "svg": svg, "png": png}
+"""What prints a figure, by the end of its file's name."""
+
+
 def _printed(canvas: Any, form: str, metadata: dict[str, None]) -> bytes:
     out = BytesIO()
     with mpl.rc_context(PAPER):
@@ -95,8 +108,30 @@ def write(figure: Figure, left: float, top: float, text: str, room: float, **loo
     """Write text whose top left corner is this far from the figure's, shortened to the room."""
     whole, high = figure.get_size_inches()
     look = {"ha": "left", "va": "top", "weight": "normal"} | look
-    shown = fitted(text, room, look["weight"])
+    shown = fitted(text, room, weight=look["weight"])
     figure.text(left / whole, 1 - top / high, shown, parse_math=False, **look)
+
+
+def titled(figure: Figure, title: str) -> Figure:
+    """Return the figure with its title above it, at its full width; what it shows is as it was."""
+    wide, before = figure.get_size_inches()
+    high = before + LINE + EDGE
+    figure.set_size_inches(wide, high)
+
+    def moved(y: float) -> float:
+        return float(y * before / high)
+
+    for axes in figure.axes:
+        box = axes.get_position(original=True)
+        axes.set_position((box.x0, moved(box.y0), box.width, moved(box.height)))
+    for text in figure.texts:
+        text.set_y(moved(text.get_position()[1]))
+    for legend in figure.legends:
+        corner = legend.get_bbox_to_anchor().transformed(figure.transFigure.inverted())
+        legend.set_bbox_to_anchor((corner.x0, moved(corner.y0)), transform=figure.transFigure)
+    with mpl.rc_context(PAPER):
+        write(figure, EDGE, EDGE, title, wide - 2 * EDGE, weight="bold")
+    return figure
 
 
 def text_width(text: str, size: float = TEXT, weight: str = "normal") -> float:
@@ -106,10 +141,10 @@ def text_width(text: str, size: float = TEXT, weight: str = "normal") -> float:
     return float(width) / 72
 
 
-def fitted(text: str, room: float, weight: str = "normal") -> str:
+def fitted(text: str, room: float, size: float = TEXT, weight: str = "normal") -> str:
     """Return the text, or the end of it that is not wider than this many inches."""
     kept = len(text)
-    while kept > 1 and text_width(ending(text, kept), weight=weight) > room:
+    while kept > 1 and text_width(ending(text, kept), size, weight) > room:
         kept -= 1
     return ending(text, kept)
 
