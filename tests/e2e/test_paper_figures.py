@@ -27,30 +27,26 @@ def runs(trained: tuple[Path, str]) -> Path:
 
 
 def drawn(runs: Path, out: str) -> dict[str, bytes]:
-    how = ["--width", "3.25,5.5", "--format", "pdf,svg,png", "--out", out]
+    how = ["--width", "3.25", "--format", "pdf,png", "--out", out]
     repdyn("figures", "small", "sgd-1", "adam-0", *how, cwd=runs)
     return {path.name: path.read_bytes() for path in (runs / out).iterdir()}
 
 
-def test_all_figures_are_written_at_each_width_and_the_same_each_time(runs: Path) -> None:
+def test_all_figures_are_written_with_captions_and_the_same_each_time(runs: Path) -> None:
     files = drawn(runs, "first")
     names = {
-        f"{name}_{width}in.{form}"
+        f"{name}_3.25in.{form}"
         for name in MATRICES | LAYERS | REGIONS | {"error_curves"}
-        for width in ("3.25", "5.5")
-        for form in ("pdf", "svg", "png")
+        for form in ("pdf", "png")
     }
     assert names | {"captions.txt"} <= files.keys()
     assert all(files[name].startswith(b"%PDF") for name in names if name.endswith("pdf"))
+    said = files["captions.txt"].decode()
+    assert "the first by name of 2 runs" in said
+    assert "n = 2 runs, sgd-1 (" in said
     (runs / "again").mkdir()
     (runs / "again" / "captions.txt").write_text("old")
     assert drawn(runs, "again") == files
-
-
-def test_captions_count_the_seeds(runs: Path) -> None:
-    said = drawn(runs, "counted")["captions.txt"].decode()
-    assert "the first by name of 2 runs" in said
-    assert "n = 2 runs, sgd-1 (" in said
 
 
 def test_a_folder_that_cannot_be_written_is_told(runs: Path) -> None:
