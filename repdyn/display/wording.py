@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from repdyn.display.labels import MARKS, PHASES, SCORES
@@ -119,24 +119,36 @@ def boundary_marks(phases: Phases) -> dict[str, int]:
     return {MARKS[name]: epoch for name, epoch in phases.markers().items()}
 
 
-def undefined_lines(reasons: Mapping[str | ScoreKey, str], measures: Collection[str]) -> list[str]:
+def undefined_lines(
+    reasons: Mapping[str | ScoreKey, str],
+    measures: Collection[str],
+    words: Callable[[str], str] | None = None,
+) -> list[str]:
     """Return a line for each reason: what is undefined, then why.
 
     Args:
         reasons: by the name of a boundary, or a score.
         measures: of the run; a score that is undefined for only some is followed by their names.
+        words: names a score (default: score_words).
     """
     names: dict[str, list[str | ScoreKey]] = {}
     for name, why in reasons.items():
         names.setdefault(why, []).append(name)
-    return [f"{_together(same, measures)}: {why}" for why, same in names.items()]
+    named = words or score_words
+    return [f"{_together(same, measures, named)}: {why}" for why, same in names.items()]
 
 
-def _together(names: Sequence[str | ScoreKey], measures: Collection[str]) -> str:
-    return "No phases" if set(names) == PHASES.keys() else ", ".join(_joined(names, measures))
+def _together(
+    names: Sequence[str | ScoreKey], measures: Collection[str], words: Callable[[str], str]
+) -> str:
+    if set(names) == PHASES.keys():
+        return "No phases"
+    return ", ".join(_joined(names, measures, words))
 
 
-def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[str]:
+def _joined(
+    names: Sequence[str | ScoreKey], measures: Collection[str], named: Callable[[str], str]
+) -> list[str]:
     """Return names in words, each score once."""
     words = [PHASES.get(name, name) for name in names if isinstance(name, str)]
     scores: dict[str, list[str]] = {}
@@ -145,7 +157,7 @@ def _joined(names: Sequence[str | ScoreKey], measures: Collection[str]) -> list[
             scores.setdefault(name.score, []).append(name.measure)
     for score, of in scores.items():
         said = "" if len(of) == len(measures) else f" ({', '.join(map(label, of))})"
-        words.append(f"{score_words(score)}{said}")
+        words.append(f"{named(score)}{said}")
     return words
 
 

@@ -97,7 +97,7 @@ def run_page(record: RunRecord, figures: Mapping[str, bytes]) -> str:
         figures=[(_caption(name), png) for name, png in shown.items() if name not in first],
         heatmaps=list(_heatmaps(record)),
         scores=[(name, said) for name, said in sentences if said],
-        undefined=undefined_lines(missing, measures),
+        undefined=undefined_lines(missing, measures, score_title),
         tables=list(_tables(record)),
         score_table=_score_table(record),
         meanings=[

@@ -344,7 +344,7 @@ def test_the_page_has_a_card_for_each_finding() -> None:
 
 def test_the_page_tells_the_rule_for_shares_of_runs_too() -> None:
     assert "the share of phase-randomised copies of the runs instead of 0" in page(comparison(), {})
-    assert "fit break 0.25" in page(comparison(), {})
+    assert "break at perfect fit 0.25" in page(comparison(), {})
 
 
 def test_the_words_of_the_replaced_rule_are_gone() -> None:
