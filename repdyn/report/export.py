@@ -46,14 +46,15 @@ def as_json(record: RunRecord) -> str:
     nested lists of numbers with DIGITS significant digits; NaN and infinity are null, and so is an
     array that the run lacks.
     """
-    reasons = undefined(record)
+    why: dict[str | ScoreKey, str | None] = dict.fromkeys([*PHASES, *SCORES])
+    why.update(undefined(record))
     run = {
         "summary": summary_values(record.summary),
         **_measured(record.dynamics),
         "curves": record.curves,
         "phases": phase_values(record.phases),
         "scores": score_values(record.scores),
-        "undefined": {name: reasons.get(name) for name in (*PHASES, *SCORES)},
+        "undefined": why,
     }
     return json_text(run)
 

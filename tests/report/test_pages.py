@@ -113,6 +113,7 @@ def test_a_row_of_the_forest_plot_is_in_proportion() -> None:
     (panel,) = forest.panels(Finding("", "", (effect_of(1.0, 3.0, 2.0),)))
     (row,) = panel.rows
     assert row.ends is not None
+    assert panel.null is not None
     assert row.at == pytest.approx(sum(row.ends) / 2, abs=0.02)
     assert panel.null == pytest.approx(sum(panel.matters) / 2, abs=0.02)
     effect = effect_of(1.0, 3.0, 2.0)
