@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from repdyn.display.findings import findings
 from repdyn.display.labels import PHASES
@@ -21,7 +22,11 @@ def escaped(text: str) -> str:
 
 
 def of_run(record: RunRecord) -> str:
-    """Return what a run is, what it shows, its boundaries with their intervals, and how to open it."""
+    """Return what a run is, what it shows, its boundaries with their intervals, and how to open it.
+
+    It is written at the end of the run, while the run is still recorded as running.
+    """
+    record = replace(record, summary=replace(record.summary, status="FINISHED"))
     run, dynamics = record.summary, record.dynamics
     measured = "no checkpoint" if dynamics is None else counted(len(dynamics.steps), "checkpoint")
     what = [settings(run), counted(last_epoch(record), record.unit), measured]

@@ -25,6 +25,13 @@ def test_a_runs_description_has_its_findings_boundaries_and_how_to_open_it() -> 
     assert f"repdyn tui {RECORD.summary.run_id[:8]}" in html
 
 
+def test_a_run_at_its_end_is_described_as_ended() -> None:
+    running = replace(RECORD, summary=replace(RECORD.summary, status="RUNNING"))
+    assert description.of_run(running) == description.of_run(RECORD)
+    unfit = replace(running, phases=Phases(), scores={})
+    assert "so far" not in description.of_run(unfit)
+
+
 def test_spikes_are_told() -> None:
     spiky = replace(RECORD, phases=replace(RECORD.phases, spikes=(60, 90)))
     assert "falls back after perfect fit, at epochs 60, 90" in description.of_run(spiky)
