@@ -46,10 +46,7 @@ def mosaic(shown: Similarity) -> Image.Image:
     width, top = across * cell[0] + GAP, LINE + GAP
     image = Image.new("RGB", (width, top + down * cell[1] + 2 * LINE + GAP), "white")
     draw = ImageDraw.Draw(image)
-    first, last = (short_step(int(at)) for at in shown.steps[[0, -1]])
-    # the font has no dash
-    title = f"{shown.measure.label} between {plural(shown.unit)} {first} to {last}"
-    _write(draw, (GAP, GAP // 2), title)
+    _write(draw, (GAP, GAP // 2), _title(shown))
     cells = checkpoint_cells(shown.steps)
     for place, layer in enumerate(layers):
         x = GAP + place % across * cell[0]
@@ -58,6 +55,14 @@ def mosaic(shown: Similarity) -> Image.Image:
         image.paste(picture(shown.matrices[layer], scale, cells).convert("RGB"), (x, y + LINE))
     _bar(image, draw, scale, top + down * cell[1])
     return image
+
+
+def _title(shown: Similarity) -> str:
+    first, last = (short_step(int(at)) for at in shown.steps[[0, -1]])
+    if len(shown.steps) == 1:
+        return f"{shown.measure.label}: only {shown.unit} {first} so far"
+    # the font has no dash
+    return f"{shown.measure.label} between {plural(shown.unit)} {first} to {last}"
 
 
 def _bar(image: Image.Image, draw: ImageDraw.ImageDraw, scale: Scale, y: int) -> None:

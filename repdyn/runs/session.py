@@ -390,8 +390,9 @@ class RunSession:
         if record.dynamics is not None and len(self.steps) > 1:
             # those drawn as the run went on, unless they are replaced with the matrices
             before = range(1, len(self.steps)) if self._replaces_at_end else ()
-            for count in (*filter(is_drawn, before), len(self.steps)):
+            for count in filter(is_drawn, before):
                 log_matrices(self.writer, record.dynamics.at_checkpoints(slice(count)))
+            log_matrices(self.writer, record.dynamics, last=True)
 
 
 def started_run() -> str | None:

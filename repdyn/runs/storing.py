@@ -25,20 +25,32 @@ def store_weights(writer: RunWriter, model: nn.Module, step: int) -> tuple[str, 
     return tuple(name for name, tensor in weights.items() if not tensor.isfinite().all())
 
 
-LEAST_DRAWN = 4
-"""Fewest checkpoints whose matrices are drawn."""
+FIRST_DRAWN = 4
+"""Checkpoints at which matrices are drawn for the first time after the first."""
 
 
 def is_drawn(checkpoints: int) -> bool:
-    """Return whether the matrices are drawn at so many checkpoints: at each power of two."""
-    return checkpoints >= LEAST_DRAWN and checkpoints.bit_count() == 1
+    """Return whether the matrices are drawn at so many checkpoints.
+
+    At each power of two; and at the first one, as MLflow's slider starts at step 0 whether or not there
+    is a picture.
+    """
+    return checkpoints == 1 or (checkpoints >= FIRST_DRAWN and checkpoints.bit_count() == 1)
 
 
-def log_matrices(writer: RunWriter, dynamics: Dynamics) -> None:
-    """Log a picture of all layers' matrices up to the last checkpoint, for each measure."""
+def log_matrices(writer: RunWriter, dynamics: Dynamics, *, last: bool = False) -> None:
+    """Log a picture of all layers' matrices up to the last checkpoint, for each measure.
+
+    Args:
+        writer: of the run.
+        dynamics: up to the checkpoint.
+        last: whether no more follow: the picture is then logged by itself too, which MLflow shows
+            without the slider being moved.
+    """
     for measure in dynamics.similarity:
         picture = encoded(mosaic(similarity(dynamics, measure)))
-        writer.log_image(f"similarity/{measure}", int(dynamics.steps[-1]), *picture)
+        for key in (f"similarity/{measure}_by_step", *([f"similarity/{measure}"] if last else [])):
+            writer.log_image(key, int(dynamics.steps[-1]), *picture)
 
 
 def store_measurement(writer: RunWriter, measurement: Measurement) -> None:

@@ -43,7 +43,7 @@ def test_the_colours_are_those_of_the_scale_and_nan_is_grey() -> None:
     assert near.sum() > 0.5 * len(DYNAMICS.layers) * SIDE**2
 
 
-@pytest.mark.parametrize(("layers", "checkpoints"), [(1, 2), (3, 40), (100, 5)])
+@pytest.mark.parametrize(("layers", "checkpoints"), [(1, 1), (1, 2), (3, 40), (100, 5)])
 def test_any_number_of_layers_fits(layers: int, checkpoints: int) -> None:
     steps = np.arange(checkpoints) ** 3
     matrices = np.full((layers, checkpoints, checkpoints), 0.7, np.float32)

@@ -484,8 +484,13 @@ def images(store: StoreConfig, run_id: str) -> dict[str, set[int]]:
 def test_mlflows_grid_has_the_matrices_at_some_steps_and_at_the_end(store: StoreConfig) -> None:
     with RunSession.create(recorder(), "mine", store, due=DUE) as session:
         Loop().run(session)
-    shown = {DUE[3], DUE[-1]}
-    assert images(store, session.run_id) == {"similarity/cka": shown, "similarity/regions": shown}
+    shown, last = {DUE[0], DUE[3], DUE[-1]}, {DUE[-1]}
+    assert images(store, session.run_id) == {
+        "similarity/cka_by_step": shown,
+        "similarity/regions_by_step": shown,
+        "similarity/cka": last,
+        "similarity/regions": last,
+    }
     assert find_run(store, session.run_id).tags[schema.IMAGES_TAG] == "True"
     before = artifact_sizes(store, session.run_id).keys()
     again = RunSession.attach(recorder(), session.run_id, store, due=DUE, replaces_at_end=True)
