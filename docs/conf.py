@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +64,13 @@ def _rewritten(_app: Sphinx, _page: str, source: list[str]) -> None:
     source[0] = text
 
 
+def _with_dashes(_app: Sphinx, page: nodes.document) -> None:
+    for text in list(page.findall(nodes.Text)):
+        if text == " -- ":  # between a parameter and what it is
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Sphinx) -> None:
     """Fill in the generated parts of each page when it is read."""
     app.connect("source-read", _rewritten)
+    app.connect("doctree-read", _with_dashes)
