@@ -38,7 +38,7 @@ NOT_RUN: Mapping[tuple[str, ...], str] = {
     ("repdyn", "tui"): "needs a terminal and someone at it",
     ("bash", ".ci/run"): "is what runs this test",
     ("sphinx-build",): "is run by .ci/run",
-    ("grep",): "is of the sources; see tests/measures/test_spec.py",
+    ("grep",): "is of the sources, as architecture.md says",
 }
 """Beginnings of commands that are only checked, with the reason."""
 
