@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,14 @@ sizes = [len(make_grid([], preset=one, file=None, seeds=None).runs()) for one in
 runs = [run.name for page in DemoSource().pages() for run in page]
 print(json.dumps([repdyn.__file__, tui.__file__, len(runs), sizes]))
 """
+
+
+def test_version_is_the_same_everywhere() -> None:
+    version = PROJECT["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    heads = re.findall(r"^## (\S+) \((.+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert citation["version"] == version
+    assert heads[0] == (version, citation["date-released"])
 
 
 def test_citation_names_both_versions_of_the_paper() -> None:
