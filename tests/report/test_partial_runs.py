@@ -149,6 +149,7 @@ RUNS = "Runs and what they were trained with"
                 "Numbers",
                 "Figures",
                 "Details",
+                "Other scores",
                 "What the scores mean",
                 "Settings",
                 RUNS,
