@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from docutils import nodes
+from docutils import nodes  # type: ignore[import-untyped]  # as in types-docutils only
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
