@@ -60,8 +60,10 @@ def test_wheel_has_every_file_and_runs_from_them(tmp_path: Path) -> None:
         for path in (source / package).rglob("*")
         if path.is_file()
     }
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path]
-    subprocess.run([*command, source], check=True, capture_output=True)
+    build = (sys.executable, "-m", "build", "--wheel", "--no-isolation")
+    subprocess.run(
+        [*build, "--outdir", str(tmp_path), str(source)], check=True, capture_output=True
+    )
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name == f"repdyn-{PROJECT['version']}-py3-none-any.whl"
     with ZipFile(wheel) as archive:
