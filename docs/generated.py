@@ -12,7 +12,7 @@ from sphinx.pycode import ModuleAnalyzer
 from textual.keys import format_key
 
 import repdyn
-from repdyn import records
+from repdyn import own_runs, records
 from repdyn.analysis.scores import MEANINGS
 from repdyn.cli.app import app
 from repdyn.display.labels import PHASE_MEANINGS, PHASES
@@ -145,8 +145,9 @@ def artifacts() -> str:
         for name, axes in schema.SHAPES.items()
     )
     tags = (
-        (f"`{getattr(schema, name)}`", text)
-        for name, text in {**said, **_constants(records)}.items()
+        (f"`{getattr(module, name)}`", text)
+        for module in (schema, own_runs, records)
+        for name, text in _constants(module).items()
         if name.endswith("_TAG")
     )
     parts = {

@@ -31,6 +31,7 @@ TITLES = {
     "artifact": "Text and pictures",
     "file": "File",
     "compare": "Compare",
+    "scores": "Scores",
     "run": "Run",
     "cursor": "Cursor",
     "app": "Everywhere",
