@@ -17,6 +17,7 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import DEAD_SECONDS, HOST_TAG, PID_TAG
 from repdyn.storage.locks.process_lock import HeldError
+from repdyn.storage.moved import refuse_moved
 from repdyn.storage.reader import summary_of
 from repdyn.storage.schema import SCHEMA_TAG
 from repdyn.storage.store import connect_existing, experiment_name, one_line, tracking_uri
@@ -38,14 +39,27 @@ def change_tags(store: StoreConfig, run_id: str, changes: TagChanges) -> None:
             raise UserError(f"{plain(name)} is {whose}'s own tag, which it needs as it is")
     values = dict(changes.values) | ({NOTE: changes.note} if changes.note else {})
     removed = [*changes.removed, *([NOTE] if changes.note == "" else [])]
-    client = connect_existing(store)
-    with one_line(tracking_uri(store)):
+    with _changing(store, run_id) as (client, run):
         if values:
             client.log_batch(run_id, tags=[RunTag(name, value) for name, value in values.items()])
-        there = client.get_run(run_id).data.tags if removed else {}
         for name in removed:
-            if name in there:  # another process may have removed it
+            if name in run.data.tags:
                 client.delete_tag(run_id, name)
+
+
+@contextmanager
+def _changing(store: StoreConfig, run_id: str) -> Iterator[tuple[MlflowClient, Run]]:
+    """Yield a client and the run that is to be changed, as it is.
+
+    Raises:
+        UserError: the store was copied or moved: what MLflow deletes for good would be the original's
+            artifacts.
+    """
+    client = connect_existing(store)
+    with one_line(tracking_uri(store)):
+        run = client.get_run(run_id)
+        refuse_moved(client, run.info.experiment_id)
+        yield client, run
 
 
 def nested_runs(store: StoreConfig, run_id: str) -> int:
@@ -64,9 +78,7 @@ def delete(store: StoreConfig, run_id: str) -> int:
     Raises:
         UserError: a process writes one of them; then none is deleted.
     """
-    client = connect_existing(store)
-    with one_line(tracking_uri(store)):
-        run = client.get_run(run_id)
+    with _changing(store, run_id) as (client, run):
         runs = [*_nested(client, run, ViewType.ACTIVE_ONLY), run]
         for one in runs:
             with _idle(client, one):
@@ -79,9 +91,7 @@ def delete(store: StoreConfig, run_id: str) -> int:
 
 def restore(store: StoreConfig, run_id: str) -> int:
     """Restore a deleted run and those nested in it; return how many."""
-    client = connect_existing(store)
-    with one_line(tracking_uri(store)):
-        run = client.get_run(run_id)
+    with _changing(store, run_id) as (client, run):
         runs = [run, *_nested(client, run, ViewType.DELETED_ONLY)]
         for one in runs:
             client.restore_run(one.info.run_id)

@@ -10,6 +10,8 @@ from mlflow.tracking import MlflowClient
 
 from repdyn.cli import main
 from repdyn.errors import UserError
+from repdyn.run_tags import TagChanges
+from repdyn.runs import edit
 from repdyn.runs.ownership import claimed
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import reader
@@ -51,6 +53,9 @@ def test_a_copied_store_is_written_once_it_is_rebound(
         lambda: RunWriter.restart(store, writer.run_id),
         lambda: RunWriter.attach(store, writer.run_id),
         claim,
+        lambda: edit.change_tags(store, writer.run_id, TagChanges({"mine": "1"})),
+        lambda: edit.delete(store, writer.run_id),
+        lambda: edit.restore(store, writer.run_id),
     ):
         with pytest.raises(UserError, match="rebind") as raised:
             write()
