@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from repdyn.analysis.verdicts import NO_DIFFERENCE, REFUTED, SUPPORTED, UNDECIDED
-from repdyn.report.figures.paper.panels import GAP, WIDE
+from repdyn.report.figures.paper.panels import GAP
 from repdyn.report.figures.paper.sheet import (
     EDGE,
     LINE,
@@ -34,7 +34,7 @@ ROW, BELOW = 0.165, 0.28
 COUNT = 0.44
 """Inches to the right of a panel for the number of seeds."""
 
-LABELS = 0.5
+LABELS = 0.6
 """Most of a column's width that labels take."""
 
 MOST_ROWS = 36
@@ -100,16 +100,18 @@ def pages(drawn: Sequence[Panel]) -> list[list[Panel]]:
 
 @paper_styled
 def forest(drawn: Sequence[Panel], width: float) -> Figure:
-    """Draw the panels below each other, in a wide figure in two columns.
+    """Draw the panels below each other, in two columns if their titles and labels fit.
 
     Args:
         drawn: what to draw.
         width: of the figure in inches.
     """
-    columns = 2 if width > WIDE and len(drawn) > 1 else 1
-    wide = (width - 2 * EDGE - (columns - 1) * GAP) / columns
-    longest = max(text_width(row.label) for one in drawn for row in one.rows)
-    labels = min(longest + 0.1, LABELS * wide)
+    longest = max(text_width(row.label) for one in drawn for row in one.rows) + 0.1
+    titles = max(text_width(one.title, weight="bold") for one in drawn)
+    half = (width - 2 * EDGE - GAP) / 2
+    columns = 2 if len(drawn) > 1 and half >= max(titles, longest / LABELS) else 1
+    wide = half if columns == 2 else width - 2 * EDGE
+    labels = min(longest, LABELS * wide)
     ends, places = [EDGE] * columns, []
     for one in drawn:
         column = ends.index(min(ends))
