@@ -118,7 +118,7 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
         UserError: `check_optimizer` refuses it, or it needs a package that is not installed.
     """
     check_optimizer(config)
-    further = {} if config.eps is None else {"eps": config.eps}
+    further: dict[str, Any] = {} if config.eps is None else {"eps": config.eps}
     try:
         optimizer: torch.optim.Optimizer = timm.optim.create_optimizer_v2(
             model,

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageSequence
@@ -25,8 +26,8 @@ def drawn(text: str, style: Style = STYLE) -> Image.Image:
     return draw_screen([Strip([Segment(text, style)])])
 
 
-def colours(image: Image.Image) -> dict[tuple[int, int, int], int]:
-    return {colour: count for count, colour in image.getcolors(10_000)}
+def colours(image: Image.Image) -> dict[Any, int]:
+    return {colour: count for count, colour in image.getcolors(10_000) or ()}
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_it_is_shown(
     show_run(
         run_id,
         StoreConfig(tracking_uri=sqlite_store.tracking_uri, experiment="old"),
-        as_json_text=False,
+        form="text",
         scores=True,
     )
     assert "schema-one" in capsys.readouterr().out

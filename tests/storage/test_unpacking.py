@@ -49,6 +49,7 @@ def test_runs_are_the_same_as_in_the_bundle(bundle: Bundle, store: StoreConfig) 
     np.testing.assert_array_equal(
         load_planes(named, stored.run_id).anchors, bundle.planes(packed.run_id).anchors
     )
+    assert expected.dynamics is not None
     last = int(expected.dynamics.steps[-1])
     np.testing.assert_array_equal(
         load_label_maps(named, stored.run_id, last).fine,
