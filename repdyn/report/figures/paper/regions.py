@@ -70,20 +70,21 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
     colours = plane_colours(planes, plane, len(classes), [m for row in drawn for m in row])
     disc = Line2D([], [], linestyle="none", color="0.6", label=DISCS, **DISC)
     disc.set_markeredgecolor("0.2")  # white on the maps
-    rgb, handles = class_rgb(colours), [*class_patches(colours, classes), disc]
+    rgb, legends = class_rgb(colours), (class_patches(colours, classes), [disc])
     a0, a1, b0, b1 = planes.extent[plane]
     ratio = float((b1 - b0) / (a1 - a0))
     side = min((room + GAP) / len(chosen) - GAP, MOST_SIDE, MOST_SIDE / ratio)
-    marks = [boundaries_at(at.step, taken, record.phases) for at in chosen]
-    top = EDGE + LINE * (2 + any(marks))
+    marks = [boundaries_at(at.step, taken, record.phases).split(", ") for at in chosen]
+    top = EDGE + LINE * (2 + max(len(mark) if any(mark) else 0 for mark in marks))
     pitch = LINE + side * ratio + GAP
     end = top + len(rows) * pitch + EDGE
-    figure = sheet(width, end + legend_height(handles, room) + EDGE)
+    heights = [legend_height(handles, room) for handles in legends]
+    figure = sheet(width, end + sum(heights) + EDGE)
     write(figure, EDGE, EDGE, label, room, weight="bold")
     lefts = [EDGE + k * (side + GAP) for k in range(len(chosen))]
     for left, at, mark in zip(lefts, chosen, marks, strict=True):
         unit = f"{record.unit} " if at is chosen[0] else ""
-        for line, said in enumerate((f"{unit}{short_step(at.step)}", mark)):
+        for line, said in enumerate((f"{unit}{short_step(at.step)}", *mark)):
             write(figure, left + side / 2, EDGE + LINE * (1 + line), said, side, ha="center")
     for i, (row, line_of_maps) in enumerate(zip(rows, drawn, strict=True)):
         down = top + i * pitch
@@ -92,7 +93,9 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
             axes = panel(figure, left, down + LINE, side, side * ratio)
             draw_map(axes, label_map, planes, plane, rgb)
             axes.set_aspect("auto")
-    draw_legend(figure, handles, EDGE, end, room)
+    for handles, height in zip(legends, heights, strict=True):
+        draw_legend(figure, handles, EDGE, end, room)
+        end += height
     return figure
 
 
