@@ -23,6 +23,7 @@ from tui.screens.runs import RunsScreen
 from tui.screens.runs_listed import ListedRuns
 from tui.screens.runs_preview import RunPreview
 from tui.screens.runs_table import RunsTable
+from tui.widgets.footer import KeysFooter
 
 RUN = "resnet18-sgd-digits-s0"
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -96,7 +97,8 @@ def look_at(
         for _ in range(400):  # a busy machine takes its time
             await pilot.pause(0.05)
             now = drawn(app)
-            if now == before and word in now and not still_reading(app, now):
+            told = all(footer.keys == footer._fitting() for footer in app.screen.query(KeysFooter))
+            if now == before and word in now and told and not still_reading(app, now):
                 return now
             before = now
         raise AssertionError(f"{word} is not seen in\n{before}")
