@@ -23,6 +23,7 @@ from repdyn.runs.crossed_pairs import CrossedPair, crossed_pairs
 from repdyn.settings.defaults import optimizer_kind
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import DATA_SEED, SEED, compared_params
+from repdyn.settings.text import UNSET
 from repdyn.storage import schema
 from repdyn.storage.reader import load_run, sweep_runs
 from repdyn.storage.writer import RunWriter
@@ -124,7 +125,7 @@ def varied_settings(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     """Return the settings in which runs differ, except seed, places and derived ones.
 
     A data seed goes with the seed, as in a sweep, unless runs of one seed differ in it.
-    The learning rate, width and arguments of an architecture that come from its defaults are not
+    The learning rate, epsilon, width and arguments of an architecture that come from defaults are not
     settings of their own: they count if runs of equal architecture, optimizer and factor of the
     learning rate differ in them.
     """
@@ -140,14 +141,13 @@ def _own_data_seeds(runs: Sequence[RunSummary]) -> bool:
 
 
 def _varies(name: str, runs: Sequence[RunSummary]) -> bool:
-    kin = {RATE, "width", "arch_arg"}
-    if name not in kin:
-        # runs of former versions have no factor of the learning rate
-        return len({run.params.get(name, "None") for run in runs}) > 1
+    # runs of former versions have no factor of the learning rate, and no epsilon
+    if name not in {RATE, "eps", "width", "arch_arg"}:
+        return len({run.params.get(name, UNSET) for run in runs}) > 1
     by_kind: dict[tuple[str | None, ...], set[str | None]] = {}
     for run in runs:
         kind = tuple(map(run.params.get, ("arch", "opt", RATE_FACTOR)))
-        by_kind.setdefault(kind, set()).add(run.params.get(name))
+        by_kind.setdefault(kind, set()).add(run.params.get(name, UNSET))
     return any(len(values) > 1 for values in by_kind.values())
 
 

@@ -73,7 +73,7 @@ def test_the_recording_is_short_small_and_shows_what_its_captions_say(
     monkeypatch.setattr(stage, "QUIET_SECONDS", 0.1)
     path = tmp_path / "recording.webp"
     asyncio.run(recording.record(path))  # raises if a step does not show its text
-    frames = list(ImageSequence.Iterator(Image.open(path)))
-    assert len(frames) > len(recording.STEPS)
+    with Image.open(path) as image:
+        assert sum(1 for _ in ImageSequence.Iterator(image)) > len(recording.STEPS)
     assert 15 <= recording.seconds() <= 25
     assert path.stat().st_size < 1_500_000

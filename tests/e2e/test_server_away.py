@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import find_run
-from repdyn.storage.schema import DESCRIPTION_TAG
+from repdyn.storage.schema import DESCRIPTION_TAG, PROVENANCE_TAG
 from tests.e2e.conftest import clean_environment, repdyn, started
 from tests.e2e.test_mlflow_ui import wait_for
 from tests.support.forked import ForkedProcess
@@ -164,7 +164,8 @@ def same(server: Server, run: str, other: str, tmp_path: Path) -> None:
         for each in found
     ]
     for each in tags:
-        for name in ("repdyn.heartbeat", "repdyn.pid", DESCRIPTION_TAG):  # it names the run
+        # the last two have its start and its name
+        for name in ("repdyn.heartbeat", "repdyn.pid", PROVENANCE_TAG, DESCRIPTION_TAG):
             each.pop(name)
     assert tags[0] == tags[1]
 

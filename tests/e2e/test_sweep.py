@@ -129,8 +129,14 @@ def test_children_hang_under_one_parent(folder: Path, runs: dict[str, str]) -> N
     assert {"report.html", "comparison.json", "figures"} <= paths
 
 
-def test_the_parent_is_no_run(command: Command, runs: dict[str, str]) -> None:
-    assert "mine" not in command("runs")[1]
+def test_the_parent_is_no_run_but_listed_above_its_runs(
+    command: Command, runs: dict[str, str]
+) -> None:
+    lines = command("runs")[1].splitlines()
+    at = next(i for i, line in enumerate(lines) if "mine (sweep)" in line)
+    assert {line.split()[0] for line in lines[at + 1 : at + 3]} == {
+        run[:8] for run in runs.values()
+    }
     code, said = command("show", "mine")
     assert code == 2
     assert "repdyn compare --sweep mine" in said

@@ -456,6 +456,21 @@ def test_a_rate_that_a_factor_gives_is_no_setting_of_its_own() -> None:
     assert varied_settings([*older, *unset]) == ("arch", "opt")
 
 
+def test_an_epsilon_that_goes_with_the_optimizer_is_no_setting_of_its_own() -> None:
+    before = [run.summary for run in comparison().runs]
+    now = [
+        replace(s, params=dict(s.params) | {"eps": eps})
+        for s in before
+        for eps in ("0.0001" if s.params["opt"] == "adam" else "None",)
+    ]
+    assert varied_settings(now) == ("arch", "opt")
+    assert varied_settings([*now, *(s for s in before if s.params["opt"] == "sgd")]) == (
+        "arch",
+        "opt",
+    )
+    assert varied_settings([*now, *before]) == ("arch", "opt", "eps")
+
+
 def test_observations_keep_the_factor_of_the_rate_and_the_fit() -> None:
     run = comparison().runs[0]
     summary = replace(run.summary, params=dict(run.summary.params) | {"lr_factor": "3"})
