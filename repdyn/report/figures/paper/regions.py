@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -70,7 +73,8 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
     colours = plane_colours(planes, plane, len(classes), [m for row in drawn for m in row])
     disc = Line2D([], [], linestyle="none", color="0.6", label=DISCS, **DISC)
     disc.set_markeredgecolor("0.2")  # white on the maps
-    rgb, legends = class_rgb(colours), (class_patches(colours, classes), [disc])
+    rgb = class_rgb(colours)
+    legends: tuple[Sequence[Artist], ...] = (class_patches(colours, classes), [disc])
     a0, a1, b0, b1 = planes.extent[plane]
     ratio = float((b1 - b0) / (a1 - a0))
     side = min((room + GAP) / len(chosen) - GAP, MOST_SIDE, MOST_SIDE / ratio)
