@@ -85,7 +85,7 @@ def test_a_git_that_hangs_is_left_behind(
     ("argv", "said"),
     [
         (["/env/bin/python", "/env/bin/repdyn", "train", "--opt", "sgd"], "repdyn train --opt sgd"),
-        (["/usr/bin/python3", "/work/sub/train.py"], "python3 sub/train.py"),
+        (["/usr/bin/python3", "/project/sub/train.py"], "python3 sub/train.py"),
         (["python", "-m", "mine", "--api-key", SECRET], "python -m mine --api-key '***'"),
         (["python", "a.py", f"--token={SECRET}"], "python a.py '--token=***'"),
         (["python", "a.py", f"http://me:{SECRET}@host/x"], "python a.py 'http://***@host/x'"),
@@ -95,7 +95,7 @@ def test_the_command_line_is_recorded_as_one_types_it_and_without_secrets(
     monkeypatch: pytest.MonkeyPatch, argv: list[str], said: str
 ) -> None:
     monkeypatch.setattr(sys, "orig_argv", argv)
-    monkeypatch.setattr(Path, "cwd", lambda: Path("/work"))
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/project"))
     assert module.CommandLine.text() == said
 
 
