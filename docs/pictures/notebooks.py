@@ -25,6 +25,7 @@ def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
         timeout=300,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # what a cell prints arrives in parts that depend on time
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
