@@ -17,6 +17,7 @@ from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity
 from repdyn.display.viridis import viridis
 from repdyn.display.wording import ending, plain
+from repdyn.evenly import evenly
 from repdyn.records import plural
 from repdyn.report.tiles import SIDE, checkpoint_cells, picture
 from repdyn.step_words import short_step
@@ -38,8 +39,7 @@ MOST_MARKS = 6
 def mosaic(shown: Similarity) -> Image.Image:
     """Return the matrices of layers in order of depth, with a title and a colour bar."""
     scale = shown.scale()
-    count = min(len(shown.names), MOST_LAYERS)
-    layers = np.unique(np.linspace(0, len(shown.names) - 1, count).round().astype(int))
+    layers = evenly(len(shown.names), MOST_LAYERS)
     across = max(3, math.ceil(math.sqrt(len(layers))))
     down = math.ceil(len(layers) / across)
     cell = SIDE + GAP, SIDE + LINE + GAP
@@ -70,8 +70,7 @@ def _bar(image: Image.Image, draw: ImageDraw.ImageDraw, scale: Scale, y: int) ->
     width = image.width - 2 * GAP
     row = viridis(np.linspace(0, 1, width))[None]
     image.paste(Image.fromarray(np.repeat(row, LINE // 2, axis=0)), (GAP, y))
-    marks = np.unique(np.linspace(0, len(scale.ticks) - 1, MOST_MARKS).round().astype(int))
-    for mark in marks:
+    for mark in evenly(len(scale.ticks), MOST_MARKS):
         value = scale.ticks[mark]
         place = float(scale.place(value))
         anchor = "la" if place <= 0 else "ra" if place >= 1 else "ma"

@@ -13,6 +13,7 @@ from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MARGINS, ORDER, SHARE_MA
 from repdyn.display.labels import PHASES
 from repdyn.display.similarity import common_scale, similarity
 from repdyn.display.wording import key_title, noise, plain, score_title, trained_here
+from repdyn.evenly import evenly
 from repdyn.measures.spec import MEASURES, MeasureSpec
 from repdyn.report import forest
 from repdyn.report.comparison import (
@@ -31,7 +32,6 @@ from repdyn.report.comparison import (
     spread,
     untestable_lines,
 )
-from repdyn.report.figures.matrices import by_depth
 from repdyn.report.html import render
 from repdyn.report.provenance import NOT_RECORDED, commit_words, date_words, differences, last_start
 from repdyn.report.tiles import colour_bar, mean_over, tiles
@@ -189,7 +189,7 @@ def _heatmaps(comparison: Comparison) -> Iterable[dict[str, Any]]:
                     _over(label, count, len(runs)),
                     mean,
                     scale,
-                    by_depth(len(mean.names), MOST_LAYERS),
+                    evenly(len(mean.names), MOST_LAYERS),
                     runs,
                 )
                 for label, runs, (mean, count) in means

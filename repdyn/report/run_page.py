@@ -31,9 +31,10 @@ from repdyn.display.wording import (
     spanned,
     undefined_lines,
 )
+from repdyn.evenly import evenly
 from repdyn.measures.spec import MEASURES
 from repdyn.records import Interval, RunRecord, plural
-from repdyn.report.figures.matrices import MOST_PANELS, by_depth
+from repdyn.report.figures.matrices import MOST_PANELS
 from repdyn.report.forest import Tick
 from repdyn.report.html import render
 from repdyn.report.provenance import NOT_RECORDED, differences, facts
@@ -173,7 +174,7 @@ def _heatmaps(record: RunRecord) -> Iterator[dict[str, Any]]:
         return
     for measure in measured_by(dynamics):
         one = similarity(dynamics, measure.name)
-        scale, chosen = one.scale(), by_depth(len(one.names), MOST_PANELS)
+        scale, chosen = one.scale(), evenly(len(one.names), MOST_PANELS)
         some = (
             "" if len(chosen) == len(one.names) else f"; {len(chosen)} of {len(one.names)} layers"
         )

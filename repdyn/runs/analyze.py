@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -15,6 +14,7 @@ from torch import nn
 
 from repdyn.display.wording import plain, trained_here
 from repdyn.errors import SettingError, UserError
+from repdyn.evenly import evenly
 from repdyn.own_runs import PARENT_TAG
 from repdyn.records import Curve, RunRecord, RunSummary
 from repdyn.runs.enough_planes import check_drs_error, with_enough_planes
@@ -134,8 +134,7 @@ def chosen_epochs(saved: Sequence[int], wanted: int | tuple[int, ...] | None) ->
         return sorted(set(wanted))
     if wanted is None or wanted >= len(saved):
         return list(saved)
-    places = np.unique(np.linspace(0, len(saved) - 1, wanted).round().astype(int))
-    return [saved[i] for i in places]
+    return [saved[i] for i in evenly(len(saved), wanted)]
 
 
 def _run_with_weights(summary: RunSummary, store: StoreConfig) -> RunSummary:

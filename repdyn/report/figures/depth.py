@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colorbar import make_axes
 
+from repdyn.evenly import evenly
 from repdyn.report.figures.style import DASHES, layer_colours
 
 MOST_NAMED = 14
@@ -37,7 +37,7 @@ def depth_legend(axes: Sequence[Axes], layers: Sequence[str], length: float) -> 
     beside, _ = make_axes(list(axes), location="right", aspect=length / SAMPLE, pad=0.015)
     for i, look in enumerate(layer_looks(n)):
         beside.plot([0, 1], [i, i], linewidth=1.2, solid_capstyle="butt", **look)
-    named = sorted(set(np.linspace(0, n - 1, min(n, MOST_NAMED)).round().astype(int).tolist()))
+    named = evenly(n, MOST_NAMED)
     beside.set(xlim=(0, 1), ylim=(n - 0.5, -0.5), xticks=[])
     beside.yaxis.tick_right()
     beside.set_yticks(named, labels=[layers[i] for i in named], parse_math=False)

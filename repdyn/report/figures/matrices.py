@@ -11,6 +11,7 @@ from repdyn.display.reading import measured
 from repdyn.display.scale import ScaleKind
 from repdyn.display.similarity import similarity
 from repdyn.display.wording import ending
+from repdyn.evenly import evenly
 from repdyn.records import RunRecord
 from repdyn.report.figures.cells import draw_cells, grey_handle
 from repdyn.report.figures.phase_marks import mark_phases, phase_legend
@@ -47,7 +48,7 @@ def similarity_matrices(record: RunRecord, measure: str, how: ScaleKind = "fixed
         UserError: the run has no checkpoint yet.
     """
     shown = similarity(measured(record), measure)
-    drawn = by_depth(len(shown.names), MOST_PANELS)
+    drawn = evenly(len(shown.names), MOST_PANELS)
     rows, columns = grid(len(drawn))
     panel = min(WIDTH / (columns + 0.5), 2.6)
     height = rows * (panel + 0.05) + 1.0
@@ -73,12 +74,6 @@ def similarity_matrices(record: RunRecord, measure: str, how: ScaleKind = "fixed
     scale_bar(figure, list(panels.flat), scale, shown.matrices, length=rows * panel)
     phase_legend(figure, record, LINES, *grey_handle(heatmaps), on_colour=True)
     return figure
-
-
-def by_depth(layers: int, most: int) -> list[int]:
-    """Return which layers are drawn: of more than `most`, evenly spaced ones with the ends."""
-    chosen = np.linspace(0, layers - 1, min(layers, most)).round().astype(int)
-    return [int(layer) for layer in chosen]
 
 
 def grid(panels: int) -> tuple[int, int]:

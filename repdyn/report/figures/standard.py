@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from repdyn.display.metrics import main_groups
 from repdyn.display.reading import has_regions, probe_splits
 from repdyn.display.similarity import measured_by
+from repdyn.evenly import evenly
 from repdyn.records import LabelMaps, PlaneSet, RunRecord
 from repdyn.report.figures.curves import curves, fragmentation
 from repdyn.report.figures.decision import decision_regions, telling_plane
-from repdyn.report.figures.matrices import by_depth, similarity_matrices
+from repdyn.report.figures.matrices import similarity_matrices
 from repdyn.report.figures.overview import overview
 
 LAYERS = 3
@@ -48,7 +49,7 @@ def standard_figures(
         drawn["fragmentation"] = fragmentation(record)
     if planes is not None and maps:
         layers = len(record.dynamics.layers)
-        some = by_depth(layers, LAYERS)
+        some = evenly(layers, LAYERS)
         drawn["decision_regions"] = decision_regions(
             record, planes, maps, classes, telling_plane(planes), some
         )

@@ -17,11 +17,12 @@ from matplotlib.patches import Patch
 from repdyn.analysis.drift import FLOOR
 from repdyn.display.scale import Scale
 from repdyn.display.wording import plain
+from repdyn.evenly import evenly
 from repdyn.measures.spec import MEASURES
 from repdyn.records import OUTPUT
 from repdyn.report.figures.curves import span
 from repdyn.report.figures.drift import UNRESOLVED, rates_over_seeds
-from repdyn.report.figures.matrices import LINES, by_depth
+from repdyn.report.figures.matrices import LINES
 from repdyn.report.figures.paper.boundaries import boundary_handles
 from repdyn.report.figures.paper.panels import GAP, panels, quarters
 from repdyn.report.figures.paper.seeds import phases_over_seeds, profiles_over_seeds
@@ -93,7 +94,7 @@ class Lines:
 
 def layers_drawn(count: int) -> list[int]:
     """Return which of so many layers have a curve."""
-    return by_depth(count, MOST_LINES)
+    return evenly(count, MOST_LINES)
 
 
 @paper_styled

@@ -15,8 +15,9 @@ from repdyn.display.reading import measured
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.display.wording import plain
+from repdyn.evenly import evenly
 from repdyn.report.figures.cells import draw_cells
-from repdyn.report.figures.matrices import LINES, by_depth
+from repdyn.report.figures.matrices import LINES
 from repdyn.report.figures.paper.boundaries import boundary_handles
 from repdyn.report.figures.paper.colour_bar import Foot, cell_handles, draw_dots
 from repdyn.report.figures.paper.sheet import (
@@ -64,7 +65,7 @@ def matrices(shown: Sequence[Shown], measure: str, scale: Scale, width: float) -
     start = LEFT + max(map(_widest_number, groups))
     room = width - start - EDGE
     most = int((room + GAP) / (LEAST_SIDE + GAP))
-    layers = [by_depth(len(one.names), most) for one in groups]
+    layers = [evenly(len(one.names), most) for one in groups]
     labelled = _labelled(groups, layers)
     around = [2 * LINE + (BELOW if below else GAP) for below in labelled]
     drawn = [

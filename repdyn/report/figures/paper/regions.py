@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from repdyn.display.reading import measured
 from repdyn.display.wording import plain
+from repdyn.evenly import evenly
 from repdyn.records import OUTPUT, RunRecord
 from repdyn.report.figures.decision import (
     DISC,
@@ -22,7 +23,6 @@ from repdyn.report.figures.decision import (
     plane_colours,
     telling_plane,
 )
-from repdyn.report.figures.matrices import by_depth
 from repdyn.report.figures.paper.sheet import (
     EDGE,
     LINE,
@@ -67,7 +67,7 @@ def decision_regions(label: str, record: RunRecord, regions: Regions, width: flo
     most = min(MOST_EPOCHS, int((room + GAP) / (LEAST_SIDE + GAP)))
     taken = epochs_drawn([at.step for at in regions.maps], record.phases, most)
     chosen = [at for at in regions.maps if at.step in taken]
-    rows = [*by_depth(len(layers), PROBES), len(layers)]
+    rows = [*evenly(len(layers), PROBES), len(layers)]
     drawn = [[map_on(at, planes, plane, row) for at in chosen] for row in rows]
     classes = class_names(record, regions)
     colours = plane_colours(planes, plane, len(classes), [m for row in drawn for m in row])
