@@ -150,27 +150,29 @@ def quietly() -> Iterator[None]:
 
 
 def main(names: Sequence[str], description: str) -> None:
-    """Run benchmarks with the options of the command line and print the results.
+    """Run benchmarks with the options of the command line and print the results."""
+    options = parser_of(description).parse_args()
+    run(names, quick=options.quick, as_text=not options.json)
 
-    Args:
-        names: modules of this package to choose from; a single one is run.
-        description: for --help.
-    """
+
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """Return the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
-    if len(names) > 1:
-        parser.add_argument("names", nargs="*", choices=[*names, []], help=f"of {', '.join(names)}")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="only check that it runs")
-    options = parser.parse_args()
-    asked = getattr(options, "names", None) or names
-    console = Console(stderr=options.json)
+    return parser
+
+
+def run(names: Sequence[str], *, quick: bool, as_text: bool) -> None:
+    """Run modules of this package in this process and print their results, as tables or as JSON."""
+    console = Console(stderr=not as_text)
     if not console.is_terminal:
         console.width = 120
     console.print(Text(", ".join(f"{k} {v}" for k, v in machine().items()), "dim"))
     results = []
-    for name in asked:
-        result: Result = import_module(f"benchmarks.{name}").run(options.quick)
+    for name in names:
+        result: Result = import_module(f"benchmarks.{name}").run(quick)
         show(result, console)
         results.append((name, result))
-    if options.json:
+    if not as_text:
         print(as_json(results))

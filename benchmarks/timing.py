@@ -20,6 +20,19 @@ def seconds(way: Way) -> float:
     return time.perf_counter() - start
 
 
+def working(ways: Mapping[str, Way]) -> tuple[dict[str, Way], dict[str, str]]:
+    """Call each once; return those of other packages that work, and why the others do not."""
+    found, failed = {}, {}
+    for name, way in ways.items():
+        try:
+            way()
+        except Exception as error:  # whatever a package raises is a result
+            failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            found[name] = way
+    return found, failed
+
+
 def interleaved(ways: Mapping[str, Way], repeat: int) -> dict[str, list[float]]:
     """Return the seconds of each way, called in turn, so that slow phases of the machine affect all.
 
