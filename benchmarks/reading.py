@@ -28,7 +28,8 @@ from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import Family, StoreConfig, TrainConfig
 from repdyn.storage import codec, schema
 from repdyn.storage.location import database_file
-from repdyn.storage.reader import NEWEST_FIRST, PAGE, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import NEWEST_FIRST, PAGE
 from repdyn.storage.store import EXPERIMENT, artifact_folder, tracking_uri
 from repdyn.storage.writer import RunWriter
 from repdyn.training.checkpoint_epochs import checkpoint_epochs

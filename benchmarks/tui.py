@@ -33,7 +33,7 @@ from benchmarks import reading
 from benchmarks.result import Figure, Result, main
 from repdyn.records import RunRecord, RunSummary
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import PAGE
+from repdyn.storage.search import PAGE
 from tui.app import RepdynApp
 from tui.demo.source import DemoSource
 from tui.reader_thread import IDLE_SECONDS

@@ -15,7 +15,7 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.delivery.drain import _with_credentials, drain_folder
 from repdyn.storage.delivery.operations import PutArtifact, SetTag
 from repdyn.storage.delivery.queue_folder import ROOT, QueuedRun, QueueFolder
-from repdyn.storage.reader import list_runs
+from repdyn.storage.search import list_runs
 
 SECRET = "hunter2swordfish"
 

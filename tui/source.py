@@ -88,15 +88,15 @@ class Source(Protocol):
 
 
 @contextmanager
-def _reader_imported() -> Iterator[None]:
-    """Import the reader so that it costs little while the app runs.
+def _importing(module: str) -> Iterator[None]:
+    """Have a module that needs MLflow imported so that it costs little while the app runs.
 
     Skips pandas, which takes 50 MB and only serves MLflow's tables: MLflow works without it if it is
     not installed (mlflow-skinny); afterwards it can be imported as usual. Everything imported is then
     frozen for the garbage collector: modules are not garbage, and a pass over MLflow's 200,000
     objects blocks every thread, including the one that draws, for a tenth of a second.
     """
-    if "repdyn.storage.reader" in sys.modules:
+    if module in sys.modules:
         yield
         return
     pandas_is_hidden = "pandas" not in sys.modules
@@ -115,17 +115,17 @@ def _reader_imported() -> Iterator[None]:
 
 
 class StoreSource:
-    """Runs of an MLflow store. The reader is imported on first use: mlflow takes seconds."""
+    """Runs of an MLflow store. What reads them is imported on first use: mlflow takes seconds."""
 
     def __init__(self, store: StoreConfig) -> None:
         self._store = store
 
     def experiments(self) -> list[str]:
         """Return the names of the store's experiments."""
-        with _reader_imported():
-            from repdyn.storage import reader
+        with _importing("repdyn.storage.search"):
+            from repdyn.storage import search
 
-        return reader.list_experiments(self._store)
+        return search.list_experiments(self._store)
 
     def of(self, experiment: str) -> Source:
         """Return the same store with another experiment."""
@@ -133,28 +133,28 @@ class StoreSource:
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs a page at a time."""
-        with _reader_imported():
-            from repdyn.storage import reader
+        with _importing("repdyn.storage.search"):
+            from repdyn.storage import search
 
-        return reader.pages(self._store, matching=matching, sweeps=True)
+        return search.pages(self._store, matching=matching, sweeps=True)
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it."""
-        with _reader_imported():
-            from repdyn.storage import reader
+        with _importing("repdyn.storage.search"):
+            from repdyn.storage import search
 
-        return reader.find_run(self._store, run)
+        return search.find_run(self._store, run)
 
     def record(self, run: str) -> RunRecord:
         """Return one complete run."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.load_run(self._store, run, most=reader.MOST_CURVES)
 
     def preview(self, run: str) -> Preview:
         """Return the outline of a run."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.display.preview import drawn_metrics, preview_of
             from repdyn.storage import reader
 
@@ -162,98 +162,98 @@ class StoreSource:
 
     def verdicts(self, sweep: str) -> Mapping[str, str]:
         """Return the verdicts of a sweep's stored comparison."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.load_verdicts(self._store, sweep)
 
     def planes(self, run: str) -> PlaneSet:
         """Return a run's planes."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.load_planes(self._store, run)
 
     def label_maps(self, run: str, epoch: int) -> LabelMaps:
         """Return a checkpoint's decision regions."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.load_label_maps(self._store, run, epoch)
 
     def sizes(self, run: str) -> dict[str, int]:
         """Return the sizes of a run's artifacts."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.artifact_sizes(self._store, run)
 
     def curves(self, run: RunSummary, names: Sequence[str]) -> dict[str, Curve]:
         """Return metrics of a run."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.load_curves(self._store, run, names)
 
     def artifact(self, run: str, path: str, most: int) -> bytes:
         """Return the first bytes of an artifact."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.artifact_head(self._store, run, path, most)
 
     def artifact_place(self, run: str, path: str) -> str:
         """Return where an artifact lies."""
-        with _reader_imported():
+        with _importing("repdyn.storage.reader"):
             from repdyn.storage import reader
 
         return reader.artifact_place(self._store, run, path)
 
     def change_tags(self, run_id: str, changes: TagChanges) -> None:
         """Set and remove tags of a run."""
-        with _reader_imported():
+        with _importing("repdyn.runs.edit"):
             from repdyn.runs import edit
 
         edit.change_tags(self._store, run_id, changes)
 
     def nested(self, run_id: str) -> int:
         """Return how many runs are nested in a run."""
-        with _reader_imported():
+        with _importing("repdyn.runs.edit"):
             from repdyn.runs import edit
 
         return edit.nested_runs(self._store, run_id)
 
     def delete(self, run_id: str) -> int:
         """Delete a run and those nested in it."""
-        with _reader_imported():
+        with _importing("repdyn.runs.edit"):
             from repdyn.runs import edit
 
         return edit.delete(self._store, run_id)
 
     def restore(self, run_id: str) -> int:
         """Restore a deleted run and those nested in it."""
-        with _reader_imported():
+        with _importing("repdyn.runs.edit"):
             from repdyn.runs import edit
 
         return edit.restore(self._store, run_id)
 
     def deleted(self) -> list[RunSummary]:
         """Return the experiment's deleted runs."""
-        with _reader_imported():
+        with _importing("repdyn.runs.edit"):
             from repdyn.runs import edit
 
         return edit.deleted_runs(self._store)
 
     def address(self, run: str) -> str | None:
         """Return the address of a run in its server's UI."""
-        with _reader_imported():
+        with _importing("repdyn.storage.web"):
             from repdyn.storage import web
 
         return web.address(self._store, run)
 
     def ui_command(self) -> str:
         """Return the command that serves MLflow's UI of the store."""
-        with _reader_imported():
+        with _importing("repdyn.storage.web"):
             from repdyn.storage import web
 
         return web.ui_command(self._store)

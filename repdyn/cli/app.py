@@ -68,7 +68,7 @@ def _settings_of_run(app: App, commands: tuple[str, ...], arguments: ArgumentCol
             arguments.get(name, None) for name in ("RUN", "--tracking-uri", "--experiment")
         )
     )
-    from repdyn.storage.reader import find_run
+    from repdyn.storage.search import find_run
 
     store = StoreConfig(tracking_uri=uri, experiment=experiment)
     params = dict(find_run(store, run or "last").params)

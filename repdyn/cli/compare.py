@@ -14,7 +14,8 @@ from repdyn.report.comparison_text import comparison_text
 from repdyn.report.export import as_csv
 from repdyn.runs.comparison import compared, of_sweep
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_sweep, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import find_sweep
 
 Form = Literal["text", "json", "csv"]
 

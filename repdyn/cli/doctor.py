@@ -25,7 +25,8 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.location import database_file
 from repdyn.storage.moved import describe, moved_experiments
-from repdyn.storage.reader import is_newer, list_experiments, list_runs
+from repdyn.storage.run_summary import is_newer
+from repdyn.storage.search import list_experiments, list_runs
 from repdyn.storage.store import connect_existing, experiment_name, tracking_uri
 
 PACKAGES = ("torch", "torchvision", "timm", "mlflow", "textual", "numpy", "rich")

@@ -21,7 +21,7 @@ from repdyn.measures.inputs import Inputs
 from repdyn.measures.settings import MeasureSettings
 from repdyn.runs.importing import measure_checkpoints
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_run
+from repdyn.storage.search import find_run
 
 
 def run_import(

@@ -13,7 +13,8 @@ from repdyn.errors import SettingError
 from repdyn.report.export import as_csv, runs_json
 from repdyn.report.text import as_json, runs_table, show
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import list_runs, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import list_runs
 
 Form = Literal["text", "json", "csv"]
 

@@ -21,7 +21,7 @@ from repdyn.runs.sweep import STATES, open_sweep, plan_sweep, train_all
 from repdyn.settings.defaults import short_notice
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import Grid
-from repdyn.storage.reader import find_sweep
+from repdyn.storage.search import find_sweep
 from repdyn.storage.writer import RunWriter
 
 

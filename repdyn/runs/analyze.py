@@ -26,13 +26,8 @@ from repdyn.runs.session import Options, RunSession
 from repdyn.settings.schema import MeasureConfig, StoreConfig
 from repdyn.settings.text import from_params
 from repdyn.storage import schema
-from repdyn.storage.reader import (
-    find_run,
-    load_curves,
-    load_weights,
-    metric_names,
-    saved_epochs,
-)
+from repdyn.storage.reader import load_curves, load_weights, metric_names, saved_epochs
+from repdyn.storage.search import find_run
 from repdyn.storage.writer import RunWriter
 
 

@@ -25,7 +25,8 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import DATA_SEED, SEED, compared_params
 from repdyn.settings.text import UNSET
 from repdyn.storage import schema
-from repdyn.storage.reader import load_run, sweep_runs
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import sweep_runs
 from repdyn.storage.writer import RunWriter
 
 

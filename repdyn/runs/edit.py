@@ -18,7 +18,7 @@ from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import DEAD_SECONDS, HOST_TAG, PID_TAG
 from repdyn.storage.locks.process_lock import HeldError
 from repdyn.storage.moved import refuse_moved
-from repdyn.storage.reader import summary_of
+from repdyn.storage.run_summary import summary_of
 from repdyn.storage.schema import SCHEMA_TAG
 from repdyn.storage.store import connect_existing, experiment_name, one_line, tracking_uri
 from repdyn.storage.writer import run_lock

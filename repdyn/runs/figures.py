@@ -30,7 +30,8 @@ from repdyn.runs.comparison import finished_runs, observation, varied_settings, 
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.files import write_whole
-from repdyn.storage.reader import find_run, load_label_maps, load_planes, load_run, sweep_runs
+from repdyn.storage.reader import load_label_maps, load_planes, load_run
+from repdyn.storage.search import find_run, sweep_runs
 
 CAPTIONS = "captions.txt"
 

@@ -25,7 +25,7 @@ from repdyn.runs.schedule import Schedule
 from repdyn.runs.session import Options, Past, RunSession, load_past, started_run
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks import heartbeat
-from repdyn.storage.reader import find_run
+from repdyn.storage.search import find_run
 
 OnError = Literal["warn", "raise"]
 

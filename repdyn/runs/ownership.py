@@ -17,7 +17,7 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, is_silent, signature
 from repdyn.storage.locks.process_lock import HeldError, Owner
 from repdyn.storage.moved import refuse_moved
-from repdyn.storage.reader import find_run
+from repdyn.storage.search import find_run
 from repdyn.storage.store import connect_existing, one_line, tracking_uri
 from repdyn.storage.writer import run_lock
 

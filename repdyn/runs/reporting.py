@@ -13,7 +13,8 @@ from repdyn.report.run_page import run_page
 from repdyn.runs.comparison import compared, log_report, of_sweep, report_of
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
-from repdyn.storage.reader import artifact_head, find_run, load_run
+from repdyn.storage.reader import artifact_head, load_run
+from repdyn.storage.search import find_run
 from repdyn.storage.writer import RunWriter
 
 STORED_FIGURE = "decision_regions"

@@ -23,7 +23,8 @@ from repdyn.settings.sweep_grid import PLACES
 from repdyn.settings.text import from_params
 from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
-from repdyn.storage.reader import find_run, load_state
+from repdyn.storage.reader import load_state
+from repdyn.storage.search import find_run
 
 EPS = "eps"
 _NOT_OURS = "was not trained by repdyn train; resume it in its own loop"

@@ -20,7 +20,7 @@ from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.settings.sweep_grid import DATA_SEED, Grid, point
 from repdyn.storage import schema
-from repdyn.storage.reader import find_sweep, sweep_runs, sweep_with
+from repdyn.storage.search import find_sweep, sweep_runs, sweep_with
 from repdyn.storage.writer import RunWriter
 from repdyn.training.loop import check_optimizer
 

@@ -15,7 +15,7 @@ from repdyn.storage import codec
 from repdyn.storage.bundle import Bundle
 from repdyn.storage.experiment import TAGS
 from repdyn.storage.location import ARTIFACTS, artifact_uri, sqlite_uri
-from repdyn.storage.reader import list_runs
+from repdyn.storage.search import list_runs
 from repdyn.storage.store import connect, one_line, patiently
 from repdyn.storage.writer import RunWriter
 

@@ -54,9 +54,9 @@ from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import Heartbeat
 from repdyn.storage.locks.process_lock import ProcessLock
 from repdyn.storage.moved import refuse_moved
-from repdyn.storage.reader import is_older, summary_of
 from repdyn.storage.rest_client import strict
 from repdyn.storage.retry import Retry
+from repdyn.storage.run_summary import is_older, summary_of
 from repdyn.storage.store import (
     OPENING_SECONDS,
     artifact_folder,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_run, list_runs, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import find_run, list_runs
 from tests.e2e.conftest import clean_environment, started
 from tests.e2e.test_resume import SETTINGS, stopped_after
 from tests.support.forked import ForkedProcess

@@ -10,7 +10,8 @@ import pytest
 
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_sweep, load_run, sweep_runs
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import find_sweep, sweep_runs
 from tests.e2e.conftest import clean_environment
 
 GRID = """

@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy import create_engine, text
 
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import list_runs
+from repdyn.storage.search import list_runs
 from tests.e2e.conftest import repdyn, started
 from tests.e2e.test_server_away import artifacts, metrics, read_to, run_id
 from tests.support.forked import ForkedProcess

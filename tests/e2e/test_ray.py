@@ -13,7 +13,7 @@ from repdyn.errors import UserError
 from repdyn.records import RunSummary
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks.heartbeat import PID_TAG
-from repdyn.storage.reader import find_sweep, sweep_runs
+from repdyn.storage.search import find_sweep, sweep_runs
 from tests.e2e.conftest import clean_environment
 
 GRID = """

@@ -20,7 +20,8 @@ from repdyn.errors import UserError
 from repdyn.runs.saving import decode_state
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks import heartbeat
-from repdyn.storage.reader import find_run, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import find_run
 from tests.e2e.conftest import repdyn, started
 from tests.support.forked import ForkedProcess
 

@@ -17,8 +17,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_run
 from repdyn.storage.schema import DESCRIPTION_TAG, PROVENANCE_TAG
+from repdyn.storage.search import find_run
 from tests.e2e.conftest import clean_environment, repdyn, started
 from tests.e2e.test_mlflow_ui import wait_for
 from tests.support.forked import ForkedProcess

@@ -22,7 +22,8 @@ from repdyn.runs.cross import cross_cka
 from repdyn.runs.experiment import prepare
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.text import from_params
-from repdyn.storage.reader import find_run, find_sweep, load_run, sweep_runs
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import find_run, find_sweep, sweep_runs
 from tests.e2e.conftest import repdyn
 from tests.support.oracles import cka_unbiased
 

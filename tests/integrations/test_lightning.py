@@ -17,7 +17,8 @@ from repdyn.measures.inputs import Inputs
 from repdyn.measures.settings import MeasureSettings
 from repdyn.runs import session as session_module
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_run, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import find_run
 from tests.support.present import present
 
 G = torch.Generator().manual_seed(0)

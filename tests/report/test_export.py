@@ -21,7 +21,8 @@ from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.settings.text import param_value
 from repdyn.storage import schema
 from repdyn.storage.provenance import Provenance, encode
-from repdyn.storage.reader import list_runs, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import list_runs
 from tests.report.test_comparison_shown import HOSTILE, comparison
 from tests.report.test_text import with_errors
 from tests.support import partial_runs, synthetic

@@ -24,7 +24,8 @@ from repdyn.report.tiles import DIAGONAL, MISSING, SIDE, mean_over, tiles
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.provenance import Provenance, encode
-from repdyn.storage.reader import list_runs, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import list_runs
 from tests.report.test_comparison_shown import HOSTILE, comparison, effect_of
 from tests.support import partial_runs, synthetic
 

@@ -21,7 +21,8 @@ from repdyn.report.text import show
 from repdyn.runs.comparison import compared
 from repdyn.settings.schema import StoreConfig
 from repdyn.step_words import counted, short_step, step
-from repdyn.storage.reader import list_runs, load_run
+from repdyn.storage.reader import load_run
+from repdyn.storage.search import list_runs
 from tests.report.test_text import printed
 from tests.support.partial_runs import PARTIAL
 from tests.support.present import present

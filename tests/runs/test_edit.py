@@ -16,7 +16,7 @@ from repdyn.runs.edit import change_tags, delete, deleted_runs, nested_runs, res
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.locks import heartbeat
-from repdyn.storage.reader import list_runs
+from repdyn.storage.search import list_runs
 from repdyn.storage.writer import RunWriter
 
 

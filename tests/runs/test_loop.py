@@ -27,7 +27,8 @@ from repdyn.runs.loop import Run, start_run
 from repdyn.runs.observer import Observer
 from repdyn.runs.resume import resume_stopped
 from repdyn.settings.schema import MeasureConfig, StoreConfig, TrainConfig
-from repdyn.storage.reader import find_run, load_run, saved_epochs
+from repdyn.storage.reader import load_run, saved_epochs
+from repdyn.storage.search import find_run
 from tests.storage.test_codec import assert_same
 from tests.support.present import present
 

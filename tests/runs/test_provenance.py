@@ -16,7 +16,7 @@ from repdyn.runs.session import RunSession
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.provenance import MOST_WRITTEN, Provenance, encode, starts_of
-from repdyn.storage.reader import find_run
+from repdyn.storage.search import find_run
 from tests.runs.test_session import Loop, recorder
 from tests.support import synthetic
 

@@ -32,13 +32,13 @@ from repdyn.storage import schema
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.reader import (
     artifact_sizes,
-    find_run,
     load_label_maps,
     load_planes,
     load_run,
     load_summaries,
     saved_epochs,
 )
+from repdyn.storage.search import find_run
 from repdyn.storage.writer import RunWriter
 from tests.storage.test_codec import assert_same
 from tests.support.present import present

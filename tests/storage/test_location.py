@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import reader
+from repdyn.storage import reader, search
 from repdyn.storage.location import (
     artifact_path,
     artifact_uri,
@@ -49,7 +49,7 @@ def test_the_default_store_is_made_in_the_working_folder(
     (folder / "mlflow.db").write_bytes(blank_database.read_bytes())
     with RunWriter.create(StoreConfig(), "run", {}, {}) as writer:
         writer.put("grams/x", b"content")
-    assert reader.find_run(StoreConfig(), "last").run_id == writer.run_id
+    assert search.find_run(StoreConfig(), "last").run_id == writer.run_id
     assert reader.artifact_sizes(StoreConfig(), "last") == {"grams/x": 7}
     assert [one.name for one in tmp_path.iterdir()] == [name]
     assert {one.name for one in folder.iterdir()} == {"mlflow.db", "mlflow.db.lock", "mlruns"}

@@ -12,7 +12,7 @@ from repdyn.analysis.phases import find_phases
 from repdyn.display.preview import drawn_metrics, preview_of
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import reader, schema
+from repdyn.storage import reader, schema, search
 from repdyn.storage.writer import RunWriter
 from tests.storage.test_store import start, written
 from tests.support import stored as made
@@ -100,14 +100,14 @@ def test_the_last_step_is_that_of_the_metrics(store: StoreConfig) -> None:
         writer.log_metrics(9, {"test/acc": 0.5})
     client = MlflowClient(store.tracking_uri)
     client.log_metric(writer.run_id, "system/cpu_utilization_percentage", 1.0, step=5000)
-    (page,) = reader.pages(store)
+    (page,) = search.pages(store)
     assert page[0].last_step == 9
 
 
 def test_sweeps_are_listed_only_on_request(store: StoreConfig) -> None:
     swept(store)
-    (without,) = reader.pages(store)
-    (among,) = reader.pages(store, sweeps=True)
+    (without,) = search.pages(store)
+    (among,) = search.pages(store, sweeps=True)
     assert {run.name for run in without} == {"a", "b"}
     assert {run.name for run in among} == {"sweep", "a", "b"}
 

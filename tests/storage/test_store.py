@@ -21,7 +21,7 @@ from repdyn.errors import UserError
 from repdyn.records import Phases
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import reader, schema
+from repdyn.storage import reader, schema, search
 from repdyn.storage import store as store_module
 from repdyn.storage.delivery import memory_queue
 from repdyn.storage.delivery.memory_queue import MemoryQueue
@@ -181,7 +181,7 @@ def test_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
     made = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/new.db")
     with start(made):
         assert not list(tmp_path.glob(".repdyn-*"))
-    assert reader.find_run(made, "last").status == "FINISHED"
+    assert search.find_run(made, "last").status == "FINISHED"
 
 
 def test_epochs_that_a_run_repeats_are_logged_once(store: StoreConfig) -> None:
@@ -213,21 +213,21 @@ def test_of_a_process_of_this_machine_it_is_known_at_once_that_it_is_gone(
     gone.wait()
     writer.set_tag(heartbeat.PID_TAG, str(gone.pid))
     writer.flush()
-    assert reader.find_run(store, writer.run_id).status == "DIED"
+    assert search.find_run(store, writer.run_id).status == "DIED"
     list_all(store, 10, as_json_text=False)
     assert f"repdyn train --resume {writer.run_id[:8]}" in capsys.readouterr().out
 
 
 def test_a_run_whose_process_is_gone_is_shown_as_dead(store: StoreConfig) -> None:
     writer = start(store)
-    assert reader.find_run(store, writer.run_id).status == "RUNNING"
+    assert search.find_run(store, writer.run_id).status == "RUNNING"
     long_ago = heartbeat.now() - int(heartbeat.DEAD_SECONDS * 1000) - 1000
     writer.set_tag(heartbeat.TAG, str(long_ago))
     writer.flush()
-    assert reader.find_run(store, writer.run_id).status == "DIED"
+    assert search.find_run(store, writer.run_id).status == "DIED"
     with writer:
         pass
-    assert reader.find_run(store, writer.run_id).status == "FINISHED"
+    assert search.find_run(store, writer.run_id).status == "FINISHED"
 
 
 def test_a_heart_beats_until_it_is_stopped() -> None:
@@ -255,7 +255,7 @@ def test_what_cannot_be_written_is_said_and_fails_the_run(store: StoreConfig) ->
     with pytest.raises(UserError, match=writer.run_id[:8]), writer:  # noqa: PT012 (the block is what is tested)
         writer.put("dynamics/x.npy", b"")
         writer.flush()
-    assert reader.find_run(store, writer.run_id).status == "FAILED"
+    assert search.find_run(store, writer.run_id).status == "FAILED"
 
 
 def test_runs_are_found_by_id_prefix_name_and_last(store: StoreConfig) -> None:
@@ -268,7 +268,7 @@ def test_runs_are_found_by_id_prefix_name_and_last(store: StoreConfig) -> None:
         ("last", 2),
         (_unique_prefix(ids, 1), 1),
     ):
-        assert reader.find_run(store, text).run_id == ids[expected], text
+        assert search.find_run(store, text).run_id == ids[expected], text
 
 
 def _unique_prefix(ids: list[str], i: int) -> str:
@@ -280,7 +280,7 @@ def _unique_prefix(ids: list[str], i: int) -> str:
 def test_a_name_that_several_runs_have_is_ambiguous(store: StoreConfig) -> None:
     ids = [start(store, "twin").run_id for _ in range(2)]
     with pytest.raises(UserError, match="ambiguous: matches several runs") as raised:
-        reader.find_run(store, "twin")
+        search.find_run(store, "twin")
     assert all(run[:8] in str(raised.value) for run in ids)
 
 
@@ -288,19 +288,19 @@ def test_a_name_that_several_runs_have_is_ambiguous(store: StoreConfig) -> None:
 def test_a_run_that_does_not_exist_is_said(text: str, store: StoreConfig) -> None:
     start(store)
     with pytest.raises(UserError, match="repdyn runs"):
-        reader.find_run(store, text)
+        search.find_run(store, text)
 
 
 def test_runs_are_listed_newest_first_a_page_at_a_time(store: StoreConfig) -> None:
     names = [f"run{i}" for i in range(5)]
     for name in names:
         start(store, name)
-    listed = reader.list_runs(store)
+    listed = search.list_runs(store)
     assert {run.name for run in listed} == set(names)
     assert [run.started for run in listed] == sorted((r.started for r in listed), reverse=True)
-    assert [len(page) for page in reader.pages(store, size=2)] == [2, 2, 1]
-    assert len(reader.list_runs(store, limit=3)) == 3
-    chosen = next(reader.pages(store, matching="attributes.run_name = 'run3'"))
+    assert [len(page) for page in search.pages(store, size=2)] == [2, 2, 1]
+    assert len(search.list_runs(store, limit=3)) == 3
+    chosen = next(search.pages(store, matching="attributes.run_name = 'run3'"))
     assert [run.name for run in chosen] == ["run3"]
 
 
@@ -309,9 +309,9 @@ def test_the_sweep_of_a_listed_run_is_listed_whatever_the_limit(store: StoreConf
         for name in ("one", "two"):
             with RunWriter.create(store, name, {}, {}, parent_run_id=parent.run_id):
                 pass
-    assert {run.name for run in reader.list_runs(store)} == {"one", "two"}
+    assert {run.name for run in search.list_runs(store)} == {"one", "two"}
     for limit in (1, 50):
-        listed = [run.name for run in reader.list_runs(store, limit, sweeps=True)]
+        listed = [run.name for run in search.list_runs(store, limit, sweeps=True)]
         assert listed.count("grid") == 1
         assert len(listed) == min(limit, 2) + 1
 
@@ -319,20 +319,20 @@ def test_the_sweep_of_a_listed_run_is_listed_whatever_the_limit(store: StoreConf
 def test_a_filter_that_is_none_is_one_line(store: StoreConfig) -> None:
     start(store)
     with pytest.raises(UserError) as raised:
-        next(reader.pages(store, matching="params.opt ="))
+        next(search.pages(store, matching="params.opt ="))
     assert "\n" not in str(raised.value)
 
 
 def test_reading_makes_no_store(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="repdyn train"):
-        reader.list_runs(StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/none/mlflow.db"))
+        search.list_runs(StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/none/mlflow.db"))
     assert not (tmp_path / "none").exists()
 
 
 def test_an_experiment_that_does_not_exist_names_those_that_do(store: StoreConfig) -> None:
     start(store)
     with pytest.raises(UserError, match="repdyn") as raised:
-        reader.list_runs(StoreConfig(tracking_uri=store.tracking_uri, experiment="other"))
+        search.list_runs(StoreConfig(tracking_uri=store.tracking_uri, experiment="other"))
     assert "experiment other: there is no" in str(raised.value)
 
 
@@ -342,7 +342,7 @@ def test_experiments_are_listed_the_last_changed_first(store: StoreConfig) -> No
             StoreConfig(tracking_uri=store.tracking_uri, experiment=name), "r", {}, {}
         ):
             pass
-    assert reader.list_experiments(store)[:2] == ["two", "one"]
+    assert search.list_experiments(store)[:2] == ["two", "one"]
 
 
 def test_the_environment_names_store_and_experiment(
@@ -352,7 +352,7 @@ def test_the_environment_names_store_and_experiment(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
     with start(StoreConfig()):
         pass
-    assert reader.list_runs(StoreConfig())[0].experiment == "mine"
+    assert search.list_runs(StoreConfig())[0].experiment == "mine"
 
 
 def test_a_store_copied_from_elsewhere_opens(store: StoreConfig, tmp_path: Path) -> None:
@@ -377,7 +377,7 @@ def test_settings_measured_again_in_place_stand_over_the_params(store: StoreConf
     run_id = written(store)
     with RunWriter.attach(store, run_id) as writer:
         writer.set_tag(schema.MEASURES_TAG, json.dumps({"opt": "changed"}))
-    found = reader.find_run(store, run_id)
+    found = search.find_run(store, run_id)
     assert found.params["opt"] == "changed"
     assert found.status == "FINISHED"
 
@@ -386,7 +386,7 @@ def test_a_nested_run_names_its_parent(store: StoreConfig) -> None:
     parent = written(store)
     with RunWriter.create(store, "child", {}, TAGS, parent_run_id=parent) as writer:
         pass
-    assert reader.find_run(store, writer.run_id).tags["mlflow.parentRunId"] == parent
+    assert search.find_run(store, writer.run_id).tags["mlflow.parentRunId"] == parent
 
 
 def test_no_half_file_is_ever_seen(store: StoreConfig) -> None:
@@ -427,7 +427,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     path.write_text("no database" * 100)
     with pytest.raises(UserError) as raised:
-        reader.list_runs(StoreConfig(tracking_uri=f"sqlite:///{path}"))
+        search.list_runs(StoreConfig(tracking_uri=f"sqlite:///{path}"))
     assert "\n" not in str(raised.value)
 
 
@@ -456,7 +456,7 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} > {"mlflow.db.lock"}
     assert not (tmp_path / "mlflow.db").exists()
     run = written(store)
-    assert reader.find_run(store, "last").run_id == run
+    assert search.find_run(store, "last").run_id == run
     assert {file.name for file in tmp_path.iterdir()} <= {"mlflow.db", "mlflow.db.lock", "mlruns"}
 
 
@@ -464,7 +464,7 @@ def test_a_store_that_mlflow_left_half_made_is_one_line(tmp_path: Path) -> None:
     store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     kill_the_making_of(store, "mlflow")
     with pytest.raises(UserError, match="a process was killed while it created") as raised:
-        reader.list_runs(store)
+        search.list_runs(store)
     assert "\n" not in str(raised.value)
 
 
@@ -577,7 +577,7 @@ def test_a_store_in_a_folder_that_cannot_be_written_is_read(
     lock = tmp_path / "mlflow.db.lock"
     lock.unlink()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert reader.find_run(store, run_id).status == "FINISHED"
+    assert search.find_run(store, run_id).status == "FINISHED"
     assert not lock.exists()
 
 

@@ -13,7 +13,7 @@ from repdyn.errors import UserError
 from repdyn.records import SYSTEM_METRICS
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import system_metrics
-from repdyn.storage.reader import find_run
+from repdyn.storage.search import find_run
 from repdyn.storage.system_metrics import SystemMetrics
 from repdyn.storage.writer import RunWriter
 

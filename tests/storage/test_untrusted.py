@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from repdyn.errors import UserError
 from repdyn.records import RunSummary
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import reader, schema
+from repdyn.storage import reader, schema, search
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.run_artifacts import RunArtifacts
 from repdyn.storage.writer import RunWriter
@@ -112,7 +112,7 @@ def test_damage_of_one_run_is_a_line_that_names_it_and_the_others_are_read(
         assert line.startswith(f"run {run[:8]}: {Path(path).parent}/"), line
         assert len(line.splitlines()) == 1
         assert reader.artifact_sizes(store, run)
-    assert {run.run_id for run in reader.list_runs(store)} == {whole, run}
+    assert {run.run_id for run in search.list_runs(store)} == {whole, run}
     assert_same(reader.load_run(store, whole).dynamics, made.dynamics())
 
 
@@ -155,7 +155,7 @@ STRANGE_TAGS = {
 def test_a_run_with_strange_tags_is_listed(tag: str, store: StoreConfig) -> None:
     whole = written(store)
     strange = RunWriter.create(store, "strange", {}, {tag: STRANGE_TAGS[tag]}).run_id
-    listed: list[RunSummary] = reader.list_runs(store)
+    listed: list[RunSummary] = search.list_runs(store)
     assert {run.run_id for run in listed} == {whole, strange}
     with suppress(UserError):  # of a schema that is newer
         reader.load_run(store, strange)

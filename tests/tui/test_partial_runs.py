@@ -8,7 +8,7 @@ import re
 import pytest
 
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_run
+from repdyn.storage.search import find_run
 from tests.support.fakes import FakeSource, Stage
 from tests.support.partial_runs import PARTIAL
 from tui.actions import COMPARED, VIEWS
@@ -63,7 +63,7 @@ def squeezed(text: str) -> str:
 def test_every_view_shows_something_or_says_why_not(
     name: str, partial_store: StoreConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("repdyn.storage.reader.is_silent", lambda *_: False)
+    monkeypatch.setattr("repdyn.storage.run_summary.is_silent", lambda *_: False)
 
     async def playing() -> None:
         app = RepdynApp(StoreSource(partial_store), name)

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from repdyn.cli.sync import run_sync
 from repdyn.errors import UnsentError, UserError
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import codec, reader, schema, writer
+from repdyn.storage import codec, reader, schema, search, writer
 from repdyn.storage.delivery import drain
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.drain import Sent, drain_folder, drain_run, queue_folders
@@ -77,7 +77,7 @@ def left(store: StoreConfig, cable: Cable) -> tuple[str, Path]:
     with pytest.raises(UnsentError):
         write(store, cable)
     cable.cut = False
-    run = reader.find_run(store, "last").run_id
+    run = search.find_run(store, "last").run_id
     return run, Path("repdyn-spool") / run
 
 
@@ -101,7 +101,7 @@ def test_what_is_left_is_sent_later(
     sqlite_store: StoreConfig, cable: Cable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, _ = left(sqlite_store, cable)
-    assert reader.find_run(sqlite_store, run).status == "RUNNING"
+    assert search.find_run(sqlite_store, run).status == "RUNNING"
     run_sync(ROOT, None)
     said = capsys.readouterr().out.strip()
     dynamics = len(list(codec.encode_dynamics(made.dynamics(4))))
@@ -120,7 +120,7 @@ def test_the_end_is_when_the_run_ended(sqlite_store: StoreConfig, cable: Cable) 
     run, folder = left(sqlite_store, cable)
     ended = heartbeat.now()
     drain_folder(folder)
-    recorded = reader.find_run(sqlite_store, run).ended
+    recorded = search.find_run(sqlite_store, run).ended
     assert recorded is not None
     assert recorded <= ended
 
@@ -183,7 +183,7 @@ def test_a_queue_that_another_process_has_is_left_to_it(
             drain_run(run.run_id, sqlite_store)
         with RunWriter.attach(sqlite_store, run.run_id) as beside:
             beside.set_tag("beside", "yes")
-    assert reader.find_run(sqlite_store, run.run_id).tags["beside"] == "yes"
+    assert search.find_run(sqlite_store, run.run_id).tags["beside"] == "yes"
     assert not ROOT.exists()
 
 
@@ -211,7 +211,7 @@ def test_a_run_that_is_stopped_while_its_server_is_away_tells_where_it_waits(
     assert logging.getLogger("repdyn").getEffectiveLevel() <= logging.WARNING
     cable.cut = False
     drain_run(run.run_id, sqlite_store)
-    found = reader.find_run(sqlite_store, run.run_id)
+    found = search.find_run(sqlite_store, run.run_id)
     assert (found.status, found.tags["a"]) == ("KILLED", "b")
 
 
@@ -221,7 +221,7 @@ def test_a_rejection_ends_no_run_and_keeps_all(sqlite_store: StoreConfig, cable:
         run.set_tag("a", "b")
     cable.refused = None
     drain_run(run.run_id, sqlite_store)
-    found = reader.find_run(sqlite_store, run.run_id)
+    found = search.find_run(sqlite_store, run.run_id)
     assert (found.status, found.tags["a"]) == ("FINISHED", "b")
     assert not queue_folders(ROOT)
 
@@ -239,7 +239,7 @@ def test_sync_tells_what_is_refused_sends_all_else_and_tries_again(
         with pytest.raises(UserError, match=rf"run {short}: 1 entry is refused: metrics bad#name"):
             run_sync(ROOT, None)
         assert "the run is FINISHED" in capsys.readouterr().out
-    assert reader.find_run(sqlite_store, run.run_id).status == "FINISHED"
+    assert search.find_run(sqlite_store, run.run_id).status == "FINISHED"
     (folder,) = queue_folders(ROOT)
     shutil.rmtree(next(folder.glob("refused-*")))  # given up
     run_sync(ROOT, None)
