@@ -56,7 +56,7 @@ FIRST_FRAME, FRAME, REDRAW, MEMORY = 0.5, 16.0, 50.0, 250.0
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 STATE = tempfile.TemporaryDirectory(prefix="repdyn-benchmarks-")
-NO_SESSION = {"XDG_STATE_HOME": STATE.name}
+NO_SESSION = {"XDG_STATE_HOME": STATE.name, "XDG_CACHE_HOME": STATE.name}
 """Nothing is found of the user's last session, and nothing is left."""
 
 PATIENCE = 120.0

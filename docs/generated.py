@@ -34,7 +34,7 @@ GROUPS: Mapping[str, type] = {
 
 READ = (
     "repdyn.records.RunRecord",
-    "repdyn.records.RunSummary",
+    "repdyn.run_summary.RunSummary",
     "repdyn.records.Dynamics",
     "repdyn.records.Curve",
     "repdyn.records.Phases",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from repdyn.measures.spec import spec
 from repdyn.own_runs import is_own
+from repdyn.run_summary import RunSummary as RunSummary
 from repdyn.score_key import ScoreKey
 
 Interval = tuple[int, int]
@@ -253,31 +254,6 @@ class Phases:
             "test_peak": self.test_peak,
         }
         return {name: epoch for name, epoch in named.items() if epoch is not None}
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run as a list shows it.
-
-    Attributes:
-        status: MLflow's RUNNING, SCHEDULED, FINISHED, FAILED or KILLED; or DIED, of a run that is
-            recorded as running but whose process is gone.
-        started, ended: milliseconds since 1970, UTC; ended is None while it runs.
-        params, tags: as logged, text.
-        metrics: the last value of each.
-        last_step: the last step of any metric; None before the first, and if it was not read.
-    """
-
-    run_id: str
-    name: str
-    experiment: str
-    status: str
-    started: int
-    ended: int | None
-    params: Mapping[str, str]
-    tags: Mapping[str, str]
-    metrics: Mapping[str, float]
-    last_step: int | None = None
 
 
 @dataclass(frozen=True, repr=False)

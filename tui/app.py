@@ -23,6 +23,7 @@ from tui import actions
 from tui.commands import PLACEHOLDER, ActionCommands
 from tui.demo.source import DemoSource
 from tui.hangup import end_on_hangup
+from tui.listing_cache import ListingCache, cache_folder
 from tui.notices import tell
 from tui.paced_app import PacedApp
 from tui.reader_thread import POLL_SECONDS, Answered, ReaderThread
@@ -193,7 +194,7 @@ class RepdynApp(PacedApp):
 
 def run(run: str | None, store: StoreConfig, *, demo: bool = False) -> None:
     """Show the runs of a store, or one of them, or the demo's runs, until the user quits."""
-    source: Source = DemoSource() if demo else StoreSource(store)
+    source: Source = DemoSource() if demo else StoreSource(store, ListingCache(cache_folder()))
     session = None if demo else Session(session_file(), store_key(store))
     app = RepdynApp(source, run, session)
     end_on_hangup(app)

@@ -36,13 +36,13 @@ def open_run(screen: BaseScreen, run: str) -> None:
     For a store that is on no server, show and copy the command that serves MLflow's UI.
     """
     question = partial(_open, screen.source, run)
-    screen.desk.ask(screen, question, partial(_tell, screen), screen.tell)
+    screen.ask_store(question, partial(_tell, screen))
 
 
 def open_artifact(screen: BaseScreen, run: str, path: str) -> None:
     """Open an artifact in MLflow's UI; of a store that is on no server, show and copy its place."""
     question = partial(_open_artifact, screen.source, run, path)
-    screen.desk.ask(screen, question, partial(_tell, screen), screen.tell)
+    screen.ask_store(question, partial(_tell, screen))
 
 
 def _open_artifact(source: Source, run: str, path: str) -> Page:

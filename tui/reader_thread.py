@@ -43,12 +43,17 @@ class Answered(Message):
 
 
 class ReaderThread:
-    """Takes requests; `home`, the app, receives the results as messages."""
+    """Takes requests; `home`, the app, receives the results as messages.
+
+    Attributes:
+        is_starting: whether nothing has been handled yet: the first request loads MLflow for seconds.
+    """
 
     def __init__(self, home: MessagePump) -> None:
         self._home = home
         self._questions: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self.is_starting = True
 
     def ask(
         self,
@@ -70,6 +75,10 @@ class ReaderThread:
             self._thread = threading.Thread(target=self._work, name="reader", daemon=True)
             self._thread.start()
 
+    def opening(self, what: str) -> str:
+        """Return that something is being opened, and what it waits for."""
+        return f"{what}, once the store is open …" if self.is_starting else f"{what} …"
+
     def _work(self) -> None:
         while True:
             self._questions.get()()
@@ -89,4 +98,5 @@ class ReaderThread:
             told = partial(failed, plain(f"{type(error).__name__}: {error}")[:300])
         else:
             told = partial(then, answer)
+        self.is_starting = False
         self._home.post_message(Answered(asker, told))

@@ -142,10 +142,14 @@ def session_file() -> Path:
 
 def store_key(store: StoreConfig) -> str:
     """Return a digest that identifies a store, without asking MLflow, whose import takes seconds."""
+    return sha256("\n".join(place_of(store)).encode()).hexdigest()[:16]
+
+
+def place_of(store: StoreConfig) -> tuple[str, str]:
+    """Return a store's address, as it was given, and the folder from which it counts, if from any."""
     uri = store.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
     is_elsewhere = "://" in uri and not uri.startswith(("sqlite", "file"))
-    place = "" if is_elsewhere or uri.startswith("sqlite:////") else str(Path.cwd())
-    return sha256(f"{uri}\n{place}".encode()).hexdigest()[:16]
+    return uri, "" if is_elsewhere or uri.startswith("sqlite:////") else str(Path.cwd())
 
 
 def _stores(path: Path) -> dict[str, dict[str, Any]]:

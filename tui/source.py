@@ -10,11 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from repdyn.settings.schema import StoreConfig
+from tui.listing_cache import Listing, ListingCache, listing_key
 
 if TYPE_CHECKING:
     from repdyn.display.preview import Preview
     from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
     from repdyn.run_tags import TagChanges
+
+
+NOT_NEEDED = ("pandas", "pyarrow")
+"""What MLflow imports if it is installed."""
 
 
 class Source(Protocol):
@@ -34,6 +39,12 @@ class Source(Protocol):
 
         The parents of sweeps are among them.
         """
+
+    def listed(self, matching: str = "") -> Listing | None:
+        """Return the runs as they were last listed, None if that is not known; reads no store."""
+
+    def keep(self, listing: Listing, matching: str = "") -> None:
+        """Remember a listing for the next start."""
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it; by id, name, unique prefix, or `last`."""
@@ -91,34 +102,40 @@ class Source(Protocol):
 def _importing(module: str) -> Iterator[None]:
     """Have a module that needs MLflow imported so that it costs little while the app runs.
 
-    Skips pandas, which takes 50 MB and only serves MLflow's tables: MLflow works without it if it is
-    not installed (mlflow-skinny); afterwards it can be imported as usual. Everything imported is then
+    Skips pandas and pyarrow, which take 80 MB and only serve MLflow's tables: MLflow works without them
+    if they are not installed (mlflow-skinny); afterwards they can be imported as usual. All of it is then
     frozen for the garbage collector: modules are not garbage, and a pass over MLflow's 200,000
     objects blocks every thread, including the one that draws, for a tenth of a second.
     """
     if module in sys.modules:
         yield
         return
-    pandas_is_hidden = "pandas" not in sys.modules
-    if pandas_is_hidden:
-        sys.modules["pandas"] = None  # type: ignore[assignment]
+    hidden = [name for name in NOT_NEEDED if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if pandas_is_hidden:
-            del sys.modules["pandas"]
+        for name in hidden:
+            del sys.modules[name]
         gc.freeze()
         if collecting:
             gc.enable()
 
 
 class StoreSource:
-    """Runs of an MLflow store. What reads them is imported on first use: mlflow takes seconds."""
+    """Runs of an MLflow store. What reads them is imported on first use: mlflow takes seconds.
 
-    def __init__(self, store: StoreConfig) -> None:
+    Args:
+        store: where the runs are.
+        cache: of listings; without one, none is known and none is kept.
+    """
+
+    def __init__(self, store: StoreConfig, cache: ListingCache | None = None) -> None:
         self._store = store
+        self._cache = cache or ListingCache()
 
     def experiments(self) -> list[str]:
         """Return the names of the store's experiments."""
@@ -129,7 +146,7 @@ class StoreSource:
 
     def of(self, experiment: str) -> Source:
         """Return the same store with another experiment."""
-        return StoreSource(replace(self._store, experiment=experiment))
+        return StoreSource(replace(self._store, experiment=experiment), self._cache)
 
     def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
         """Yield the runs a page at a time."""
@@ -137,6 +154,14 @@ class StoreSource:
             from repdyn.storage import search
 
         return search.pages(self._store, matching=matching, sweeps=True)
+
+    def listed(self, matching: str = "") -> Listing | None:
+        """Return the runs as they were last listed."""
+        return self._cache.load(listing_key(self._store, matching))
+
+    def keep(self, listing: Listing, matching: str = "") -> None:
+        """Remember a listing."""
+        self._cache.save(listing_key(self._store, matching), listing)
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it."""

@@ -19,6 +19,7 @@ from repdyn.run_tags import NOTE, TagChanges
 from tests.support import synthetic
 from tui import reader_thread as live
 from tui.app import RepdynApp
+from tui.listing_cache import Listing
 from tui.screens.compare import CompareScreen
 from tui.screens.run import RunScreen
 from tui.screens.view_state import ViewState
@@ -73,6 +74,7 @@ class FakeSource:
         refusal: raised by every change while it is set.
         nested_in: how many runs are nested in each, by id.
         server: address of the server that has the runs, if one has.
+        kept: the last listings, by filter.
     """
 
     records: list[RunRecord] = field(default_factory=lambda: [record()])
@@ -91,6 +93,7 @@ class FakeSource:
     files: dict[str, bytes] = field(default_factory=dict)
     unread: dict[str, Curve] = field(default_factory=dict)
     server: str | None = None
+    kept: dict[str, Listing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.answers.set()
@@ -116,6 +119,12 @@ class FakeSource:
         yield runs[: self.page]
         for start in range(self.page, len(runs), self.page):
             yield runs[start : start + self.page]
+
+    def listed(self, matching: str = "") -> Listing | None:
+        return self.kept.get(matching)
+
+    def keep(self, listing: Listing, matching: str = "") -> None:
+        self.kept[matching] = listing
 
     def _find(self, run: str) -> RunRecord:
         self._asked()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from repdyn.records import Curve, LabelMaps, PlaneSet, RunRecord, RunSummary
     from repdyn.run_tags import TagChanges
     from repdyn.storage.bundle import Bundle
+    from tui.listing_cache import Listing
 
 RUNS = "runs.zip"
 FIXED = "the demo's runs cannot be changed"
@@ -47,6 +48,12 @@ class DemoSource:
         if matching:
             raise UserError("the demo knows no filters of MLflow's; type plain words")
         yield self._bundle.summaries
+
+    def listed(self, matching: str = "") -> None:
+        """Return nothing: the runs are read at once."""
+
+    def keep(self, listing: Listing, matching: str = "") -> None:
+        """Keep nothing."""
 
     def summary(self, run: str) -> RunSummary:
         """Return one run as a list shows it."""

@@ -45,7 +45,7 @@ class RunActions(BaseScreen):
             self.source.change_tags(run_id, TagChanges())
             return self.source.summary(run_id)
 
-        self.desk.ask(self, look, self._edit, self.tell)
+        self.ask_store(look, self._edit)
 
     def _edit(self, run: RunSummary) -> None:
         from tui.screens.edit import EditScreen
@@ -70,7 +70,7 @@ class RunActions(BaseScreen):
         """Watch the run while it trains, or no longer."""
         run_id = self.run_in_question()
         if run_id is not None:
-            self.desk.ask(self, partial(self.source.summary, run_id), self._watch, self.tell)
+            self.ask_store(partial(self.source.summary, run_id), self._watch)
 
     def _watch(self, run: RunSummary) -> None:
         watches, name = self.home.watches, plain(run.name)
@@ -178,7 +178,7 @@ class ListActions(RunActions):
         def look() -> tuple[RunSummary, int]:
             return self.source.summary(run_id), self.source.nested(run_id)
 
-        self.desk.ask(self, look, self._confirm, self.tell)
+        self.ask_store(look, self._confirm)
 
     def _confirm(self, found: tuple[RunSummary, int]) -> None:
         from tui.screens.confirm import ConfirmScreen
@@ -206,7 +206,7 @@ class ListActions(RunActions):
 
     def action_deleted(self) -> None:
         """Show the deleted runs, to restore one."""
-        self.desk.ask(self, self.source.deleted, self._offer_deleted, self.tell)
+        self.ask_store(self.source.deleted, self._offer_deleted)
 
     def _offer_deleted(self, runs: list[RunSummary]) -> None:
         if not runs:

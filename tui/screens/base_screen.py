@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -20,6 +20,10 @@ WIDE_TAB = 5
 
 if TYPE_CHECKING:
     from tui.app import RepdynApp
+
+T = TypeVar("T")
+
+WAITING = "the store is being opened; this follows"
 
 NORMAL = 81
 """Width from which a screen has space for more than the essentials."""
@@ -47,6 +51,7 @@ class BaseScreen(Screen[None]):
         self._compositor = CarefulCompositor()
         self.source = source
         self.desk = desk
+        self._waits = False
 
     @property
     def topic(self) -> str:
@@ -79,6 +84,23 @@ class BaseScreen(Screen[None]):
     def compose_body(self) -> ComposeResult:
         """Yield the screen's own parts."""
         raise NotImplementedError
+
+    def ask_store(
+        self,
+        question: Callable[[], T],
+        then: Callable[[T], None],
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Have the reader's thread do what a key asked for; say so if the store is still being opened.
+
+        Of such keys only the first one counts, since pressed again it would open its screen twice.
+        """
+        if self.desk.is_starting:
+            self.tell(WAITING)
+            if self._waits:
+                return
+            self._waits = True
+        self.desk.ask(self, question, then, failed or self.tell)
 
     def show_notice(self, line: str = "") -> None:
         """Show an error above the footer until it is resolved; an empty line clears it."""

@@ -85,7 +85,9 @@ class CompareScreen(EpochsScreen):
 
     def on_mount(self) -> None:
         """Request the runs."""
-        self.query_one("#header", FittedLine).show(Text("Opening the runs …", "bold"))
+        self.query_one("#header", FittedLine).show(
+            Text(self.desk.opening("Opening the runs"), "bold")
+        )
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
         self._poll()
         self.set_interval(POLL_SECONDS, self._poll)

@@ -125,7 +125,9 @@ class RunScreen(EpochsScreen, RunActions):
         if self._first_view is None and self.home.session.of_store.view in VIEWS:
             self._view = self.home.session.of_store.view
         self.query_one("#header", Static).update(Text(plain(self._run), "bold"))
-        self.query_one("#opening", Static).update(Text("Opening the run …", justify="center"))
+        self.query_one("#opening", Static).update(
+            Text(self.desk.opening("Opening the run"), justify="center")
+        )
         self._draw_tabs()
         self._ask()
         self.set_interval(POLL_SECONDS, self._poll)

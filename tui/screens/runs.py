@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -13,15 +13,17 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from repdyn.display.wording import plain
+from repdyn.display.wording import duration, plain
 from repdyn.step_words import counted
 from tui import actions
-from tui.reader_thread import IDLE_SECONDS, POLL_SECONDS, ReaderThread
+from tui.listing_cache import Listing
+from tui.reader_thread import POLL_SECONDS, ReaderThread
 from tui.screens import run_groups
 from tui.screens.acting import ListActions
 from tui.screens.run_columns import COLUMNS, NEWEST, matches, sorted_by
 from tui.screens.run_groups import ARCH, OPT, Row
 from tui.screens.runs_listed import NEEDS, ListedRuns
+from tui.screens.runs_read import RUNNING, RunsRead
 from tui.screens.runs_table import RunsTable
 from tui.source import Source
 
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from repdyn.records import RunSummary
 
 MOST_COMPARED = 4
-
-RUNNING = frozenset({"RUNNING", "SCHEDULED"})
 
 NO_RUNS = """There are no runs yet.
 
@@ -51,13 +51,10 @@ class RunsScreen(ListActions):
 
     def __init__(self, source: Source, desk: ReaderThread) -> None:
         super().__init__(source, desk)
-        self._runs: dict[str, RunSummary] = {}
+        self._read = RunsRead(source, desk, self, self._arrived, self._failed)
         self._marked: list[str] = []
         self._sorted_by, self._backwards = NEWEST, False
         self._matching = ""
-        self._asking = False
-        self._waited = 0.0
-        self._round = 0
         self._group = ""
         self._folds: dict[str, bool] = {}
         self._failing = False
@@ -77,93 +74,48 @@ class RunsScreen(ListActions):
     def on_mount(self) -> None:
         """Request the runs."""
         self.recall()
+        self._begin()
         self.query_one(RunsTable).focus()
-        self._say_empty("Loading runs …")
-        self.call_after_refresh(self._load)  # its imports would delay the first frame
+        self.call_after_refresh(self._read.load)  # its imports would delay the first frame
         self.set_interval(POLL_SECONDS, self._poll)
 
     def on_screen_resume(self) -> None:
         """Poll at once for changes made while another screen was shown."""
-        self._waited = IDLE_SECONDS
+        self._read.hurry()
 
     def on_screen_suspend(self) -> None:
         """Leave the reader's thread to the screen above."""
         self.query_one(ListedRuns).rest()
 
+    def on_unmount(self) -> None:
+        """Keep the list for the next start."""
+        self._read.keep()
+
     def on_resize(self) -> None:
         """Place the preview beside the list, or below it."""
         self.query_one(ListedRuns).place(self.app.size)
 
-    # --- asking
-
-    def _load(self) -> None:
-        """Read all runs, a page at a time; the previous list is shown until then."""
-        self._asking = True
-        self._round += 1
-        pages: list[Iterator[list[RunSummary]]] = []
-
-        def first() -> list[RunSummary]:
-            pages.append(self.source.pages(self._matching))
-            return next(pages[0], [])
-
-        def later() -> list[RunSummary] | None:
-            return next(pages[0], None)
-
-        self.desk.ask(self, first, partial(self._got, {}, later, self._round), self._failed)
-
-    def _got(
-        self,
-        before: dict[str, RunSummary],
-        later: Callable[[], list[RunSummary] | None],
-        number: int,
-        page: list[RunSummary] | None,
-    ) -> None:
-        if number != self._round:
-            return
-        if page is None:
-            self._asking = False
-            self._runs = before
-            self._draw()
-            return
-        seen = before | {run.run_id: run for run in page}
-        if len(seen) > len(self._runs):
-            self._runs = seen
-        self._answered()
-        self._draw()
-        self.desk.ask(self, later, partial(self._got, seen, later, number), self._failed)
+    # --- reading
 
     def _poll(self) -> None:
-        """Poll the newest page; often while something is training, otherwise now and then."""
-        self._waited += POLL_SECONDS
-        busy = any(run.status in RUNNING for run in self._runs.values())
-        if self._asking or not self.is_current or (not busy and self._waited < IDLE_SECONDS):
-            return
-        self._asking, self._waited = True, 0.0
-        newest = partial(self._newest, self._matching)
-        self.desk.ask(self, newest, partial(self._refreshed, self._round), self._failed)
+        if self.is_current:
+            self._read.poll(POLL_SECONDS)
 
-    def _newest(self, matching: str) -> list[RunSummary]:
-        return next(self.source.pages(matching), [])
-
-    def _refreshed(self, number: int, page: list[RunSummary]) -> None:
-        self._asking = False
-        self._answered()
-        changed = {r.run_id: r for r in page if self._runs.get(r.run_id) != r}
-        if number == self._round and changed:
-            self._runs = {**{r.run_id: r for r in page}, **self._runs, **changed}
-            self._draw()
-
-    def _answered(self) -> None:
+    def _arrived(self, changed: bool) -> None:
         """Clear the notice; previews that failed while the store did are read again."""
         self.show_notice()
         if self._failing:
             self._failing = False
             self.query_one(ListedRuns).retry()
+        self._marked = [run_id for run_id in self._marked if run_id not in self._read.gone]
+        if changed:
+            self._draw()
 
     def _failed(self, line: str) -> None:
-        self._asking, self._failing = False, True
-        if self._runs:
+        self._failing = True
+        if self._read.runs:
             self.show_notice(f"{line}; retrying")
+            self._draw()
         else:
             self._say_empty(f"{line}\n\n{OFFER}")
 
@@ -186,10 +138,10 @@ class RunsScreen(ListActions):
 
     def _shown(self) -> list[RunSummary]:
         words = self._words()
-        below = self._runs if words else {}
+        below = self._read.runs if words else {}
         runs = [
             run
-            for run in self.query_one(ListedRuns).as_told(self._runs)
+            for run in self.query_one(ListedRuns).as_told(self._read.runs)
             if matches(run, words)
             or ((parent := run_groups.parent_of(run, below)) and matches(parent, words))
         ]
@@ -203,7 +155,7 @@ class RunsScreen(ListActions):
     def _rows(self, runs: Sequence[RunSummary]) -> list[Row]:
         if self._group:
             return run_groups.by_setting(runs, self._group, self._is_folded)
-        return run_groups.by_sweep(runs, self._runs, self._is_folded)
+        return run_groups.by_sweep(runs, self._read.runs, self._is_folded)
 
     def _is_folded(self, key: str) -> bool:
         """Return whether a group is folded: at first only sweeps, unless a filter looks for runs."""
@@ -211,14 +163,15 @@ class RunsScreen(ListActions):
         return self._folds.get(key, at_first)
 
     def _why_none(self) -> str:
-        if self._runs or self._matching:
+        if self._read.runs or self._matching:
             return "No run matches the filter.\n\nescape clears it."
         return f"{NO_RUNS}\n\n{OFFER}"
 
     def _title(self, shown: int) -> Text:
-        experiment = next((run.experiment for run in self._runs.values()), "")
+        experiment = next((run.experiment for run in self._read.runs.values()), "")
         running = sum(run.status in RUNNING for run in self.runs)
-        every = len(self.runs)
+        earlier = self._read.listing
+        every = max(len(self.runs), 0 if earlier is None else earlier.total)
         count = f"{shown} of {every} runs" if shown < every else counted(shown, "run")
         parts = [count, f"{running} running" if running else ""]
         if self._group:
@@ -228,10 +181,16 @@ class RunsScreen(ListActions):
         about = " · ".join(part for part in parts if part)
         return Text.assemble(
             ("repdyn", "bold"),
+            ("" if earlier is None else self._age(earlier), "yellow"),
             ("   experiment ", "dim"),
             plain(experiment) or "–",
             (f"   {about}", "dim"),
         )
+
+    def _age(self, earlier: Listing) -> str:
+        """Return how old a list is that has not been read from the store yet."""
+        ago = duration(time.time() - earlier.read_at)
+        return f"   as of {ago} ago" + (", reading the store …" if self._read.is_reading else "")
 
     def _say_empty(self, text: str) -> None:
         empty = self.query_one("#empty", Static)
@@ -287,16 +246,16 @@ class RunsScreen(ListActions):
     @property
     def runs(self) -> tuple[RunSummary, ...]:
         """The runs read so far, newest first, without the parents of sweeps, which have no views."""
-        return tuple(run_groups.trained([*self._runs.values()]))
+        return tuple(run_groups.trained([*self._read.runs.values()]))
 
     def runs_changed(self) -> None:
         """Read the runs again, and previews that could not be read."""
         self._failing = True
-        self._load()
+        self._read.load()
 
     def action_refresh(self) -> None:
         """Read the runs again."""
-        self._load()
+        self._read.load()
         self.tell("reading the runs again")
 
     def signs_changed(self) -> None:
@@ -361,7 +320,7 @@ class RunsScreen(ListActions):
 
     def action_experiment(self) -> None:
         """Choose another experiment."""
-        self.desk.ask(self, self.source.experiments, self._offer, self._failed)
+        self.ask_store(self.source.experiments, self._offer, self._failed)
 
     def _offer(self, experiments: list[str]) -> None:
         from tui.screens.choose import ChooseScreen
@@ -394,7 +353,7 @@ class RunsScreen(ListActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action is available: the demo while there is no run."""
         del parameters
-        return action != "demo" or not (self._runs or self._matching)
+        return action != "demo" or not (self._read.runs or self._matching)
 
     def action_clear(self) -> None:
         """Clear the filter, or the marks, or leave the demo for the list that offered it."""
@@ -435,9 +394,16 @@ class RunsScreen(ListActions):
 
     def _start_again(self) -> None:
         """Discard the runs and request others."""
-        self._runs = {}
-        self._say_empty("Loading runs …")
-        self._load()
+        self._begin()
+        self._read.load()
+
+    def _begin(self) -> None:
+        """Show the runs as they were last listed, if that is known."""
+        self._read.begin(self.source, self._matching)
+        if self._read.runs:
+            self._draw()
+        else:
+            self._say_empty("Loading runs …")
 
     @on(RunsTable.HeadClicked)
     def _sort_by(self, event: RunsTable.HeadClicked) -> None:

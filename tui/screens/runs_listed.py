@@ -103,7 +103,7 @@ class ListedRuns(Container):
         table = self.query_one(RunsTable)
         ids = [row.id for row in table.in_view if row.run is not None]
         in_view = [self._listed[run_id] for run_id in ids if run_id in self._listed]
-        if self.screen.is_current:
+        if self.screen.is_current and not self._desk.is_starting:  # the list itself comes first
             at = None if table.run is None else self._listed.get(table.run.run_id)
             self.previews.want(at if self.has_preview else None, in_view)
         self._show()
