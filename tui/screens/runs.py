@@ -190,7 +190,7 @@ class RunsScreen(ListActions):
     def _age(self, earlier: Listing) -> str:
         """Return how old a list is that has not been read from the store yet."""
         ago = duration(time.time() - earlier.read_at)
-        return f"   as of {ago} ago" + (", reading the store …" if self._read.is_reading else "")
+        return f"   as of {ago} ago" + (", reading …" if self._read.is_reading else "")
 
     def _say_empty(self, text: str) -> None:
         empty = self.query_one("#empty", Static)
