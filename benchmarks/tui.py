@@ -12,6 +12,7 @@ import gc
 import os
 import pty
 import select
+import shutil
 import statistics
 import subprocess
 import sys
@@ -53,11 +54,17 @@ LARGE: Size = (300, 100)
 FIRST_FRAME, FRAME, REDRAW, MEMORY = 0.5, 16.0, 50.0, 250.0
 """Targets: seconds, milliseconds, milliseconds and MB."""
 
+FIRST_LIST = 2.5
+"""Target relative to a bare Textual app: 0.3 s where that takes 0.12 s."""
+
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 STATE = tempfile.TemporaryDirectory(prefix="repdyn-benchmarks-")
 NO_SESSION = {"XDG_STATE_HOME": STATE.name, "XDG_CACHE_HOME": STATE.name}
 """Nothing is found of the user's last session, and nothing is left."""
+
+LISTS = Path(STATE.name) / "repdyn" / "lists"
+"""What is kept of lists of runs."""
 
 PATIENCE = 120.0
 """Seconds to wait for output in a terminal before giving up."""
@@ -114,7 +121,7 @@ def run(quick: bool) -> Result:
         "The screen",
         figures,
         f"`repdyn tui` in a pseudo-terminal: medians of {amount.starts} interleaved starts, from the "
-        "command to the first frame with the app's text, and of keys, from the key to the first "
+        "command to the first frame with the app's text or its runs, and of keys, from the key to the first "
         "bytes, Textual's wait for its next frame of 1/60 s included. In the process, on the real "
         f"overview of a run of random numbers: {amount.moves} random moves of heatmap, curves and "
         "readout with layout, drawing and encoding, and whole redraws, without Textual's wait.",
@@ -212,24 +219,61 @@ def tui_command(store: StoreConfig, *run: str) -> list[str]:
 
 
 def _first_frames(store: StoreConfig, starts: int) -> Iterator[Figure]:
+    """Return the figures of starts before and after the list is known from an earlier one."""
+    shutil.rmtree(LISTS, ignore_errors=True)
+    found = _starts(store, "Loading runs", starts)
+    for name, aim in (("repdyn tui", FIRST_FRAME), ("bare Textual app", None)):
+        yield found.figure(f"first frame of {name}", name, aim)
+    yield Figure("first frame relative to a bare Textual app", found.ratio)
+    _know_the_list(store)
+    found = _starts(store, "finished", starts)
+    yield found.figure("list, as of an earlier start, of repdyn tui", "repdyn tui")
+    yield Figure("the same relative to a bare Textual app", found.ratio, most=FIRST_LIST)
+
+
+def _know_the_list(store: StoreConfig) -> None:
+    """Have the app keep the list of runs."""
+    with terminal(tui_command(store)) as screen:
+        end = time.monotonic() + PATIENCE
+        while not list(LISTS.glob("*.json")):
+            if time.monotonic() > end:
+                raise RuntimeError("the list of runs is not kept")
+            screen.read_for(0.2)
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Medians of seconds until a text is on the screen, and of those of the processor, by command."""
+
+    seconds: dict[str, float]
+    busy: dict[str, float]
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as a bare Textual app the app takes."""
+        return self.seconds["repdyn tui"] / self.seconds["bare Textual app"]
+
+    def figure(self, name: str, command: str, most: float | None = None) -> Figure:
+        """Return the seconds of a command."""
+        note = f"{self.busy[command]:.2f} s of them processor time"
+        return Figure(name, self.seconds[command], "s", most=most, note=note)
+
+
+def _starts(store: StoreConfig, text: str, starts: int) -> Starts:
+    """Time starts until a text is on the screen, in turn with those of a bare app."""
     commands = {
-        "repdyn tui": (tui_command(store), "Loading runs"),
+        "repdyn tui": (tui_command(store), text),
         "bare Textual app": ([sys.executable, "-c", BARE_APP], "a bare app"),
     }
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-    for command, text in commands.values():  # once untimed: bytecode and files are read
-        _start(command, text)
+    for command, shown in commands.values():  # once untimed: bytecode and files are read
+        _start(command, shown)
     for _ in range(starts):
-        for name, (command, text) in commands.items():
-            taken[name].append(_start(command, text))
-    seconds = {name: statistics.median(s for s, _ in each) for name, each in taken.items()}
-    busy = {name: statistics.median(cpu for _, cpu in each) for name, each in taken.items()}
-    for name, aim in (("repdyn tui", FIRST_FRAME), ("bare Textual app", None)):
-        note = f"{busy[name]:.2f} s of them processor time"
-        yield Figure(f"first frame of {name}", seconds[name], "s", most=aim, note=note)
-    yield Figure(
-        "first frame relative to a bare Textual app",
-        seconds["repdyn tui"] / seconds["bare Textual app"],
+        for name, (command, shown) in commands.items():
+            taken[name].append(_start(command, shown))
+    return Starts(
+        {name: statistics.median(s for s, _ in each) for name, each in taken.items()},
+        {name: statistics.median(cpu for _, cpu in each) for name, each in taken.items()},
     )
 
 

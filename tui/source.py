@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from repdyn.run_tags import TagChanges
 
 
-NOT_NEEDED = ("pandas", "pyarrow")
-"""What MLflow imports if it is installed."""
-
-
 class Source(Protocol):
     """What the screen reads and changes. A call may take long, so it is only made in a thread.
 
@@ -102,24 +98,24 @@ class Source(Protocol):
 def _importing(module: str) -> Iterator[None]:
     """Have a module that needs MLflow imported so that it costs little while the app runs.
 
-    Skips pandas and pyarrow, which take 80 MB and only serve MLflow's tables: MLflow works without them
-    if they are not installed (mlflow-skinny); afterwards they can be imported as usual. All of it is then
+    Skips pandas, which takes 50 MB and only serves MLflow's tables: MLflow works without it if it is
+    not installed (mlflow-skinny); afterwards it can be imported as usual. Everything imported is then
     frozen for the garbage collector: modules are not garbage, and a pass over MLflow's 200,000
     objects blocks every thread, including the one that draws, for a tenth of a second.
     """
     if module in sys.modules:
         yield
         return
-    hidden = [name for name in NOT_NEEDED if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]
+    pandas_is_hidden = "pandas" not in sys.modules
+    if pandas_is_hidden:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        if pandas_is_hidden:
+            del sys.modules["pandas"]
         gc.freeze()
         if collecting:
             gc.enable()

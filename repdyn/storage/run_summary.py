@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 
 from mlflow.entities import Metric, Run
@@ -25,11 +26,16 @@ def summary_of(run: Run, experiment: str) -> RunSummary:
         status=_status(run.info.status, tags),
         started=int(run.info.start_time or 0),
         ended=None if run.info.end_time is None else int(run.info.end_time),
-        params=dict(run.data.params) | _measured_again(tags),
-        tags=tags,
-        metrics=dict(run.data.metrics),
+        params=_shared(dict(run.data.params) | _measured_again(tags)),
+        tags=_shared(tags),
+        metrics={sys.intern(name): value for name, value in run.data.metrics.items()},
         last_step=_last_step(run),
     )
+
+
+def _shared(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return texts that a list of runs has in memory once: each run has much the same ones."""
+    return {sys.intern(name): sys.intern(text) for name, text in texts.items()}
 
 
 def is_newer(tags: Mapping[str, str]) -> bool:
