@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
-from itertools import groupby
+from itertools import chain
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len
-from rich.color import ColorSystem
 from rich.console import Console
-from rich.control import Control
 from rich.style import Style
 from textual.strip import Strip
+
+from tui.pen import Pen, shows_on_blanks
 
 Cell = tuple[str, Style | None]
 """A character with its style; the second cell of a wide character has none of its own."""
 
 LONGEST_GAP = 4
 """Unchanged cells of one style between changes that are sent too: moving the cursor takes as much."""
+
+MOST_SORTED = 1000
+"""Parts of one style in an update up to which it is tried whether sorting them by style is shorter."""
 
 
 class Shown:
@@ -55,14 +58,24 @@ class Shown:
     def _sent(
         self, pieces: Callable[[], Iterable[tuple[int, int, Strip]]], console: Console
     ) -> str:
-        """Return what makes the terminal show pieces: line, first column and cells of each."""
-        pen = Pen(console)
-        for line, start, strip in pieces():
-            for column, changed in self._changes(line, start, _cells(strip)):
-                pen.move(column, line)
-                for style, group in groupby(changed, key=lambda cell: cell[1]):
-                    pen.write("".join(text for text, _ in group), style)
-        return pen.finish()
+        """Return what makes the terminal show pieces: line, first column and cells of each.
+
+        A line has parts of several styles, so it may be shorter to write all of one style, wherever it
+        is, before the next.
+        """
+        parts = [
+            part
+            for line, start, strip in pieces()
+            for column, changed in self._changes(line, start, _cells(strip))
+            for part in _parts(line, column, changed)
+        ]
+        written = _written(parts, console)
+        if len(parts) > MOST_SORTED:
+            return written
+        by_style: dict[Style | None, list[Part]] = {}
+        for part in parts:
+            by_style.setdefault(part.style, []).append(part)
+        return min(written, _written(chain.from_iterable(by_style.values()), console), key=len)
 
     def _changes(self, line: int, start: int, new: list[Cell]) -> Iterator[tuple[int, list[Cell]]]:
         """Note that a line shows new cells, and yield those that it did not show, by first column."""
@@ -77,79 +90,34 @@ class Shown:
             yield start + first, new[first:last]
 
 
-class Pen:
-    """Writes text with styles; of a style only what changes is sent, wherever the text is."""
+class Part(NamedTuple):
+    """Text of one style in a row."""
 
-    def __init__(self, console: Console) -> None:
-        self._system = console._color_system
-        self._sent: list[str] = []
-        self._codes = PLAIN
-
-    def move(self, column: int, line: int) -> None:
-        """Go to a cell."""
-        self._sent.append(Control.move_to(column, line).segment.text)
-
-    def write(self, text: str, style: Style | None) -> None:
-        """Write a text."""
-        if style is not None and style.link:
-            self._select(PLAIN)
-            self._sent.append(style.render(text, color_system=self._system))
-            return
-        codes = PLAIN
-        if style is not None and self._system is not None:
-            codes = _codes(style, self._system)
-        if text.isspace() and not _shows_on_blanks(style):
-            codes = codes._replace(colour=self._codes.colour)
-        self._select(codes)
-        self._sent.append(text)
-
-    def _select(self, codes: Codes) -> None:
-        if codes == self._codes:
-            return
-        if codes.attributes != self._codes.attributes or codes == PLAIN:
-            changes = ["0", codes.attributes, codes.colour, codes.background]
-            changes = [code for code in changes if code not in ("", *PLAIN)]
-        else:
-            pairs = zip(codes[1:], self._codes[1:], strict=True)
-            changes = [code for code, before in pairs if code != before]
-        self._sent.append(f"\x1b[{';'.join(changes)}m")
-        self._codes = codes
-
-    def finish(self) -> str:
-        """Return all that was written, with no style left on."""
-        self._select(PLAIN)
-        return "".join(self._sent)
+    line: int
+    column: int
+    text: str
+    style: Style | None
 
 
-class Codes(NamedTuple):
-    """The codes that select a style."""
-
-    attributes: str
-    colour: str
-    background: str
-
-
-PLAIN = Codes("", "39", "49")
-"""The codes of no style: the terminal's own colours."""
-
-
-@lru_cache(maxsize=4096)
-def _codes(style: Style, system: ColorSystem) -> Codes:
-    colour, background = style.color, style.bgcolor
-    return Codes(
-        style.without_color._make_ansi_codes(system),
-        ";".join(colour.downgrade(system).get_ansi_codes()) if colour else PLAIN.colour,
-        ";".join(background.downgrade(system).get_ansi_codes(foreground=False))
-        if background
-        else PLAIN.background,
-    )
+def _parts(line: int, column: int, cells: list[Cell]) -> Iterator[Part]:
+    """Yield the parts of cells that begin at a column; blanks belong to what is before them."""
+    characters: list[str] = []
+    style = cells[0][1]
+    for text, own in cells:
+        if not _goes_with((text, own), style):
+            yield Part(line, column, "".join(characters), style)
+            column += len(characters)
+            characters, style = [], own
+        characters.append(text)
+    yield Part(line, column, "".join(characters), style)
 
 
-def _shows_on_blanks(style: Style | None) -> bool:
-    """Return whether a style's colour shows where the text is blank."""
-    return style is not None and bool(
-        style.reverse or style.underline or style.underline2 or style.strike or style.overline
-    )
+def _written(parts: Iterable[Part], console: Console) -> str:
+    pen = Pen(console)
+    for part in parts:
+        pen.move(part.column, part.line)
+        pen.write(part.text, part.style)
+    return pen.finish()
 
 
 def _ranges(old: list[Cell | None], new: list[Cell]) -> list[tuple[int, int]]:
@@ -167,7 +135,12 @@ def _ranges(old: list[Cell | None], new: list[Cell]) -> list[tuple[int, int]]:
 
 def _is_short(gap: list[Cell]) -> bool:
     """Return whether the cells after the first, and it, have one style and are few."""
-    return len(gap) <= LONGEST_GAP + 1 and all(cell[1] == gap[0][1] for cell in gap)
+    return len(gap) <= LONGEST_GAP + 1 and all(_goes_with(cell, gap[0][1]) for cell in gap)
+
+
+def _goes_with(cell: Cell, style: Style | None) -> bool:
+    """Return whether a cell can be written in a style."""
+    return cell[1] == style or (cell[0] == " " and cell[1] == _of_blank(style))
 
 
 def _whole(cells: list[Cell], end: int) -> int:
@@ -181,7 +154,8 @@ def _cells(strip: Strip) -> list[Cell]:
         if control:
             continue
         if text.isascii() or (cell_len(text) == len(text) and all(map(cell_len, text))):
-            cells += [(character, style) for character in text]
+            blank = _of_blank(style)
+            cells += [(one, blank if one == " " else style) for one in text]
             continue
         for character in text:
             width = cell_len(character)
@@ -191,6 +165,14 @@ def _cells(strip: Strip) -> list[Cell]:
                 at = -1 if cells[-1][0] or len(cells) < 2 else -2
                 cells[at] = (cells[at][0] + character, cells[at][1])
     return cells
+
+
+@lru_cache(maxsize=4096)
+def _of_blank(style: Style | None) -> Style | None:
+    """Return what of a style shows where the text is blank: its background, if there are no lines."""
+    if style is None or style.link or shows_on_blanks(style):
+        return style
+    return None if style.bgcolor is None else Style(bgcolor=style.bgcolor)
 
 
 def _spans(update: Any) -> Iterator[tuple[int, int, Strip]]:

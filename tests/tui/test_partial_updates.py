@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -25,20 +26,41 @@ from tests.support import fakes
 from tests.support.drawn import Stage, play
 from tests.support.heatmaps import heatmap_data
 from tui.app import RepdynApp
-from tui.partial_updates import Pen, Shown
+from tui.partial_updates import Shown
+from tui.pen import Pen
 from tui.widgets.heatmap import Heatmap
 
-MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
-STYLE = re.compile(r"\x1b\[[\d;]*m")
+CODE = re.compile(r"\x1b\[([\d;]*)([HGm])|([^\x1b]+)")
 
 Piece = tuple[int, int, str]
 
 
+def written(sent: str) -> Iterator[tuple[int, int, str, str]]:
+    """Line, column, text and look of each text that is sent, as a terminal takes them."""
+    line, column, style = 0, 0, "\x1b[0m"
+    for code in CODE.finditer(sent):
+        numbers, kind, text = code.groups()
+        if kind == "H":
+            line, column = (int(number) - 1 for number in numbers.split(";"))
+        elif kind == "G":
+            column = int(numbers) - 1
+        elif kind == "m":
+            style += code.group()
+        else:
+            yield line, column, text, style
+            column += cell_len(text)
+
+
 def pieces(sent: str) -> list[Piece]:
     """Line, column and text of each piece that is sent."""
-    _, *rest = MOVE.split(sent)
-    places = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
-    return [(int(y) - 1, int(x) - 1, STYLE.sub("", text)) for y, x, text in places]
+    found: list[Piece] = []
+    for line, column, text, _ in sorted(written(sent)):
+        before = found[-1] if found else (-1, 0, "")
+        if before[0] == line and before[1] + cell_len(before[2]) == column:
+            found[-1] = (line, before[1], before[2] + text)
+        else:
+            found.append((line, column, text))
+    return found
 
 
 def lines(app: App[Any]) -> list[str]:
@@ -132,10 +154,12 @@ class Terminal:
 
     def __init__(self, width: int, height: int) -> None:
         self.cells = [[" "] * width for _ in range(height)]
+        self.looks = [[(" ", "default")] * width for _ in range(height)]
+        """Each character and how it looks, if none is wide."""
 
     def take(self, sent: str) -> None:
-        for line, column, text in pieces(sent):
-            at = column
+        for line, at, text, style in written(sent):
+            self.looks[line][at : at + len(text)] = seen(style + text)
             for character in text:
                 width = cell_len(character)
                 if not width:
@@ -169,6 +193,47 @@ def test_after_any_updates_the_terminal_shows_what_was_drawn(seed: int) -> None:
         shown.reduce(update)
         terminal.take(update.render_segments(console))
         assert terminal.lines == [line.text for line in lines]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_cell_looks_as_drawn_in_whatever_order_it_is_sent(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = ("red", "on blue", "bold #123456", "dim #123456 on blue", "reverse red", "underline")
+    styles = [None, *map(Style.parse, names)]
+    console, shown, terminal = Console(color_system="truecolor"), Shown(), Terminal(12, 3)
+    for _ in range(15):
+        lines = [
+            [(str(rng.choice(["abc", "a b", "   "])), styles[rng.integers(7)]) for _ in range(4)]
+            for _ in range(3)
+        ]
+        strips = [Strip([Segment(text, style) for text, style in line]) for line in lines]
+        update = LayoutUpdate([[strip] for strip in strips], Region(0, 0, 12, 3))
+        shown.reduce(update)
+        terminal.take(update.render_segments(console))
+        whole = [
+            "".join((style or Style.null()).render(text) for text, style in line) for line in lines
+        ]
+        assert terminal.looks == list(map(seen, whole))
+
+
+def test_of_many_colours_each_is_sent_once() -> None:
+    console = Console(color_system="truecolor")
+    cells = [Segment("x", Style.parse(colour)) for colour in ("#010203", "#fdfeff") * 20]
+    update = LayoutUpdate([[Strip(cells)]] * 3, Region(0, 0, 40, 3))
+    Shown().reduce(update)
+    sent = update.render_segments(console)
+    assert sent.count("38;2;1;2;3") == sent.count("38;2;253;254;255") == 1
+
+
+def test_blanks_whose_ink_changes_are_not_sent_but_for_a_line_through_them() -> None:
+    console, shown = Console(color_system="truecolor"), Shown()
+    text = "a" + " " * 9 + "b"
+    sent = []
+    for style in ("bold red on blue", "green on blue", "reverse green on blue"):
+        update = LayoutUpdate([[Strip([Segment(text, Style.parse(style))])]], Region(0, 0, 11, 1))
+        shown.reduce(update)
+        sent.append([text for _, _, text in pieces(update.render_segments(console))])
+    assert sent == [[text], ["a", "b"], [text]]
 
 
 def test_what_the_terminal_shows_already_is_not_sent_again() -> None:

@@ -90,6 +90,10 @@ class PreviewCache:
         """Return the preview of a run, perhaps an earlier one; None if there is none yet."""
         return self._kept.get(run.run_id, (run, None))[1]
 
+    def answered(self, run: RunSummary) -> bool:
+        """Return whether a run has been read, perhaps in an earlier state, or why it cannot be."""
+        return run.run_id in self._kept
+
     def want(self, first: RunSummary | None, others: Sequence[RunSummary]) -> None:
         """Read the preview of a run, then, if that is quick, what the list shows of others.
 

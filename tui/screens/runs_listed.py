@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SETTLED_SECONDS = 0.12
 """How long the cursor rests on a row before its preview is read: a held key reads none."""
 
+READING_SECONDS = 0.3
+"""How long the preview of another run stays while one is read; later it says that it is being read."""
+
 WIDE, HIGH = 100, 30
 """Columns of the screen from which the preview is beside the table, lines from which it is below."""
 
@@ -106,7 +109,10 @@ class ListedRuns(Container):
         if self.screen.is_current and not self._desk.is_starting:  # the list itself comes first
             at = None if table.run is None else self._listed.get(table.run.run_id)
             self.previews.want(at if self.has_preview else None, in_view)
-        self._show()
+        if table.run is None or self.previews.answered(table.run):
+            self._show()
+        else:
+            self._settling = self.set_timer(READING_SECONDS, self._show)
 
     def retry(self) -> None:
         """Read again what could not be read."""

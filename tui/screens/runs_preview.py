@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.widgets import Static
 
-from repdyn.display.wording import boundary_marks, plain
+from repdyn.display.wording import boundary_marks
 from repdyn.step_words import counted
 from tui.screens.preview_text import group_lines, run_lines
 from tui.screens.run_groups import Row
@@ -27,6 +26,13 @@ LEAST_LABELS, MOST_LABELS = 9, 14
 
 LEAST_PICTURE, LEAST_CURVES, MOST_CURVES = 4, 7, 20
 """Lines of the pictures, with their axes and legends."""
+
+SAME = 6
+"""Numbers of layers up to the same multiple of it leave the same lines for the curves."""
+
+TEXT, HIGH = 16, 34
+"""Lines that text above the pictures takes in a preview that is so high, even if it has fewer: the
+pictures of one run then take the place of those of another, and only what differs is sent."""
 
 LOW = 16
 """Lines of the preview below which its text has no blank ones."""
@@ -90,9 +96,7 @@ class RunPreview(Container):
 
         fingerprint, curves = self._pictures()
         data, group = preview.picture, preview.curves
-        names = () if data is None else (data.row_name(row) for row in range(len(data.values)))
-        longest = max((cell_len(plain(name)) + 1 for name in names), default=0)
-        labels = max(LEAST_LABELS, min(longest, MOST_LABELS, self.size.width // 4))
+        labels = max(LEAST_LABELS, min(MOST_LABELS, self.size.width // 4))
         curves.label_width = labels
         if data is not None:
             layers = counted(len(data.values), "layer")
@@ -123,25 +127,31 @@ class RunPreview(Container):
         return drawn.query_one(Fingerprint), drawn.query_one(Curves)
 
     def _arrange(self) -> None:
-        """Share the height between text and pictures: the curves go first."""
+        """Share the height between text and pictures, of which the curves are at the bottom."""
         preview, drawn = self._preview, self.query_one(".drawn")
         drawn.display = preview is not None
         if preview is None:
             return
+        told, height = self.query_one(".told"), self.size.height
         beside_text = self.styles.layout is not None and self.styles.layout.name == "horizontal"
-        height = self.size.height
-        left = height if beside_text else height - self._lines - 1
+        least = TEXT if height >= HIGH and not beside_text else 0
+        told.styles.min_height = least
+        left = height if beside_text else height - max(self._lines, least) - 1
         what, (fingerprint, curves) = self.query_one(".what"), self._pictures()
         layers = 0 if preview.picture is None else len(preview.picture.values)
-        picture = min(max(layers + 1, LEAST_PICTURE), left - 1) if layers else 0
-        below = LEAST_CURVES if preview.curves is not None else 0
-        if picture and left - 1 - picture < below:
-            picture = max(-(-layers // 2) + 1, left - 1 - below)
-        elif layers and left - 2 - 2 * layers >= MOST_CURVES:
-            picture = 2 * layers + 1
-        rest = left - (1 + picture if picture else 0)
+        below = self._curves_height(left, layers) if preview.curves is not None else 0
+        room = left - 1 - below
+        picture = 2 * layers + 1 if 2 * layers < room else min(max(layers + 1, LEAST_PICTURE), room)
         drawn.display = left >= LEAST_PICTURE
-        what.display = fingerprint.display = picture >= LEAST_PICTURE
+        what.display = fingerprint.display = layers > 0 and picture >= LEAST_PICTURE
         fingerprint.styles.height = picture
-        curves.display = preview.curves is not None and rest >= LEAST_CURVES
-        curves.styles.height = min(rest, MOST_CURVES)
+        curves.display = below > 0
+        curves.styles.height = below
+
+    @staticmethod
+    def _curves_height(left: int, layers: int) -> int:
+        """Return the lines of the curves below a picture of layers, of which two may share a line."""
+        about = -(-layers // SAME) * SAME
+        least = max(LEAST_PICTURE, -(-layers // 2) + 1) + 1 if layers else 0
+        below = min(max(LEAST_CURVES, left - about - 2), MOST_CURVES, left - least)
+        return below if below >= LEAST_CURVES else 0

@@ -152,7 +152,7 @@ def entry_width(name: str) -> int:
 def _places(names: Sequence[str], width: int, most: int) -> tuple[tuple[int, int], ...]:
     """Return the line and the column of each entry of the legend, of at most so many lines.
 
-    Beyond one line the entries are of one width: their order may change, and their places stay.
+    Beyond one line the entries are of one width, in columns.
     """
     if sum(map(entry_width, names)) <= width:
         starts = np.cumsum([0, *map(entry_width, names)])[:-1].tolist()

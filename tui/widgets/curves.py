@@ -305,7 +305,7 @@ class Curves(Timeline, can_focus=True):
     def _legend_line(self, series: Series, picture: Picture, y: int, base: Style) -> list[Segment]:
         segments: list[Segment] = []
         used = 0
-        names = self._ordered(series)
+        names = series.names
         shown = [(c, n) for (line, c), n in zip(picture.places, names, strict=False) if line == y]
         for column, name in shown:
             index = series.names.index(name)
@@ -331,14 +331,6 @@ class Curves(Timeline, can_focus=True):
             return ""
         curve = series.curves[name]
         return logged(curve, self.cursor) if series.logged else number(value_at(curve, self.cursor))
-
-    def _ordered(self, series: Series) -> list[str]:
-        """Return the names from the curve that is highest at the cursor to the lowest."""
-        at = self.cursor
-        if at is None:
-            return list(series.names)
-        values = {name: value_at(curve, at) for name, curve in series.curves.items()}
-        return sorted(series.names, key=lambda name: np.nan_to_num(-values[name], nan=np.inf))
 
     def _sample(self, index: int) -> str:
         """Return a short piece of a curve for the legend."""

@@ -13,7 +13,8 @@ from textual.app import App
 from textual.strip import Strip
 
 from repdyn.display.heatmap import HeatmapData
-from repdyn.display.wording import ending, plain
+from repdyn.display.short_names import shortened
+from repdyn.display.wording import plain
 from tui.widgets import phase_bands, pixels
 from tui.widgets.cell_spans import by_epoch, spread
 from tui.widgets.colormap import MISSING, SEQUENTIAL, SIZE, indices, is_colourful, shown_as
@@ -21,6 +22,9 @@ from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.lines import Lines
 
 CMAP = SEQUENTIAL[0]
+
+LEVELS = 12
+"""Colours of a picture: few, as a list's cursor shows one run's after another's over slow connections."""
 
 
 class Fingerprint(Lines):
@@ -73,10 +77,11 @@ class Fingerprint(Lines):
         per_line = 2 if colourful else 1
         columns = by_epoch(data.steps, width - self._label_width)
         rows = spread(len(data.values), lines * per_line)
-        cells = indices(data.values, data.scale)
+        cells = _levelled(indices(data.values, data.scale))
         painted = np.full((lines * per_line, columns.room), pixels.OUTSIDE, dtype=np.int16)
         painted[: rows.room] = cells[np.ix_(rows.shown, columns.shown)]
         label = self.get_component_rich_style("fingerprint--label")
+        names = shortened([*map(plain, map(data.row_name, range(len(data.values))))], self._room)
         drawn = []
         for y in range(-(-rows.room // per_line)):
             shown = painted[y * per_line : (y + 1) * per_line]
@@ -84,23 +89,32 @@ class Fingerprint(Lines):
                 line = pixels.half_blocks(shown_as(CMAP, self.app), shown[0], shown[1], label)
             else:
                 line = pixels.glyphs(shown[0], self.base, label)
-            drawn.append(
-                [Segment(self._label(data, rows.shown.tolist(), y, per_line), label), *line]
-            )
+            name = self._label(names, rows.shown.tolist(), y, per_line)
+            drawn.append([Segment(name, label), *line])
         axis = EpochAxis.of_cells(data.steps, columns)
         bands = phase_bands.phase_bands(data.phases)
         ticks = axis.tick_segments(None, label, bands, self, label)
         return [*drawn, [Segment(" " * self._label_width, label), *ticks]]
 
-    def _label(self, data: HeatmapData, shown: list[int], y: int, per_line: int) -> str:
+    @property
+    def _room(self) -> int:
+        """Columns of a name."""
+        return self._label_width - 1
+
+    def _label(self, names: Sequence[str], shown: list[int], y: int, per_line: int) -> str:
         """Return the name of the layer that begins on a line of the picture, if one does."""
         first = y * per_line
         here = shown[first : first + per_line]
         before = shown[first - 1] if first else -1
         begun = next((row for row in here if row != before), None)
-        room = self._label_width - 1
-        name = "" if begun is None else ending(plain(data.row_name(begun)), room)
-        return set_cell_size(name, room) + " "
+        return set_cell_size("" if begun is None else names[begun], self._room) + " "
+
+
+def _levelled(cells: pixels.Indices) -> pixels.Indices:
+    """Return indices in a colour map as the nearest of LEVELS from its first to its last colour."""
+    step = (SIZE - 1) / (LEVELS - 1)
+    levels = np.rint(np.rint(cells / step) * step)
+    return np.where(cells < 0, cells, levels).astype(np.int16)
 
 
 def places(values: Sequence[float], base: Style, app: App[Any]) -> list[Segment]:

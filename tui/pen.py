@@ -1,0 +1,103 @@
+"""Escape codes that write styled text anywhere on the screen, in as few bytes as it takes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+
+OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
+"""The code that ends an attribute, by that which starts it."""
+
+
+class Codes(NamedTuple):
+    """The codes that select a style."""
+
+    attributes: str
+    colour: str
+    background: str
+
+
+PLAIN = Codes("", "39", "49")
+"""The codes of no style: the terminal's own colours."""
+
+
+class Pen:
+    """Writes text with styles; of style and place only what changes is sent."""
+
+    def __init__(self, console: Console) -> None:
+        self._system = console._color_system
+        self._sent: list[str] = []
+        self._codes = PLAIN
+        self._line: int | None = None
+        self._column = 0
+
+    def move(self, column: int, line: int) -> None:
+        """Go to a cell."""
+        if line != self._line:
+            self._sent.append(f"\x1b[{line + 1};{column + 1}H")
+        elif column != self._column:
+            self._sent.append(f"\x1b[{column + 1}G")
+        self._line, self._column = line, column
+
+    def write(self, text: str, style: Style | None) -> None:
+        """Write a text."""
+        self._column += cell_len(text)
+        if style is not None and style.link:
+            self._select(PLAIN)
+            self._sent.append(style.render(text, color_system=self._system))
+            return
+        codes = PLAIN
+        if style is not None and self._system is not None:
+            codes = _codes(style, self._system)
+        if text.isspace() and not shows_on_blanks(style):
+            codes = codes._replace(colour=self._codes.colour)
+        self._select(codes)
+        self._sent.append(text)
+
+    def _select(self, codes: Codes) -> None:
+        if codes != self._codes:
+            self._sent.append(f"\x1b[{_change(self._codes, codes)}m")
+            self._codes = codes
+
+    def finish(self) -> str:
+        """Return all that was written, with no style left on."""
+        self._select(PLAIN)
+        return "".join(self._sent)
+
+
+@lru_cache(maxsize=4096)
+def _change(before: Codes, now: Codes) -> str:
+    """Return the codes that make one style of another: those that differ, or all after a reset."""
+    anew = ["0", now.attributes, now.colour, now.background]
+    whole = ";".join(code for code in anew if code not in ("", *PLAIN))
+    old, new = (set(filter(None, codes.attributes.split(";"))) for codes in (before, now))
+    if not old - new <= OFF.keys():
+        return whole
+    off = {OFF[code] for code in old - new}
+    on = {code for code in new if code not in old or OFF.get(code) in off}
+    colours = [code for code, was in zip(now[1:], before[1:], strict=True) if code != was]
+    return min(whole, ";".join([*sorted(off), *sorted(on), *colours]), key=len)
+
+
+@lru_cache(maxsize=4096)
+def _codes(style: Style, system: ColorSystem) -> Codes:
+    colour, background = style.color, style.bgcolor
+    return Codes(
+        style.without_color._make_ansi_codes(system),
+        ";".join(colour.downgrade(system).get_ansi_codes()) if colour else PLAIN.colour,
+        ";".join(background.downgrade(system).get_ansi_codes(foreground=False))
+        if background
+        else PLAIN.background,
+    )
+
+
+def shows_on_blanks(style: Style | None) -> bool:
+    """Return whether a style's colour shows where the text is blank."""
+    return style is not None and bool(
+        style.reverse or style.underline or style.underline2 or style.strike or style.overline
+    )
