@@ -101,7 +101,8 @@ def _figures(place: Place, rounds: int) -> Iterator[Figure]:
 def _opened(place: Place) -> Iterator[Terminal]:
     """Open the app at a place, in a terminal."""
     run = () if place is LIST else (RUN,)
-    with terminal([sys.executable, "-m", "repdyn.cli", "tui", *run, "--demo"]) as screen:
+    command = [sys.executable, "-m", "repdyn.cli", "tui", *run, "--demo"]
+    with terminal(command, answers_after=ROUND_TRIP) as screen:
         screen.wait_for(LIST.seen if place is LIST else PLACES[0].seen)
         screen.quiet(SETTLED)
         if place.keys:

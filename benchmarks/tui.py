@@ -66,6 +66,9 @@ NO_SESSION = {"XDG_STATE_HOME": STATE.name, "XDG_CACHE_HOME": STATE.name}
 LISTS = Path(STATE.name) / "repdyn" / "lists"
 """What is kept of lists of runs."""
 
+QUESTION, ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
+"""Whether a terminal can draw a frame at once, which it answers after what it was sent before."""
+
 PATIENCE = 120.0
 """Seconds to wait for output in a terminal before giving up."""
 
@@ -132,9 +135,12 @@ def run(quick: bool) -> Result:
 
 
 class Terminal:
-    """A command in a pseudo-terminal."""
+    """A command in a pseudo-terminal that answers, after some seconds, what it is asked."""
 
-    def __init__(self, command: Sequence[str], size: Size) -> None:
+    def __init__(self, command: Sequence[str], size: Size, answers_after: float) -> None:
+        self._after = answers_after
+        self._answers: list[float] = []
+        self._tail = b""
         self._ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (size[1], size[0]))
         kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -173,11 +179,28 @@ class Terminal:
 
     def read_up_to(self, most: int, seconds: float) -> bytes:
         """Return up to this many bytes of what is written next, as `read` does."""
-        ready, _, _ = select.select([self._ours], [], [], max(0.0, seconds))
+        end = time.monotonic() + seconds
+        while self._answers and (due := self._answers[0]) < end:
+            if select.select([self._ours], [], [], max(0.0, due - time.monotonic()))[0]:
+                break
+            self._answer()
+        ready, _, _ = select.select([self._ours], [], [], max(0.0, end - time.monotonic()))
         try:
-            return os.read(self._ours, most) if ready else b""
+            some = os.read(self._ours, most) if ready else b""
         except OSError:  # how Linux says that the other end is closed
             return b""
+        self._tail += some
+        due = time.monotonic() + self._after
+        self._answers += [due] * self._tail.count(QUESTION)
+        self._tail = self._tail.rpartition(QUESTION)[2][1 - len(QUESTION) :]
+        self._answer()
+        return some
+
+    def _answer(self) -> None:
+        """Answer the questions that are due: that frames are drawn at once."""
+        while self._answers and self._answers[0] <= time.monotonic():
+            self._answers.pop(0)
+            os.write(self._ours, ANSWER)
 
     def write(self, keys: bytes) -> None:
         """Press keys."""
@@ -203,9 +226,11 @@ class Terminal:
 
 
 @contextmanager
-def terminal(command: Sequence[str], size: Size = SMALL) -> Iterator[Terminal]:
+def terminal(
+    command: Sequence[str], size: Size = SMALL, answers_after: float = 0.0
+) -> Iterator[Terminal]:
     """Run a command in a pseudo-terminal; it is killed at the end."""
-    opened = Terminal(command, size)
+    opened = Terminal(command, size, answers_after)
     try:
         yield opened
     finally:

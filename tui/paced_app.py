@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from typing import Any
 
 from rich.console import RenderableType
@@ -14,13 +16,27 @@ from tui.partial_updates import Shown
 AGAIN_SECONDS = 0.005
 """How soon to look again whether the terminal has taken what it was sent."""
 
+QUESTION = "\x1b[?2026$p"
+"""Asks a terminal whether it can draw a frame at once, as Textual does at the start: its answer comes
+after what it was sent before."""
+
+WINDOW = 2000
+"""Characters that a terminal is sent beyond those of which it has answered that it has taken them."""
+
+SOON_SECONDS = 0.25
+"""Frames that follow each other so soon are paced, as while a key is held."""
+
+LOST_SECONDS = 2.0
+"""How long to wait for an answer."""
+
 
 class PacedApp(App[None]):
     """Skips frames while the terminal is behind.
 
-    Textual (8.2) queues up to 30 writes: over a slow connection the screen would go on moving for
-    seconds after a key is released. Here a frame waits until the one before has been taken, and is
-    then drawn as things are by that time.
+    Textual (8.2) queues up to 30 writes, and what is between the app and the terminal holds more: over
+    a slow connection the screen would go on moving for seconds after a key is released. Here a frame
+    waits until those before have been taken, and is then drawn as things are by that time. A terminal
+    that answers questions is asked; of another it is only known how fast it is written to.
 
     Attributes:
         shown: what the terminal shows.
@@ -30,11 +46,20 @@ class PacedApp(App[None]):
         super().__init__()
         self.shown = Shown()
         self._owed: Timer | None = None
+        self._answers = False
+        self._unanswered: deque[tuple[float, int]] = deque()
+        self._last_sent = 0.0
 
     @property
     def is_behind(self) -> bool:
         """Whether something that is to be shown has not been sent yet."""
         return self._owed is not None
+
+    def on_terminal_supports_synchronized_output(self) -> None:
+        """Note that the terminal has taken what it was sent before the question."""
+        self._answers = True
+        if self._unanswered:
+            self._unanswered.popleft()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Send the terminal only the cells that have changed, or nothing yet."""
@@ -42,8 +67,19 @@ class PacedApp(App[None]):
             if self._owed is None:
                 self._owed = self.set_timer(AGAIN_SECONDS, self._catch_up)
             return
+        before = self.shown.written
         self.shown.reduce(renderable)
         super()._display(screen, renderable)
+        if self.shown.written > before:
+            self._have_told(self.shown.written - before)
+
+    def _have_told(self, count: int) -> None:
+        """Have the terminal tell when it has taken a frame, if it follows another soon."""
+        now = time.monotonic()
+        soon, self._last_sent = now - self._last_sent < SOON_SECONDS, now
+        if soon and self._answers and self._driver is not None:
+            self._driver.write(QUESTION)
+            self._unanswered.append((now, count))
 
     def _catch_up(self) -> None:
         self._owed = None
@@ -53,6 +89,10 @@ class PacedApp(App[None]):
 
     def _is_waiting(self) -> bool:
         """Whether the terminal has yet to take a write; False where Textual's queue is not found."""
+        if self._unanswered and time.monotonic() - self._unanswered[0][0] > LOST_SECONDS:
+            self._unanswered.clear()
         writer = getattr(self._driver, "_writer_thread", None)
         queue = getattr(writer, "_queue", None)
-        return queue is not None and queue.qsize() > 0
+        return (queue is not None and queue.qsize() > 0) or (
+            sum(count for _, count in self._unanswered) > WINDOW
+        )

@@ -30,9 +30,14 @@ MOST_SORTED = 1000
 
 
 class Shown:
-    """What the terminal shows: what it was sent so far."""
+    """What the terminal shows: what it was sent so far.
+
+    Attributes:
+        written: how many characters of updates it was sent.
+    """
 
     def __init__(self) -> None:
+        self.written = 0
         self._lines: dict[int, list[Cell | None]] = {}
 
     def forget(self) -> None:
@@ -69,13 +74,14 @@ class Shown:
             for column, changed in self._changes(line, start, _cells(strip))
             for part in _parts(line, column, changed)
         ]
-        written = _written(parts, console)
-        if len(parts) > MOST_SORTED:
-            return written
-        by_style: dict[Style | None, list[Part]] = {}
-        for part in parts:
-            by_style.setdefault(part.style, []).append(part)
-        return min(written, _written(chain.from_iterable(by_style.values()), console), key=len)
+        sent = _written(parts, console)
+        if len(parts) <= MOST_SORTED:
+            by_style: dict[Style | None, list[Part]] = {}
+            for part in parts:
+                by_style.setdefault(part.style, []).append(part)
+            sent = min(sent, _written(chain.from_iterable(by_style.values()), console), key=len)
+        self.written += len(sent)
+        return sent
 
     def _changes(self, line: int, start: int, new: list[Cell]) -> Iterator[tuple[int, list[Cell]]]:
         """Note that a line shows new cells, and yield those that it did not show, by first column."""

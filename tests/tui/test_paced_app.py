@@ -14,11 +14,13 @@ from rich.console import RenderableType
 from textual._compositor import CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.drivers._writer_thread import WriterThread
+from textual.messages import TerminalSupportsSynchronizedOutput
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tui.paced_app import PacedApp
+from tui import paced_app
+from tui.paced_app import QUESTION, PacedApp
 
 CONTROL = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 
@@ -92,6 +94,70 @@ def test_a_terminal_that_keeps_up_gets_each_frame(sent: list[str]) -> None:
             await pilot.pause(0.02)
         assert sent == ["1", "2", "3"]
         assert not app.is_behind
+
+    play(scenario)
+
+
+def asked_of(app: App[Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a terminal is written beside the frames, after it has answered Textual's own question."""
+    written: list[str] = []
+    assert app._driver is not None
+    monkeypatch.setattr(app._driver, "write", written.append)
+    app.post_message(TerminalSupportsSynchronizedOutput())
+    return written
+
+
+def test_frames_wait_until_a_terminal_answers_that_it_has_taken_those_before(
+    sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paced_app, "WINDOW", 8)
+    monkeypatch.setattr(paced_app, "SOON_SECONDS", 60.0)
+
+    async def scenario(app: Count, pilot: Pilot[None]) -> None:
+        asked = asked_of(app, monkeypatch)
+        await settled(pilot)
+        sent.clear()
+        for number in range(1, 6):
+            app.query_one(Static).update(f"frame {number}")
+            await pilot.pause(0.02)
+        assert sent == ["1"]
+        assert asked == [QUESTION]
+        assert app.is_behind
+        app.post_message(TerminalSupportsSynchronizedOutput())
+        await settled(pilot)
+        assert sent == ["1", "5"]
+
+    play(scenario)
+
+
+def test_a_terminal_that_stops_answering_is_not_waited_for(
+    sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paced_app, "WINDOW", 8)
+    monkeypatch.setattr(paced_app, "SOON_SECONDS", 60.0)
+    monkeypatch.setattr(paced_app, "LOST_SECONDS", 0.0)
+
+    async def scenario(app: Count, pilot: Pilot[None]) -> None:
+        asked_of(app, monkeypatch)
+        await settled(pilot)
+        sent.clear()
+        for number in range(1, 4):
+            app.query_one(Static).update(f"frame {number}")
+            await pilot.pause(0.02)
+        assert sent == ["1", "2", "3"]
+
+    play(scenario)
+
+
+def test_single_frames_ask_nothing(sent: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paced_app, "SOON_SECONDS", 0.0)
+
+    async def scenario(app: Count, pilot: Pilot[None]) -> None:
+        asked = asked_of(app, monkeypatch)
+        app.query_one(Static).update("frame 1")
+        await settled(pilot)
+        assert sent[-1] == "1"
+        assert asked == []
 
     play(scenario)
 
