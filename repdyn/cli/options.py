@@ -55,6 +55,9 @@ class _How(MeasureSettings):
     similarity: Annotated[tuple[str, ...], _list(read_names)]
 
 
+RUN = Annotated[
+    str, Parameter(help="Run id, unique id prefix, run name, or last.", show_default=False)
+]
 DataOptions = Annotated[DataConfig, _options("Data", 1)]
 ModelOptions = Annotated[_Model, _options("Model", 2)]
 OptimOptions = Annotated[OptimConfig, _options("Training", 3)]

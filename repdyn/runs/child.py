@@ -17,9 +17,9 @@ from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.settings.text import from_params
 from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
+from repdyn.storage.opening import end_run
 from repdyn.storage.reader import load_run
 from repdyn.storage.search import find_run, sweep_runs
-from repdyn.storage.writer import end_run
 
 Todo = Literal["train", "finished", "elsewhere"]
 

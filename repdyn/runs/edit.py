@@ -17,11 +17,11 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import DEAD_SECONDS, HOST_TAG, PID_TAG
 from repdyn.storage.locks.process_lock import HeldError
+from repdyn.storage.locks.run_lock import run_lock
 from repdyn.storage.moved import refuse_moved
 from repdyn.storage.run_summary import summary_of
 from repdyn.storage.schema import SCHEMA_TAG
 from repdyn.storage.store import connect_existing, experiment_name, one_line, tracking_uri
-from repdyn.storage.writer import run_lock
 
 LIVE = frozenset({"RUNNING", "SCHEDULED"})
 NEWEST_FIRST = ["attributes.start_time DESC"]

@@ -16,10 +16,10 @@ from repdyn.records import RunSummary
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, is_silent, signature
 from repdyn.storage.locks.process_lock import HeldError, Owner
+from repdyn.storage.locks.run_lock import run_lock
 from repdyn.storage.moved import refuse_moved
 from repdyn.storage.search import find_run
 from repdyn.storage.store import connect_existing, one_line, tracking_uri
-from repdyn.storage.writer import run_lock
 
 CLAIM_TAG = "repdyn.claim"
 """On a server: the signature of the process that is about to resume the run, as JSON."""

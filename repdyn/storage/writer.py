@@ -6,24 +6,23 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from sys import float_info
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
-from mlflow.entities import Param, Run
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from numpy.typing import NDArray
 
-from repdyn.checks import MOST_EXPERIMENT_CHARACTERS, MOST_RUN_CHARACTERS, check_text
 from repdyn.errors import UnsentError
 from repdyn.records import SYSTEM_METRICS, Dynamics, LabelMaps, Phases, PlaneSet, unit_of
 from repdyn.redaction import redact_uris, without_secrets
@@ -49,34 +48,30 @@ from repdyn.storage.delivery.operations import (
 from repdyn.storage.delivery.queue_folder import QueuedRun, new_queue_folder
 from repdyn.storage.experiment import add_missing_tags, experiment_id
 from repdyn.storage.files import remove_unfinished
-from repdyn.storage.location import is_remote, is_served
+from repdyn.storage.location import is_served
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.heartbeat import Heartbeat
 from repdyn.storage.locks.process_lock import ProcessLock
+from repdyn.storage.locks.run_lock import run_lock
 from repdyn.storage.moved import refuse_moved
-from repdyn.storage.rest_client import strict
-from repdyn.storage.retry import Retry
+from repdyn.storage.opening import (
+    Creation,
+    check_texts,
+    ended_if_raised,
+    log_params,
+    logged_metrics,
+    opened,
+    refuse_moved_run,
+    run_record,
+    status_after,
+)
 from repdyn.storage.run_summary import is_older, summary_of
 from repdyn.storage.store import (
-    OPENING_SECONDS,
     artifact_folder,
-    connect,
     experiment_name,
     one_line,
     patiently,
-    tracking_uri,
 )
-
-T = TypeVar("T")
-
-PARAMS_A_BATCH = 100
-"""MLflow's limit per request."""
-
-LAST_WORD_SECONDS = 10.0
-"""Time limit for telling a server that a run could not be opened."""
-
-LOCK = "repdyn.lock"
-"""Next to the artifacts of a run that is stored on this machine."""
 
 METRIC_SECONDS = 1.0
 """How long a metric may wait to be sent in a batch with others."""
@@ -141,8 +136,8 @@ class RunWriter:
             UserError: the store is unreachable or rejects the run, or a text is too long for it.
         """
         name = experiment_name(store)
-        _check_texts(name, run_name, params)
-        with _opened(store) as (uri, client, call):
+        check_texts(name, run_name, params)
+        with opened(store) as (uri, client, call):
             experiment = call(lambda: experiment_id(client, name))
             call(lambda: refuse_moved(client, experiment))
             call(lambda: add_missing_tags(client, experiment))
@@ -152,10 +147,10 @@ class RunWriter:
             all_tags = found | heartbeat.signature() | stamp | dict(tags)
             if parent_run_id is not None:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
-            run_id = call(_Creation(client, experiment, all_tags, run_name))
-            with _ended_if_raised(client, run_id):
-                _log_params(client, run_id, params, call)
-                run, named = _record(client, run_id, call)
+            run_id = call(Creation(client, experiment, all_tags, run_name))
+            with ended_if_raised(client, run_id):
+                log_params(client, run_id, params, call)
+                run, named = run_record(client, run_id, call)
                 lock = run_lock(client, run)
                 if lock is not None:
                     lock.take()
@@ -168,17 +163,17 @@ class RunWriter:
         Raises:
             UserError: the store is unreachable or has no such run.
         """
-        with _opened(store) as (uri, client, call):
-            _refuse_moved_run(client, run_id, call)
+        with opened(store) as (uri, client, call):
+            refuse_moved_run(client, run_id, call)
             for name, value in heartbeat.signature().items():
                 call(partial(client.set_tag, run_id, name, value))
-            with _ended_if_raised(client, run_id):
+            with ended_if_raised(client, run_id):
                 call(partial(client.update_run, run_id, status="RUNNING"))
-                run, named = _record(client, run_id, call)
+                run, named = run_record(client, run_id, call)
                 folder = artifact_folder(client, run)
                 if folder is not None:
                     remove_unfinished(folder)
-                return cls(client, run, named, uri, logged=_logged(client, run))
+                return cls(client, run, named, uri, logged=logged_metrics(client, run))
 
     @classmethod
     def attach(
@@ -190,10 +185,10 @@ class RunWriter:
             UserError: the store is unreachable or has no such run, or the run has a param with
                 another value.
         """
-        with _opened(store) as (uri, client, call):
-            _refuse_moved_run(client, run_id, call)
-            _log_params(client, run_id, params or {}, call)
-            run, named = _record(client, run_id, call)
+        with opened(store) as (uri, client, call):
+            refuse_moved_run(client, run_id, call)
+            log_params(client, run_id, params or {}, call)
+            run, named = run_record(client, run_id, call)
             return cls(client, run, named, uri, ends=False)
 
     def __enter__(self) -> RunWriter:
@@ -209,7 +204,7 @@ class RunWriter:
             self._end("FINISHED")
             return
         try:
-            self._end(_status_after(kind))
+            self._end(status_after(kind))
         except UnsentError as unsent:
             _log.warning("%s", unsent)
         except Exception:  # the user sees the exception that ends the run
@@ -374,8 +369,8 @@ class RunWriter:
     def _send_metrics(self) -> None:
         waiting, self._metrics = self._metrics, []
         self._sent = time.monotonic()
-        for some in _batches(waiting, METRICS_A_BATCH):
-            self._put(LogMetrics(tuple(some)))
+        for start in range(0, len(waiting), METRICS_A_BATCH):
+            self._put(LogMetrics(tuple(waiting[start : start + METRICS_A_BATCH])))
 
     def _end(self, status: str) -> None:
         """Send what is queued and close the run.
@@ -410,136 +405,6 @@ class RunWriter:
             raise
 
 
-def _log_params(client: MlflowClient, run_id: str, params: Mapping[str, str], call: Call) -> None:
-    entities = [Param(*pair) for pair in params.items()]
-    for some in _batches(entities, PARAMS_A_BATCH):
-        call(partial(client.log_batch, run_id, params=some))
-
-
-def _check_texts(experiment: str, run_name: str, params: Mapping[str, str]) -> None:
-    """Check, before a run is created, what MLflow or its database would reject later."""
-    check_text("experiment name", experiment, MOST_EXPERIMENT_CHARACTERS)
-    check_text("run name", run_name, MOST_RUN_CHARACTERS)
-    for name, value in params.items():
-        check_text(name, value, MAX_PARAM_VAL_LENGTH)
-
-
-class Call(Protocol):
-    """Makes a call, and retries it where that may help."""
-
-    def __call__(self, call: Callable[[], T], /) -> T:
-        """Return what the call returns."""
-
-
-@contextmanager
-def _opened(store: StoreConfig) -> Iterator[tuple[str, MlflowClient, Call]]:
-    """Yield a store's URI, its client and what makes calls; the store's errors become one line."""
-    uri = tracking_uri(store)
-    client = strict(connect(store))
-    with one_line(uri):
-        yield uri, client, _opening(uri)
-
-
-def _opening(uri: str, seconds: float = OPENING_SECONDS) -> Call:
-    """Return what makes the calls that open a run, within a time limit for all of them."""
-    return Retry(uri, seconds) if is_served(uri) else patiently
-
-
-def _record(client: MlflowClient, run_id: str, call: Call) -> tuple[Run, str]:
-    """Return a run and the name of its experiment."""
-    run = call(lambda: client.get_run(run_id))
-    return run, call(lambda: str(client.get_experiment(run.info.experiment_id).name))
-
-
-def _refuse_moved_run(client: MlflowClient, run_id: str, call: Call) -> None:
-    run = call(lambda: client.get_run(run_id))
-    call(lambda: refuse_moved(client, run.info.experiment_id))
-
-
-class _Creation:
-    """Creates a run once: a second call first checks if only the response to the first was lost."""
-
-    def __init__(
-        self, client: MlflowClient, experiment: str, tags: Mapping[str, str], name: str
-    ) -> None:
-        self._client = client
-        self._experiment = experiment
-        self._tags = dict(tags)
-        self._name = name
-        self._called = False
-
-    def __call__(self) -> str:
-        found = self._find() if self._called else None
-        self._called = True
-        run = found or self._client.create_run(
-            self._experiment, tags=self._tags, run_name=self._name
-        )
-        return str(run.info.run_id)
-
-    def _find(self) -> Run | None:
-        """Return the run of this name that this process has created at this time."""
-        signed = (heartbeat.TAG, heartbeat.HOST_TAG, heartbeat.PID_TAG)
-        equal = " AND ".join(f"tags.`{tag}` = '{self._tags[tag]}'" for tag in signed)
-        found = self._client.search_runs([self._experiment], equal)
-        return next((run for run in found if run.info.run_name == self._name), None)
-
-
-@contextmanager
-def _ended_if_raised(client: MlflowClient, run_id: str) -> Iterator[None]:
-    """Set a run's final status if it cannot be opened: nothing else would."""
-    try:
-        yield
-    except BaseException as error:
-        status = _status_after(type(error))
-        with suppress(Exception):  # the user sees why it cannot be opened
-            _opening(client.tracking_uri, LAST_WORD_SECONDS)(
-                lambda: client.set_terminated(run_id, status)
-            )
-        raise
-
-
-def _status_after(kind: type[BaseException]) -> str:
-    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
-
-
-def _logged(client: MlflowClient, run: Run) -> dict[tuple[str, int], tuple[float, int]]:
-    """Return all metrics of a run, and when they were logged, by name and step.
-
-    If one was logged twice, the later value.
-    """
-    found: dict[tuple[str, int], tuple[float, int]] = {}
-    for name in run.data.metrics:
-        call = _opening(client.tracking_uri)  # their number must not count against the server
-        history = call(partial(client.get_metric_history, run.info.run_id, name))
-        for metric in sorted(history, key=lambda metric: metric.timestamp):
-            found[name, metric.step] = metric.value, metric.timestamp
-    return found
-
-
 def _as_stored(value: float) -> float:
     """Return a value as MLflow keeps it: the largest number instead of infinity."""
     return max(-float_info.max, min(value, float_info.max))
-
-
-def run_lock(client: MlflowClient, run: Run) -> ProcessLock | None:
-    """Return the lock held by the process that writes a run; None for a run on a server."""
-    folder = None if is_remote(client.tracking_uri) else artifact_folder(client, run)
-    if folder is None:
-        return None
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return ProcessLock(folder.parent / LOCK)
-
-
-def end_run(store: StoreConfig, run_id: str, status: str) -> None:
-    """Set the final status of a run that is no longer being written.
-
-    Raises:
-        UserError: the store is unreachable or has no such run.
-    """
-    client, uri = strict(connect(store)), tracking_uri(store)
-    with one_line(uri):
-        _opening(uri)(lambda: client.set_terminated(run_id, status))
-
-
-def _batches(items: Sequence[T], size: int) -> list[list[T]]:
-    return [list(items[i : i + size]) for i in range(0, len(items), size)]

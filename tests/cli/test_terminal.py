@@ -126,7 +126,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, blank_database: Path) -> Pa
     (folder / "mlflow.db").write_bytes(blank_database.read_bytes())
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patched:
         # repdyn would refuse them, another writer's store may hold them
-        patched.setattr(writer, "_check_texts", lambda *_: None)
+        patched.setattr(writer, "check_texts", lambda *_: None)
         patched.setattr(checks, "_fault", lambda *_: None)
         for experiment in ("repdyn", ARGUMENT):
             _write(StoreConfig(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment=experiment))

@@ -27,6 +27,7 @@ from repdyn.runs.loop import Run, start_run
 from repdyn.runs.observer import Observer
 from repdyn.runs.resume import resume_stopped
 from repdyn.settings.schema import MeasureConfig, StoreConfig, TrainConfig
+from repdyn.storage import opening
 from repdyn.storage.reader import load_run, saved_epochs
 from repdyn.storage.search import find_run
 from tests.storage.test_codec import assert_same
@@ -376,7 +377,7 @@ def test_features_from_elsewhere_make_a_run(store: StoreConfig) -> None:
 def test_bad_input_is_one_clear_line(
     arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("repdyn.storage.writer.OPENING_SECONDS", 0.1)
+    monkeypatch.setattr(opening.opening, "__defaults__", (0.1,))
     given = {"inputs": drawn(arguments.pop("planes", 1)), "on_error": "raise", **arguments}
 
     def whole() -> None:

@@ -20,7 +20,8 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.locks.process_lock import HeldError
-from repdyn.storage.writer import RunWriter, end_run
+from repdyn.storage.opening import end_run
+from repdyn.storage.writer import RunWriter
 
 CLAIM = """
 import os, socket, sys

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import rest_client, retry, writer
+from repdyn.storage import opening, rest_client, retry
 from repdyn.storage.deadline import OverdueError, within
 from repdyn.storage.delivery import executor as executor
 from repdyn.storage.delivery.executor import MissingError, RetryableError
@@ -194,7 +194,7 @@ def test_a_run_is_opened_or_refused_in_bounded_time(
     tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(writer._opening, "__defaults__", (1.5,))
+    monkeypatch.setattr(opening.opening, "__defaults__", (1.5,))
     server = served(answer(fault))
     start = time.monotonic()
     with pytest.raises(UserError) as raised:

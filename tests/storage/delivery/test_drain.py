@@ -14,14 +14,14 @@ from mlflow.tracking import MlflowClient
 from repdyn.cli.sync import run_sync
 from repdyn.errors import UnsentError, UserError
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage import codec, reader, schema, search, writer
+from repdyn.storage import codec, opening, reader, schema, search, writer
 from repdyn.storage.delivery import drain
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.drain import Sent, drain_folder, drain_run, queue_folders
 from repdyn.storage.delivery.executor import RetryableError, StoreExecutor
 from repdyn.storage.delivery.operations import EndRun, Operation, SetTag
 from repdyn.storage.delivery.queue_folder import ROOT, QueueFolder
-from repdyn.storage.locks import heartbeat
+from repdyn.storage.locks import heartbeat, run_lock
 from repdyn.storage.writer import RunWriter
 from tests.support import stored as made
 
@@ -47,9 +47,9 @@ def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
         do(executor, operation)
 
     monkeypatch.setattr(StoreExecutor, "_do", through)
-    monkeypatch.setattr(writer, "is_remote", lambda uri: True)
-    monkeypatch.setattr(writer, "is_served", lambda uri: True)
-    monkeypatch.setattr(drain, "is_served", lambda uri: True)
+    monkeypatch.setattr(run_lock, "is_remote", lambda uri: True)
+    for module in (writer, opening, drain):
+        monkeypatch.setattr(module, "is_served", lambda uri: True)
     monkeypatch.setattr(drain, "PAUSE", 0.01)
     impatient = partial(DiskQueue, pauses=(0.01, 0.1), patience=0.3)
     monkeypatch.setattr(writer, "DiskQueue", impatient)
