@@ -21,6 +21,7 @@ from repdyn.runs.sweep import STATES, open_sweep, plan_sweep, train_all
 from repdyn.settings.defaults import short_notice
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import Grid
+from repdyn.settings.text import UNSET
 from repdyn.storage.search import find_sweep
 from repdyn.storage.writer import RunWriter
 
@@ -103,14 +104,29 @@ _COUNTED: Mapping[Todo, str] = {
 }
 
 
+_ALWAYS = frozenset({"lr", "label_noise", "epochs"})
+"""Settings that have a column whether runs differ in them or not."""
+
+_IN_NAMES = frozenset({"dataset", "arch", "opt", "seed"})
+"""Settings that a run's name has."""
+
+
 def _table(children: Sequence[Child]) -> Table:
+    """Return a table of the runs, with a column for each setting in which they differ."""
+    params = [child.config.params() for child in children]
+    seeds_agree = all(one["data_seed"] == one["seed"] for one in params)
+    unshown = _IN_NAMES | ({"data_seed"} if seeds_agree else set())
+    names = [
+        name
+        for name in params[0]
+        if name in _ALWAYS or (name not in unshown and len({one[name] for one in params}) > 1)
+    ]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for head in ("run", "lr", "label noise", "epochs", ""):
+    for head in ("run", *(name.replace("_", " ") for name in names), ""):
         table.add_column(head)
-    for child in children:
-        optim, data = child.config.optim, child.config.data
-        cells = (child.name, optim.lr, data.label_noise, optim.epochs, STATES[child.todo])
-        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in cells))
+    for child, one in zip(children, params, strict=True):
+        cells = (child.name, *(one[name] for name in names), STATES[child.todo])
+        table.add_row(*(Text("–" if cell in ("", UNSET) else cell) for cell in cells))
     return table
 
 
