@@ -53,6 +53,7 @@ for command in (
     commands_reading.demo,
     commands_upkeep.rebind,
     commands_upkeep.sync,
+    commands_upkeep.cache,
     commands_upkeep.doctor,
 ):
     app.command(command)

@@ -43,6 +43,18 @@ def sync(
     run_sync(folder, tracking_uri)
 
 
+def cache(path: Path, /, *, remove: bool = False) -> None:
+    """Show the decoded images that are kept of an image folder, beside it or in ~/.cache/repdyn.
+
+    Args:
+        path: the image folder, as in imagefolder:PATH.
+        remove: remove them; the next training decodes the images again.
+    """
+    from repdyn.cli.cache import run_cache
+
+    run_cache(path, removed=remove)
+
+
 def doctor(store: StoreOptions | None = None, *, data_dir: Path = DataConfig.data_dir) -> None:
     """Check what repdyn needs: packages, devices, store, data sets, disk, terminal.
 

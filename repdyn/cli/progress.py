@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 
 from rich.console import Console
@@ -51,6 +53,17 @@ class ConsoleObserver(Observer):
     def notice(self, text: str) -> None:
         """Print a line, in yellow."""
         tell_notice(self.console, text)
+
+    @contextmanager
+    def decoding(self, what: str, images: int) -> Iterator[Callable[[int], object]]:
+        """Show a bar in a terminal; elsewhere, a line when it is done."""
+        console, start = self.console, time.monotonic()
+        bars = _bars(console, "{task.percentage:3.0f} %")
+        with bars:
+            task = bars.add_task(what, total=images)
+            yield partial(bars.advance, task)
+        if not console.is_terminal:
+            self.remark(f"{what} {images:,} images took {time.monotonic() - start:.1f} s")
 
     @contextmanager
     def training(self, epochs: int, checkpoints: int, done: int) -> Iterator[None]:
@@ -117,17 +130,7 @@ class Progress:
         self._last: Epoch | None = None
         self._undefined: tuple[tuple[str, ...], ...] = ()
         self._total = epochs
-        self._bars = Bars(
-            TextColumn("{task.description:9}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[state]}", markup=False),
-            console=console,
-            disable=not console.is_terminal,
-            expand=True,
-        )
+        self._bars = _bars(console, "{task.fields[state]}")
         self._epochs = self._bars.add_task("training", total=epochs, state="")
         self._checkpoints = self._bars.add_task("measuring", total=checkpoints, state="")
 
@@ -175,6 +178,21 @@ class Progress:
         """Name the stored weights that are not finite, if any are."""
         if names:
             tell_not_finite(self._console, epoch, names)
+
+
+def _bars(console: Console, last: str) -> Bars:
+    """Return bars for a terminal; `last` is the format of their last column."""
+    return Bars(
+        TextColumn("{task.description:9}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn(last, markup=False),
+        console=console,
+        disable=not console.is_terminal,
+        expand=True,
+    )
 
 
 def tell_not_finite(console: Console, epoch: int, names: Sequence[str]) -> None:

@@ -26,9 +26,10 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
     if name is not None:
         check_setting_text("run_name", name, MOST_RUN_CHARACTERS)
     check_given(config)
-    experiment = prepare(config)
+    observer = ConsoleObserver(console)
+    experiment = prepare(config, observer)
     _announce(console, experiment)
-    sum_up(console, train_run(experiment, store, name, observer=ConsoleObserver(console)), store)
+    sum_up(console, train_run(experiment, store, name, observer=observer), store)
 
 
 def _announce(console: Console, experiment: Experiment) -> None:

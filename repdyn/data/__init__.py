@@ -2,16 +2,19 @@
 
 from repdyn.data.images import ImageData
 from repdyn.data.load import SHAPES, image_shape, load_data, place
+from repdyn.data.mapped import MappedImages, placed
 from repdyn.data.sampling import Anchors, anchors, probe_images, probe_train
 
 __all__ = [
     "SHAPES",
     "Anchors",
     "ImageData",
+    "MappedImages",
     "anchors",
     "image_shape",
     "load_data",
     "place",
+    "placed",
     "probe_images",
     "probe_train",
 ]

@@ -1,7 +1,8 @@
-"""Loads the data of a configuration into memory."""
+"""Loads the data of a configuration; what is too large for memory stays in a file."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 
 from repdyn.data.digits import digits
 from repdyn.data.folder import folder
-from repdyn.data.images import ImageData, Source
+from repdyn.data.images import ImageData, Images, Source, channel_sums
+from repdyn.data.mapped import MappedImages, Pixels
+from repdyn.data.progress import Reading, Silent
 from repdyn.data.sampling import Purpose, stratified, stream, with_symmetric_noise
 from repdyn.data.vision import VISION_SETS, files_of, vision
 from repdyn.errors import SettingError, nearest
@@ -19,19 +22,23 @@ from repdyn.settings.schema import DataConfig, known
 FOLDER = "imagefolder"
 FOLDER_SIDE = 64
 
+CHUNK = 1024
+"""Images whose squared pixels are held at a time."""
+
 SHAPES = {"digits": (1, 8), **{name: known.shape for name, known in VISION_SETS.items()}}
 
 
-def load_data(config: DataConfig) -> ImageData:
+def load_data(config: DataConfig, reading: Reading | None = None) -> ImageData:
     """Read the data set, draw the subset and flip the labels, as determined by the data seed.
 
     Args:
         config: with label noise and, for a folder, image size filled in by the defaults.
+        reading: receives progress.
 
     Raises:
         UserError: an unknown or missing data set, damaged files, or a setting that does not fit it.
     """
-    source = _source(config)
+    source = _source(config, reading or Silent())
     count = len(source.train_labels)
     classes = len(source.classes)
     if not 2 <= classes <= MOST_CLASSES:
@@ -50,10 +57,8 @@ def load_data(config: DataConfig) -> ImageData:
         chosen = stratified(source.train_labels, config.train_size, rng)
     true = source.train_labels[chosen]
     given = with_symmetric_noise(true, known(config.label_noise), classes, config.data_seed)
-    images = torch.from_numpy(np.ascontiguousarray(source.train_images(chosen)))
-    test = torch.from_numpy(
-        np.ascontiguousarray(source.test_images(np.arange(len(source.test_labels))))
-    )
+    images = _held(source.train_images(chosen))
+    test = _held(source.test_images(np.arange(len(source.test_labels))))
     mean, std = _channel_moments(images)
     return ImageData(
         name=config.dataset,
@@ -87,12 +92,18 @@ def place(name: str, data_dir: Path) -> str | None:
     return "scikit-learn" if name == "digits" else files_of(name, data_dir.expanduser())
 
 
-def _source(config: DataConfig) -> Source:
+def _source(config: DataConfig, reading: Reading) -> Source:
     name, _, path = config.dataset.partition(":")
     if name == FOLDER:
         if not path:
             raise SettingError("dataset", config.dataset, f"write {FOLDER}:PATH")
-        return folder(Path(path).expanduser(), known(config.image_size), config.data_seed)
+        return folder(
+            Path(path).expanduser(),
+            known(config.image_size),
+            config.data_seed,
+            config.train_size,
+            reading,
+        )
     _check_name(config.dataset)
     if config.image_size is not None:
         side = SHAPES[name][1]
@@ -111,16 +122,25 @@ def _check_name(name: str) -> None:
         raise SettingError("dataset", name, f"there is no such data set{advice}")
 
 
-def _channel_moments(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _held(images: Images | MappedImages) -> Pixels:
+    if isinstance(images, MappedImages):
+        return images
+    return torch.from_numpy(np.ascontiguousarray(images))
+
+
+def _channel_moments(images: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
     """Return mean and standard deviation of each channel in [0, 1].
 
-    From the histogram of the 256 values, which is exact and needs no float copy of the images.
+    From whole numbers, so that they do not depend on the order in which pixels are summed.
     """
-    values = torch.arange(256, dtype=torch.float64) / 255
-    channels = images.transpose(0, 1).flatten(1)
-    counts = torch.stack([torch.bincount(c, minlength=256) for c in channels]).double()
-    share = counts / counts.sum(dim=1, keepdim=True)
-    mean = share @ values
-    variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
+    if isinstance(images, MappedImages):
+        sums = images.channel_sums()
+    else:
+        sums = sum(channel_sums(part.numpy()) for part in images.split(CHUNK))
+    n = images.shape[2] * images.shape[3] * len(images)
+    mean, std = [], []
+    for total, squares in sums.T.tolist():
+        mean.append(total / (255 * n))
+        std.append(math.sqrt((n * squares - total**2) / (255 * n) ** 2))
     # a constant channel stays zero rather than dividing by zero
-    return mean.float(), variance.sqrt().clamp_min(1e-3).float()
+    return torch.tensor(mean), torch.tensor(std).clamp_min(1e-3)

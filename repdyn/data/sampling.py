@@ -65,15 +65,13 @@ def stratified(labels: Labels, count: int, rng: np.random.Generator) -> NDArray[
 
     Shares are rounded by largest remainders; ties go to the lower class.
     """
-    classes, sizes = np.unique(labels, return_counts=True)
+    _, sizes = np.unique(labels, return_counts=True)
     exact = sizes * (count / len(labels))
     quota = np.floor(exact).astype(int)
     short = count - int(quota.sum())
     quota[np.argsort(quota - exact, kind="stable")[:short]] += 1
-    chosen = [
-        rng.choice(np.flatnonzero(labels == c), n, replace=False)
-        for c, n in zip(classes, quota, strict=True)
-    ]
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    chosen = [rng.choice(one, n, replace=False) for one, n in zip(by_class, quota, strict=True)]
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 

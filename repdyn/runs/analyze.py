@@ -67,7 +67,7 @@ def analyze_run(
     config = from_params(summary.params)
     # weights of the run's own checkpoints may be gone (keep_checkpoints)
     own = measures.checkpoints == config.measure.checkpoints
-    experiment = prepare(replace(config, measure=measures))
+    experiment = prepare(replace(config, measure=measures), observer)
     saved = saved_epochs(store, trained.run_id)
     epochs = chosen_epochs(saved, None if own else measures.checkpoints)
     check_readable(experiment, footprint(experiment), len(epochs))

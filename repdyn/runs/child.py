@@ -80,7 +80,7 @@ def _trained(child: Child, store: StoreConfig, parent: str, observer: Observer) 
             if stopped is not None or may_start_again(claim):
                 return resume(claim, from_params(claim.params), stopped, store, observer)
     return train_run(
-        prepare(child.config),
+        prepare(child.config, observer),
         store,
         child.name,
         tags={schema.POINT_TAG: child.point},

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from repdyn import models
-from repdyn.data import Anchors, ImageData, anchors, load_data, probe_images, probe_train
+from repdyn.data import Anchors, ImageData, anchors, load_data, placed, probe_images, probe_train
 from repdyn.errors import SettingError
 from repdyn.layer import Layer
 from repdyn.layers import choose_layers
@@ -17,6 +17,7 @@ from repdyn.measures.inputs import Inputs
 from repdyn.measures.recorder import Recorder
 from repdyn.memory import check_memory
 from repdyn.memory_format import memory_format
+from repdyn.runs.observer import Observer
 from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import Family, TrainConfig, known
 from repdyn.training.checkpoint_epochs import checkpoint_epochs
@@ -87,8 +88,12 @@ class Experiment:
         )
 
 
-def prepare(config: TrainConfig) -> Experiment:
+def prepare(config: TrainConfig, observer: Observer | None = None) -> Experiment:
     """Check a configuration against its data and its model, and fill in its defaults.
+
+    Args:
+        config: of the run.
+        observer: receives progress.
 
     Raises:
         UserError: a setting is invalid; names it.
@@ -107,7 +112,7 @@ def prepare(config: TrainConfig) -> Experiment:
     if isinstance(measure.checkpoints, tuple):
         config = replace(config, measure=replace(measure, checkpoints=checkpoints))
     device = pick_device(optim.device)
-    images = load_data(config.data)
+    images = load_data(config.data, observer)
     n = len(images.train_images)
     if batch_size > n:
         raise SettingError(
@@ -119,10 +124,10 @@ def prepare(config: TrainConfig) -> Experiment:
     blank = torch.zeros(2, *images.train_images.shape[1:])
     choice = choose_layers(model, measure.layers, blank)
     data = TrainingData(
-        images=images.train_images.to(device),
+        images=placed(images.train_images, device),
         labels=images.given_labels.to(device),
         noisy=images.noisy.to(device),
-        test_images=images.test_images.to(device),
+        test_images=placed(images.test_images, device),
         test_labels=images.test_labels.to(device),
         mean=images.mean.to(device),
         std=images.std.to(device),

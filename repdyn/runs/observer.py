@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -36,6 +36,19 @@ class Observer:
 
     def notice(self, text: str) -> None:
         """Receive a line that the user should see; never an empty one."""
+
+    def decoding(self, what: str, images: int) -> AbstractContextManager[Callable[[int], object]]:
+        """Return a context manager that is entered while the images of a folder are read.
+
+        Args:
+            what: is done with them, such as decoding.
+            images: how many there are.
+
+        Returns:
+            It gives a function that is called with the number of images that are done since.
+        """
+        del what, images
+        return nullcontext(lambda done: done)
 
     def training(self, epochs: int, checkpoints: int, done: int) -> AbstractContextManager[object]:
         """Return a context manager that is entered while a model trains.

@@ -111,7 +111,7 @@ def resume(
         UserError: the state does not belong to this run, or the store rejects it.
         KeyboardInterrupt: stopped again.
     """
-    experiment = prepare(config)
+    experiment = prepare(config, observer)
     if stopped is not None:
         check_state(stopped.state, experiment)
     how = (

@@ -66,7 +66,8 @@ def plan_sweep(grid: Grid, store: StoreConfig, name: str | None, observer: Obser
     runs = [] if parent is None else sweep_runs(store, parent)
     children = planned(configs, runs, grid.varied())
     if parent is None:
-        prepare(configs[0])  # an error that all runs share is raised before anything is created
+        # an error that all runs share is raised before anything is created
+        prepare(configs[0], observer)
     return Plan(name, grid, parent, children)
 
 

@@ -1,14 +1,14 @@
 """The training loop: epochs, augmentation, evaluation.
 
-Images are kept as uint8 tensors on the device and are normalised and augmented there, batch by
-batch. Nothing is read back from the device within an epoch.
+Images are kept as uint8 tensors on the device, or in a file of which batches are read ahead. They are
+normalised and augmented on the device, batch by batch. Nothing is read back from it within an epoch.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from repdyn.data.mapped import Pixels, batches, in_turn
 from repdyn.errors import SettingError, nearest
 from repdyn.settings.schema import Augment, Device, OptimConfig
 
@@ -30,7 +31,7 @@ class TrainingData:
     """Data on the device.
 
     Attributes:
-        images: (N, C, H, W) uint8.
+        images: (N, C, H, W) uint8; these and the test images may be in a file instead.
         labels: (N,) int64, as given.
         noisy: (N,) bool, which labels were flipped.
         test_images, test_labels: the same of the test split.
@@ -38,14 +39,19 @@ class TrainingData:
         memory_format: of the model.
     """
 
-    images: Tensor
+    images: Pixels
     labels: Tensor
     noisy: Tensor
-    test_images: Tensor
+    test_images: Pixels
     test_labels: Tensor
     mean: Tensor
     std: Tensor
     memory_format: torch.memory_format = torch.channels_last
+
+    @property
+    def device(self) -> torch.device:
+        """On which it is."""
+        return self.labels.device
 
     def inputs(self, images: Tensor) -> Tensor:
         """Return uint8 images (n, C, H, W) as the model takes them: standardised float32."""
@@ -203,7 +209,7 @@ class Trainer:
         self.after_step: Callable[[], None] = _nothing
         self._model, self._data, self._augment = model, data, augment
         self._epochs, self._batch_size = epochs, batch_size
-        device = data.images.device
+        device = data.device
         self._order = torch.Generator().manual_seed(config.seed)
         self._chance = torch.Generator(device).manual_seed(config.seed + 1)
         self._optimizer = make_optimizer(model, config)
@@ -228,7 +234,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return everything the rest of the training depends on, as tensors and plain values."""
-        device = self._data.images.device
+        device = self._data.device
         return {
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -257,7 +263,7 @@ class Trainer:
         self._order.set_state(state["order"].cpu())
         self._chance.set_state(state["chance"].cpu())
         torch.set_rng_state(state["random"].cpu())
-        device = self._data.images.device
+        device = self._data.device
         if device.type == "cuda" and state["device_random"] is not None:
             torch.cuda.set_rng_state(state["device_random"].cpu(), device)
         self._epoch = state["epoch"]
@@ -269,7 +275,7 @@ class Trainer:
         self._shuffle = self._order.get_state()
         self._step = 0
         self._lr = float(self._optimizer.param_groups[0]["lr"])
-        self._tally = _Tally(self._data.images.device)
+        self._tally = _Tally(self._data.device)
         self._seconds = 0.0
 
     def _next_epoch(self) -> None:
@@ -281,10 +287,12 @@ class Trainer:
         data, size = self._data, self._batch_size
         start = time.perf_counter() - self._seconds
         self._model.train()
-        order = torch.randperm(len(data.images), generator=self._order).to(data.images.device)
-        for batch in order.split(size)[self._step :]:
+        order = torch.randperm(len(data.images), generator=self._order)[self._step * size :]
+        parts = order.to(data.device).split(size)
+        pixels = batches(data.images, order, size, data.device)
+        for batch, images in zip(parts, pixels, strict=True):
             if len(batch) > 1:
-                self._train_step(batch)
+                self._train_step(batch, images)
             self._step += 1
             self._seconds = time.perf_counter() - start
             self.after_step()
@@ -295,9 +303,9 @@ class Trainer:
         self._next_epoch()
         return done
 
-    def _train_step(self, batch: Tensor) -> None:
+    def _train_step(self, batch: Tensor, images: Tensor) -> None:
         data, labels = self._data, self._data.labels[batch]
-        inputs = data.inputs(augmented(data.images[batch], self._augment, self._chance))
+        inputs = data.inputs(augmented(images, self._augment, self._chance))
         with self._cast():
             logits = self._forward(inputs)
             loss = F.cross_entropy(logits, labels)
@@ -314,7 +322,7 @@ def _nothing() -> None:
 
 
 def evaluate(
-    model: nn.Module, data: TrainingData, images: Tensor, labels: Tensor
+    model: nn.Module, data: TrainingData, images: Pixels, labels: Tensor
 ) -> tuple[float, float]:
     """Return the mean loss and the accuracy of the model in eval mode; its mode is restored."""
     clean = torch.zeros_like(labels, dtype=torch.bool)
@@ -330,15 +338,14 @@ def _initial(model: nn.Module, data: TrainingData, lr: float) -> Epoch:
 
 @torch.no_grad()
 def _evaluate(
-    model: nn.Module, data: TrainingData, images: Tensor, labels: Tensor, noisy: Tensor
+    model: nn.Module, data: TrainingData, images: Pixels, labels: Tensor, noisy: Tensor
 ) -> _Tally:
     training = model.training
     model.eval()
-    tally = _Tally(images.device)
-    parts: Iterable[tuple[Tensor, ...]] = zip(
-        *(t.split(EVALUATION_CHUNK) for t in (images, labels, noisy)), strict=True
-    )
-    for x, y, flipped in parts:
+    tally = _Tally(data.device)
+    pixels = in_turn(images, EVALUATION_CHUNK, data.device)
+    parts = (t.split(EVALUATION_CHUNK) for t in (labels, noisy))
+    for x, y, flipped in zip(pixels, *parts, strict=True):
         logits = model(data.inputs(x))
         tally.add(logits, y, flipped, F.cross_entropy(logits, y))
     model.train(training)
