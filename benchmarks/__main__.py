@@ -22,6 +22,7 @@ NAMES = (
     "recording_memory",
     "own_loop",
     "training",
+    "large_data",
     "reading",
     "tui",
     "remote",

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import resource
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.material import CHANNELS, CLASSES, SIDE, probe_data, training_images
 from benchmarks.measuring import TIMED_PLANES
+from benchmarks.peak_memory import peak_of
 from benchmarks.result import Figure, Result, main
 from repdyn import models
 from repdyn.layers import watched_layers
@@ -31,7 +28,7 @@ SETTINGS = MeasureConfig(probe_images=1000, probe_train=2000, planes=TIMED_PLANE
 def run(quick: bool) -> Result:
     """Compare the peaks of two processes: one trains, one trains and records."""
     checkpoints, width = (4, 0.125) if quick else (CHECKPOINTS, 1.0)
-    alone, recording = (_peak_of(count, width) for count in (0, checkpoints))
+    alone, recording = (peak_of(_train, count, width) for count in (0, checkpoints))
     return Result(
         f"Memory of recording {checkpoints} checkpoints of a ResNet-18 with CIFAR stem",
         [
@@ -45,19 +42,7 @@ def run(quick: bool) -> Result:
     )
 
 
-def _peak_of(checkpoints: int, width: float) -> float:
-    """Return the peak, in MB, of a fresh process that trains and records this many checkpoints."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_train, args=(checkpoints, width, theirs))
-    process.start()
-    theirs.close()  # otherwise this would wait for a process that died
-    peak = float(ours.recv())
-    process.join()
-    return peak
-
-
-def _train(checkpoints: int, width: float, answer: multiprocessing.connection.Connection) -> None:
+def _train(checkpoints: int, width: float) -> None:
     config = ModelConfig(arch="resnet18", width=width)
     model = models.build(config, image_size=SIDE, channels=CHANNELS, classes=CLASSES)
     model = model.to(memory_format=torch.channels_last)
@@ -71,19 +56,6 @@ def _train(checkpoints: int, width: float, answer: multiprocessing.connection.Co
     for step in trainer:
         if recorder is not None and step.epoch == 1:
             recorder.measure(model, checkpoints)
-    answer.send(_peak_memory() / 1e6)
-
-
-def _peak_memory() -> int:
-    """Return the peak memory of this process in bytes.
-
-    Linux's getrusage would count those of the process that started this one, too.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _dynamics(layers: int, e: int) -> Dynamics:

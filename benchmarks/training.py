@@ -25,7 +25,7 @@ from benchmarks.plain_loop import PlainLoop
 from benchmarks.result import Figure, Result, main
 from benchmarks.timing import Way, medians
 from repdyn import models
-from repdyn.data import ImageData, place
+from repdyn.data import ImageData, place, placed
 from repdyn.runs import session, train
 from repdyn.runs.experiment import prepare
 from repdyn.settings.defaults import resolved
@@ -222,10 +222,10 @@ def cifar_shaped(device: torch.device, count: int, tests: int, width: float | No
 def on_device(images: ImageData, device: torch.device) -> TrainingData:
     """Return a data set as repdyn trains on it."""
     return TrainingData(
-        images=images.train_images.to(device),
+        images=placed(images.train_images, device),
         labels=images.given_labels.to(device),
         noisy=images.noisy.to(device),
-        test_images=images.test_images.to(device),
+        test_images=placed(images.test_images, device),
         test_labels=images.test_labels.to(device),
         mean=images.mean.to(device),
         std=images.std.to(device),

@@ -2,7 +2,7 @@
 
 from repdyn.data.images import ImageData
 from repdyn.data.load import SHAPES, image_shape, load_data, place
-from repdyn.data.mapped import MappedImages, placed
+from repdyn.data.mapped import MappedImages, Pixels, placed
 from repdyn.data.sampling import Anchors, anchors, probe_images, probe_train
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Anchors",
     "ImageData",
     "MappedImages",
+    "Pixels",
     "anchors",
     "image_shape",
     "load_data",

@@ -107,7 +107,7 @@ class ImageCache:
             raise _RefusedError(f"{folder}: {gigabytes(free)} free, {gigabytes(needed)} needed")
         instead = "".join(f"; {reason}" for reason in refused)
         self._reading.remark(
-            f"decoding {len(self._files):,} images into {folder} ({gigabytes(needed)}){instead}"
+            f"decoding {len(self._files):,} images into {folder}, {needed / 1e6:,.1f} MB{instead}"
         )
         try:
             self._write(folder)
