@@ -23,6 +23,7 @@ from tests.support import stored as made
 from tests.support.fakes import FakeSource, Stage
 from tests.support.present import present
 from tui.app import RepdynApp
+from tui.listing_cache import ListingCache, listing_key
 from tui.screens.runs_table import RunsTable
 from tui.source import Source, StoreSource
 
@@ -62,6 +63,18 @@ class Waiting(StoreSource):
         for page in super().pages(matching):
             yield page
             assert self.go_on.wait(60)
+
+
+class Late(StoreSource):
+    """Reads the store when it is told to."""
+
+    def __init__(self, store: StoreConfig, cache: ListingCache) -> None:
+        super().__init__(store, cache)
+        self.go_on = threading.Event()
+
+    def pages(self, matching: str = "") -> Iterator[list[RunSummary]]:
+        assert self.go_on.wait(60)
+        yield from super().pages(matching)
 
 
 def play(
@@ -127,6 +140,37 @@ def test_five_thousand_runs_arrive_while_the_list_is_used(
         await stage.until(lambda: "copy-4242" in stage.text and "copy-4241" not in stage.text)
 
     play(source, scenario)
+
+
+def test_the_next_start_shows_the_last_list_and_then_what_has_changed(
+    store: StoreConfig, tmp_path: Path
+) -> None:
+    cache = ListingCache(tmp_path / "lists")
+    removed = written(store, "removed")
+    written(store, "kept")
+
+    async def first(stage: Stage) -> None:
+        await stage.until(lambda: listing_key(store, "") in kept_keys(), 60)
+
+    def kept_keys() -> list[str]:
+        return [file.stem for file in (tmp_path / "lists").glob("*.json")]
+
+    play(StoreSource(store, cache), first)
+    StoreSource(store).delete(removed)
+    written(store, "new")
+    late = Late(store, cache)
+
+    async def second(stage: Stage) -> None:
+        assert "removed" in stage.text
+        assert "as of" in stage.text
+        late.go_on.set()
+        await stage.until(lambda: "new" in stage.text and "as of" not in stage.text, 60)
+        assert "removed" not in stage.text
+        assert "kept" in stage.text
+
+    play(late, second)
+    listed = present(cache.load(listing_key(store, "")))
+    assert [run.name for run in listed.runs] == ["new", "kept"]
 
 
 def test_a_run_of_a_newer_schema_says_to_upgrade(store: StoreConfig) -> None:
