@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from repdyn.display.preview import Preview
 from repdyn.errors import UserError
 from repdyn.records import RunRecord
 from repdyn.settings.schema import StoreConfig
@@ -274,21 +275,25 @@ def test_a_key_that_needs_the_store_says_that_it_waits_and_counts_once(
     play(scenario, source)
 
 
+class ListFirst(FakeSource):
+    """Has a preview only once its list was asked for."""
+
+    def preview(self, run: str) -> Preview:
+        assert self.filters
+        return super().preview(run)
+
+
 def test_no_preview_is_asked_for_before_the_list_itself() -> None:
-    source = known(run(1), listed=(run(1),))
-    asked: list[str] = []
-    pages, preview = source.pages, source.preview
-    source.pages = lambda matching="": (asked.append("pages"), pages(matching))[1]  # type: ignore[method-assign]
-    source.preview = lambda run: (asked.append("preview"), preview(run))[1]  # type: ignore[method-assign]
+    source = ListFirst([run(1)], kept={"": listing(run(1))})
+    source.answers.clear()
 
     async def scenario(stage: Stage) -> None:
         await stage.pilot.pause(0.4)
         source.answers.set()
-        await stage.until(lambda: "preview" in asked)
+        await stage.until(lambda: bool(source.previewed))
 
     play(scenario, source)
-    assert asked[0] == "pages"
-    assert asked.count("preview") == 1
+    assert len(source.previewed) == 1
 
 
 FIRST_LIST = """
