@@ -32,11 +32,11 @@ from repdyn.settings.schema import (
 )
 from repdyn.training.loop import Epoch, Trainer
 
-SIDE, CLASSES, IMAGES, TIMED = 64, 1000, 200_000, 10_000
+SIDE, CLASSES, IMAGES, TIMED = 64, 1000, 200_000, 2_000
 
 MEMORY_AIM, SPEED_AIM = 1500, 0.9
 
-MODEL = ModelConfig(arch="vit_tiny_patch16_224", width=0.25, arch_arg=("patch_size=16", "depth=2"))
+MODEL = ModelConfig(arch="vit_tiny_patch16_224", width=0.25, arch_arg=("patch_size=32", "depth=2"))
 """The smaller the network, the more of a step is the reading of its images."""
 
 SPREAD = 40

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from repdyn.data import ImageData
+from repdyn.data import ImageData, Pixels
 from repdyn.settings.schema import Augment, OptimConfig, known
 
 TEST_BATCH = 1000
@@ -29,8 +29,8 @@ class PilImages(Dataset[tuple[Tensor, int]]):
         transform: of a PIL image.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, transform: Callable[..., Tensor]) -> None:
-        self._images: NDArray[np.uint8] = np.ascontiguousarray(images.movedim(1, -1).numpy())
+    def __init__(self, images: Pixels, labels: Tensor, transform: Callable[..., Tensor]) -> None:
+        self._images: NDArray[np.uint8] = np.ascontiguousarray(images[:].movedim(1, -1).numpy())
         if self._images.shape[-1] == 1:
             self._images = self._images[..., 0]
         self._labels = labels.tolist()

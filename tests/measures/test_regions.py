@@ -24,6 +24,7 @@ from repdyn.measures.regions import (
     planes_through,
 )
 from repdyn.measures.settings import MeasureSettings
+from repdyn.records import ClassArray, class_dtype
 from tests.support.networks import LOGITS, Residual
 
 
@@ -121,6 +122,33 @@ def test_agreement_is_the_share_of_equal_points() -> None:
     b = np.array([[[0, 1], [1, 1]], [[2, 2], [0, 0]]], dtype=np.uint8)
     assert agreement(a, b) == pytest.approx((3 / 4 + 2 / 4) / 2)
     assert agreement(np.stack([a, b]), np.stack([a, a])).tolist() == [1.0, 5 / 8]
+
+
+@pytest.mark.parametrize("classes", [2, 10, 17, 300, 60_000])
+def test_fragmentation_of_any_number_of_classes(classes: int) -> None:
+    rng = np.random.default_rng(classes)
+    maps = (
+        rng.integers(0, classes, (3, 4, 4)).repeat(3, 1).repeat(2, 2).astype(class_dtype(classes))
+    )
+    noisy = rng.random(maps.shape) < 0.3
+    maps[noisy] = rng.integers(0, classes, int(noisy.sum()))
+    assert fragmentation(maps) == pytest.approx(np.mean([flooded(plane) for plane in maps]))
+
+
+def flooded(plane: ClassArray) -> int:
+    """Count the regions of a plane by flooding one after the other."""
+    seen = np.zeros(plane.shape, bool)
+    count = 0
+    for start in np.ndindex(plane.shape):
+        count += not seen[start]
+        waiting = [] if seen[start] else [start]
+        while waiting:
+            i, j = waiting.pop()
+            inside = 0 <= i < plane.shape[0] and 0 <= j < plane.shape[1]
+            if inside and not seen[i, j] and plane[i, j] == plane[start]:
+                seen[i, j] = True
+                waiting += [(i + 1, j), (i - 1, j), (i, j + 1), (i, j - 1)]
+    return count
 
 
 def test_fragmentation_counts_the_regions_of_hand_made_maps() -> None:
