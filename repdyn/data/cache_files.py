@@ -33,7 +33,7 @@ SUFFIX = ".repdyn-cache"
 FORMAT = 1
 """Of the files, and of the way in which images are decoded."""
 
-MOST_INDEX_BYTES = 2**34
+MOST_INDEX_BYTES = 2**32
 
 READABLE = 0o644
 
@@ -80,10 +80,10 @@ class Index:
             file.write(save(arrays))
 
 
-def read_index(folder: Path, side: int) -> Index | None:
-    """Return the index of a cache; None if there is none, or it is damaged."""
+def read_index(folder: Path, side: int, most: int = MOST_INDEX_BYTES) -> Index | None:
+    """Return the index of a cache; None if there is none, it is damaged, or has more bytes."""
     try:
-        arrays = load(read_regular(folder / index_file(side), MOST_INDEX_BYTES))
+        arrays = load(read_regular(folder / index_file(side), most))
         index = Index(arrays["names"].tobytes(), arrays["stats"], arrays["digests"], arrays["sums"])
     except (OSError, ValueError, KeyError, SafetensorError):
         return None
@@ -170,8 +170,9 @@ def kept(root: Path) -> list[Kept]:
             index = read_index(folder, side)
             if index is not None:
                 sides[side] = len(index.stats)
-        size = sum(file.stat().st_size for file in folder.glob("*px*"))
         if folder.is_dir():
+            with os.scandir(folder) as files:
+                size = sum(file.stat().st_size for file in files if file.is_file())
             found.append(Kept(folder, sides, size))
     return found
 

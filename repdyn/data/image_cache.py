@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -28,8 +29,11 @@ from repdyn.data.progress import Reading
 from repdyn.errors import UserError
 from repdyn.memory import gigabytes
 
-INDEX_BYTES = 256
-"""Of an image, at most, in the index."""
+INDEX_BYTES = 128
+"""Of an image in the index, at most, without its name."""
+
+HEADER_BYTES = 2**16
+"""Of the index, at most."""
 
 
 class _RefusedError(Exception):
@@ -101,7 +105,7 @@ class ImageCache:
 
     def _make(self, folder: Path, refused: Sequence[str]) -> None:
         remove_images(folder, self._side)
-        needed = len(self._files) * (CHANNELS * self._side**2 + INDEX_BYTES)
+        needed = len(self._names) + len(self._files) * (CHANNELS * self._side**2 + INDEX_BYTES)
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise _RefusedError(f"{folder}: {gigabytes(free)} free, {gigabytes(needed)} needed")
@@ -112,10 +116,11 @@ class ImageCache:
         try:
             self._write(folder)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = "the disk became full" if full else f"an error ({error.strerror or error})"
             raise UserError(
-                f"{folder}: the disk became full while images were decoded into it; free some space"
+                f"{folder}: {reason} while decoded images were written; free some space or set "
+                "XDG_CACHE_HOME to another folder"
             ) from None
 
     def _write(self, folder: Path) -> None:
@@ -138,7 +143,8 @@ class ImageCache:
 
     def _opened(self, folder: Path) -> tuple[MappedFile, Index] | None:
         """Return what a folder holds, if it is of these files and they have not changed."""
-        index = read_index(folder, self._side)
+        most = len(self._names) + len(self._files) * INDEX_BYTES + HEADER_BYTES
+        index = read_index(folder, self._side, most)
         if index is None or index.names != self._names:
             return None
         changed = np.flatnonzero((index.stats != self._stats).any(axis=1))
@@ -175,8 +181,10 @@ def _stats(root: Path, files: Sequence[str]) -> Stats:
     found = np.empty((len(files), 3), np.int64)
     for row, name in zip(found, files, strict=True):
         try:
-            stat = (root / name).stat()
-        except OSError:
+            stat = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 (millions of them)
+        except FileNotFoundError:
             raise UserError(f"{root / name}: no such file; fix or remove it") from None
+        except OSError as error:
+            raise UserError(f"{root / name}: {error.strerror}; fix or remove it") from None
         row[:] = stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
     return found

@@ -266,7 +266,7 @@ def test_a_full_disk_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield
 
     monkeypatch.setattr(image_cache, "decoded", full)
-    with pytest.raises(UserError, match="the disk became full while images were decoded"):
+    with pytest.raises(UserError, match="the disk became full while decoded images were written"):
         load(root)
     assert beside(root) == []
 
