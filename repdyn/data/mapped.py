@@ -16,7 +16,7 @@ from torch import Tensor
 READ_AROUND = 2**16
 """Bytes that the system maps at a time, once they are cached."""
 
-MOST_RESIDENT = 2**26
+MOST_RESIDENT = 2**25
 """Bytes mapped into the process before they are dropped from it; they stay in the system's cache."""
 
 

@@ -195,6 +195,8 @@ COMMANDS: dict[str, list[str]] = {
     "doctor": ["doctor"],
     "doctor of a store": ["doctor", "--tracking-uri", f"sqlite:///{ARGUMENT}.db"],
     "doctor of data": ["doctor", "--data-dir", ARGUMENT],
+    "cache": ["cache", ARGUMENT],
+    "cache removed": ["cache", ARGUMENT, "--remove"],
     "sync": ["sync"],
     "sync a folder": ["sync", ARGUMENT],
     "train": ["train", "--arch", ARGUMENT],
