@@ -44,8 +44,9 @@ CAPTIONS = {
     "memorisation onset (dashed) and perfect fit. A break shows as a step down at the fit; layers in "
     "synchrony move as one.",
     "cross_cka": "CKA between two runs that differ in their optimizer: each layer with its "
-    "counterpart over the epochs, and all pairs of layers at the end. Two seeds of one optimizer are "
-    "the baseline: optimizers that differ no more than these do not differ.",
+    "counterpart over the epochs, and all pairs of layers at the end. The baseline is "
+    "two seeds of one optimizer, where they share reference images: optimizers that differ no more "
+    "than these do not differ.",
 }
 """What a figure of the comparison shows, by its name."""
 

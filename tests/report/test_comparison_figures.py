@@ -36,6 +36,19 @@ def test_the_cka_of_two_runs_says_which_run_is_rows_and_what_is_a_baseline() -> 
     assert "no baseline" not in figure.get_suptitle()
 
 
+def test_pairs_of_one_model_are_below_each_other_in_their_order() -> None:
+    pair = comparison().cross[0]
+    deep = ((*pair.layers[0][:-1], "deepest"), (*pair.layers[1][:-1], "deepest"))
+    other = replace(pair, layers=deep)
+    cross = tuple(
+        replace(one, names=(name, "b"))
+        for one, name in ((pair, "m0"), (other, "n0"), (pair, "m1"), (other, "n1"))
+    )
+    figure = cross_cka(replace(comparison(), cross=cross))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title[:2] for title in titles if "(A)" in title] == ["m0", "m1", "n0", "n1"]
+
+
 def test_the_cka_of_two_runs_says_why_it_has_no_baseline() -> None:
     why = "each seed has its own reference images, data_seed 0 and 1"
     assert (

@@ -16,7 +16,9 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from repdyn.display.axis import position
+from repdyn.display.labels import PHASES
 from repdyn.display.scale import ScaleKind
+from repdyn.display.similarity import similarity
 from repdyn.errors import UserError
 from repdyn.records import LabelMaps, Phases, PlaneSet, RunRecord
 from repdyn.report.figures import (
@@ -28,9 +30,10 @@ from repdyn.report.figures import (
     similarity_matrices,
     standard_figures,
 )
+from repdyn.report.figures.cells import ITSELF
 from repdyn.report.figures.decision import boundaries_at, epochs_drawn
 from repdyn.report.figures.phase_marks import MAY_LIE
-from repdyn.report.figures.side_by_side import label_maps, metric_curves
+from repdyn.report.figures.side_by_side import heatmaps, label_maps, metric_curves
 from repdyn.report.figures.style import spread
 from tests.support import synthetic
 from tests.support.present import present
@@ -195,6 +198,17 @@ def test_runs_side_by_side_differ_by_dash_and_their_metrics_by_marker() -> None:
     assert len({dash for dash, *_ in first}) == len({colour for _, colour, _ in first}) == 4
     assert [one[:2] for one in first] == [one[:2] for one in second]
     assert {one[2] for one in first} != {one[2] for one in second}
+
+
+def test_heatmaps_side_by_side_say_what_lines_and_grey_cells_are() -> None:
+    shown = similarity(DYNAMICS, "cka")
+    one = shown.of_layer(0, shown.scale(), RECORD.phases)
+    (legend,) = heatmaps("two runs", [one, one]).legends
+    said = {text.get_text() for text in legend.get_texts()}
+    assert said >= {ITSELF, PHASES["onset"], PHASES["fit"]}
+    plain_rows = replace(one, rows=tuple(map(str, range(len(one.values)))))
+    (legend,) = heatmaps("two runs", [plain_rows, plain_rows]).legends
+    assert ITSELF not in {text.get_text() for text in legend.get_texts()}
 
 
 def test_phase_lines_cross_both_axes_at_their_epochs() -> None:

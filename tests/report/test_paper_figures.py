@@ -43,6 +43,7 @@ from repdyn.report.figures.paper import (
     titled,
 )
 from repdyn.report.figures.paper.colour_bar import WITHIN_ERROR
+from repdyn.report.figures.paper.forest import Panel, Row, forest
 from repdyn.report.figures.paper.seeds import NORMAL_95, curve_over_seeds, phases_over_seeds
 from repdyn.report.figures.phase_marks import MAY_LIE
 from repdyn.score_key import ScoreKey
@@ -609,3 +610,11 @@ def test_all_formats_are_what_they_are_called() -> None:
     assert {
         name: printed(figure)[: len(starts[name])] for name, printed in FORMATS.items()
     } == starts
+
+
+def test_every_mark_of_a_forest_plot_has_its_number() -> None:
+    row = Row("some runs", (-0.9, 1.9), 0.5, -0.98, 1.98, null=0.0)
+    (axes,) = forest([Panel("A score", (row,))], 3.25).axes
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert (labels[0], labels[-1]) == ("−1", "2")
+    assert all(labels)

@@ -136,7 +136,9 @@ def cross_cka(comparison: Comparison) -> Figure:
     Below a pair of optimizers are its baselines, two seeds of one optimizer; the title says why there
     are none.
     """
-    shown = comparison.cross[:MOST_PAIRS]
+    models = list(dict.fromkeys(cross.layers for cross in comparison.cross))
+    # the first pairs of each model come first; those that fit are drawn model by model
+    shown = sorted(comparison.cross[:MOST_PAIRS], key=lambda cross: models.index(cross.layers))
     rows = [max(0.9, 0.13 * len(cross.layers[0])) for cross in shown]
     figure = _new_figure(
         comparison,

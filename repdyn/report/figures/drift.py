@@ -107,7 +107,7 @@ def drift_rates(comparison: Comparison) -> Figure:
             mark_phases(axes, _boundaries(group), LINES)
         if any(rates is not None and rates.unresolved for rates in found):
             _shade_unresolved(row)
-        row[0].set_ylabel(f"1 − {MEASURES[measure].label}")
+        row[0].set_ylabel(f"1 − {MEASURES[measure].quantity}")
     for axes, group in zip(panels[0], shown, strict=True):
         axes.set_title(group.label, parse_math=False)
     for axes in panels[-1]:

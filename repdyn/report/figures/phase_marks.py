@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -78,10 +78,32 @@ def phase_legend(
         handles.append(line)
     if _intervals(record.phases, names):
         handles.append(interval_handle(on_colour=on_colour))
-    handles += extra
+    legend_below(figure, [*handles, *extra])
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Explain marks by their labels below the figure."""
     if handles:
         columns = {4: 2}.get(len(handles), min(len(handles), 3))
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.5)
+
+
+def boundary_handles(
+    drawn: Sequence[Phases], names: Iterable[str], *, on_cells: bool = False
+) -> list[Artist]:
+    """Return what a legend says of the boundaries that any of the panels has.
+
+    Args:
+        drawn: phases of each panel.
+        names: which boundaries are drawn, if they exist.
+        on_cells: whether the panels are heatmaps.
+    """
+    found = [name for name in names if any(name in one.markers() for one in drawn)]
+    handles: list[Artist] = list(phase_handles(found))
+    ends = (one.intervals.get(name, (0, 0)) for one in drawn for name in found)
+    if any(low < high for low, high in ends):
+        handles.append(interval_handle(on_colour=on_cells))
+    return handles
 
 
 def interval_handle(*, on_colour: bool = False) -> Patch:

@@ -18,9 +18,9 @@ from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import PHASES
 from repdyn.display.wording import plain
 from repdyn.records import ClassArray, Curve
-from repdyn.report.figures.cells import draw_cells
+from repdyn.report.figures.cells import draw_cells, grey_handle
 from repdyn.report.figures.decision import class_legend, class_rgb
-from repdyn.report.figures.phase_marks import mark_phases
+from repdyn.report.figures.phase_marks import boundary_handles, legend_below, mark_phases
 from repdyn.report.figures.style import (
     BAR,
     DASHES,
@@ -63,7 +63,7 @@ def heatmaps(
     side = WIDTH / (count + bars)
     rows = max(len(run.rows or ()) for run in runs)
     height = max(1.4, 0.135 * rows) if rows else side
-    figure = titled_figure(title, height + 1.0)
+    figure = titled_figure(title, height + 1.3)
     panels = list(figure.subplots(1, count, squeeze=False)[0])
     beside, scale = panels[: len(runs)], runs[0].scale
     for axes, run in zip(beside, runs, strict=True):
@@ -74,6 +74,10 @@ def heatmaps(
         ends = Normalize(difference.scale.low, difference.scale.high)
         _draw_heatmap(panels[-1], difference, DIFFERENCE, ends)
         _difference_bar(figure, panels[-1], ends, length=height)
+    drawn = [*runs, difference] if difference is not None else runs
+    lines = MATRIX_LINES if runs[0].square else PHASES
+    marks = boundary_handles([one.phases for one in drawn], lines, on_cells=True)
+    legend_below(figure, [*marks, *grey_handle(drawn)])
     return figure
 
 

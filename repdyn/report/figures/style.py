@@ -247,8 +247,12 @@ def scale_bar(
 
 
 def bar_ends(scale: Scale, values: FloatArray) -> Literal["neither", "min", "max", "both"]:
-    """Return which ends of a colour bar are pointed: those beyond which there are values."""
-    below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
+    """Return which ends of a colour bar are pointed: those beyond which there are values.
+
+    A similarity above 1 is 1 but for rounding.
+    """
+    below = bool((values < scale.low).any())
+    above = bool((np.minimum(values, 1.0) > scale.high).any())
     if below and above:
         return "both"
     return "min" if below else "max" if above else "neither"

@@ -145,7 +145,7 @@ def _run_line(group: Shown, *, first: bool) -> str:
 def drift_words(shown: Sequence[Shown], measure: MeasureSpec) -> str:
     """Return what a drift rate is."""
     unit = plural(shown[0].record.unit)
-    return f"Drift rate of layers: 1 − {measure.label} between checkpoints at a ratio of {unit} of 1.5."
+    return f"Drift rate of layers: 1 − {measure.quantity} between checkpoints at a ratio of {unit} of 1.5."
 
 
 def _has_errors(group: Shown, measure: MeasureSpec) -> bool:

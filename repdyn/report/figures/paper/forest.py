@@ -48,8 +48,11 @@ LOOKS: dict[str, dict[str, Any]] = {
     NO_DIFFERENCE: {"marker": "D", "markerfacecolor": "white"},
     REFUTED: {"marker": "X", "markerfacecolor": "black"},
 }
-PLAIN: dict[str, Any] = {"marker": "s", "markerfacecolor": "black"}
-"""Of a mean that is no verdict's."""
+PLAIN: dict[str, Any] = {"marker": "s", "markerfacecolor": "black", "markersize": 3}
+"""Of a mean that is no verdict's; small, as its interval may be."""
+
+LABEL_BEYOND = 0.2
+"""Inches by which an axis's numbers may reach under what is beside the panel."""
 
 SMALL_LABEL = "too small to matter"
 SMALL: dict[str, Any] = {"facecolor": "0.9", "linewidth": 0}
@@ -152,10 +155,10 @@ def _draw(axes: Axes, one: Panel) -> None:
                 if beyond:
                     axes.plot(end, y, arrow, color="black", markersize=3, clip_on=False)
         look = LOOKS.get(row.verdict, PLAIN)
-        axes.plot(row.estimate, y, linestyle="none", gid="estimate", **MEAN, **look)
+        axes.plot(row.estimate, y, linestyle="none", gid="estimate", **(MEAN | look))
     marks = [mark for mark in axes.get_xticks() if low <= mark <= high]
     axes.set_xticks(marks, labels=[f"{mark:g}".replace("-", "−") for mark in marks])
-    thin_ticks(axes, "x", GAP / 2)
+    thin_ticks(axes, "x", LABEL_BEYOND)
 
 
 def _limits(one: Panel) -> tuple[float, float]:
@@ -176,12 +179,12 @@ def _handles(drawn: Sequence[Panel]) -> list[Artist]:
     """Return what the legend explains: verdicts, seeds, and differences too small to matter."""
     rows = [row for one in drawn for row in one.rows]
     handles: list[Artist] = [
-        Line2D([], [], color="black", linewidth=1.0, label=verdict, **MEAN, **look)
+        Line2D([], [], color="black", linewidth=1.0, label=verdict, **(MEAN | look))
         for verdict, look in LOOKS.items()
         if any(row.verdict == verdict for row in rows)
     ]
     if any(not row.verdict for row in rows):
-        handles.append(Line2D([], [], color="black", linewidth=1.0, label="mean", **MEAN, **PLAIN))
+        handles.append(Line2D([], [], color="black", linewidth=1.0, label="mean", **(MEAN | PLAIN)))
     handles.append(Line2D([], [], linestyle="none", label="a seed", **SEED))
     if any(np.isfinite(row.margin) for row in rows):
         handles.append(Patch(label=SMALL_LABEL, **SMALL))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from repdyn.records import OUTPUT
 from repdyn.report.figures.curves import span
 from repdyn.report.figures.drift import UNRESOLVED, rates_over_seeds
 from repdyn.report.figures.matrices import LINES
-from repdyn.report.figures.paper.boundaries import boundary_handles
 from repdyn.report.figures.paper.panels import GAP, panels, quarters
 from repdyn.report.figures.paper.seeds import phases_over_seeds, profiles_over_seeds
 from repdyn.report.figures.paper.sheet import (
@@ -34,11 +33,12 @@ from repdyn.report.figures.paper.sheet import (
     panel,
     paper_styled,
     sheet,
+    text_width,
     thin_ticks,
     write,
 )
 from repdyn.report.figures.paper.shown import Shown
-from repdyn.report.figures.phase_marks import mark_phases
+from repdyn.report.figures.phase_marks import boundary_handles, mark_phases
 from repdyn.report.figures.style import epoch_axis, layer_colours
 
 MOST_LINES = 5
@@ -124,9 +124,10 @@ def profile_curves(shown: Sequence[Shown], measure: str, scale: Scale, width: fl
         axes.set_yticks(scale.ticks, labels=[f"{tick:g}" for tick in scale.ticks])
         axes.minorticks_off()
         thin_ticks(axes, "y", GAP / 2)
-        axes.set_ylabel(MEASURES[measure].label)
+        for line in axes.lines:  # half of one at the limit would be cut off
+            line.set_clip_on(False)
 
-    return _figure(lines, width, set_axis, [])
+    return _figure(lines, width, set_axis, _words(measure, "{}"), [])
 
 
 def has_rates(group: Shown, measure: str) -> bool:
@@ -167,10 +168,15 @@ def drift_curves(shown: Sequence[Shown], measure: str, width: float) -> Figure:
         thin_ticks(axes, "y", GAP / 2)
         if unresolved:
             axes.axhspan(bottom, FLOOR, gid=UNRESOLVED, zorder=0, **FLOOR_LOOK)
-        axes.set_ylabel(f"1 − {MEASURES[measure].label}")
 
     shade = [Patch(label=UNRESOLVED, **FLOOR_LOOK)] if unresolved else []
-    return _figure(lines, width, set_axis, shade)
+    return _figure(lines, width, set_axis, _words(measure, "1 − {}"), shade)
+
+
+def _words(measure: str, form: str) -> tuple[str, str]:
+    """Return what a vertical axis shows: in full, and in short for low panels."""
+    one = MEASURES[measure]
+    return form.format(one.quantity), form.format(one.label)
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
@@ -187,13 +193,20 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [float(f"{low:.2g}"), float(f"{high:.2g}")]
 
 
-def _figure(lines: Sequence[Lines], width: float, set_axis: Any, extra: Sequence[Artist]) -> Figure:
+def _figure(
+    lines: Sequence[Lines],
+    width: float,
+    set_axis: Callable[[Axes], None],
+    words: tuple[str, str],
+    extra: Sequence[Artist],
+) -> Figure:
     room = width - 2 * EDGE
     phases = [phases_over_seeds(one.group.runs) for one in lines]
     handles = [*_layer_handles(lines), *boundary_handles(phases, LINES), *extra]
     foot = legend_height(handles, room) + EDGE
     at = panels(len(lines), width, LEFT, HEIGHTS, foot)
     figure = sheet(width, at.end + foot)
+    label = words[0] if text_width(words[0]) <= at.high else words[1]
     for one, boundaries, (left, top) in zip(lines, phases, at.places, strict=True):
         write(figure, left, top - LINE, one.group.label, at.room, weight="bold")
         axes = panel(figure, left, top, at.room, at.high)
@@ -205,6 +218,7 @@ def _figure(lines: Sequence[Lines], width: float, set_axis: Any, extra: Sequence
             axes.fill_between(one.steps, one.low[i], one.high[i], color=colours[layer], **BAND)
         epoch_axis(axes, "x", *span(one.group.record))
         set_axis(axes)
+        axes.set_ylabel(label)
         mark_phases(axes, boundaries, LINES)
         thin_ticks(axes, "x", GAP)
         axes.set_xlabel(one.group.record.unit)

@@ -18,7 +18,6 @@ from repdyn.display.wording import plain
 from repdyn.evenly import evenly
 from repdyn.report.figures.cells import draw_cells
 from repdyn.report.figures.matrices import LINES
-from repdyn.report.figures.paper.boundaries import boundary_handles
 from repdyn.report.figures.paper.colour_bar import Foot, cell_handles, draw_dots
 from repdyn.report.figures.paper.sheet import (
     EDGE,
@@ -34,7 +33,7 @@ from repdyn.report.figures.paper.sheet import (
     write,
 )
 from repdyn.report.figures.paper.shown import Shown
-from repdyn.report.figures.phase_marks import mark_phases
+from repdyn.report.figures.phase_marks import boundary_handles, mark_phases
 from repdyn.report.figures.style import epoch_axis, norm
 from repdyn.step_words import short_step
 
