@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ from mlflow.tracking import MlflowClient
 
 from repdyn.storage.delivery import drain
 from repdyn.storage.delivery.drain import drain_folder, queue_folders
+from repdyn.storage.delivery.logged_models import WEIGHTS_TAG
 from repdyn.storage.locks.heartbeat import HOST_TAG, PID_TAG, TAG
-from repdyn.storage.schema import DESCRIPTION_TAG
+from repdyn.storage.schema import DESCRIPTION_TAG, checkpoint_path, image_paths
 from tests.e2e.test_server_away import Server
 from tests.support import synthetic_run
 from tests.support.fault_proxy import FAULTS, FaultProxy, at_random
@@ -118,8 +120,21 @@ def left(folder: Path, server: Server, run_id: str) -> dict[str, object]:
             name: sorted((m.step, m.value) for m in client.get_metric_history(run_id, name))
             for name in run.data.metrics
         },
+        "models": sorted(
+            (
+                model.tags[WEIGHTS_TAG],
+                str(model.status),
+                sorted((m.key, m.step, m.value) for m in model.metrics or ()),
+            )
+            for model in client.search_logged_models(
+                [run.info.experiment_id], f"source_run_id = '{run_id}'"
+            )
+        ),
         "artifacts": {
-            str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            # the times of images are those at which their runs were created
+            re.sub(r"\+timestamp\+\d+", "", str(path.relative_to(root))): hashlib.sha256(
+                path.read_bytes()
+            ).hexdigest()
             for path in root.rglob("*")
             if path.is_file() and not path.name.startswith(".artifact.uploading.")  # MLflow's own
         },
@@ -137,8 +152,15 @@ def test_the_undisturbed_run_is_what_was_written(place: Place) -> None:
         "train/acc": [(epoch, epoch / 4) for epoch in epochs],
         "train/loss": [(epoch, 1 / (1 + epoch)) for epoch in epochs],
     }
-    contents = {
-        "checkpoints/epoch_3.safetensors": bytes([3]) * 5000,
+    metrics = [("train/acc", 3, 0.75), ("train/loss", 3, 0.25)]
+    assert place.undisturbed["models"] == [(checkpoint_path(3), "READY", metrics)]
+    images = {
+        re.sub(r"\+timestamp\+\d+", "", path): bytes([epoch]) * size
+        for epoch in synthetic_run.SHOWN
+        for path, size in zip(image_paths(synthetic_run.IMAGE, epoch, 0), (200, 50), strict=True)
+    }
+    contents = images | {
+        checkpoint_path(3): bytes([3]) * 5000,
         "checkpoints/last.safetensors": bytes([3]) * 3000,
         "dynamics/cka.npy": bytes([3]) * 103,
     }

@@ -20,6 +20,9 @@ from repdyn.storage.writer import RunWriter
 EPOCHS = 4
 PARAMS = {"opt": "sgd", "lr": "0.1"}
 PATIENT = 120.0
+SHOWN = 0, EPOCHS - 1
+"""Epochs with a model, which goes with its weights, and an image."""
+IMAGE = "similarity/cka"
 UNSENT = UnsentError.exit_code
 
 
@@ -57,10 +60,15 @@ def _log(run: RunWriter, pause: float) -> None:
             run.log_input("digits", "sklearn", "train", {"images": 3})
             for epoch in range(EPOCHS):
                 run.log_metrics(epoch, {"train/acc": epoch / 4, "train/loss": 1 / (1 + epoch)})
-                run.put(f"checkpoints/epoch_{epoch}.safetensors", bytes([epoch]) * 5000)
+                run.put(schema.checkpoint_path(epoch), bytes([epoch]) * 5000)
                 run.put("dynamics/cka.npy", bytes([epoch]) * (100 + epoch))
                 if epoch:
-                    run.remove(f"checkpoints/epoch_{epoch - 1}.safetensors")
+                    run.remove(schema.checkpoint_path(epoch - 1))
+                if epoch in SHOWN:
+                    run.log_model(epoch)
+                    run.log_image(IMAGE, epoch, bytes([epoch]) * 200, bytes([epoch]) * 50)
+                elif epoch - 1 in SHOWN:
+                    run.remove_model(epoch - 1)
                 run.set_tag(schema.LAST_CHECKPOINT_TAG, str(epoch))
                 run.log_state(bytes([epoch]) * 3000)  # of one size and path
                 time.sleep(pause)
