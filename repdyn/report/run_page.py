@@ -84,7 +84,7 @@ def run_page(record: RunRecord, figures: Mapping[str, bytes]) -> str:
     measures = [] if dynamics is None else [one.name for one in measured_by(dynamics)]
     shown = {name: b64encode(png).decode() for name, png in figures.items()}
     first = [name for name in shown if name.startswith(OVERVIEW)][:1]
-    sentences = [(label(name), score_sentences(record, name)) for name in measures]
+    sentences = [(MEASURES[name].title, score_sentences(record, name)) for name in measures]
     missing = undefined(record)
     return render(
         "run",

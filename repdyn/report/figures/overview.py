@@ -107,7 +107,7 @@ def _draw_profiles(axes: Axes, shown: Similarity, scale: Scale) -> None:
     ):
         spread = NORMAL_95 * error
         low, middle, high = (np.clip(v, *ends) for v in (line - spread, line, line + spread))
-        axes.plot(shown.steps, middle, linewidth=0.9, gid=name, **look)
+        axes.plot(shown.steps, middle, linewidth=0.9, gid=name, clip_on=False, **look)
         axes.fill_between(
             shown.steps,
             low,
