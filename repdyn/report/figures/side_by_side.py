@@ -63,7 +63,8 @@ def heatmaps(
     side = WIDTH / (count + bars)
     rows = max(len(run.rows or ()) for run in runs)
     height = max(1.4, 0.135 * rows) if rows else side
-    figure = titled_figure(title, height + 1.3)
+    # squares are as wide as they can be, and leave room for the legend below them
+    figure = titled_figure(title, height + (1.3 if rows else 1.0))
     panels = list(figure.subplots(1, count, squeeze=False)[0])
     beside, scale = panels[: len(runs)], runs[0].scale
     for axes, run in zip(beside, runs, strict=True):
