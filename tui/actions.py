@@ -273,6 +273,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("artifact.next", "n", "match(1)", "Next", "Next line that was found.", True),
     Action("artifact.previous", "N", "match(-1)", "Previous", "Line that was found before."),
     Action("artifact.back", "escape,q", "back", "Back", "End the search; back to the run.", True),
+    Action(
+        "chosen.toggle", "space", "choose", "Choose", "Draw the metric, or all of a group.", True
+    ),
     Action("curves.log", "L", "log", "Log y", "Toggle the logarithmic vertical axis.", True),
     Action(
         "curves.smoother",
@@ -290,9 +293,6 @@ ACTIONS: tuple[Action, ...] = (
         "Filter",
         "List the metrics in which a regular expression is found; enter goes to the list.",
         True,
-    ),
-    Action(
-        "chosen.toggle", "space", "choose", "Choose", "Draw the metric, or all of a group.", True
     ),
     Action("metrics.all", "a", "choose_all", "All", "Draw all metrics in the list, or none.", True),
     Action("chosen.enter", "enter", "enter", "Fold", "Fold or unfold a group; draw a metric."),

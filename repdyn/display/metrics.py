@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,10 @@ from repdyn.records import Curve, FloatArray
 ACCURACY, LOSS = "accuracy", "loss"
 
 LAST_WORDS: Mapping[str, str] = {"acc": ACCURACY, "accuracy": ACCURACY, "loss": LOSS}
-"""What a metric is, by the last word of its name: `val_acc`, `eval/loss`, `loss`."""
+"""What a metric is, by the last word of a part of its name: `val_acc`, `eval/loss`, `val/loss/kl`."""
+
+COUNTERS = frozenset({"epoch", "step", "global_step", "iteration", "lr", "learning_rate"})
+"""Metrics that others are drawn before: how far training is, and what it was told to do."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,14 @@ def group_title(name: str) -> str:
     """Return the title of the group of a metric: ACCURACY, LOSS, or its own name."""
     if name in ACCURACIES:
         return ACCURACY
-    last = re.split(r"[^a-z]", name.casefold())[-1]
-    return LAST_WORDS.get(last, plain(name))
+    parts = reversed(name.casefold().split("/"))
+    last_words = (re.split(r"[^a-z]", part)[-1] for part in parts)
+    return next((LAST_WORDS[word] for word in last_words if word in LAST_WORDS), plain(name))
+
+
+def telling_first(names: Iterable[str]) -> list[str]:
+    """Return the names of metrics in order, those that only count or set something last."""
+    return sorted(names, key=lambda name: (name.rpartition("/")[2].casefold() in COUNTERS, name))
 
 
 MOST_SHOWN = 2
@@ -98,7 +107,8 @@ def scale_groups(curves: Mapping[str, Curve]) -> list[MetricGroup]:
     for name, curve in curves.items():
         folder, _, leaf = name.rpartition("/")
         family = leaf if leaves.count(leaf) > 1 else folder or leaf
-        families.setdefault(_contained_kind(leaf) or plain(family), {})[name] = curve
+        kind = _contained_kind(leaf) or ("" if is_other(name) else group_title(name))
+        families.setdefault(kind or plain(family), {})[name] = curve
     return [
         MetricGroup(title, group)
         for title, family in families.items()

@@ -14,7 +14,14 @@ from repdyn.display.findings import Finding, findings, first_measure
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.live import pace
-from repdyn.display.metrics import ACCURACY, LOSS, MetricGroup, group_title, main_groups
+from repdyn.display.metrics import (
+    ACCURACY,
+    LOSS,
+    MetricGroup,
+    group_title,
+    main_groups,
+    telling_first,
+)
 from repdyn.display.reading import last_epoch
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, similarity
@@ -113,7 +120,7 @@ def drawn_metrics(names: Collection[str]) -> list[str]:
     ours = [name for name in ACCURACIES if name in names]
     kinds = {name: group_title(name) for name in sorted(names)}
     alike = ([n for n, kind in kinds.items() if kind == wanted] for wanted in (ACCURACY, LOSS))
-    others = [name for name in kinds if not name.startswith(SYSTEM_METRICS)]
+    others = telling_first(name for name in kinds if not name.startswith(SYSTEM_METRICS))
     return next((found for found in (ours, *alike) if found), others[:1])[:MOST_CURVES]
 
 

@@ -10,6 +10,7 @@ from repdyn.analysis.nulls import DRAWS
 from repdyn.display.findings import (
     STANDS_OUT,
     alike,
+    factor,
     more_than_draws,
     more_than_others,
     percent,
@@ -19,6 +20,9 @@ from repdyn.display.findings import (
 )
 from repdyn.records import RunRecord, plural
 from repdyn.score_key import ScoreKey
+
+SLIGHT = 0.05
+"""Largest distance from 1 of a factor that is given in percent; the first layer's return is none."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +137,22 @@ def _first_layer(record: RunRecord, measure: str) -> ScoreSentence | None:
     if found is None:
         return None
     value, rank = found
-    if value <= 0 or alike(value):
+    if value <= 0 or is_slight(value):
         return ScoreSentence("The first layer does not return towards its start", False)
     return ScoreSentence(
-        f"The first layer ends {power(value, 'nearer', 'farther')} to its start than it was; "
+        f"The first layer returns: it was {factor(value)} farther from its start than it is at the end; "
         f"{more_than_draws(rank, 'copies without a return')}",
         rank >= STANDS_OUT,
     )
 
 
+def is_slight(log2: float) -> bool:
+    """Return whether a factor 2^x is so near to 1 that no reader would act on it."""
+    return 2 ** abs(log2) < 1 + SLIGHT
+
+
 def power(log2: float, more: str = "slower", less: str = "faster") -> str:
-    """Return a factor with its power of two, `2^3.5 = 11 × slower`."""
-    return f"2^{abs(log2):.{1 if abs(log2) >= 0.05 else 2}f} = {times(log2, more, less)}"
+    """Return a factor with its power of two, `2^3.5 = 11 × slower`; of a slight one in percent."""
+    if is_slight(log2):
+        return f"{100 * (2 ** abs(log2) - 1):.0f} % {more if log2 > 0 else less}"
+    return f"2^{abs(log2):.1f} = {times(log2, more, less)}"

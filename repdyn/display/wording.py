@@ -77,8 +77,16 @@ def _inputs(summary: RunSummary) -> str:
 
 def optimizer(summary: RunSummary) -> str:
     """Return the optimizer with its learning rate, `sgd 0.0015`."""
-    parts = (summary.params.get("opt", ""), summary.params.get("lr", ""))
-    return " ".join(plain(part) for part in parts if part not in ("", "None"))
+    name, rate = optimizer_name(summary), plain(summary.params.get("lr", ""))
+    if rate in ("", "None"):
+        return name
+    return f"{name or 'lr'} {rate}"
+
+
+def optimizer_name(summary: RunSummary) -> str:
+    """Return the optimizer; other programs' runs may have the param under its whole name."""
+    name = plain(summary.params.get("opt") or summary.params.get("optimizer", ""))
+    return "" if name == "None" else name
 
 
 def settings(summary: RunSummary) -> str:

@@ -230,7 +230,7 @@ def test_scores_in_words_are_six_at_most_and_those_that_stand_out_are_marked() -
     assert "differ by 110 % of their mean" in words
     assert f"10^0.30 = {10**0.3:.2g} ×" in words
     assert "2^2.0 = 4 × faster" in words
-    assert "2^1.0 = 2 × nearer" in words
+    assert "it was 2 × farther from its start than it is at the end" in words
 
 
 @pytest.mark.parametrize("log2", [0.0, 0.004, -0.004])
@@ -247,10 +247,16 @@ def test_a_factor_that_rounds_to_one_is_no_change(log2: float) -> None:
     assert first(record).endswith("does not stand out: the layers drift as fast after it")
 
 
-def test_a_small_factor_is_told_to_two_decimals() -> None:
+def test_a_slight_factor_is_told_in_percent_and_no_return_of_the_first_layer() -> None:
     assert times(math.log2(1.02)) == "1.02 × slower"
-    steady = with_scores(replace(run(1, 1), scores={}), depth_drift=-0.03, depth_drift_rank=0.4)
-    assert "2^0.03 = 1.02 × slower than the second" in score_sentences(steady, MEASURE)[0].text
+    values = {"fit_break": 0.03, "depth_drift": -0.03, "first_layer_return": 0.03}
+    ranks = {f"{name}_rank": 1.0 for name in values}
+    steady = with_scores(replace(run(1, 1), scores={}), **values, **ranks)
+    drift, depth, first_layer = score_sentences(steady, MEASURE)
+    assert drift.text.startswith("After perfect fit the layers drift 2 % slower;")
+    assert "drifts 2 % slower than the second" in depth.text
+    assert first_layer.text == "The first layer does not return towards its start"
+    assert not first_layer.stands_out
 
 
 def test_a_score_without_its_rank_is_not_put_in_words() -> None:

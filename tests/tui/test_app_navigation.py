@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from repdyn.errors import UserError
 from tests.support.fakes import FakeSource, Stage, hurried, play, record, until_epoch
@@ -18,6 +18,7 @@ from tui.actions import RENAMED, VIEWS, by_name, parse_keymap
 from tui.screens.layers import Panel
 from tui.screens.run import RunScreen, age
 from tui.screens.runs import RunsScreen
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.footer import KeysFooter
 from tui.widgets.heatmap import Heatmap
 
@@ -148,7 +149,7 @@ def test_y_copies_what_the_cursor_is_on(view: str) -> None:
         await stage.press("comma")
         await stage.sees(str(present(stage.look.epoch)))
         await stage.until(lambda: bool(copied_by(stage, "y")))
-        line = str(stage.screen.query_one(f"#{view} .readout", Static).content)
+        line = stage.screen.query_one(f"#{view} .readout", FittedLine).whole.plain
         await stage.press("y")
         text = stage.app.clipboard
         assert text == line

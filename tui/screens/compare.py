@@ -35,6 +35,7 @@ from tui.screens.view_state import (
     REFERENCES,
     ViewState,
     existing_measure,
+    liveliest,
     measures_of,
     next_measure,
     next_scale,
@@ -112,10 +113,25 @@ class CompareScreen(EpochsScreen):
             self._records[run] = record
             if first and self._there():
                 measure = existing_measure(self._look.measure, self._dynamics())
-                self._look = replace(self._look, measure=measure)
+                self._look = replace(
+                    self._look, measure=measure, layer=self._opening_layer(measure)
+                )
+                self._view = next(iter(self._shown()), self._view)
             self._draw()
             if first and self._there():
                 self.refresh_bindings()
+
+    def _opening_layer(self, measure: str) -> int:
+        """Return the layer that changes most in the first run that has the measure.
+
+        If that is the run's last, it is the last of the run with most, so that each shows its own.
+        """
+        known = [found for found in self._dynamics() if found and measure in found.similarity]
+        if not known:
+            return 0
+        counts = [len(found.names(measure)) for found in known]
+        layer = liveliest(known[0], measure)
+        return max(counts) - 1 if layer == counts[0] - 1 else layer
 
     def _failed(self, run: str, line: str) -> None:
         self._asked.discard(run)
@@ -137,7 +153,7 @@ class CompareScreen(EpochsScreen):
             return
         runs = self._runs()
         self._draw_header(runs)
-        empty = [name for name in COMPARED if KINDS_OF_VIEWS[name].missing(runs)]
+        empty = set(COMPARED).difference(self._shown())
         self.query_one("#tabs", Static).update(tabs(COMPARED, self._view, empty))
         shown = self._mounted(runs)
         for view in self.query(CompareView):
@@ -168,7 +184,10 @@ class CompareScreen(EpochsScreen):
 
     @on(View.Pointed)
     def _pointed(self, event: View.Pointed) -> None:
-        self._look = replace(self._look, **event.changes)
+        before = self._look
+        self._look = replace(before, **event.changes)
+        if self._look.layer != before.layer:
+            self._look = replace(self._look, layer_chosen=True)
 
     # --- acting
 
@@ -207,10 +226,14 @@ class CompareScreen(EpochsScreen):
 
     def action_step_view(self, steps: int) -> None:
         """Go to the next view that has something to show, or to the one before."""
-        at, runs = COMPARED.index(self._view), self._runs()
+        at, shown = COMPARED.index(self._view), self._shown()
         others = [COMPARED[(at + steps * i) % len(COMPARED)] for i in range(1, len(COMPARED))]
-        shown = (name for name in others if not KINDS_OF_VIEWS[name].missing(runs))
-        self.action_view(next(shown, self._view))
+        self.action_view(next((name for name in others if name in shown), self._view))
+
+    def _shown(self) -> list[str]:
+        """Return the views that have something to show of the runs."""
+        runs = self._runs()
+        return [name for name in COMPARED if not KINDS_OF_VIEWS[name].missing(runs)]
 
     def action_kind(self) -> None:
         """Switch to the next similarity measure."""
@@ -226,7 +249,8 @@ class CompareScreen(EpochsScreen):
         similar = self._runs().similar(self._look.measure)
         count = max((len(shown.names) for shown in similar if shown is not None), default=0)
         if count:
-            self.look_at(layer=(min(self._look.layer, count - 1) + steps) % count)
+            layer = (min(self._look.layer, count - 1) + steps) % count
+            self.look_at(layer=layer, layer_chosen=True)
 
     def action_align(self) -> None:
         """Link the cursors by phase, or by epoch."""
@@ -277,7 +301,7 @@ class CompareScreen(EpochsScreen):
         if action == "blurred" and not self._have_errors():
             return False
         if action in OF_HEATMAPS:
-            return self._there() and self._view in HEATMAPS
+            return self._there() and self._view in HEATMAPS and self._view in self._shown()
         if action in OF_EPOCHS:
             return len(self.stops) > 1
         if action == "zoom_out":

@@ -17,7 +17,15 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from repdyn.display.labels import ACCURACIES, LOSSES
-from repdyn.display.metrics import ACCURACY, LOSS, MetricGroup, group_title, scale_groups
+from repdyn.display.metrics import (
+    ACCURACY,
+    LOSS,
+    MetricGroup,
+    group_title,
+    scale_groups,
+    telling_first,
+)
+from repdyn.display.reading import last_epoch
 from repdyn.display.wording import boundary_marks, plain
 from repdyn.errors import UserError
 from repdyn.pattern import MOST_CHARACTERS, matching
@@ -32,6 +40,7 @@ from tui.source import Source
 from tui.widgets.colormap import SERIES_COLOURS, on_background
 from tui.widgets.curve_stack import CurveStack
 from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.path_list import PathList
 from tui.widgets.phase_bands import phase_at, phase_bands
 from tui.widgets.value_axis import logged
@@ -230,7 +239,9 @@ class CurvesView(View):
     def point(self, look: ViewState) -> None:
         """Move the cursor."""
         super().point(look)
-        self.query_one(CurveStack).cursor = look.epoch
+        if self.record is not None:
+            last = last_epoch(self.record)
+            self.query_one(CurveStack).cursor = last if look.epoch is None else look.epoch
         self._read()
 
     @on(Curves.CursorMoved)
@@ -241,7 +252,6 @@ class CurvesView(View):
 
     def _read(self) -> None:
         record, epoch = self.record, self.query_one(CurveStack).cursor
-        line = self.query_one(".readout", Static)
         if record is None:
             return
         known = {**self._fetched, **record.curves}
@@ -253,7 +263,7 @@ class CurvesView(View):
             parts |= {
                 name: logged(smoothed(curve, self._window), epoch) for name, curve in curves.items()
             }
-        line.update(read_out(parts), layout=False)
+        self.query_one(".readout", FittedLine).show(*read_out(parts))
 
     def _ordered(self) -> list[str]:
         """Return the chosen metrics that are read out, that under the list's cursor first."""
@@ -377,7 +387,7 @@ def _chosen_first(curves: Mapping[str, Curve]) -> set[str]:
     chosen = set(FIRST_CHOSEN) & curves.keys()
     for kind in (ACCURACY, LOSS):
         chosen |= set([name for name in sorted(curves) if group_title(name) == kind][:MOST_FIRST])
-    return chosen or set(sorted(curves)[:1])
+    return chosen or set(telling_first(curves)[:1])
 
 
 def _found(pattern: str, names: Sequence[str]) -> list[str]:

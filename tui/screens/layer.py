@@ -26,6 +26,7 @@ from tui.screens.view import OF_HEATMAPS, Table, View, beside_errors, empty, rea
 from tui.screens.view_state import ViewState
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_bands import legend, phase_bands
 
@@ -139,7 +140,7 @@ class Layer(View):
             plural(self.unit): f"{step(i)}, {step(j)}",
             shown.measure.quantity: shown.readout(layer, row, column),
         }
-        self.query_one(".readout", Static).update(read_out(parts), layout=False)
+        self.query_one(".readout", FittedLine).show(*read_out(parts))
         curves = self.query_one(Curves)
         change = shown.measure.log_distance
         profiles = {f"{self.unit} {step(j)}": profile(epochs, matrix[:, column], change)}

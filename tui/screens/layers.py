@@ -38,6 +38,7 @@ from tui.screens.view_state import ViewState
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import table
 from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_bands import phase_bands
 
@@ -207,7 +208,7 @@ class Layers(View):
             plural(self.unit): f"{step(int(shown.steps[row]))}, {step(int(shown.steps[column]))}",
             shown.measure.quantity: shown.readout(layer, row, column),
         }
-        self.query_one(".readout", Static).update(read_out(parts), layout=False)
+        self.query_one(".readout", FittedLine).show(*read_out(parts))
         if self.query_one(".below").display:
             self._draw_profiles(shown, row, column)
 

@@ -49,6 +49,7 @@ from tui.source import Source
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import SERIES_COLOURS
 from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.heatmap import CellMessage, Heatmap
 from tui.widgets.phase_bands import phase_at, phase_bands
 
@@ -241,7 +242,7 @@ class Overview(View):
             "test": self._test(epoch),
             "phase": phase_at(self.record.phases, epoch),
         }
-        self.query_one(".readout", Static).update(read_out(parts), layout=False)
+        self.query_one(".readout", FittedLine).show(*read_out(parts))
 
     def _test(self, epoch: int) -> str:
         curve = None if self.record is None else self.record.curves.get("test/acc")

@@ -12,10 +12,13 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from repdyn.display.wording import accuracy, arch, data, duration, going_on, optimizer, plain
+from repdyn.own_runs import is_own
+from repdyn.redaction import redact
 from repdyn.report.runs import STATUS_STYLES
 from repdyn.step_words import short_step
 from tui.screens.run_columns import done, epochs_of, state
 from tui.screens.run_groups import Row
+from tui.widgets.fitted_line import both_ends
 
 if TYPE_CHECKING:
     from repdyn.display.findings import Finding
@@ -35,6 +38,12 @@ BAR = 12
 NAME_ROOM = 26
 """Columns of the names before the values of phases and metrics."""
 
+MOST_PARAMS = 6
+"""Params that are shown of other programs' runs."""
+
+IN_SETTINGS = frozenset({"arch", "width", "opt", "optimizer", "lr", "dataset"})
+"""Params that the line of settings has."""
+
 TEST = "test/acc"
 WARNING = "bold yellow"
 
@@ -48,7 +57,7 @@ def run_lines(run: RunSummary, preview: Preview | None, width: int, error: str =
         width: into which the findings are fitted.
         error: why the preview cannot be read.
     """
-    lines = [Text(plain(run.name), "bold"), _progress(run)]
+    lines = [Text(both_ends(plain(run.name), width), "bold"), _progress(run)]
     if preview is not None and preview.pace:
         lines.append(Text(preview.pace, "dim"))
     lines += [Text(line, "dim") for line in _joined((arch(run), optimizer(run), data(run)), width)]
@@ -65,6 +74,11 @@ def run_lines(run: RunSummary, preview: Preview | None, width: int, error: str =
     phases = phase_lines(preview)
     if phases:
         lines += [Text(), *_pairs(phases)]
+    if not is_own(run.tags):
+        shown = [name for name in run.params if name not in IN_SETTINGS][:MOST_PARAMS]
+        lines += (
+            [Text(), *_pairs({name: redact(run.params[name]) for name in shown})] if shown else []
+        )
     if preview.picture is None:
         metrics = {name: f"{value:.4g}" for name, value in shown_metrics(run).items()}
         lines += [Text(), *_pairs(metrics)] if metrics else [Text(), Text("No metrics yet.", "dim")]

@@ -35,6 +35,7 @@ from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
 from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.phase_bands import phase_bands
 from tui.widgets.regions import Regions, agreement, anchor_points
 
@@ -202,7 +203,7 @@ class RegionsView(View, can_focus=True):
         if kept is not None and self._pinned is not None:
             share = f"{100 * agreement(kept, shown):.0f} %"
             parts[f"agrees with {self.unit} {step(self._pinned)} on"] = share
-        self.query_one(".readout", Static).update(read_out(parts), layout=False)
+        self.query_one(".readout", FittedLine).show(*read_out(parts))
 
     @property
     def layer_names(self) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ from tui.screens.view_state import (
 )
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
+from tui.widgets.fitted_line import both_ends
 from tui.widgets.heatmap import STRETCHED
 
 KINDS_OF_VIEWS: dict[str, type[View]] = {
@@ -58,6 +59,9 @@ KINDS_OF_VIEWS: dict[str, type[View]] = {
     "phases": PhasesView,
     "info": Info,
 }
+
+LEAST_NAME = 16
+"""Columns of the run's name in the header, if it is so long."""
 
 MOST_WORRIES = 2
 """What is wrong with a run, of which the header has room for some."""
@@ -190,9 +194,7 @@ class RunScreen(EpochsScreen, RunActions):
             return
         run = self._record.summary
         wide = self.app.size.width >= NORMAL
-        line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(plain(run.name), "bold")
-        line.append(f"  {plain(run.run_id)[:8]}  " if wide else "  ", "dim")
+        line = Text.assemble((f"  {plain(run.run_id)[:8]}  " if wide else "  ", "dim"))
         line.append(state(run), STATUS_STYLES.get(run.status, ""))
         sign = self.home.watches.signs().get(run.run_id)
         line.append(f" {sign}" if sign else "", "bold")
@@ -203,6 +205,8 @@ class RunScreen(EpochsScreen, RunActions):
         if run.status in LIVE:
             line.append(f"  {age(time.time() - self._read_at)}", "dim")
         line.append(f"  {axis_words(self._look)}" if axis_words(self._look) else "", "bold")
+        room = self.app.size.width - 2 - line.cell_len  # the name's padding at both sides
+        line = Text.assemble((both_ends(plain(run.name), max(room, LEAST_NAME)), "bold"), line)
         if wide:
             line.append(f"  {settings(run)}", "dim")
         if line != self._header:  # drawn every second, for what is left

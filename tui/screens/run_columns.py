@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from repdyn.display.wording import accuracy, arch, duration, noise, plain
+from repdyn.display.wording import accuracy, arch, duration, noise, optimizer_name, plain
 from repdyn.measures.spec import PRIMARY
 from repdyn.score_key import ScoreKey
 from repdyn.step_words import short_step
@@ -138,7 +138,7 @@ COLUMNS = (
         least=24,
     ),
     Column("arch", lambda run, _: arch(run), _words(arch), 60, most=48, least=14),
-    Column("opt", lambda run, _: _param("opt")(run), _words(_param("opt")), 55, most=24, least=8),
+    Column("opt", lambda run, _: optimizer_name(run), _words(optimizer_name), 55, most=24, least=8),
     Column(
         "data",
         lambda run, _: _param("dataset")(run),

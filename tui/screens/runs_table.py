@@ -18,6 +18,7 @@ from repdyn.report.runs import STATUS_STYLES
 from tui.screens.run_columns import COLUMNS, GAP, NAME, NEWEST, SIMILARITY, shared
 from tui.screens.run_groups import Row
 from tui.widgets.cursor_list import CursorList
+from tui.widgets.fitted_line import both_ends
 
 if TYPE_CHECKING:
     from repdyn.records import RunSummary
@@ -253,7 +254,8 @@ class RunsTable(CursorList):
         for index, width in self._arranged().items():
             text = texts[index]
             if index == NAME:
-                text = " " * (INDENT * row.depth) + text
+                indent = INDENT * row.depth
+                text = " " * indent + both_ends(text, width - indent)
             if index == SIMILARITY:
                 parts += self._fingerprint(run, width, base)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,7 @@ from tui.reader_thread import ReaderThread
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import MORE, FittedLine
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.phase_bands import legend, phase_bands
 from tui.widgets.timeline import Timeline
@@ -37,6 +38,7 @@ LEAST_BAR, MOST_BAR = 20, 44
 WAITING = "No checkpoint yet.\n\nThe first is measured before training starts and will appear here."
 ENDED = "This run has no checkpoint.\n\nIt ended before the first."
 NO_CHECKPOINTS = "No checkpoint yet in any of these runs."
+OTHERS_RUNS = "No representation measurements in these runs: `repdyn.start_run` or `repdyn import` makes them."
 OTHERS_RUN = (
     "No representation measurements in this run: `repdyn.start_run` or `repdyn import` makes them."
 )
@@ -182,7 +184,7 @@ class View(Vertical):
 
     def copied(self) -> str:
         """Return what the cursor is on, as the readout says it; nothing if there is none."""
-        return " ".join(str(line.content) for line in self.query(".readout").results(Static))
+        return " ".join(line.whole.plain for line in self.query(".readout").results(FittedLine))
 
     def pointed(self, look: ViewState, **changes: Any) -> None:
         """Post that the cursor was moved."""
@@ -238,14 +240,20 @@ def beside_errors(
     return (*head, *(f"± {one}" for one in head)), np.concatenate([values, errors], -1).tolist()
 
 
+def without_checkpoints(records: Iterable[RunRecord]) -> str:
+    """Return why none of some runs has a checkpoint."""
+    own = any(is_own(record.summary.tags) for record in records)
+    return NO_CHECKPOINTS if own else OTHERS_RUNS
+
+
 def empty() -> Static:
     """Return what a view shows if it has nothing to show."""
     return Static("", classes="empty")
 
 
-def readout() -> Static:
+def readout() -> FittedLine:
     """Return the line that reads out what is under the cursor."""
-    return Static("", classes="readout")
+    return FittedLine(classes="readout")
 
 
 def beside_bar(width: int) -> int:
@@ -269,12 +277,17 @@ def titled(title: str, phases: Phases, widget: Widget, room: int) -> Text:
     return text
 
 
-def read_out(parts: Mapping[str, str]) -> Text:
-    """Return a readout line of names and values, without missing ones."""
-    text = Text(no_wrap=True, overflow="ellipsis")
-    for name, value in parts.items():
-        if value:
+def read_out(parts: Mapping[str, str]) -> Iterator[Text]:
+    """Yield a readout line of names and values, without missing ones, then without more and more.
+
+    So that no value is cut: what is left of a number may look like another one.
+    """
+    there = [(plain(name), plain(value)) for name, value in parts.items() if value]
+    for count in range(len(there), 0, -1):
+        text = Text()
+        for name, value in there[:count]:
             text.append("  " if text else "")
-            text.append(f"{plain(name)} " if name else "", "dim")
-            text.append(plain(value), "bold")
-    return text
+            text.append(f"{name} " if name else "", "dim").append(value, "bold")
+        yield text if count == len(there) else text.append(f"  {MORE}", "dim")
+    if not there:
+        yield Text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.widget import Widget
 
@@ -26,6 +27,11 @@ class FittedLine(Widget):
         self._versions = versions
         self.refresh()
 
+    @property
+    def whole(self) -> Text:
+        """The longest version."""
+        return self._versions[0]
+
     def render(self) -> Text:
         """Return what fits."""
         return fitted(self._versions, self.size.width)
@@ -35,6 +41,19 @@ def fitted(versions: Sequence[Text], width: int) -> Text:
     """Return the first of some texts that fits, else as many words of the last as do."""
     shown = next((text for text in versions if text.cell_len <= width), None)
     return whole_words(versions[-1], width) if shown is None else shown
+
+
+def both_ends(name: str, width: int) -> str:
+    """Return a name that fits: of a long one its start and its end, where names of runs differ."""
+    if cell_len(name) <= width:
+        return name
+    if width < 2:
+        return MORE[:width]
+    tail = name[max(1, len(name) - (width - 1) * 2 // 3) :]
+    while cell_len(tail) > (width - 1) * 2 // 3:
+        tail = tail[1:]
+    head = set_cell_size(name, width - 1 - cell_len(tail)).rstrip()
+    return f"{head}{MORE}{tail}"
 
 
 def whole_words(text: Text, width: int) -> Text:

@@ -11,7 +11,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
-ALWAYS = frozenset({"back", "app.quit", "app.help", "app.commands"})
+ALWAYS = frozenset({"export", "back", "app.quit", "app.help", "app.commands"})
 """The actions whose keys are always shown; of the others, those that come first."""
 
 GAPS, COMPACT_GAPS = 3, 2

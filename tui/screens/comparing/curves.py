@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.display.metrics import LOSS, group_title
+from repdyn.display.metrics import LOSS, group_title, is_other, telling_first
 from repdyn.display.reading import value_at
 from repdyn.display.wording import end_words
 from repdyn.records import Curve, plural
@@ -103,7 +103,13 @@ class CurvesOfRuns(CompareView):
         first = ACCURACIES_FIRST + (LOSSES_FIRST if self.size.height >= HIGH else ())
         chosen = set(self._chosen() if self._names else first) & set(names)
         if not chosen:  # a metric that most runs have
-            chosen = {max(names, key=lambda n: sum(n in r.curves for r in self.runs.records))}
+            records = self.runs.records
+            alike = [name for name in telling_first(names) if not is_other(name)]
+            chosen = {
+                max(
+                    alike or telling_first(names), key=lambda n: sum(n in r.curves for r in records)
+                )
+            }
         self._names = names
         metrics = self.query_one(PathList)
         metrics.choose(chosen)

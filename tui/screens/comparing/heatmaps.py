@@ -30,7 +30,7 @@ from tui.screens.comparing.linked import LETTERS, Linked, row_of
 from tui.screens.comparing.panel import Panel
 from tui.screens.comparing.panel_grid import PanelGrid, arranged
 from tui.screens.comparing.view import CompareView
-from tui.screens.view import NO_CHECKPOINTS, UNMEASURED, Table, empty
+from tui.screens.view import UNMEASURED, Table, empty, without_checkpoints
 from tui.screens.view_state import ViewState, error_to_reference, to_reference
 from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import DIVERGING, is_colourful
@@ -82,7 +82,7 @@ class Overviews(CompareView):
         found = [record.dynamics for record in runs.records]
         if any(dynamics is not None and dynamics.similarity for dynamics in found):
             return ""
-        return NO_CHECKPOINTS if None in found else UNMEASURED
+        return without_checkpoints(runs.records) if None in found else UNMEASURED
 
     def focused_first(self) -> Widget:
         """Return the heatmap of the first run that has one."""

@@ -31,7 +31,7 @@ from tui.screens.label_map_cache import (
     plane_words,
 )
 from tui.screens.regions import NO_PLANES
-from tui.screens.view import NO_CHECKPOINTS, Table, empty
+from tui.screens.view import Table, empty, without_checkpoints
 from tui.screens.view_state import ViewState
 from tui.source import Source
 from tui.widgets.anchors import Anchors
@@ -103,7 +103,7 @@ class RegionsOfRuns(CompareView, can_focus=True):
         found = [record.dynamics for record in runs.records]
         if any(dynamics is not None and has_regions(dynamics) for dynamics in found):
             return ""
-        return NO_CHECKPOINTS if None in found else NO_PLANES
+        return without_checkpoints(runs.records) if None in found else NO_PLANES
 
     def focused_first(self) -> Widget:
         """Return the view itself: it has keys of its own."""
@@ -114,11 +114,16 @@ class RegionsOfRuns(CompareView, can_focus=True):
     def _places(self, runs: Linked) -> list[Place]:
         """Return what is in view, for the runs that have regions."""
         return [
-            Place(run, known, min(self.look.layer, len(known.layers)), int(known.steps[at]))
+            Place(run, known, self._layer(known), int(known.steps[at]))
             for run, record in enumerate(runs.records)
             if (known := record.dynamics) is not None and has_regions(known)
             for at in [axis.nearest(known.steps, runs.epoch_in(self.look.epoch, run))]
         ]
+
+    def _layer(self, dynamics: Dynamics) -> int:
+        """Return the index of a run's layer in view: the output until one is chosen."""
+        last = len(dynamics.layers)
+        return min(self.look.layer, last) if self.look.layer_chosen else last
 
     def _shelf(self, runs: Linked, run: int) -> LabelMapCache:
         run_id = runs.records[run].summary.run_id
@@ -205,7 +210,8 @@ class RegionsOfRuns(CompareView, can_focus=True):
         anchors = self.query_one(Anchors)
         anchors.display = same
         anchors.set_data(planes, self._plane, names)
-        self._describe(planes, self._without(runs, places), same=same)
+        names = " or ".join(dict.fromkeys(place.name for place in places))
+        self._describe(names, planes, self._without(runs, places), same=same)
         self._read(places, maps, same=same)
 
     def _without(self, runs: Linked, places: list[Place]) -> str:
@@ -214,17 +220,16 @@ class RegionsOfRuns(CompareView, can_focus=True):
         lacking = [LETTERS[run] for run in range(len(runs.records)) if run not in having]
         return f"; {' and '.join(lacking)} without planes" if lacking else ""
 
-    def _describe(self, planes: PlaneSet, without: str, *, same: bool) -> None:
+    def _describe(self, layers: str, planes: PlaneSet, without: str, *, same: bool) -> None:
         notes = [] if same else ["; the runs have different planes (other data or data seed)"]
         notes += [without] if without else []
         words = plane_words(planes, self._plane)
-        whole = Text(f"regions of the layers' probes, {words}").append("".join(notes), "dim")
-        brief = "" if same else "; different planes"
+        title, whole = Text.assemble((layers, "bold"), "  "), "".join(notes)
+        brief = ("" if same else "; different planes") + without
         self.query_one(".what", FittedLine).show(
-            whole,
-            Text(words).append("".join(notes), "dim"),
-            Text(words).append(brief + without, "dim"),
-            Text(words.partition(", ")[0]).append(brief + without, "dim"),
+            Text.assemble(title, words, (whole, "dim")),
+            Text.assemble(title, words, (brief, "dim")),
+            Text.assemble(title, words.partition(", ")[0], (brief, "dim")),
         )
 
     def _read(self, places: list[Place], maps: list[Map], *, same: bool) -> None:
@@ -289,7 +294,8 @@ class RegionsOfRuns(CompareView, can_focus=True):
         places = self._places(self.runs)
         if places:
             count = max(len(place.dynamics.layers) for place in places) + 1
-            self._go(layer=(min(self.look.layer, count - 1) + steps) % count)
+            at = min(self.look.layer, count - 1) if self.look.layer_chosen else count - 1
+            self._go(layer=(at + steps) % count, layer_chosen=True)
 
     def _go(self, **changes: int) -> None:
         self.pointed(replace(self.look, **changes), **changes)  # type: ignore[arg-type]
