@@ -14,7 +14,7 @@ from tests.support.fakes import FakeSource, Stage, play, record
 from tui.actions import VIEWS
 from tui.demo.source import DemoSource
 from tui.screens.explained import EXPLAINED
-from tui.widgets.heatmap import CHANGE
+from tui.widgets.heatmap_cells import CHANGE
 from tui.widgets.phase_timeline import POINT, PhaseTimeline, rows_of
 
 PHASES = str(VIEWS.index("phases") + 1)

@@ -14,7 +14,8 @@ from tests.support.drawn import Stage, characters, pixel, play, screen, text
 from tests.support.heatmaps import heatmap_data
 from tests.support.present import present
 from tui.widgets import colormap
-from tui.widgets.heatmap import CHANGE, Heatmap
+from tui.widgets.heatmap import Heatmap
+from tui.widgets.heatmap_cells import CHANGE
 from tui.widgets.phase_bands import GLYPHS
 from tui.widgets.pixels import CURSOR
 

@@ -50,7 +50,8 @@ from tui.widgets.colorbar import Colorbar
 from tui.widgets.colormap import SERIES_COLOURS
 from tui.widgets.curves import Curves
 from tui.widgets.fitted_line import FittedLine
-from tui.widgets.heatmap import CellMessage, Heatmap
+from tui.widgets.heatmap import Heatmap
+from tui.widgets.heatmap_messages import CellMessage
 from tui.widgets.phase_bands import phase_at, phase_bands
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ from tui.screens.view_state import (
 from tui.source import Source
 from tui.widgets.colormap import SEQUENTIAL
 from tui.widgets.fitted_line import both_ends
-from tui.widgets.heatmap import STRETCHED
+from tui.widgets.heatmap_view import STRETCHED
 
 KINDS_OF_VIEWS: dict[str, type[View]] = {
     "overview": Overview,

@@ -6,14 +6,12 @@ redraws only the lines of the cells that it leaves and enters, their labels and 
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from rich.cells import set_cell_size
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
@@ -21,60 +19,21 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from repdyn.display import axis
 from repdyn.display.heatmap import HeatmapData
-from repdyn.display.scale import FINEST, Scale
+from repdyn.display.scale import Scale
 from repdyn.display.wording import boundary_marks, plain
 from repdyn.records import IntArray
 from repdyn.step_words import short_step
-from tui.widgets import phase_bands, pixels
-from tui.widgets.colormap import (
-    BLACK,
-    GREY,
-    WHITE,
-    colour,
-    contrasts,
-    indices,
-    is_colourful,
-    shown_as,
-)
+from tui.widgets import phase_bands
+from tui.widgets.colormap import BLACK, WHITE, contrasts, is_colourful, shown_as
+from tui.widgets.heatmap_cells import Cells, Inks
 from tui.widgets.heatmap_layout import Layout, Marks, arrange
+from tui.widgets.heatmap_messages import CellMessage
+from tui.widgets.heatmap_view import Cell, followed, stretched
 from tui.widgets.timeline import Timeline
 
 PAGE = 10
 """Cells by which the page keys move; the half-page keys move by half as many."""
-
-STRETCHED = ((2, 98), (10, 90), (25, 75))
-"""Percentiles of the values in view that a scale spans, by how far it is stretched."""
-
-CHANGE, HALF_CHANGES = "┃", ("╹", "╻")
-"""A change point on a line of its layer, and on the upper or lower half of a line of two layers."""
-
-Cell = tuple[int, int]
-
-
-class CellMessage(Message):
-    """About one cell.
-
-    Attributes:
-        heatmap: that it is in.
-        row, column: of the cell in the data.
-        value: its value, NaN where there is none.
-        epoch: of the column.
-    """
-
-    def __init__(self, heatmap: Heatmap, row: int, column: int, value: float, epoch: int) -> None:
-        super().__init__()
-        self.heatmap = heatmap
-        self.row = row
-        self.column = column
-        self.value = value
-        self.epoch = epoch
-
-    @property
-    def control(self) -> Heatmap:
-        """The heatmap, for `@on(..., "#id")`."""
-        return self.heatmap
 
 
 class Heatmap(Timeline, can_focus=True):
@@ -174,7 +133,7 @@ class Heatmap(Timeline, can_focus=True):
         self._data: HeatmapData | None = None
         self._marks = Marks({}, {}, ())
         self._arranged: Layout | None = None
-        self._pixels: pixels.Indices | None = None
+        self._cells: Cells | None = None
         self._hovered: Cell | None = None
 
     def set_data(
@@ -208,7 +167,7 @@ class Heatmap(Timeline, can_focus=True):
                 bands=phase_bands.phase_bands(data.phases) if bands else (),
             )
             with self.prevent(self.CursorMoved):
-                self.cursor = _followed(before, self._data, at)
+                self.cursor = followed(before, self._data, at)
             self.post_message(self.CursorMoved(self, *self._about(self.cursor)))
         self._redraw()
         self._announce_scale()
@@ -225,7 +184,7 @@ class Heatmap(Timeline, can_focus=True):
             return None
         if not self.stretch:
             return self._data.scale
-        return _stretched(self._data, self.axis_view.seen(self._data.steps), self.stretch)
+        return stretched(self._data, self.axis_view.seen(self._data.steps), self.stretch)
 
     # --- the cursor
 
@@ -328,17 +287,17 @@ class Heatmap(Timeline, can_focus=True):
 
     def watch_cmap(self) -> None:
         """Take other colours for the same values."""
-        self._pixels = None
+        self._cells = None
         self._announce_scale()
 
     def watch_stretch(self) -> None:
         """Take other colours for the same values."""
-        self._pixels = None
+        self._cells = None
         self._announce_scale()
 
     def watch_blurred(self) -> None:
         """Draw the cells again."""
-        self._pixels = None
+        self._cells = None
 
     def watch_label_width(self) -> None:
         """Arrange the parts again."""
@@ -372,7 +331,9 @@ class Heatmap(Timeline, can_focus=True):
         label = self.get_component_rich_style("heatmap--label")
         gap = Segment(" " * layout.gutter, label)
         if y < layout.lines:
-            return [*self._label(data, layout, y), *self._cells(layout, y)]
+            if self._cells is None:
+                self._cells = self._drawn_cells(data, layout)
+            return [*self._label(data, layout, y), *self._cells.line(y, self.cursor)]
         if y == layout.lines:
             lit = self.get_component_rich_style("heatmap--cursor")
             at = int(data.steps[self.cursor[1]])
@@ -405,89 +366,22 @@ class Heatmap(Timeline, can_focus=True):
         shown = phase_bands.filled(pointer, band, self)
         return Segment(shown, marker + phase_bands.style_of(band, self))
 
-    def _cells(self, layout: Layout, y: int) -> list[Segment]:
-        if self._pixels is None:
-            self._pixels = self._painted(layout)
-        first = y * layout.pixels_per_line
-        shown = self._pixels[first : first + layout.pixels_per_line]
-        if y in layout.row_lines(self.cursor[0]):
-            shown = self._with_cursor(shown, layout, first)
-        segments: list[Segment] = []
-        start = 0
-        for column, (glyph, pixel) in sorted(self._changes(layout, y).items()):
-            segments += self._plain_cells(shown[:, start:column])
-            segments.append(self._change(glyph, int(shown[pixel, column])))
-            start = column + 1
-        return [*segments, *self._plain_cells(shown[:, start:])]
-
-    def _plain_cells(self, shown: pixels.Indices) -> list[Segment]:
-        if len(shown) == 1:
-            return pixels.glyphs(shown[0], self.base, self._on_missing)
-        return pixels.half_blocks(
-            shown_as(self.cmap, self.app), shown[0], shown[1], self._on_missing
-        )
-
-    def _change(self, glyph: str, index: int) -> Segment:
-        """Return a change point's glyph over an index of the colour map."""
-        if not is_colourful(self.app) or index < 0:
-            return Segment(glyph, self.base)
+    def _drawn_cells(self, data: HeatmapData, layout: Layout) -> Cells:
+        assert self.scale is not None  # noqa: S101 - there are data
         name = shown_as(self.cmap, self.app)
-        ink = colour(name, int(self._standing_out[index]))
-        return Segment(glyph, Style(color=ink, bgcolor=colour(name, index)))
-
-    def _painted(self, layout: Layout) -> pixels.Indices:
-        """Return each pixel's index in the colour map, (lines · pixels per line, columns)."""
-        assert self._data is not None and self.scale is not None  # noqa: S101, PT018
-        cells = indices(self._data.values, self.scale)
-        if self.blurred:
-            cells[self._data.within_error] = GREY
-        shape = (layout.lines * layout.pixels_per_line, layout.columns.room)
-        painted = np.full(shape, pixels.OUTSIDE, dtype=np.int16)
-        painted[: layout.rows.room] = cells[np.ix_(layout.rows.shown, layout.columns.shown)]
-        return painted
-
-    def _changes(self, layout: Layout, line: int) -> dict[int, tuple[str, int]]:
-        """Return the glyphs of change points on a line, and the pixels behind them, by column.
-
-        A bar as high as the layer's part of the line, at the start of the cell that has changed.
-        """
-        if self._data is None or self._data.square:
-            return {}
-        first = line * layout.pixels_per_line
-        found: dict[int, tuple[str, int]] = {}
-        for row, epochs in enumerate(self._data.phases.change_points):
-            pixel = layout.rows.middle(row)
-            if not first <= pixel < first + layout.pixels_per_line:
-                continue
-            whole = layout.pixels_per_line == 1 or len(layout.rows.span(row)) > 1
-            for epoch in filter(layout.axis.has, epochs):
-                column = int(layout.columns.starts[axis.nearest(self.epochs, epoch)])
-                glyph = CHANGE if whole or column in found else HALF_CHANGES[pixel - first]
-                found[column] = glyph, pixel - first
-        return found
-
-    def _with_cursor(self, shown: pixels.Indices, layout: Layout, first: int) -> pixels.Indices:
-        """Return the pixels of a line with the cursor's frame in what stands out from them."""
-        row, column = self.cursor
-        high, wide = layout.rows.span(row), layout.columns.span(column)
-        shown = shown.copy()
-        for i in range(len(shown)):
-            if first + i in high:
-                inner = len(high) > 2 and first + i not in (high[0], high[-1])
-                frame = [wide[0], wide[-1]] if inner else list(wide)
-                shown[i, frame] = self._standing_out[shown[i, frame]]
-        return shown
-
-    @property
-    def _standing_out(self) -> pixels.Indices:
-        """BLACK or WHITE for each index, as `contrasts` says."""
-        return contrasts(
-            shown_as(self.cmap, self.app), WHITE if self.app.current_theme.dark else BLACK
+        on_missing = WHITE if self.app.current_theme.dark else BLACK
+        inks = Inks(
+            cmap=name if is_colourful(self.app) else "",
+            base=self.base,
+            missing=self.get_component_rich_style("heatmap--label"),
+            contrasts=contrasts(name, on_missing),
         )
+        return Cells(data, layout, self.scale, inks, blurred=self.blurred)
 
-    @property
-    def _on_missing(self) -> Style:
-        return self.get_component_rich_style("heatmap--label")
+    def notify_style_update(self) -> None:
+        """Draw the cells in the new styles."""
+        self._cells = None
+        super().notify_style_update()
 
     def axis_changed(self) -> None:
         """Arrange the parts again, with the cursor in view."""
@@ -497,36 +391,9 @@ class Heatmap(Timeline, can_focus=True):
 
     def _redraw(self) -> None:
         self._arranged = None
-        self._pixels = None
+        self._cells = None
         self.refresh()
 
     def _announce_scale(self) -> None:
         if self.scale is not None:
             self.post_message(self.ScaleChanged(self, self.scale, self.cmap))
-
-
-def _followed(before: HeatmapData | None, now: HeatmapData, cell: Cell) -> Cell:
-    """Return where the cursor's row and epoch are now; at first, the first row's last epoch."""
-    if before is None:
-        return 0, len(now.steps) - 1
-    row, epoch = cell[0], int(before.steps[cell[1]])
-    if before.rows is None and now.rows is None:
-        row = axis.nearest(now.steps, int(before.steps[row]))
-    elif before.rows is not None and now.rows is not None and before.rows[row] in now.rows:
-        row = now.rows.index(before.rows[row])
-    return row, axis.nearest(now.steps, epoch)
-
-
-def _stretched(data: HeatmapData, seen: slice, stretch: int) -> Scale:
-    """Return a scale over most values in view if they differ, else that of the data."""
-    scale = data.scale
-    values = data.values[seen if data.square else slice(None), seen]
-    finite = values[np.isfinite(values)]
-    if scale.logarithmic:
-        finite = finite[finite < 1 - FINEST]
-    if not finite.size:
-        return scale
-    low, high = (float(v) for v in np.percentile(finite, STRETCHED[stretch - 1]))
-    if math.isclose(low, high):
-        return scale
-    return replace(scale, low=low, high=high, ticks=(low, high), span="view")

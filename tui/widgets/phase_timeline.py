@@ -20,7 +20,7 @@ from repdyn.records import IntArray, Interval, Phases
 from tui.widgets import phase_bands
 from tui.widgets.cell_spans import by_epoch
 from tui.widgets.epoch_axis import WHOLE, AxisView, EpochAxis
-from tui.widgets.heatmap import CHANGE
+from tui.widgets.heatmap_cells import CHANGE
 from tui.widgets.lines import Lines
 from tui.widgets.phase_bands import Band
 
