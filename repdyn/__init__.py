@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from repdyn.records import RunRecord
     from repdyn.runs.importing import measure_checkpoints
     from repdyn.runs.loop import Run, start_run
+    from repdyn.runs.ray_tasks import RayTasks
 
 __all__ = [
     "Inputs",
     "Layer",
     "MeasureSettings",
+    "RayTasks",
     "Recorder",
     "Run",
     "checkpoints",
@@ -36,6 +38,7 @@ _HOMES = {
     "Inputs": "repdyn.measures.inputs",
     "Layer": "repdyn.layer",
     "MeasureSettings": "repdyn.measures.settings",
+    "RayTasks": "repdyn.runs.ray_tasks",
     "Recorder": "repdyn.measures.recorder",
     "Run": "repdyn.runs.loop",
     "measure_checkpoints": "repdyn.runs.importing",

@@ -6,6 +6,7 @@ from repdyn.cli.console import new_console
 from repdyn.cli.progress import MeasuringObserver
 from repdyn.cli.summary import sum_up
 from repdyn.runs.analyze import analyze_run
+from repdyn.runs.ray_tasks import RayTasks
 from repdyn.settings.schema import MeasureConfig, StoreConfig
 
 
@@ -16,6 +17,7 @@ def run_analysis(
     *,
     in_place: bool,
     drs_error: float | None,
+    ray: RayTasks | None,
 ) -> None:
     """Run the whole of `repdyn analyze`.
 
@@ -29,6 +31,7 @@ def run_analysis(
         store,
         in_place=in_place,
         drs_error=drs_error,
+        ray=ray,
         observer=MeasuringObserver(console),
     )
     sum_up(console, record, store)

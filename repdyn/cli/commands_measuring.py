@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -27,6 +27,13 @@ from repdyn.settings.schema import (
     StoreConfig,
     TrainConfig,
 )
+
+
+if TYPE_CHECKING:
+    from repdyn.runs.ray_tasks import RayTasks
+
+RAY = Annotated[bool | str, Parameter(negative=(), show_default=False)]
+"""Without an address, a cluster on this machine."""
 
 
 def train(
@@ -72,6 +79,9 @@ def analyze(
     *,
     in_place: bool = False,
     drs_error: float | None = None,
+    ray: RAY = False,
+    cpus_per_task: float = 1,
+    gpus_per_task: float = 0,
 ) -> None:
     """Measure a run's saved checkpoints again, with different settings.
 
@@ -81,6 +91,10 @@ def analyze(
         in_place: replace the run's measurements instead of logging them as a nested run.
         drs_error: use only as many of the planes as give decision-region similarity (DRS) this
             standard error in all layers and pairs of checkpoints, judged by the first 60.
+        ray: measure checkpoints side by side as Ray tasks, on this machine or the cluster at ADDRESS
+            (pip install 'repdyn[ray]').
+        cpus_per_task: CPU cores per task on Ray.
+        gpus_per_task: GPUs per task on Ray; 0.5 puts two tasks on one GPU.
     """
     from repdyn.cli.analyze import run_analysis
 
@@ -90,6 +104,7 @@ def analyze(
         store or StoreConfig(),
         in_place=in_place,
         drs_error=drs_error,
+        ray=_tasks(ray, cpus_per_task, gpus_per_task),
     )
 
 
@@ -109,6 +124,9 @@ def import_(
     layers: Annotated[str, Parameter(show_default=False)] = "",
     run_name: str | None = None,
     resume: str | None = None,
+    ray: RAY = False,
+    cpus_per_task: float = 1,
+    gpus_per_task: float = 0,
 ) -> None:
     """Measure the checkpoints that another program saved, as one run.
 
@@ -125,6 +143,10 @@ def import_(
         layers: regular expression that selects layers (default: those of repdyn.watched_layers).
         run_name: name of the run (default: the model's class).
         resume: id of a stopped import to go on with.
+        ray: measure checkpoints side by side as Ray tasks, on this machine or the cluster at ADDRESS
+            (pip install 'repdyn[ray]').
+        cpus_per_task: CPU cores per task on Ray.
+        gpus_per_task: GPUs per task on Ray; 0.5 puts two tasks on one GPU.
     """
     from repdyn.cli.importing import run_import
 
@@ -142,6 +164,7 @@ def import_(
         layers=layers,
         run_name=run_name,
         resume=resume,
+        ray=_tasks(ray, cpus_per_task, gpus_per_task),
     )
 
 
@@ -159,7 +182,7 @@ def sweep(
     seeds: int | None = None,
     name: str | None = None,
     dry_run: bool = False,
-    ray: Annotated[bool | str, Parameter(negative=(), show_default=False)] = False,
+    ray: RAY = False,
     cpus_per_run: float = 1,
     gpus_per_run: float = 0,
     store: StoreOptions | None = None,
@@ -193,7 +216,7 @@ def sweep(
         store or StoreConfig(),
         name,
         dry_run=dry_run,
-        ray=("local" if ray is True else ray) or None,
+        ray=_address(ray),
         resources=Resources(cpus_per_run, gpus_per_run),
     )
 
@@ -215,3 +238,16 @@ def layers(
     from repdyn.cli.layers import list_layers
 
     list_layers(model or ModelConfig(), dataset, image_size, layers)
+
+
+def _address(ray: bool | str) -> str | None:
+    """Return the address of a Ray cluster, of one on this machine if none is given."""
+    return ("local" if ray is True else ray) or None
+
+
+def _tasks(ray: bool | str, cpus: float, gpus: float) -> RayTasks | None:
+    """Return what measures checkpoints on Ray; None if they are measured in this process."""
+    from repdyn.runs.ray_tasks import RayTasks
+
+    address = _address(ray)
+    return None if address is None else RayTasks(address, cpus, gpus)

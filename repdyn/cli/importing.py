@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -20,6 +22,7 @@ from repdyn.errors import SettingError, UserError
 from repdyn.measures.inputs import Inputs
 from repdyn.measures.settings import MeasureSettings
 from repdyn.runs.importing import measure_checkpoints
+from repdyn.runs.ray_tasks import RayTasks
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.search import find_run
 
@@ -39,6 +42,7 @@ def run_import(
     layers: str,
     run_name: str | None,
     resume: str | None,
+    ray: RayTasks | None,
 ) -> None:
     """Run the whole of `repdyn import`; arguments are those of the command.
 
@@ -47,6 +51,8 @@ def run_import(
     """
     source = from_folder(path, pattern, key=key, strip_prefix=strip_prefix, unit=unit)
     make_model, make_inputs = _function("model", model), _function("data", data)
+    if ray is not None:
+        ray = replace(ray, setup=partial(_import_both, model, data))
     run_id = None if resume is None else find_run(store, resume).run_id
     console = new_console()
     record = measure_checkpoints(
@@ -60,9 +66,16 @@ def run_import(
         settings=settings,
         tracking_uri=store.tracking_uri,
         experiment=store.experiment,
+        ray=ray,
         observer=MeasuringObserver(console, source.unit),
     )
     sum_up(console, record, store)
+
+
+def _import_both(model: str, data: str) -> None:
+    """Import, in a worker, the files that the model's class and the inputs' function are from."""
+    _function("model", model)
+    _function("data", data)
 
 
 def _checked(make_model: Callable[[], Any], said: str) -> Callable[[], nn.Module]:

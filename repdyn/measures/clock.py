@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 
 
 class Clock:
-    """Adds up the seconds of named parts."""
+    """Adds up the seconds of named parts.
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    Args:
+        before: seconds that were spent elsewhere.
+    """
+
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(before or {})
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:

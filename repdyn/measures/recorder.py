@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,18 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from repdyn import batches
-from repdyn.dry_pass import check_layers
 from repdyn.errors import UserError
 from repdyn.eval_mode import undisturbed
 from repdyn.layer import Layer
-from repdyn.measures.cka import Grams, minibatch_grams
 from repdyn.measures.clock import Clock
-from repdyn.measures.engine import Engine, Summaries, engines
-from repdyn.measures.features import all_features, flat, pooled, with_precise_bn
-from repdyn.measures.folding import Pair, foldable, folded
-from repdyn.measures.inputs import Inputs, Probed
-from repdyn.measures.layer_probes import LayerProbes, ProbeLabels
-from repdyn.measures.regions import Planes, class_areas, fragmentation, label_maps, planes_through
+from repdyn.measures.engine import Engine, Summaries
+from repdyn.measures.inputs import Inputs
+from repdyn.measures.layer_probes import LayerProbes
+from repdyn.measures.passes import Observed, Passes, show_grams, usable_engines
+from repdyn.measures.regions import class_areas, fragmentation
 from repdyn.measures.settings import MeasureSettings
 from repdyn.measures.stored_features import as_features, feature_grams, halves
 from repdyn.records import (
@@ -34,7 +31,6 @@ from repdyn.records import (
     Dynamics,
     LabelMaps,
     PlaneSet,
-    class_dtype,
     is_unit,
 )
 from repdyn.wrappers import unwrapped
@@ -83,6 +79,10 @@ class Recorder:
             lack are left out.
         unit: of the steps, one word: epoch, step, tokens.
 
+    Attributes:
+        passes: how a model is measured on the inputs; None for features.
+        probes: of the newest checkpoint.
+
     Raises:
         UserError: the unit is not a short word, the anchors of a plane lie on one line, or a measure
             is unknown.
@@ -101,17 +101,13 @@ class Recorder:
         self.unit = unit
         self.layers = tuple(layers)
         self.inputs = inputs
-        self.planes = (
-            None if inputs is None or inputs.anchors is None else planes_through(inputs.anchors)
-        )
         self._settings = settings or MeasureSettings()
+        self.passes = None if inputs is None else Passes(self.layers, inputs, self._settings)
         self._classes = 0 if inputs is None else inputs.classes
-        self._reduce = pooled if self._settings.probe_features == "pooled" else flat
-        self._pairs: tuple[Pair, ...] | None = None
         self._engines: Mapping[str, Engine] = {}
         self._has_maps = False
         self._count = 0
-        self._probes = LayerProbes(self._settings)
+        self.probes = LayerProbes(self._settings)
         self._steps: list[int] = []
         self._probe_acc: list[NDArray[np.float64]] = []
         self._fragmentation: list[NDArray[np.float64]] = []
@@ -129,12 +125,40 @@ class Recorder:
             UserError: the step does not come after the last measured one, a layer cannot be watched,
                 or its layout does not match its `Layer`; the message names it and the reason.
         """
-        if self.inputs is None:
+        passes = self.passes
+        if passes is None:
             raise UserError("there are no inputs to measure a model on; give inputs")
         self._check(step)
         model = unwrapped(model)
-        with undisturbed(batches.device_of(model, self.inputs.reference)):
-            return self._measure(model, self.inputs, step)
+        with undisturbed(batches.device_of(model, passes.inputs.reference)):
+            clock = Clock()
+            model = passes.prepared(model, clock)
+            fitted = passes.fitted(passes.features(model, clock), self.probes, clock)
+            self._begin(with_maps=passes.has_maps(fitted))
+            return self.add(passes.observed(model, step, fitted, self._engines, clock))
+
+    def add(self, observed: Observed) -> Measurement:
+        """Add a checkpoint that these `passes`, or a copy of them, observed as the newest.
+
+        Raises:
+            UserError: the step does not come after the last measured one.
+
+        :meta private:
+        """
+        self._check(observed.step)
+        fitted, maps = observed.fitted, observed.label_maps
+        self._begin(with_maps=maps is not None)
+        self.probes = fitted.probes
+        self._classes = max(self._classes, observed.classes)
+        return self._add(
+            observed.step,
+            fitted.accuracy,
+            fitted.finite,
+            observed.summaries,
+            maps,
+            Clock(observed.seconds),
+            probed=fitted.probed,
+        )
 
     def add_features(
         self,
@@ -166,16 +190,19 @@ class Recorder:
         if labels is not None:
             with clock("probes"):
                 train, test, classes = halves(arrays, labels)
-                accuracy = self._probes.fit(train, test, classes)
+                accuracy = self.probes.fit(train, test, classes)
         self.layers = self.layers or tuple(Layer(name, name) for name in arrays)
         self._count = count
         self._begin(with_maps=False)
         with clock("grams"):
-            self._show_grams(
-                lambda: feature_grams(arrays, self._settings.cka, self._settings.cka_batch)
+            show_grams(
+                self._engines,
+                lambda: feature_grams(arrays, self._settings.cka, self._settings.cka_batch),
             )
         finite = np.array([*(bool(x.isfinite().all()) for x in arrays.values()), True])
-        return self._add(step, accuracy, finite, None, clock, probed=labels is not None)
+        with clock("matrices"):
+            summaries = {name: engine.observe(None) for name, engine in self._engines.items()}
+        return self._add(step, accuracy, finite, summaries, None, clock, probed=labels is not None)
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -200,7 +227,8 @@ class Recorder:
 
     def plane_set(self) -> PlaneSet | None:
         """Return the planes as they are stored; None if there are none."""
-        if self.inputs is None or self.inputs.shown is None or self.planes is None:
+        planes = None if self.passes is None else self.passes.planes
+        if self.inputs is None or self.inputs.shown is None or planes is None:
             return None
         shown = self.inputs.shown
         names = self.inputs.class_names or tuple(map(str, range(self._classes)))
@@ -209,15 +237,15 @@ class Recorder:
             labels=shown.labels.numpy(),
             true_labels=shown.true_labels.numpy(),
             kinds=shown.kinds.numpy(),
-            coords=self.planes.coords,
-            extent=self.planes.extent,
+            coords=planes.coords,
+            extent=planes.extent,
             fine=np.array(self.inputs.fine, dtype=np.int64),
             classes=names,
         )
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return what the next measurement depends on besides stored checkpoints: the probes."""
-        return self._probes.state()
+        return self.probes.state()
 
     def load_state(
         self,
@@ -245,7 +273,7 @@ class Recorder:
                 for name, engine in self._engines.items()
             }
             self._grow(step, summaries, accuracy, maps, flags)
-        self._probes.load_state(state)
+        self.probes.load_state(state)
 
     @property
     def dynamics(self) -> Dynamics:
@@ -276,76 +304,28 @@ class Recorder:
         """Create the engines, at the first checkpoint: what can be measured is known then."""
         if self._engines:
             return
-        shown = None if self.inputs is None else self.inputs.shown
-        kinds = () if shown is None else tuple(shown.kinds.tolist())
-        found = engines(self._settings, len(self.layers), kinds)
-        usable = {name: one for name, one in found.items() if with_maps or not one.wants_maps}
-        if not usable:
-            raise UserError(
-                f"similarity {', '.join(found)}: needs decision regions: give anchors, train and "
-                "train_labels, and a model that returns a score for each class"
-            )
-        self._engines, self._has_maps = usable, with_maps
-
-    def _measure(self, model: nn.Module, inputs: Inputs, step: int) -> Measurement:
-        clock, settings = Clock(), self._settings
-        with clock("bn"):
-            if settings.bn == "precise" and inputs.train is not None:
-                model = with_precise_bn(model, inputs.train, forward=inputs.forward)
-            if self._pairs is None:
-                check_layers(model, self.layers, inputs.reference, inputs.forward)
-                self._pairs = foldable(model, {layer.module for layer in self.layers})
-            model = folded(model, self._pairs)
-        accuracy = np.full((len(self.layers), 3), np.nan)
-        finite = np.ones(len(self.layers) + 1, dtype=bool)
-        with_maps = False
-        probed = inputs.probed
-        if probed is not None:
-            accuracy, finite, output = self._fit_probes(model, inputs, probed, clock)
-            if output is not None and output.dim() == 2 and self.planes is not None:
-                with_maps = True
-                if not inputs.fixed_classes and not self._steps:
-                    self._classes = max(self._classes, output.shape[1])
-        self._begin(with_maps=with_maps)
-        with clock("grams"):
-            self._show_grams(
-                lambda: minibatch_grams(
-                    model,
-                    self.layers,
-                    inputs.reference,
-                    estimator=settings.cka,
-                    batch=settings.cka_batch,
-                    chunk=inputs.batch_size,
-                    forward=inputs.forward,
-                )
-            )
-        maps = None
-        if self._has_maps and self.planes is not None:
-            with clock("regions"):
-                maps = LabelMaps(
-                    step,
-                    self._label_maps(model, inputs, self.planes, settings.grid),
-                    self._label_maps(
-                        model, inputs, self.planes.subset(inputs.fine), settings.fine_grid
-                    ),
-                )
-        return self._add(step, accuracy, finite, maps, clock, probed=probed is not None)
+        self._engines = (
+            usable_engines(self._settings, len(self.layers), with_maps=with_maps)
+            if self.passes is None
+            else self.passes.engines(with_maps=with_maps)
+        )
+        self._has_maps = with_maps
 
     def _add(
         self,
         step: int,
         accuracy: NDArray[np.float64],
         finite: NDArray[np.bool_],
+        summaries: Mapping[str, Summaries],
         maps: LabelMaps | None,
         clock: Clock,
         *,
         probed: bool,
     ) -> Measurement:
-        """Add a checkpoint whose Gram matrices were shown to the engines."""
+        """Add a checkpoint, and compare it with the earlier ones."""
         unsolved = np.isnan(accuracy).all(axis=1) & probed
         classes = None if maps is None else maps.maps
         with clock("matrices"):
-            summaries = {name: engine.observe(classes) for name, engine in self._engines.items()}
             self._grow(step, summaries, accuracy, classes, np.append(unsolved, not finite[-1]))
         constant = np.any(
             [engine.undefined(summaries[name]) for name, engine in self._engines.items()], axis=0
@@ -354,65 +334,6 @@ class Recorder:
         undefined = tuple(names[~finite | np.append(constant, False)].tolist())
         without_probe = tuple(names[:-1][unsolved & finite[:-1]].tolist())
         return Measurement(step, summaries, maps, undefined, without_probe, clock.seconds)
-
-    def _show_grams(self, formed: Callable[[], Grams]) -> None:
-        """Form the Gram matrices of the reference inputs once for all engines that need them."""
-        wanting = [engine for engine in self._engines.values() if engine.wants_grams]
-        for engine in wanting:
-            engine.forget()
-        for each, share in formed() if wanting else ():
-            for engine in wanting:
-                engine.see_grams(each, share)
-
-    def _fit_probes(
-        self, model: nn.Module, inputs: Inputs, probed: Probed, clock: Clock
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], Tensor | None]:
-        """Fit each layer's probe.
-
-        Returns:
-            Accuracies (L, 3); which of the layers and, last, the output are finite, (L+1,); and the
-            output on the reference inputs.
-        """
-        with clock("features"):
-            (train, _), (test, output) = (
-                all_features(
-                    model,
-                    self.layers,
-                    x,
-                    reduce=self._reduce,
-                    chunk=inputs.batch_size,
-                    forward=inputs.forward,
-                )
-                for x in (probed.train, inputs.reference)
-            )
-        labels = ProbeLabels(
-            probed.train_labels, probed.given_labels, probed.noisy, inputs.labels, self._classes
-        )
-        with clock("probes"):
-            by_layer = {layer.name: x for layer, x in zip(self.layers, train, strict=True)}
-            accuracy = self._probes.fit(by_layer, test, labels)
-        each = [
-            bool(a.isfinite().all() & b.isfinite().all()) for a, b in zip(train, test, strict=True)
-        ]
-        last = output is None or bool(output.isfinite().all())
-        return accuracy, np.array([*each, last]), output
-
-    def _label_maps(
-        self, model: nn.Module, inputs: Inputs, planes: Planes, side: int
-    ) -> ClassArray:
-        if not len(planes):
-            return np.zeros((len(self.layers) + 1, 0, side, side), dtype=class_dtype(self._classes))
-        return label_maps(
-            model,
-            self.layers,
-            self._probes.by_layer,
-            planes,
-            side,
-            classes=self._classes,
-            reduce=self._reduce,
-            chunk=inputs.batch_size,
-            forward=inputs.forward,
-        )
 
     def _grow(
         self,

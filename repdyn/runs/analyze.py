@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 import torch
@@ -21,6 +22,7 @@ from repdyn.runs.enough_planes import check_drs_error, with_enough_planes
 from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import footprint
 from repdyn.runs.observer import Observer
+from repdyn.runs.ray_tasks import RayTasks, connected
 from repdyn.runs.readable import check_readable
 from repdyn.runs.session import Options, RunSession
 from repdyn.settings.schema import MeasureConfig, StoreConfig
@@ -30,6 +32,9 @@ from repdyn.storage.reader import load_curves, load_weights, metric_names, saved
 from repdyn.storage.search import find_run
 from repdyn.storage.writer import RunWriter
 
+Saved = tuple[int, bytes]
+"""An epoch, and the weights that were saved after it."""
+
 
 def analyze_run(
     run: str,
@@ -38,6 +43,7 @@ def analyze_run(
     *,
     in_place: bool = False,
     drs_error: float | None = None,
+    ray: RayTasks | None = None,
     observer: Observer | None = None,
 ) -> RunRecord:
     """Measure a run's saved checkpoints again.
@@ -49,6 +55,7 @@ def analyze_run(
         in_place: replace the run's measurements instead of logging them as a nested run.
         drs_error: use only as many of the planes as give decision-region similarity this standard
             error; see enough_planes.py.
+        ray: measures the checkpoints side by side.
         observer: receives progress.
 
     Raises:
@@ -68,16 +75,20 @@ def analyze_run(
     # weights of the run's own checkpoints may be gone (keep_checkpoints)
     own = measures.checkpoints == config.measure.checkpoints
     experiment = prepare(replace(config, measure=measures), observer)
-    saved = saved_epochs(store, trained.run_id)
-    epochs = chosen_epochs(saved, None if own else measures.checkpoints)
+    stored = saved_epochs(store, trained.run_id)
+    epochs = chosen_epochs(stored, None if own else measures.checkpoints)
     check_readable(experiment, footprint(experiment), len(epochs))
     if experiment.notice:
         observer.notice(experiment.notice)
 
+    def saved_weights() -> Iterator[tuple[int, Saved]]:
+        for epoch in epochs:
+            yield epoch, (epoch, load_weights(store, trained.run_id, epoch))
+
     def loaded() -> Iterator[tuple[int, nn.Module]]:
         model = experiment.new_model()
-        for epoch in observer.measuring(epochs):
-            _load(model, load_weights(store, trained.run_id, epoch), epoch)
+        for _, (epoch, saved) in zip(observer.measuring(epochs), saved_weights(), strict=True):
+            _load(model, saved)
             yield epoch, model
 
     if drs_error is not None:
@@ -90,26 +101,34 @@ def analyze_run(
         "keeps_weights": False,
         "replaces_at_end": True,
     }
-    if in_place:
-        options |= {"curves": curves, "trains": False}
-        session = RunSession.attach(recorder, summary.run_id, store, **options)
-    else:
-        session = RunSession.create(
-            recorder,
-            f"{trained.name}-analysis",
-            store,
-            params=experiment.config.params(),
-            tags={schema.FAMILY_TAG: experiment.family},
-            parent_run_id=trained.run_id,
-            **options,
-        )
-    with session:
+    with ExitStack() as stack:
+        # first: without a cluster there is no run
+        cluster = None if ray is None else stack.enter_context(connected(ray))
+        if in_place:
+            options |= {"curves": curves, "trains": False}
+            session = RunSession.attach(recorder, summary.run_id, store, **options)
+        else:
+            session = RunSession.create(
+                recorder,
+                f"{trained.name}-analysis",
+                store,
+                params=experiment.config.params(),
+                tags={schema.FAMILY_TAG: experiment.family},
+                parent_run_id=trained.run_id,
+                **options,
+            )
+        stack.enter_context(session)
         if in_place:
             _log_new_settings(session.writer, experiment)
         else:
             _copy_curves(session, curves)
-        for epoch, model in loaded():
-            session.measure(model, epoch)
+        if cluster is None:
+            for epoch, model in loaded():
+                session.measure(model, epoch)
+        else:
+            found = cluster.measured(experiment.new_model(), _load, recorder, saved_weights())
+            for _, one in zip(observer.measuring(epochs), found, strict=True):
+                session.add(one.observed, one.device)
         return session.finish(find_run(store, session.run_id))
 
 
@@ -142,7 +161,8 @@ def _run_with_weights(summary: RunSummary, store: StoreConfig) -> RunSummary:
     return _run_with_weights(find_run(store, parent), store)
 
 
-def _load(model: nn.Module, content: bytes, epoch: int) -> None:
+def _load(model: nn.Module, saved: Saved) -> None:
+    epoch, content = saved
     try:
         weights = load_tensors(content)
         model.load_state_dict(weights)

@@ -43,15 +43,26 @@ class Child:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run uses of a cluster: CPU cores, and GPUs or a fraction of one."""
+    """What a run of a sweep, or another task, uses of a cluster.
+
+    Attributes:
+        cpus: CPU cores.
+        gpus: GPUs, or a fraction of one.
+        user: who uses them, as the settings are named: run or task.
+    """
 
     cpus: float = 1
     gpus: float = 0
+    user: Literal["run", "task"] = "run"
 
     def __post_init__(self) -> None:
         for name, count in (("cpus", self.cpus), ("gpus", self.gpus)):
             if not 0 <= count < math.inf:
-                raise SettingError(f"{name}_per_run", f"{count:g}", "must be at least 0")
+                raise SettingError(self.setting(name), f"{count:g}", "must be at least 0")
+
+    def setting(self, name: str) -> str:
+        """Return the name of the setting of one of them."""
+        return f"{name}_per_{self.user}"
 
 
 def train_child(child: Child, store: StoreConfig, parent: str, observer: Observer) -> str:

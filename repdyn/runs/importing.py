@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from repdyn.checkpoints import CheckpointSource, from_pairs, load_weights
+from repdyn.checkpoints import Checkpoint, CheckpointSource, from_pairs, load_weights
 from repdyn.errors import UserError
 from repdyn.measures.inputs import Inputs
 from repdyn.measures.settings import MeasureSettings
 from repdyn.records import RunRecord
 from repdyn.runs.loop import Run, start_run
 from repdyn.runs.observer import Observer
+from repdyn.runs.ray_tasks import RayTasks, connected
+
+if TYPE_CHECKING:
+    from repdyn.runs.ray_measuring import Cluster
 
 
 def measure_checkpoints(
@@ -33,6 +40,7 @@ def measure_checkpoints(
     strict: bool = True,
     tracking_uri: str | None = None,
     experiment: str | None = None,
+    ray: RayTasks | None = None,
     observer: Observer | None = None,
 ) -> RunRecord:
     """Measure checkpoints into an MLflow run, joined or created as by `start_run`.
@@ -53,6 +61,7 @@ def measure_checkpoints(
         params: logged as MLflow's params, with the source's description as `checkpoints`.
         layers, settings, save_weights, tracking_uri, experiment: as for `start_run`.
         strict: whether missing and unexpected weights are an error.
+        ray: measures the checkpoints side by side.
         observer: receives progress; default: warns of what a checkpoint lacks.
 
     Returns:
@@ -64,35 +73,77 @@ def measure_checkpoints(
     found = source if isinstance(source, CheckpointSource) else from_pairs(source)
     model = make_model()
     with ExitStack() as stack:
-        run: Run | None = None
         steps = _chosen(found.steps, checkpoints)
+        remaining = iter(found.only(steps))
+        first = next(remaining, None)
+        if first is None:
+            raise UserError(f"{found.description}: has no checkpoints")
+        load_weights(model, first, strict=strict)  # what cannot be loaded leaves no run behind
+        cluster = None if ray is None else stack.enter_context(connected(ray))
+        run = stack.enter_context(
+            start_run(
+                model,
+                inputs,
+                run_name=run_name,
+                run_id=run_id,
+                params={"checkpoints": found.description, **(params or {})},
+                layers=layers,
+                settings=settings,
+                save_weights=save_weights,
+                unit=found.unit,
+                on_error="raise",
+                tracking_uri=tracking_uri,
+                experiment=experiment,
+                observer=observer,
+            )
+        )
+        for step, metrics in found.metrics.items():
+            run.log(metrics, step)
         shown = (observer or Observer()).measuring(steps)
-        for _, checkpoint in zip(shown, found.only(steps), strict=True):
-            load_weights(model, checkpoint, strict=strict)
-            if run is None:  # only now: what cannot be loaded leaves no run behind
-                run = stack.enter_context(
-                    start_run(
-                        model,
-                        inputs,
-                        run_name=run_name,
-                        run_id=run_id,
-                        params={"checkpoints": found.description, **(params or {})},
-                        layers=layers,
-                        settings=settings,
-                        save_weights=save_weights,
-                        unit=found.unit,
-                        on_error="raise",
-                        tracking_uri=tracking_uri,
-                        experiment=experiment,
-                        observer=observer,
-                    )
-                )
-                for step, metrics in found.metrics.items():
-                    run.log(metrics, step)
-            run.measure(checkpoint.step)
-    if run is None or run.record is None:
-        raise UserError(f"{found.description}: has no checkpoints")
+        each = chain([first], remaining)
+        load = partial(load_weights, strict=strict)
+        if cluster is None:
+            for _, checkpoint in zip(shown, each, strict=True):
+                load(model, checkpoint)
+                run.measure(checkpoint.step)
+        else:
+            _measure_elsewhere(cluster, run, model, load, each, shown, save_weights=save_weights)
+    if run.record is None:
+        raise UserError(f"{found.description}: was measured by another process")
     return run.record
+
+
+def _measure_elsewhere(
+    cluster: Cluster,
+    run: Run,
+    model: nn.Module,
+    load: Callable[[nn.Module, Checkpoint], None],
+    checkpoints: Iterable[Checkpoint],
+    shown: Iterable[int],
+    *,
+    save_weights: bool,
+) -> None:
+    """Have a cluster measure the checkpoints that are due, and add them to the run in their order."""
+    waiting: dict[int, Checkpoint] = {}
+
+    def due() -> Iterator[tuple[int, Checkpoint]]:
+        for checkpoint in checkpoints:
+            if run.is_due(checkpoint.step):
+                # in memory: the weights may be mapped from a file that workers lack
+                weights = {name: weight.clone() for name, weight in checkpoint.weights.items()}
+                if save_weights:
+                    waiting[checkpoint.step] = replace(checkpoint, weights=weights)
+                yield checkpoint.step, replace(checkpoint, weights=weights)
+
+    if run.recorder is None:
+        return
+    found = cluster.measured(model, load, run.recorder, due())
+    for step in shown:
+        if run.is_due(step):
+            one = next(found)
+            if save_weights:
+                load(model, waiting.pop(step))
+            run.add_observed(one.observed, one.device)
 
 
 def _chosen(steps: Sequence[int], wanted: int | Sequence[int] | None) -> Sequence[int]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from repdyn.errors import UserError
 from repdyn.layers import choose_layers, unwrapped
 from repdyn.measures.inputs import Inputs
+from repdyn.measures.passes import Observed
 from repdyn.measures.recorder import Recorder
 from repdyn.measures.settings import MeasureSettings
 from repdyn.records import EPOCH, RunRecord
@@ -232,6 +233,27 @@ class Run:
                 self._session.add_features(features, step, labels)
         self._schedule.took(step)
         return True
+
+    def add_observed(self, observed: Observed, device: str) -> bool:
+        """Add a checkpoint that another process observed, if it is due; see `RunSession.add`.
+
+        :meta private:
+        """
+        if not self._schedule.takes(observed.step):
+            return False
+        if self._session is not None:
+            with self._failures(f"{self._schedule.unit} {observed.step}"):
+                self._session.add(observed, device, self._measured.model)
+        self._schedule.took(observed.step)
+        return True
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """What measures the model; None in other processes than rank zero.
+
+        :meta private:
+        """
+        return None if self._session is None else self._session.recorder
 
     def is_due(self, step: int) -> bool:
         """Return whether `measure` or `add_features` would measure a step."""

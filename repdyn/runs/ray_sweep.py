@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from repdyn.errors import SettingError
 from repdyn.runs.child import Child, Resources, one_line, train_child
 from repdyn.runs.observer import Observer
 from repdyn.runs.provenance import CommandLine
+from repdyn.runs.ray_cluster import RETRIES, connected, ray, stand_in
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.store import tracking_uri
-
-try:
-    import ray
-except ImportError:
-    raise SettingError("ray", None, "Ray is not installed; pip install 'repdyn[ray]'") from None
-
-LOCAL = "local"
-"""A cluster that is started on this machine and ends with the sweep."""
-
-RETRIES = 3
-"""How often a run is retried if its worker dies."""
 
 
 def train_all_by_ray(
@@ -49,9 +36,7 @@ def train_all_by_ray(
     Raises:
         UserError: there is no such cluster, or it lacks the resources.
     """
-    _connect(address)
-    try:
-        _check_room(resources)
+    with connected(address, resources):
         task = ray.remote(_train).options(
             num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=RETRIES
         )
@@ -66,8 +51,6 @@ def train_all_by_ray(
             f"{len(waiting)} runs on Ray, {resources.cpus:g} CPU, {resources.gpus:g} GPU each",
         )
         return _collect(waiting, observer)
-    finally:
-        ray.shutdown()
 
 
 def _collect(waiting: dict[Any, Child], observer: Observer) -> dict[str, str]:
@@ -95,35 +78,5 @@ def _collect(waiting: dict[Any, Child], observer: Observer) -> dict[str, str]:
 
 def _train(child: Child, store: StoreConfig, parent: str, folder: str, command: str) -> str:
     """Train one run, in a worker, whose own command line tells nothing of the sweep."""
-    CommandLine.started_by = command
-    if Path(folder).is_dir():
-        os.chdir(folder)
+    stand_in(folder, command)
     return train_child(child, store, parent, Observer())
-
-
-def _connect(address: str) -> None:
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    if address == LOCAL:
-        # by default, 15: beside any other busy process the runs would hardly advance
-        os.environ.setdefault("RAY_worker_niceness", "0")
-    try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=False if address == LOCAL else None,
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SettingError("ray", address, " ".join(str(error).split())) from None
-
-
-def _check_room(resources: Resources) -> None:
-    there = ray.cluster_resources()
-    for setting, name, wanted in (
-        ("cpus_per_run", "CPU", resources.cpus),
-        ("gpus_per_run", "GPU", resources.gpus),
-    ):
-        if wanted > there.get(name, 0):
-            raise SettingError(
-                setting, f"{wanted:g}", f"the Ray cluster has {there.get(name, 0):g} {name}"
-            )

@@ -29,6 +29,7 @@ from repdyn.analysis.scores import compute_scores
 from repdyn.batches import device_of
 from repdyn.errors import UserError
 from repdyn.measures.engine import Summaries
+from repdyn.measures.passes import Observed
 from repdyn.measures.recorder import Measurement, Recorder
 from repdyn.measures.spec import spec
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
@@ -108,6 +109,7 @@ class RunSession:
 
     Attributes:
         writer: for what is stored beside the measurements.
+        recorder: measures the model.
         seconds: time spent, by part of the work.
         record: the run with its phases and scores; None before `finish`.
     """
@@ -116,7 +118,7 @@ class RunSession:
         self.writer = writer
         self.seconds: dict[str, float] = {}
         self.record: RunRecord | None = None
-        self._recorder = recorder
+        self.recorder = recorder
         self._due = frozenset(options.get("due", ()))
         self._observer = options.get("observer") or Observer()
         self._keeps_weights = options.get("keeps_weights", True)
@@ -215,11 +217,9 @@ class RunSession:
         self._starts = (*starts_of(self.writer.summary), now)
         self.writer.set_tag(schema.PROVENANCE_TAG, encode(self._starts))
 
-    def _record_device(self, model: nn.Module) -> None:
+    def _record_device(self, device: str) -> None:
         """Complete what was recorded at the start: only a measured model tells its device."""
-        inputs = self._recorder.inputs
-        if self._starts and inputs is not None and not self._starts[-1].device:
-            device = device_name(device_of(model, inputs.reference))
+        if self._starts and not self._starts[-1].device:
             self._starts = (*self._starts[:-1], replace(self._starts[-1], device=device))
             self.writer.set_tag(schema.PROVENANCE_TAG, encode(self._starts))
 
@@ -249,7 +249,7 @@ class RunSession:
     @property
     def steps(self) -> tuple[int, ...]:
         """The steps measured so far."""
-        return self._recorder.steps
+        return self.recorder.steps
 
     def is_due(self, step: int) -> bool:
         """Return whether the model is to be measured at a step, and has not been."""
@@ -265,7 +265,7 @@ class RunSession:
         Raises:
             KeyError, RuntimeError, TypeError, ValueError: it does not match this recorder.
         """
-        self._recorder.load_state(probes or {}, past.dynamics, self._taken_in(past.checkpoints))
+        self.recorder.load_state(probes or {}, past.dynamics, self._taken_in(past.checkpoints))
         self._curves = GrowingCurves(past.curves)
 
     def _taken_in(
@@ -293,13 +293,37 @@ class RunSession:
                 or the store rejects the data.
         """
         start = time.perf_counter()
-        measurement = self._recorder.measure(model, step)
-        writing = time.perf_counter()
-        not_finite = store_weights(self.writer, model, step) if self._keeps_weights else ()
-        if self._keeps_weights and self._lists:
-            self.writer.log_model(step)
+        measurement = self.recorder.measure(model, step)
+        inputs = self.recorder.inputs
+        if inputs is not None:
+            self._record_device(device_name(device_of(model, inputs.reference)))
+        return self._keep(measurement, start, model)
+
+    def add(self, observed: Observed, device: str, model: nn.Module | None = None) -> Measurement:
+        """Store a checkpoint that another process observed with the `passes` of this recorder.
+
+        Args:
+            observed: the checkpoint.
+            device: its name, on which it was observed.
+            model: whose weights are stored, if weights are.
+
+        Raises:
+            UserError: the step does not come after the last measured one, or the store rejects the data.
+        """
+        start = time.perf_counter() - sum(observed.seconds.values())
+        measurement = self.recorder.add(observed)
+        self._record_device(device)
+        return self._keep(measurement, start, model)
+
+    def _keep(self, measurement: Measurement, start: float, model: nn.Module | None) -> Measurement:
+        """Store a measurement, and the weights of its model if weights are stored."""
+        writing, step = time.perf_counter(), measurement.step
+        not_finite: tuple[str, ...] = ()
+        if self._keeps_weights and model is not None:
+            not_finite = store_weights(self.writer, model, step)
+            if self._lists:
+                self.writer.log_model(step)
         self._store(measurement)
-        self._record_device(model)
         self._tell(measurement, start, writing, not_finite)
         return measurement
 
@@ -311,28 +335,28 @@ class RunSession:
     ) -> Measurement:
         """Store a checkpoint of features that were computed elsewhere; see `Recorder.add_features`."""
         start = time.perf_counter()
-        measurement = self._recorder.add_features(features, step, labels)
+        measurement = self.recorder.add_features(features, step, labels)
         writing = time.perf_counter()
         self._store(measurement)
         self._tell(measurement, start, writing, ())
         return measurement
 
     def _store(self, measurement: Measurement) -> None:
-        if len(self.steps) == 1 and self._recorder.inputs is None:
-            for tag, value in _tags(self._recorder).items():  # features tell their layers only now
+        if len(self.steps) == 1 and self.recorder.inputs is None:
+            for tag, value in _tags(self.recorder).items():  # features tell their layers only now
                 self.writer.set_tag(tag, value)
         maps = measurement.label_maps
         if maps is not None:
-            planes = self._recorder.plane_set() if not self._maps else None
+            planes = self.recorder.plane_set() if not self._maps else None
             if planes is not None:
                 self.writer.log_planes(planes)
             self._maps.append(maps)
         store_measurement(self.writer, measurement)
         if self._replaces_at_end:
-            metrics = codec.layer_metrics(self._recorder.dynamics)
+            metrics = codec.layer_metrics(self.recorder.dynamics)
             self.writer.log_metrics(measurement.step, metrics)
         else:
-            dynamics = self._recorder.dynamics
+            dynamics = self.recorder.dynamics
             self.writer.log_dynamics(dynamics)
             if self._draws and is_drawn(len(self.steps)):
                 log_matrices(self.writer, dynamics)
@@ -362,7 +386,7 @@ class RunSession:
         Returns:
             The run, with phases and scores.
         """
-        dynamics = self._recorder.dynamics if self.steps else None
+        dynamics = self.recorder.dynamics if self.steps else None
         curves = self._curves.curves()
         phases = find_phases(curves, dynamics)
         scores = {} if dynamics is None else compute_scores(dynamics, phases)
@@ -383,7 +407,7 @@ class RunSession:
         return self.record
 
     def _draw(self, record: RunRecord) -> None:
-        planes = self._recorder.plane_set() if self._maps else None
+        planes = self.recorder.plane_set() if self._maps else None
         classes = () if planes is None else planes.classes
         for name, figure in standard_figures(record, planes, self._maps, classes).items():
             self.writer.put(schema.figure_path(name), png(figure))

@@ -197,7 +197,7 @@ def test_gram_matrices_that_no_measure_wants_are_not_formed(
     def formed(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("repdyn.measures.recorder.minibatch_grams", formed)
+    monkeypatch.setattr("repdyn.measures.passes.minibatch_grams", formed)
     for names, wanting in ((("regions",), False), (("regions", "cka"), True)):
         settings = MeasureConfig(similarity=names, grid=2, fine_planes=0)
         recorder = Recorder([BN, LOGITS], probe_data(), settings)
