@@ -59,6 +59,15 @@ for command in (
     app.command(command)
 
 
+def _check_processes(words: Sequence[str]) -> None:
+    """Reject what several processes of torchrun would each do on their own."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if several and words[:1] in (["sweep"], ["analyze"], ["import"]):
+        if int(os.environ.get("RANK", "0")):
+            sys.exit(2)
+        raise UserError(f"repdyn {words[0]}: runs in one process; leave out torchrun, or use --ray")
+
+
 def _check_words(words: Sequence[str]) -> None:
     """Reject text that cannot be stored or printed: invalid UTF-8 arrives as lone surrogates."""
     for word in words:
@@ -81,6 +90,7 @@ def main() -> None:
         try:
             with taken():
                 _check_words([*sys.argv[1:], _working_folder()])
+                _check_processes(sys.argv[1:])
                 app(sys.argv[1:], exit_on_error=False, print_error=False)
         except (UserError, CycloptsError) as error:
             tell_error(in_options(error))

@@ -28,7 +28,6 @@ from repdyn.settings.schema import (
     TrainConfig,
 )
 
-
 if TYPE_CHECKING:
     from repdyn.runs.ray_tasks import RayTasks
 

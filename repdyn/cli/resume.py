@@ -7,7 +7,9 @@ from repdyn.cli.progress import ConsoleObserver
 from repdyn.cli.summary import sum_up
 from repdyn.display.wording import plain
 from repdyn.runs.resume import resume_stopped
+from repdyn.runs.several import follow, joined
 from repdyn.settings.schema import StoreConfig, TrainConfig
+from repdyn.training.replicas import Replicas
 
 
 def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
@@ -22,8 +24,16 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
         UserError: as in `resume_stopped`.
         KeyboardInterrupt: stopped again.
     """
+    with joined(given) as replicas:
+        if replicas.rank:
+            follow(replicas)
+        else:
+            _run(text, given, store, replicas)
+
+
+def _run(text: str, given: TrainConfig, store: StoreConfig, replicas: Replicas) -> None:
     console = new_console()
-    run, record = resume_stopped(text, given, store, ConsoleObserver(console))
+    run, record = resume_stopped(text, given, store, ConsoleObserver(console), replicas)
     if record is not None:
         sum_up(console, record, store)
         return

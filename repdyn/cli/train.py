@@ -9,9 +9,11 @@ from repdyn.cli.console import new_console
 from repdyn.cli.progress import ConsoleObserver, tell_notice
 from repdyn.cli.summary import sum_up
 from repdyn.runs.experiment import Experiment, prepare
+from repdyn.runs.several import follow, joined
 from repdyn.runs.train import train_run
 from repdyn.settings.defaults import check_given, short_notice
 from repdyn.settings.schema import StoreConfig, TrainConfig
+from repdyn.training.replicas import Replicas
 
 
 def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> None:
@@ -22,6 +24,14 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
         KeyboardInterrupt: stopped; the run ends as KILLED and stays readable up to its last
             checkpoint.
     """
+    with joined(config) as replicas:
+        if replicas.rank:
+            follow(replicas)
+        else:
+            _run(config, store, name, replicas)
+
+
+def _run(config: TrainConfig, store: StoreConfig, name: str | None, replicas: Replicas) -> None:
     console = new_console()
     if name is not None:
         check_setting_text("run_name", name, MOST_RUN_CHARACTERS)
@@ -29,7 +39,8 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
     observer = ConsoleObserver(console)
     experiment = prepare(config, observer)
     _announce(console, experiment)
-    sum_up(console, train_run(experiment, store, name, observer=observer), store)
+    record = train_run(experiment, store, name, observer=observer, replicas=replicas)
+    sum_up(console, record, store)
 
 
 def _announce(console: Console, experiment: Experiment) -> None:

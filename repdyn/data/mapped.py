@@ -132,17 +132,21 @@ def placed(images: Pixels, device: torch.device) -> Pixels:
     return images if isinstance(images, MappedImages) else images.to(device)
 
 
-def batches(images: Pixels, order: Tensor, size: int, device: torch.device) -> Iterator[Tensor]:
-    """Yield images on a device, `size` at a time, by their indices on the CPU (n,)."""
+def batches(
+    images: Pixels, order: Tensor, sizes: list[int], device: torch.device
+) -> Iterator[Tensor]:
+    """Yield images on a device, so many at a time, by their indices on the CPU (n,)."""
     if isinstance(images, MappedImages):
-        yield from images.ahead(order.split(size), device)
+        yield from images.ahead(order.split(sizes), device)
     else:
-        yield from (images[part] for part in order.to(device).split(size))
+        yield from (images[part] for part in order.to(device).split(sizes))
 
 
-def in_turn(images: Pixels, size: int, device: torch.device) -> Iterator[Tensor]:
-    """Yield all images on a device, `size` at a time."""
+def in_turn(
+    images: Pixels, size: int, device: torch.device, chosen: slice = slice(None)
+) -> Iterator[Tensor]:
+    """Yield all images on a device, `size` at a time, or those of the chosen turns."""
     if isinstance(images, MappedImages):
-        yield from images.ahead(torch.arange(len(images)).split(size), device)
+        yield from images.ahead(torch.arange(len(images)).split(size)[chosen], device)
     else:
-        yield from images.split(size)
+        yield from images.split(size)[chosen]

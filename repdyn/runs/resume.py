@@ -25,13 +25,18 @@ from repdyn.storage import schema
 from repdyn.storage.delivery.drain import drain_run
 from repdyn.storage.reader import load_state
 from repdyn.storage.search import find_run
+from repdyn.training.replicas import ONE, Replicas
 
 EPS = "eps"
 _NOT_OURS = "was not trained by repdyn train; resume it in its own loop"
 
 
 def resume_stopped(
-    text: str, given: TrainConfig, store: StoreConfig, observer: Observer
+    text: str,
+    given: TrainConfig,
+    store: StoreConfig,
+    observer: Observer,
+    replicas: Replicas = ONE,
 ) -> tuple[RunSummary, RunRecord | None]:
     """Find a stopped run, claim it, and finish training it.
 
@@ -40,6 +45,7 @@ def resume_stopped(
         given: the user's settings; only those in PLACES may differ from the defaults.
         store: where the run is.
         observer: receives progress.
+        replicas: the processes that train it together, perhaps others than before.
 
     Returns:
         The run as it was found, and the finished run; None if it was already finished.
@@ -69,7 +75,7 @@ def resume_stopped(
             )
         if stopped is not None and EPS not in run.params:
             config = with_epsilon(config, stopped.state)
-        return run, resume(run, config, stopped, store, observer)
+        return run, resume(run, config, stopped, store, observer, replicas)
 
 
 def with_epsilon(config: TrainConfig, state: Mapping[str, Any]) -> TrainConfig:
@@ -97,6 +103,7 @@ def resume(
     stopped: Stopped | None,
     store: StoreConfig,
     observer: Observer,
+    replicas: Replicas = ONE,
 ) -> RunRecord:
     """Finish training a stopped run, which must be claimed.
 
@@ -106,6 +113,7 @@ def resume(
         stopped: where to resume; None to start from the beginning.
         store: where the run is.
         observer: receives progress.
+        replicas: the processes that train it together.
 
     Raises:
         UserError: the state does not belong to this run, or the store rejects it.
@@ -123,7 +131,7 @@ def resume(
     recorder = experiment.new_recorder()
     options = session_options(experiment, observer)
     session = RunSession.restart(recorder, run.run_id, store, **options)
-    return go_on(experiment, recorder, session, observer, stopped)
+    return go_on(experiment, recorder, session, observer, stopped, replicas=replicas)
 
 
 def load_stopped(run: RunSummary, store: StoreConfig) -> Stopped | None:

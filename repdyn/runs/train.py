@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from repdyn.errors import UserError
 from repdyn.measures.recorder import Recorder
 from repdyn.records import RunRecord
@@ -19,12 +17,14 @@ from repdyn.runs.readable import check_readable
 from repdyn.runs.retention import between_boundaries, outdated
 from repdyn.runs.saving import Saver, encode_state
 from repdyn.runs.session import Options, Past, RunSession
+from repdyn.runs.several import Start, new_trainer, raise_lost, start_others
 from repdyn.settings.schema import StoreConfig, TrainConfig, known
 from repdyn.storage import schema
 from repdyn.storage.location import ARTIFACTS, is_remote
 from repdyn.storage.store import tracking_uri
 from repdyn.storage.writer import RunWriter
 from repdyn.training.loop import Epoch, Trainer
+from repdyn.training.replicas import ONE, Distributed, Replicas, is_lost_connection
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def train_run(
     tags: Mapping[str, str] | None = None,
     parent_run_id: str | None = None,
     observer: Observer | None = None,
+    replicas: Replicas = ONE,
 ) -> RunRecord:
     """Train one run and log it.
 
@@ -74,6 +75,7 @@ def train_run(
         tags: set in addition to repdyn's own.
         parent_run_id: of the sweep that the run belongs to.
         observer: receives progress.
+        replicas: the processes that train it together; this one is rank zero.
 
     Raises:
         UserError: the store rejects the run, there is not enough disk space or memory, or the run's
@@ -97,7 +99,7 @@ def train_run(
         parent_run_id=parent_run_id,
         **session_options(experiment, observer),
     )
-    return go_on(experiment, recorder, session, observer)
+    return go_on(experiment, recorder, session, observer, replicas=replicas)
 
 
 def session_options(experiment: Experiment, observer: Observer) -> Options:
@@ -117,6 +119,8 @@ def go_on(
     session: RunSession,
     observer: Observer,
     stopped: Stopped | None = None,
+    *,
+    replicas: Replicas = ONE,
 ) -> RunRecord:
     """Train a run to completion, from the start or from where it was stopped.
 
@@ -129,10 +133,14 @@ def go_on(
         observer.notice(notice)
     try:
         with session:
-            return _train(experiment, recorder, session, observer, stopped)
+            return _train(experiment, recorder, session, observer, stopped, replicas)
     except KeyboardInterrupt:
         observer.on_stop(session.run_id)
         raise
+    except RuntimeError as error:
+        if not isinstance(replicas, Distributed) or not is_lost_connection(error):
+            raise
+        raise_lost(replicas, session.run_id)
 
 
 def _train(
@@ -141,19 +149,13 @@ def _train(
     session: RunSession,
     observer: Observer,
     stopped: Stopped | None,
+    replicas: Replicas,
 ) -> RunRecord:
     config, checkpoints = experiment.config, experiment.checkpoints
     keep = config.optim.keep_checkpoints
-    torch.manual_seed(config.optim.seed)
-    model = experiment.new_model()
-    trainer = Trainer(
-        model,
-        experiment.data,
-        config.optim,
-        epochs=experiment.epochs,
-        batch_size=experiment.batch_size,
-        augment=config.data.augment,
-    )
+    state = None if stopped is None else stopped.state["trainer"]
+    start_others(replicas, Start(session.run_id, config, state))
+    trainer = new_trainer(experiment, replicas)
     if stopped is None:
         _log_inputs(session.writer, experiment)
     else:
@@ -172,7 +174,7 @@ def _train(
             if not epoch.finite and config.optim.on_nan == "stop":
                 raise UserError(_not_finite(epoch, session.steps))
             if session.is_due(epoch.epoch):
-                session.measure(model, epoch.epoch)
+                session.measure(trainer.model, epoch.epoch)
                 session.drop_weights(outdated(session.steps, keep)[-1:])
             saver.after_epoch(epoch.epoch)
     record = session.finish()

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from repdyn.data.mapped import Pixels, batches, in_turn
 from repdyn.errors import SettingError, nearest
 from repdyn.settings.schema import Augment, Device, OptimConfig
+from repdyn.training.replicas import ONE, Replicas, Share
 
 EVALUATION_CHUNK = 250
 """Images per pass: with 1,000, a ViT on a CPU takes 1.6 times as long per image."""
@@ -158,8 +159,10 @@ def check_optimizer(config: OptimConfig) -> None:
         raise SettingError("eps", config.eps, f"{name} has no epsilon; leave it out")
 
 
-def augmented(images: Tensor, kind: Augment, generator: torch.Generator) -> Tensor:
-    """Return a batch of uint8 images (n, C, H, W), randomly changed.
+def augmented(
+    images: Tensor, kind: Augment, generator: torch.Generator, share: Share | None = None
+) -> Tensor:
+    """Return a batch of uint8 images (n, C, H, W), or a share of one, randomly changed.
 
     `flip` mirrors each image with probability ½; `crop-flip` also shifts it by up to an eighth of
     its side (4 pixels of 32, He et al. 2016), filling with zeros.
@@ -168,15 +171,18 @@ def augmented(images: Tensor, kind: Augment, generator: torch.Generator) -> Tens
         return images
     n, _, h, w = images.shape
     device = images.device
+    # drawn for the whole batch, so that an image is changed alike whoever takes it
+    whole, part = (n, slice(0, n)) if share is None else (share.of, share.part)
     if kind == "crop-flip":
         pad = max(1, h // 8)
         padded = F.pad(images, (pad, pad, pad, pad))
-        shift = torch.randint(0, 2 * pad + 1, (2, n), generator=generator, device=device)
+        shift = torch.randint(0, 2 * pad + 1, (2, whole), generator=generator, device=device)
+        shift = shift[:, part]
         rows = shift[0, :, None] + torch.arange(h, device=device)
         columns = shift[1, :, None] + torch.arange(w, device=device)
         index = torch.arange(n, device=device)[:, None, None]
         images = padded.movedim(1, -1)[index, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
-    mirror = torch.rand(n, generator=generator, device=device) < 0.5
+    mirror = torch.rand(whole, generator=generator, device=device)[part] < 0.5
     return torch.where(mirror[:, None, None, None], images.flip(3), images)
 
 
@@ -194,6 +200,10 @@ class Trainer:
         epochs: to train.
         batch_size: images per step; a last batch of one image is left out.
         augment: augmentation of the training images.
+        replicas: the processes that train the model together.
+
+    Attributes:
+        model: as it is trained.
     """
 
     def __init__(
@@ -205,10 +215,13 @@ class Trainer:
         epochs: int,
         batch_size: int,
         augment: Augment = "none",
+        replicas: Replicas = ONE,
     ) -> None:
         self.after_step: Callable[[], None] = _nothing
-        self._model, self._data, self._augment = model, data, augment
+        self.model = model
+        self._data, self._augment = data, augment
         self._epochs, self._batch_size = epochs, batch_size
+        self._replicas, self._seed = replicas, config.seed
         device = data.device
         self._order = torch.Generator().manual_seed(config.seed)
         self._chance = torch.Generator(device).manual_seed(config.seed + 1)
@@ -219,16 +232,18 @@ class Trainer:
             if config.schedule == "cosine"
             else None
         )
-        self._forward = cast("nn.Module", torch.compile(model)) if config.compile else model
+        whole = replicas.wrapped(model)
+        self._forward = cast("nn.Module", torch.compile(whole)) if config.compile else whole
         self._cast = _autocast(device, config)
         self._epoch = 0
+        replicas.scatter_random_state(config.seed)
         self._begin_epoch()
 
     def __iter__(self) -> Iterator[Epoch]:
         """Yield the results of each epoch, starting with the first that is not done."""
         if self._epoch == 0:
             self._next_epoch()
-            yield _initial(self._model, self._data, self._lr)
+            yield self._initial()
         while self._epoch <= self._epochs:
             yield self._train_epoch()
 
@@ -236,7 +251,7 @@ class Trainer:
         """Return everything the rest of the training depends on, as tensors and plain values."""
         device = self._data.device
         return {
-            "model": self._model.state_dict(),
+            "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": None if self._scheduler is None else self._scheduler.state_dict(),
             "order": self._shuffle,
@@ -256,7 +271,7 @@ class Trainer:
         Raises:
             KeyError, RuntimeError, TypeError, ValueError: the state does not match.
         """
-        self._model.load_state_dict(state["model"])
+        self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         if self._scheduler is not None:
             self._scheduler.load_state_dict(state["scheduler"])
@@ -266,6 +281,7 @@ class Trainer:
         device = self._data.device
         if device.type == "cuda" and state["device_random"] is not None:
             torch.cuda.set_rng_state(state["device_random"].cpu(), device)
+        self._replicas.scatter_random_state(self._seed + state["epoch"] + state["step"])
         self._epoch = state["epoch"]
         self._begin_epoch()
         self._step, self._lr, self._seconds = state["step"], state["lr"], state["seconds"]
@@ -286,35 +302,57 @@ class Trainer:
         """Train the remaining steps of the epoch."""
         data, size = self._data, self._batch_size
         start = time.perf_counter() - self._seconds
-        self._model.train()
+        self.model.train()
         order = torch.randperm(len(data.images), generator=self._order)[self._step * size :]
-        parts = order.to(data.device).split(size)
-        pixels = batches(data.images, order, size, data.device)
-        for batch, images in zip(parts, pixels, strict=True):
-            if len(batch) > 1:
-                self._train_step(batch, images)
+        whole = order.split(size)
+        shares = [self._replicas.share(len(batch)) for batch in whole]
+        own = torch.cat([batch[one.part] for batch, one in zip(whole, shares, strict=True)])
+        sizes = [one.images for one in shares]
+        parts = own.to(data.device).split(sizes)
+        pixels = batches(data.images, own, sizes, data.device)
+        for share, part, images in zip(shares, parts, pixels, strict=True):
+            if share.of > 1:
+                self._train_step(share, part, images)
             self._step += 1
             self._seconds = time.perf_counter() - start
             self.after_step()
         trained = self._tally.result()
-        tested = evaluate(self._model, data, data.test_images, data.test_labels)
+        tested = self._tested()
         seconds, bad_step = time.perf_counter() - start, self._tally.bad_step()
         done = Epoch(self._epoch, *trained, *tested, self._lr, seconds, bad_step)
         self._next_epoch()
         return done
 
-    def _train_step(self, batch: Tensor, images: Tensor) -> None:
-        data, labels = self._data, self._data.labels[batch]
-        inputs = data.inputs(augmented(images, self._augment, self._chance))
-        with self._cast():
+    def _train_step(self, share: Share, part: Tensor, images: Tensor) -> None:
+        data, labels = self._data, self._data.labels[part]
+        inputs = data.inputs(augmented(images, self._augment, self._chance, share))
+        with self._cast(), self._replicas.one_batch(share):
             logits = self._forward(inputs)
             loss = F.cross_entropy(logits, labels)
         self._optimizer.zero_grad()
-        loss.backward()
+        (loss * share.weight).backward()
         self._optimizer.step()
         if self._scheduler is not None:
             self._scheduler.step()
-        self._tally.add(logits.detach(), labels, data.noisy[batch], loss.detach())
+        counts = _counts(logits.detach(), labels, data.noisy[part], loss.detach())
+        self._tally.add(self._replicas.summed(counts * share.counts))
+
+    def _initial(self) -> Epoch:
+        start, data = time.perf_counter(), self._data
+        trained = self._evaluated(data.images, data.labels, data.noisy)
+        return Epoch(0, *trained, *self._tested(), self._lr, time.perf_counter() - start)
+
+    def _tested(self) -> tuple[float, float]:
+        data = self._data
+        clean = torch.zeros_like(data.test_labels, dtype=torch.bool)
+        return self._evaluated(data.test_images, data.test_labels, clean)[:2]
+
+    def _evaluated(
+        self, images: Pixels, labels: Tensor, noisy: Tensor
+    ) -> tuple[float, float, float, float]:
+        tally = _evaluate(self.model, self._data, images, labels, noisy, self._replicas)
+        tally.sums = self._replicas.summed(tally.sums)
+        return tally.result()
 
 
 def _nothing() -> None:
@@ -326,28 +364,28 @@ def evaluate(
 ) -> tuple[float, float]:
     """Return the mean loss and the accuracy of the model in eval mode; its mode is restored."""
     clean = torch.zeros_like(labels, dtype=torch.bool)
-    return _evaluate(model, data, images, labels, clean).result()[:2]
-
-
-def _initial(model: nn.Module, data: TrainingData, lr: float) -> Epoch:
-    start = time.perf_counter()
-    trained = _evaluate(model, data, data.images, data.labels, data.noisy).result()
-    tested = evaluate(model, data, data.test_images, data.test_labels)
-    return Epoch(0, *trained, *tested, lr, time.perf_counter() - start)
+    return _evaluate(model, data, images, labels, clean, ONE).result()[:2]
 
 
 @torch.no_grad()
 def _evaluate(
-    model: nn.Module, data: TrainingData, images: Pixels, labels: Tensor, noisy: Tensor
+    model: nn.Module,
+    data: TrainingData,
+    images: Pixels,
+    labels: Tensor,
+    noisy: Tensor,
+    replicas: Replicas,
 ) -> _Tally:
+    """Tally this process's share of the passes."""
     training = model.training
     model.eval()
     tally = _Tally(data.device)
-    pixels = in_turn(images, EVALUATION_CHUNK, data.device)
-    parts = (t.split(EVALUATION_CHUNK) for t in (labels, noisy))
+    mine = slice(replicas.rank, None, replicas.size)
+    pixels = in_turn(images, EVALUATION_CHUNK, data.device, mine)
+    parts = (t.split(EVALUATION_CHUNK)[mine] for t in (labels, noisy))
     for x, y, flipped in zip(pixels, *parts, strict=True):
         logits = model(data.inputs(x))
-        tally.add(logits, y, flipped, F.cross_entropy(logits, y))
+        tally.add(_counts(logits, y, flipped, F.cross_entropy(logits, y)))
     model.train(training)
     return tally
 
@@ -360,17 +398,22 @@ def _autocast(
     return nullcontext
 
 
+def _counts(logits: Tensor, labels: Tensor, noisy: Tensor, loss: Tensor) -> Tensor:
+    """Return the sums of a batch: of losses, images, hits among clean and noisy ones, noisy ones."""
+    hit = logits.argmax(dim=1) == labels
+    n = torch.as_tensor(float(len(labels)), device=labels.device)
+    parts = [loss.float() * n, n, (hit & ~noisy).sum(), (hit & noisy).sum(), noisy.sum()]
+    return torch.stack([part.to(torch.float64) for part in parts])
+
+
 class _Tally:
     """Sums of losses and hits, kept on the device until they are read."""
 
     def __init__(self, device: torch.device) -> None:
         self.sums = torch.zeros(6, dtype=torch.float64, device=device)
 
-    def add(self, logits: Tensor, labels: Tensor, noisy: Tensor, loss: Tensor) -> None:
-        hit = logits.argmax(dim=1) == labels
-        n = torch.as_tensor(float(len(labels)), device=labels.device)
-        parts = [loss.float() * n, n, (hit & ~noisy).sum(), (hit & noisy).sum(), noisy.sum()]
-        self.sums[:5] += torch.stack([part.to(self.sums.dtype) for part in parts])
+    def add(self, counts: Tensor) -> None:
+        self.sums[:5] += counts
         # a sum that is not finite stays so: this counts the steps before the first bad one
         self.sums[5] += self.sums[0].isfinite()
 

@@ -1,0 +1,143 @@
+"""`repdyn train` in the processes of `torchrun`: rank zero measures and logs, the others follow it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+import torch.distributed as dist
+
+from repdyn.errors import SettingError, UserError
+from repdyn.runs.experiment import Experiment, prepare
+from repdyn.settings.schema import TrainConfig
+from repdyn.training.loop import Trainer, pick_device
+from repdyn.training.replicas import ONE, PATIENCE, Distributed, Replicas, is_lost_connection
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the other processes need to train along.
+
+    Attributes:
+        run_id: of the run.
+        config: fully resolved.
+        state: of the trainer of a stopped run; None to start from the beginning.
+    """
+
+    run_id: str
+    config: TrainConfig
+    state: Mapping[str, Any] | None
+
+
+@contextmanager
+def joined(config: TrainConfig) -> Iterator[Replicas]:
+    """Yield this process's place among those that `torchrun` started; alone, it is `ONE`.
+
+    Within it, the processes other than rank zero call `follow`.
+
+    Raises:
+        SettingError: there are fewer GPUs than processes.
+    """
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield ONE
+        return
+    backend = "gloo"
+    if pick_device(config.optim.device).type == "cuda":
+        backend, here, there = "nccl", _local_rank(), torch.cuda.device_count()
+        if here >= there:
+            raise SettingError(
+                "device",
+                config.optim.device,
+                f"there are {there} GPUs here for process {here + 1} of torchrun; start at most {there}",
+            )
+        torch.cuda.set_device(here)
+    store, rank, size = next(iter(dist.rendezvous("env://")))
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    replicas = Distributed(store)
+    try:
+        yield replicas
+    finally:
+        with suppress(RuntimeError):  # the others may be gone
+            if rank == 0:
+                replicas.send(None)
+                replicas.end()
+            dist.destroy_process_group()
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def new_trainer(experiment: Experiment, replicas: Replicas) -> Trainer:
+    """Return the trainer of an experiment, at its start."""
+    config = experiment.config
+    torch.manual_seed(config.optim.seed)
+    return Trainer(
+        experiment.new_model(),
+        experiment.data,
+        config.optim,
+        epochs=experiment.epochs,
+        batch_size=experiment.batch_size,
+        augment=config.data.augment,
+        replicas=replicas,
+    )
+
+
+def start_others(replicas: Replicas, start: Start) -> None:
+    """Have the other processes train along.
+
+    Raises:
+        SettingError: several processes cannot train this.
+    """
+    if replicas.size > 1 and start.config.optim.compile:
+        raise SettingError("compile", None, "is for one process; leave it out under torchrun")
+    replicas.send(start)
+
+
+def follow(replicas: Replicas) -> None:
+    """Train along with rank zero, which alone prints, measures and logs.
+
+    Raises:
+        UserError: another process died, and no process has said so yet.
+    """
+    if not isinstance(replicas, Distributed):
+        return
+    # rank zero decides when to stop
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    run_id = ""
+    try:
+        start = replicas.received()
+        if start is None:
+            return
+        run_id = start.run_id
+        trainer = new_trainer(prepare(start.config), replicas)
+        if start.state is not None:
+            trainer.load_state(start.state)
+        for epoch in trainer:
+            if not epoch.finite and start.config.optim.on_nan == "stop":
+                return
+    except RuntimeError as error:
+        if not is_lost_connection(error):
+            raise
+        raise_lost(replicas, run_id)
+
+
+def raise_lost(replicas: Distributed, run_id: str) -> NoReturn:
+    """End after another process is gone: in the first process that notices, with a line."""
+    with suppress(RuntimeError):  # the store may be gone, too
+        if not replicas.is_over and replicas.speaks_first:
+            raise UserError(lost(run_id))
+    sys.exit(1)
+
+
+def lost(run_id: str) -> str:
+    """Return what to do after a process of a training is gone."""
+    again = f"; resume it with `resume {run_id[:8]}`" if run_id else ""
+    return f"another process of this training died, so that it ended{again}"
