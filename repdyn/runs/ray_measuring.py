@@ -30,6 +30,7 @@ from repdyn.measures.recorder import Recorder
 from repdyn.runs.provenance import CommandLine, device_name
 from repdyn.runs.ray_cluster import RETRIES, connected, ray, stand_in
 from repdyn.runs.ray_tasks import RayTasks, resources_of
+from repdyn.training.loop import pick_device
 
 AHEAD = 2
 """Checkpoints in flight for each task that runs at once: enough that no worker waits for another."""
@@ -80,7 +81,7 @@ class Cluster:
         features, fit, observe = on_device(_features), on_cpu(_fit), on_device(_observe)
         if recorder.passes is None:
             raise UserError("there are no inputs to measure a model on; give inputs")
-        job = _Job.of(model, load, recorder.passes, self._tasks.setup)
+        job = _Job.of(model, load, recorder.passes, self._tasks)
         # in a tuple: Ray replaces an argument that is a reference by what it refers to
         shared = (ray.put(job),)
         before = ray.put((recorder.probes, {}))
@@ -156,23 +157,23 @@ class _Job:
         model: nn.Module,
         load: Callable[[nn.Module, Any], None],
         passes: Passes,
-        setup: Callable[[], object] | None,
+        tasks: RayTasks,
     ) -> _Job:
         """Return the job of a model and its inputs."""
-        on = next((weight.device.type for weight in model.parameters()), "cpu")
-        inputs_on = batches.tensors(passes.inputs.reference)[0].device.type
-        on_cpu = model if on == "cpu" else copy.deepcopy(model).cpu()
-        inputs = _moved(passes.inputs, "cpu")  # from other devices, not all processes can read
+        # not all processes can read from the device that they may be on
+        elsewhere = any(weight.device.type != "cpu" for weight in model.parameters())
+        on_cpu = copy.deepcopy(model).cpu() if elsewhere else model
+        inputs, wanted = _moved(passes.inputs, "cpu"), "cuda" if tasks.gpus_per_task else "cpu"
         dumps = ray.cloudpickle.dumps
         try:
-            content = dumps((on_cpu, on, load, passes.layers, inputs, inputs_on, passes.settings))
+            content = dumps((on_cpu, wanted, load, passes.layers, inputs, passes.settings))
         except Exception as error:  # a model or its inputs may hold anything
             reason = (str(error).splitlines() or [""])[0]
             raise UserError(
                 f"ray: the model or its inputs cannot be sent to other processes "
                 f"({type(error).__name__}: {reason}); measure without Ray"
             ) from error
-        return cls(str(Path.cwd()), CommandLine.text(), dumps(setup), content)
+        return cls(str(Path.cwd()), CommandLine.text(), dumps(tasks.setup), content)
 
 
 @dataclass(frozen=True)
@@ -196,14 +197,9 @@ def _worker(shared: Any) -> _Worker:
     setup = ray.cloudpickle.loads(job.setup)
     if setup is not None:
         setup()
-    model, on, load, layers, inputs, inputs_on, settings = ray.cloudpickle.loads(job.content)
-    inputs = _moved(inputs, _here(inputs_on))
-    return _Worker(model.to(_here(on)), load, Passes(layers, inputs, settings))
-
-
-def _here(device: str) -> str:
-    """Return a device's type, or the CPU if Ray gives this worker none."""
-    return device if device != "cuda" or torch.cuda.is_available() else "cpu"
+    model, wanted, load, layers, inputs, settings = ray.cloudpickle.loads(job.content)
+    device = pick_device(wanted)
+    return _Worker(model.to(device), load, Passes(layers, _moved(inputs, device), settings))
 
 
 def _features(shared: tuple[Any], content: Any) -> tuple[Features | None, Seconds]:
@@ -237,7 +233,7 @@ def _observe(
     return Elsewhere(observed, device)
 
 
-def _moved(inputs: Inputs, device: str) -> Inputs:
+def _moved(inputs: Inputs, device: torch.device | str) -> Inputs:
     """Return inputs on a device."""
 
     def moved(x: Tensor) -> Tensor:

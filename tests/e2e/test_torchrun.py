@@ -1,0 +1,100 @@
+"""`repdyn train` in two processes of torchrun: one dies, and one process alone finishes the run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+import repdyn as api
+from repdyn.errors import UserError
+from repdyn.records import RunSummary
+from repdyn.settings.schema import StoreConfig
+from repdyn.storage.reader import list_runs
+from tests.e2e.conftest import clean_environment, repdyn
+from tests.support.present import present
+
+SETTINGS = """
+arch: resnet18
+width: 0.0625
+epochs: 20
+lr: 0.01
+augment: crop-flip
+checkpoints: 4
+planes: 4
+grid: 5
+fine_planes: 1
+fine_grid: 5
+probe_images: 40
+cka_batch: 20
+probe_train: 60
+train_size: 250
+layers: stem|logits
+figures: false
+save_every: 1
+"""
+
+
+def started_run(store: StoreConfig) -> RunSummary | None:
+    try:
+        runs = list_runs(store)
+    except UserError:
+        return None
+    return next((run for run in runs if "test/acc" in run.metrics), None)
+
+
+def process_of(torchrun: int, rank: int) -> psutil.Process:
+    children = psutil.Process(torchrun).children()
+    (found,) = (child for child in children if child.environ().get("RANK") == str(rank))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_process_that_dies_ends_the_run_which_one_process_resumes(
+    tmp_path: Path, made_store: None
+) -> None:
+    (tmp_path / "run.yaml").write_text(SETTINGS)
+    store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    torchrun = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", "-m", "repdyn"),
+            *("train", "--config", "run.yaml", "--run-name", "two"),
+        ],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until = time.monotonic() + 300
+        while time.monotonic() < until and started_run(store) is None:
+            time.sleep(0.1)
+        process_of(torchrun.pid, 1).kill()
+        printed, errors = torchrun.communicate(timeout=300)
+    finally:
+        torchrun.kill()
+    run = present(started_run(store))
+    ours = [line for line in errors.splitlines() if line.startswith("repdyn: ")]
+    assert ours == [
+        "repdyn: another process of this training died, so that it ended; resume it with "
+        f"--resume {run.run_id[:8]}"
+    ], errors
+    assert printed.count("250 training images") == 1
+    assert api.load_run("two", tracking_uri=store.tracking_uri).summary.status == "FAILED"
+    repdyn("train", "--resume", "two", cwd=tmp_path)
+    repdyn("train", "--config", "run.yaml", "--run-name", "one", cwd=tmp_path)
+    two, one = (api.load_run(name, tracking_uri=store.tracking_uri) for name in ("two", "one"))
+    assert two.summary.status == "FINISHED"
+    for name in ("train/loss", "test/loss", "train/acc"):
+        np.testing.assert_allclose(two.curves[name].values, one.curves[name].values, atol=0.02)
+    np.testing.assert_allclose(
+        present(two.dynamics).similarity["cka"], present(one.dynamics).similarity["cka"], atol=0.01
+    )
