@@ -15,7 +15,7 @@ import repdyn as api
 from repdyn.errors import UserError
 from repdyn.records import RunSummary
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import list_runs
+from repdyn.storage.search import list_runs
 from tests.e2e.conftest import clean_environment, repdyn
 from tests.support.present import present
 
