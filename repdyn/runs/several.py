@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ def joined(config: TrainConfig) -> Iterator[Replicas]:
         torch.cuda.set_device(here)
     store, rank, size = next(iter(dist.rendezvous("env://")))
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    # a remark on speed that each process would make, of weights whose strides are ambiguous
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     replicas = Distributed(store)
     try:
         yield replicas
