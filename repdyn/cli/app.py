@@ -59,13 +59,19 @@ for command in (
     app.command(command)
 
 
-def _check_processes(words: Sequence[str]) -> None:
-    """Reject what several processes of torchrun would each do on their own."""
+def _follows_rank_zero(words: Sequence[str]) -> bool:
+    """Return whether this process only trains along with rank zero of torchrun.
+
+    Raises:
+        UserError: it is rank zero, and each process would do the whole command.
+    """
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    follows = several and int(os.environ.get("RANK", "0")) > 0
     if several and words[:1] in (["sweep"], ["analyze"], ["import"]):
-        if int(os.environ.get("RANK", "0")):
+        if follows:
             sys.exit(2)
         raise UserError(f"repdyn {words[0]}: runs in one process; leave out torchrun, or use --ray")
+    return follows and words[:1] == ["train"]
 
 
 def _check_words(words: Sequence[str]) -> None:
@@ -90,7 +96,11 @@ def main() -> None:
         try:
             with taken():
                 _check_words([*sys.argv[1:], _working_folder()])
-                _check_processes(sys.argv[1:])
+                if _follows_rank_zero(sys.argv[1:]):
+                    from repdyn.runs.several import follow
+
+                    follow()
+                    return
                 app(sys.argv[1:], exit_on_error=False, print_error=False)
         except (UserError, CycloptsError) as error:
             tell_error(in_options(error))

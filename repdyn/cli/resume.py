@@ -7,7 +7,7 @@ from repdyn.cli.progress import ConsoleObserver
 from repdyn.cli.summary import sum_up
 from repdyn.display.wording import plain
 from repdyn.runs.resume import resume_stopped
-from repdyn.runs.several import follow, joined
+from repdyn.runs.several import joined
 from repdyn.settings.schema import StoreConfig, TrainConfig
 from repdyn.training.replicas import Replicas
 
@@ -24,11 +24,8 @@ def run_resume(text: str, given: TrainConfig, store: StoreConfig) -> None:
         UserError: as in `resume_stopped`.
         KeyboardInterrupt: stopped again.
     """
-    with joined(given) as replicas:
-        if replicas.rank:
-            follow(replicas)
-        else:
-            _run(text, given, store, replicas)
+    with joined() as replicas:
+        _run(text, given, store, replicas)
 
 
 def _run(text: str, given: TrainConfig, store: StoreConfig, replicas: Replicas) -> None:

@@ -9,7 +9,7 @@ from repdyn.cli.console import new_console
 from repdyn.cli.progress import ConsoleObserver, tell_notice
 from repdyn.cli.summary import sum_up
 from repdyn.runs.experiment import Experiment, prepare
-from repdyn.runs.several import follow, joined
+from repdyn.runs.several import joined
 from repdyn.runs.train import train_run
 from repdyn.settings.defaults import check_given, short_notice
 from repdyn.settings.schema import StoreConfig, TrainConfig
@@ -24,11 +24,8 @@ def run_training(config: TrainConfig, store: StoreConfig, name: str | None) -> N
         KeyboardInterrupt: stopped; the run ends as KILLED and stays readable up to its last
             checkpoint.
     """
-    with joined(config) as replicas:
-        if replicas.rank:
-            follow(replicas)
-        else:
-            _run(config, store, name, replicas)
+    with joined() as replicas:
+        _run(config, store, name, replicas)
 
 
 def _run(config: TrainConfig, store: StoreConfig, name: str | None, replicas: Replicas) -> None:

@@ -47,7 +47,9 @@ def connected(address: str, resources: Resources) -> Iterator[int]:
             logging_level=logging.ERROR,
             include_dashboard=False if address == LOCAL else None,
         )
-    except Exception as error:  # Ray raises bare ones, too, as where a busy machine starts it slowly
+    except (
+        Exception
+    ) as error:  # Ray raises bare ones, too, as where a busy machine starts it slowly
         raise SettingError("ray", address, " ".join(str(error).split())) from None
     try:
         yield _room(resources)

@@ -37,31 +37,18 @@ class Start:
 
 
 @contextmanager
-def joined(config: TrainConfig) -> Iterator[Replicas]:
+def joined() -> Iterator[Replicas]:
     """Yield this process's place among those that `torchrun` started; alone, it is `ONE`.
 
-    Within it, the processes other than rank zero call `follow`.
-
-    Raises:
-        SettingError: there are fewer GPUs than processes.
+    The processes other than rank zero `follow`.
     """
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield ONE
         return
-    backend = "gloo"
-    if pick_device(config.optim.device).type == "cuda":
-        backend, here, there = "nccl", _local_rank(), torch.cuda.device_count()
-        if here >= there:
-            raise SettingError(
-                "device",
-                config.optim.device,
-                f"there are {there} GPUs here for process {here + 1} of torchrun; start at most {there}",
-            )
-        torch.cuda.set_device(here)
-    store, rank, size = next(iter(dist.rendezvous("env://")))
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     # a remark on speed that each process would make, of weights whose strides are ambiguous
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    store, rank, size = next(iter(dist.rendezvous("env://")))
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE)
     replicas = Distributed(store)
     try:
         yield replicas
@@ -73,13 +60,31 @@ def joined(config: TrainConfig) -> Iterator[Replicas]:
             dist.destroy_process_group()
 
 
-def _local_rank() -> int:
-    return int(os.environ.get("LOCAL_RANK", "0"))
+def _take_gpu(config: TrainConfig) -> None:
+    """Use the GPU of this process's number on this machine, if GPUs are used.
+
+    Raises:
+        SettingError: there are fewer GPUs than processes.
+    """
+    if pick_device(config.optim.device).type != "cuda":
+        return
+    here, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if here < there:
+        torch.cuda.set_device(here)
+        return
+    if here > there:  # the first one too many says so
+        sys.exit(2)
+    raise SettingError(
+        "device",
+        config.optim.device,
+        f"there are only {there} GPUs for the processes on this machine; start at most {there}",
+    )
 
 
 def new_trainer(experiment: Experiment, replicas: Replicas) -> Trainer:
     """Return the trainer of an experiment, at its start."""
     config = experiment.config
+    replicas.compute_on(experiment.device)
     torch.manual_seed(config.optim.seed)
     return Trainer(
         experiment.new_model(),
@@ -103,23 +108,32 @@ def start_others(replicas: Replicas, start: Start) -> None:
     replicas.send(start)
 
 
-def follow(replicas: Replicas) -> None:
-    """Train along with rank zero, which alone prints, measures and logs.
+def follow() -> None:
+    """Train along with rank zero, which alone reads settings, prints, measures and logs.
 
     Raises:
         UserError: another process died, and no process has said so yet.
     """
-    if not isinstance(replicas, Distributed):
-        return
-    # rank zero decides when to stop
+    _on_stop(signal.SIG_DFL)  # at once: a handler would not run while this waits for rank zero
+    with joined() as replicas:
+        if isinstance(replicas, Distributed):
+            _follow(replicas)
+
+
+def _on_stop(action: signal.Handlers) -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)
+        signal.signal(one, action)
+
+
+def _follow(replicas: Distributed) -> None:
     run_id = ""
     try:
         start = replicas.received()
         if start is None:
             return
+        _on_stop(signal.SIG_IGN)  # from now on rank zero decides when to stop
         run_id = start.run_id
+        _take_gpu(start.config)
         trainer = new_trainer(prepare(start.config), replicas)
         if start.state is not None:
             trainer.load_state(start.state)

@@ -20,11 +20,12 @@ class GlobalBatchNorm(TorchFunctionMode):
 
     Args:
         whole: images in the batch of all processes for each image of this one's.
+        group: of the processes; default: torch.distributed's own.
     """
 
-    def __init__(self, whole: float) -> None:
+    def __init__(self, whole: float, group: dist.ProcessGroup | None = None) -> None:
         super().__init__()
-        self._whole = whole
+        self._whole, self._group = whole, group
 
     def __torch_function__(
         self,
@@ -54,7 +55,7 @@ class GlobalBatchNorm(TorchFunctionMode):
     ) -> Tensor:
         del training
         count = round(x.numel() / x.shape[1] * self._whole)
-        y, mean, var = _Normalise.apply(x, weight, bias, count, eps)
+        y, mean, var = _Normalise.apply(x, weight, bias, count, eps, self._group)
         with torch.no_grad():
             if running_mean is not None:
                 running_mean.lerp_(mean.to(running_mean.dtype), momentum)
@@ -69,18 +70,24 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, count: int, eps: float
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        count: int,
+        eps: float,
+        group: dist.ProcessGroup | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the normalised batch, its mean and its variance by channel."""
         axes, shape = _axes(x)
         full = x.float()
-        mean = _summed(full.sum(axes)) / count
+        mean = _summed(full.sum(axes), group) / count
         centred = full - mean.view(shape)
-        var = _summed(centred.square().sum(axes)) / count
+        var = _summed(centred.square().sum(axes), group) / count
         scale = (var + eps).rsqrt()
         normal = centred * scale.view(shape)
         ctx.save_for_backward(normal, scale, weight)
-        ctx.count, ctx.has_bias = count, bias is not None
+        ctx.count, ctx.group, ctx.has_bias = count, group, bias is not None
         ctx.mark_non_differentiable(mean, var)
         y = normal if weight is None else normal * weight.view(shape)
         y = y if bias is None else y + bias.view(shape)
@@ -93,7 +100,7 @@ class _Normalise(torch.autograd.Function):
         axes, shape = _axes(normal)
         full = slope.float()
         by_bias, by_weight = full.sum(axes), (full * normal).sum(axes)
-        sums = _summed(torch.stack([by_bias, by_weight])) / ctx.count
+        sums = _summed(torch.stack([by_bias, by_weight]), ctx.group) / ctx.count
         by_x = full - sums[0].view(shape) - normal * sums[1].view(shape)
         by_x = by_x * (scale if weight is None else scale * weight).view(shape)
         return (
@@ -102,11 +109,12 @@ class _Normalise(torch.autograd.Function):
             by_bias if ctx.has_bias else None,
             None,
             None,
+            None,
         )
 
 
-def _summed(x: Tensor) -> Tensor:
-    dist.all_reduce(x)
+def _summed(x: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+    dist.all_reduce(x, group=group)
     return x
 
 

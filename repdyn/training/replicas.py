@@ -91,12 +91,15 @@ class Replicas:
     def send(self, message: Any) -> None:
         """Tell the other processes something that they wait for."""
 
+    def compute_on(self, device: torch.device) -> None:
+        """Meet the other processes on the devices that they train on."""
+
 
 ONE = Replicas()
 
 
 class Distributed(Replicas):
-    """One of several processes, in torch.distributed's default group.
+    """One of several processes, in torch.distributed's default group, which is on the CPU.
 
     Args:
         store: of the group.
@@ -106,8 +109,7 @@ class Distributed(Replicas):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._store = store
         self._sent = False
-        # a group of its own: messages are on the CPU
-        self._control: Any = dist.new_group(backend="gloo", timeout=PATIENCE)
+        self._group: dist.ProcessGroup | None = None
 
     def share(self, n: int) -> Share:
         """Return this process's part; of a batch with fewer images than processes, the whole."""
@@ -118,18 +120,23 @@ class Distributed(Replicas):
 
     def wrapped(self, model: nn.Module) -> nn.Module:
         """Return the model with gradients averaged over the processes."""
-        return DistributedDataParallel(model, **_BUFFERS_STAY)  # type: ignore[arg-type]
+        return DistributedDataParallel(
+            model,
+            process_group=self._group,
+            **_BUFFERS_STAY,  # type: ignore[arg-type]
+        )
 
     @contextmanager
     def one_batch(self, share: Share) -> Iterator[None]:
         """Have BatchNorm normalise by the whole batch."""
         images = share.part.stop - share.part.start
-        with nullcontext() if images == share.of else GlobalBatchNorm(share.of / images):
+        whole = share.of / images
+        with nullcontext() if whole == 1 else GlobalBatchNorm(whole, self._group):
             yield
 
     def summed(self, x: Tensor) -> Tensor:
         """Return the sum over the processes, in place."""
-        dist.all_reduce(x)
+        dist.all_reduce(x, group=self._group)
         return x
 
     def scatter_random_state(self, seed: int) -> None:
@@ -141,13 +148,18 @@ class Distributed(Replicas):
         """Tell the other processes; of several messages, they receive the first."""
         if not self._sent:
             self._sent = True
-            dist.broadcast_object_list([message], src=0, group=self._control)
+            dist.broadcast_object_list([message], src=0)
 
     def received(self) -> Any:
         """Wait for rank zero's message."""
         box: list[Any] = [None]
-        dist.broadcast_object_list(box, src=0, group=self._control)
+        dist.broadcast_object_list(box, src=0)
         return box[0]
+
+    def compute_on(self, device: torch.device) -> None:
+        """Meet the others on GPUs by a group of its own, which CPUs have already."""
+        if device.type == "cuda":
+            self._group = dist.new_group(backend="nccl", timeout=PATIENCE)
 
     def end(self) -> None:
         """Note that rank zero ends in good order: the others end without a word."""

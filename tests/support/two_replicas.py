@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from repdyn.runs.several import joined
-from repdyn.settings.schema import OptimConfig, TrainConfig
+from repdyn.settings.schema import OptimConfig
 from repdyn.training.loop import Trainer
 from tests.training.test_loop import data, model
 
@@ -25,7 +25,7 @@ class Stop(Exception):  # noqa: N818 (no error)
 
 def main(place: Path, state: Path | None, stop_at: int | None) -> None:
     config = OptimConfig(lr=0.05, schedule="cosine")
-    with joined(TrainConfig()) as replicas:
+    with joined() as replicas:
         loop = Trainer(
             model(),
             data(50),
