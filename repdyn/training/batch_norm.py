@@ -55,6 +55,7 @@ class GlobalBatchNorm(TorchFunctionMode):
     ) -> Tensor:
         del training
         count = round(x.numel() / x.shape[1] * self._whole)
+        y: Tensor
         y, mean, var = _Normalise.apply(x, weight, bias, count, eps, self._group)
         with torch.no_grad():
             if running_mean is not None:

@@ -105,11 +105,11 @@ class Distributed(Replicas):
         store: of the group.
     """
 
-    def __init__(self, store: dist.Store) -> None:
+    def __init__(self, store: Any) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._store = store
         self._sent = False
-        self._group: dist.ProcessGroup | None = None
+        self._group: Any = None
 
     def share(self, n: int) -> Share:
         """Return this process's part; of a batch with fewer images than processes, the whole."""
@@ -168,12 +168,12 @@ class Distributed(Replicas):
     @property
     def is_over(self) -> bool:
         """Whether rank zero has ended in good order."""
-        return self._store.check([_OVER])
+        return bool(self._store.check([_OVER]))
 
     @property
     def speaks_first(self) -> bool:
         """Whether no other process has asked this yet."""
-        return self._store.add(_TOLD, 1) == 1
+        return bool(self._store.add(_TOLD, 1) == 1)
 
 
 def is_lost_connection(error: BaseException) -> bool:

@@ -118,6 +118,19 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert not done.stdout
 
 
+@pytest.mark.parametrize("rank", ["0", "1"])
+@pytest.mark.parametrize("command", ["sweep", "analyze", "import"])
+def test_a_command_for_one_process_is_refused_once(
+    repdyn: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, rank: str, command: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
+    done = repdyn(command)
+    assert done.code == 2
+    refused = f"repdyn: repdyn {command}: runs in one process; leave out torchrun, or use --ray\n"
+    assert done.err == (refused if rank == "0" else "")
+
+
 def test_a_config_file_is_read_and_options_win(repdyn: Callable[..., Outcome]) -> None:
     Path("run.yaml").write_text("arch: resnet81\nlabel_noise: 0.1\n")
     assert "resnet81" in repdyn("train", "--config", "run.yaml")[1]

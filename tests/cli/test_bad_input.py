@@ -308,6 +308,7 @@ CASES: list[tuple[str, Prepare, str]] = [
     ("sweep --config x.yaml", yaml("seeds: none"), "--seeds none: must be at least 1"),
     ("sweep --batch-size 9999", nothing, "--batch-size 9999: there are"),
     ("sweep --ray --cpus-per-run 0 --gpus-per-run -1", nothing, "--gpus-per-run -1"),
+    ("import w --model m:f --data m:g --ray --gpus-per-task -1", nothing, "--gpus-per-task -1"),
     ("sweep --cpus-per-run nan", nothing, "--cpus-per-run nan"),
     ("sweep --tracking-uri http://127.0.0.1:9", nothing, "no MLflow server responds"),
     # comparisons

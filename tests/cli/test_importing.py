@@ -17,6 +17,8 @@ from repdyn.runs import session as session_module
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import load_run
 from tests.runs.test_importing import STEPS, moved
+from tests.storage.test_codec import assert_same
+from tests.support.eager_ray import EagerRay
 from tests.support.present import present
 
 IMPORTED = "repdyn_import_"
@@ -43,6 +45,12 @@ def make_text():
     return "text"
 
 value = 3
+"""
+
+
+OWN = """
+def make_own():
+    return nn.Sequential(Own(4, 8), nn.ReLU(), Own(8, 8), nn.ReLU(), Own(8, 3))
 """
 
 
@@ -84,6 +92,26 @@ def test_functions_are_found_in_modules_and_files(
     assert present(record.dynamics).steps.tolist() == list(STEPS)
     assert set(present(record.dynamics).similarity) == {"cka", "knn"}
     assert record.unit == "step"
+
+
+def test_workers_import_the_files_of_the_functions(
+    place: Path, sqlite_store: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="comes with repdyn[ray]")
+    eager = EagerRay().install(monkeypatch)
+
+    def forget(task: str) -> None:
+        """Have a worker that has imported nothing yet."""
+        if task == "features" and eager.ran == ["features"]:
+            sys.modules.pop(f"{IMPORTED}apart")
+
+    eager.fail = forget
+    (place / "apart.py").write_text(f"{CODE}\nclass Own(nn.Linear):\n    pass\n{OWN}")
+    run("apart.py:make_own", "apart.py:make_inputs", "--ray", "--run-name", "apart")
+    run("apart.py:make_own", "apart.py:make_inputs", "--run-name", "whole")
+    assert eager.ran.count("observe") == len(STEPS)
+    apart, whole = load_run(sqlite_store, "apart"), load_run(sqlite_store, "whole")
+    assert_same(present(apart.dynamics), present(whole.dynamics))
 
 
 def test_a_file_may_have_the_name_of_a_module(place: Path, sqlite_store: StoreConfig) -> None:
