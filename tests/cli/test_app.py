@@ -125,10 +125,10 @@ def test_a_command_for_one_process_is_refused_once(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", rank)
-    done = repdyn(command)
-    assert done.code == 2
+    code, error = repdyn(command)
+    assert code == 2
     refused = f"repdyn: repdyn {command}: runs in one process; leave out torchrun, or use --ray\n"
-    assert done.err == (refused if rank == "0" else "")
+    assert error == (refused if rank == "0" else "")
 
 
 def test_a_config_file_is_read_and_options_win(repdyn: Callable[..., Outcome]) -> None:

@@ -20,6 +20,7 @@ from repdyn.checkpoints import load_weights
 from repdyn.errors import SettingError, UserError
 from repdyn.layers import watched_layers
 from repdyn.measures.recorder import Recorder
+from repdyn.runs import ray_measuring
 from repdyn.runs import session as session_module
 from repdyn.runs.importing import measure_checkpoints
 from repdyn.runs.ray_tasks import RayTasks, connected
@@ -166,8 +167,16 @@ def test_workers_that_die_again_and_again_are_an_error_of_the_user(eager: EagerR
     assert all(options["max_retries"] == 3 for options in eager.options)
 
 
-def test_only_passes_use_a_gpu(eager: EagerRay) -> None:
+def test_only_passes_use_a_gpu(eager: EagerRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[str] = []
+
+    def picked(device: str) -> torch.device:
+        wanted.append(device)
+        return torch.device("cpu")
+
+    monkeypatch.setattr(ray_measuring, "pick_device", picked)
     measured(PAIRS[:1], RayTasks(cpus_per_task=2, gpus_per_task=0.5))
+    assert wanted == ["cuda"]
     assert [options["num_cpus"] for options in eager.options] == [2, 2]
     assert sorted(options.get("num_gpus", 0) for options in eager.options) == [0, 0.5]
     with pytest.raises(SettingError, match="gpus_per_task -1: must be at least 0"):
