@@ -129,8 +129,7 @@ class Distributed(Replicas):
     @contextmanager
     def one_batch(self, share: Share) -> Iterator[None]:
         """Have BatchNorm normalise by the whole batch."""
-        images = share.part.stop - share.part.start
-        whole = share.of / images
+        whole = share.of / share.images
         with nullcontext() if whole == 1 else GlobalBatchNorm(whole, self._group):
             yield
 
