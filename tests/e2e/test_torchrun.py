@@ -1,14 +1,12 @@
-"""`repdyn train` in two processes of torchrun: one dies, and one process alone finishes the run."""
+"""`repdyn train` in two processes, as of torchrun: one dies, and one alone finishes the run."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import socket
 import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 import repdyn as api
@@ -17,6 +15,7 @@ from repdyn.records import RunSummary
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.search import list_runs
 from tests.e2e.conftest import clean_environment, repdyn
+from tests.support.forked import ForkedProcess
 from tests.support.present import present
 
 SETTINGS = """
@@ -48,10 +47,12 @@ def started_run(store: StoreConfig) -> RunSummary | None:
     return next((run for run in runs if "test/acc" in run.metrics), None)
 
 
-def process_of(torchrun: int, rank: int) -> psutil.Process:
-    children = psutil.Process(torchrun).children()
-    (found,) = (child for child in children if child.environ().get("RANK") == str(rank))
-    return found
+def process(rank: int, port: int, folder: Path) -> ForkedProcess:
+    """Start one of two processes, as torchrun does."""
+    environment = clean_environment() | {"RANK": str(rank), "WORLD_SIZE": "2"}
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    command = ("-m", "repdyn", "train", "--config", "run.yaml", "--run-name", "two")
+    return ForkedProcess(command, folder, environment | place)
 
 
 @pytest.mark.slow
@@ -61,40 +62,32 @@ def test_a_process_that_dies_ends_the_run_which_one_process_resumes(
 ) -> None:
     (tmp_path / "run.yaml").write_text(SETTINGS)
     store = StoreConfig(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
-    torchrun = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", "-m", "repdyn"),
-            *("train", "--config", "run.yaml", "--run-name", "two"),
-        ],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        until = time.monotonic() + 300
-        while time.monotonic() < until and started_run(store) is None:
-            time.sleep(0.1)
-        process_of(torchrun.pid, 1).kill()
-        printed, errors = torchrun.communicate(timeout=300)
-    finally:
-        torchrun.kill()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    zero, one = (process(rank, port, tmp_path) for rank in (0, 1))
+    until = time.monotonic() + 300
+    while time.monotonic() < until and started_run(store) is None:
+        time.sleep(0.1)
+    one.kill()
+    printed, error = zero.communicate(timeout=300)
+    assert zero.returncode == 2, error
     run = present(started_run(store))
-    ours = [line for line in errors.splitlines() if line.startswith("repdyn: ")]
-    assert ours == [
+    assert error == (
         "repdyn: another process of this training died, so that it ended; resume it with "
-        f"--resume {run.run_id[:8]}"
-    ], errors
-    assert printed.count("250 training images") == 1
+        f"--resume {run.run_id[:8]}\n"
+    )
+    assert one.communicate(timeout=100) == ("", "")
+    assert "250 training images" in printed
     assert api.load_run("two", tracking_uri=store.tracking_uri).summary.status == "FAILED"
     repdyn("train", "--resume", "two", cwd=tmp_path)
     repdyn("train", "--config", "run.yaml", "--run-name", "one", cwd=tmp_path)
-    two, one = (api.load_run(name, tracking_uri=store.tracking_uri) for name in ("two", "one"))
+    two, alone = (api.load_run(name, tracking_uri=store.tracking_uri) for name in ("two", "one"))
     assert two.summary.status == "FINISHED"
     for name in ("train/loss", "test/loss", "train/acc"):
-        np.testing.assert_allclose(two.curves[name].values, one.curves[name].values, atol=0.02)
+        np.testing.assert_allclose(two.curves[name].values, alone.curves[name].values, atol=0.02)
     np.testing.assert_allclose(
-        present(two.dynamics).similarity["cka"], present(one.dynamics).similarity["cka"], atol=0.01
+        present(two.dynamics).similarity["cka"],
+        present(alone.dynamics).similarity["cka"],
+        atol=0.01,
     )
