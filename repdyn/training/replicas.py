@@ -53,7 +53,7 @@ class Share:
     @property
     def images(self) -> int:
         """How many images the part has."""
-        return self.part.stop - self.part.start
+        return int(self.part.stop - self.part.start)
 
 
 class Replicas:
