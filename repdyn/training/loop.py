@@ -22,6 +22,7 @@ from repdyn.data.mapped import Pixels, batches, in_turn
 from repdyn.errors import SettingError, nearest
 from repdyn.settings.schema import Augment, Device, OptimConfig
 from repdyn.training.replicas import ONE, Replicas, Share
+from repdyn.training.tally import Tally, counts
 
 EVALUATION_CHUNK = 250
 """Images per pass: with 1,000, a ViT on a CPU takes 1.6 times as long per image."""
@@ -291,7 +292,7 @@ class Trainer:
         self._shuffle = self._order.get_state()
         self._step = 0
         self._lr = float(self._optimizer.param_groups[0]["lr"])
-        self._tally = _Tally(self._data.device)
+        self._tally = Tally(self._data.device)
         self._seconds = 0.0
 
     def _next_epoch(self) -> None:
@@ -334,8 +335,8 @@ class Trainer:
         self._optimizer.step()
         if self._scheduler is not None:
             self._scheduler.step()
-        counts = _counts(logits.detach(), labels, data.noisy[part], loss.detach())
-        self._tally.add(self._replicas.summed(counts * share.counts))
+        found = counts(logits.detach(), labels, data.noisy[part], loss.detach())
+        self._tally.add(self._replicas.summed(found * share.counts))
 
     def _initial(self) -> Epoch:
         start, data = time.perf_counter(), self._data
@@ -375,17 +376,17 @@ def _evaluate(
     labels: Tensor,
     noisy: Tensor,
     replicas: Replicas,
-) -> _Tally:
+) -> Tally:
     """Tally this process's share of the passes."""
     training = model.training
     model.eval()
-    tally = _Tally(data.device)
+    tally = Tally(data.device)
     mine = slice(replicas.rank, None, replicas.size)
     pixels = in_turn(images, EVALUATION_CHUNK, data.device, mine)
     parts = (t.split(EVALUATION_CHUNK)[mine] for t in (labels, noisy))
     for x, y, flipped in zip(pixels, *parts, strict=True):
         logits = model(data.inputs(x))
-        tally.add(_counts(logits, y, flipped, F.cross_entropy(logits, y)))
+        tally.add(counts(logits, y, flipped, F.cross_entropy(logits, y)))
     model.train(training)
     return tally
 
@@ -396,39 +397,3 @@ def _autocast(
     if config.precision == "bf16":
         return lambda: torch.autocast(device.type, torch.bfloat16)
     return nullcontext
-
-
-def _counts(logits: Tensor, labels: Tensor, noisy: Tensor, loss: Tensor) -> Tensor:
-    """Return the sums of a batch: of losses, images, hits among clean and noisy ones, noisy ones."""
-    hit = logits.argmax(dim=1) == labels
-    n = torch.as_tensor(float(len(labels)), device=labels.device)
-    parts = [loss.float() * n, n, (hit & ~noisy).sum(), (hit & noisy).sum(), noisy.sum()]
-    return torch.stack([part.to(torch.float64) for part in parts])
-
-
-class _Tally:
-    """Sums of losses and hits, kept on the device until they are read."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(6, dtype=torch.float64, device=device)
-
-    def add(self, counts: Tensor) -> None:
-        self.sums[:5] += counts
-        # a sum that is not finite stays so: this counts the steps before the first bad one
-        self.sums[5] += self.sums[0].isfinite()
-
-    def result(self) -> tuple[float, float, float, float]:
-        """Return mean loss, accuracy, accuracy on clean and on noisy examples."""
-        loss, n, hit_clean, hit_noisy, noisy, _ = self.sums.tolist()
-        clean = n - noisy
-        return (
-            loss / n,
-            (hit_clean + hit_noisy) / n,
-            hit_clean / clean if clean else float("nan"),
-            hit_noisy / noisy if noisy else float("nan"),
-        )
-
-    def bad_step(self) -> int | None:
-        """Return the first step whose loss was not finite, from 1; None if there was none."""
-        loss, *_, good = self.sums.tolist()
-        return None if math.isfinite(loss) else int(good) + 1
