@@ -135,17 +135,27 @@ def trained(folder: Path, size: int, *arguments: str) -> list[dict[str, Any]]:
     return [torch.load(name) for name in names]
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one process trains."""
+    return trained(tmp_path_factory.mktemp("alone"), 1)[0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 3])
-def test_several_processes_train_as_one_does(tmp_path: Path, size: int) -> None:
-    (alone,) = trained(tmp_path, 1)
+def test_several_processes_train_as_one_does(
+    tmp_path: Path, alone: dict[str, Any], size: int
+) -> None:
     first, *others = trained(tmp_path, size)
     for name, weight in alone["model"].items():
         torch.testing.assert_close(first["model"][name], weight, rtol=1e-5, atol=1e-6)
         assert all(torch.equal(other["model"][name], first["model"][name]) for other in others)
     torch.testing.assert_close(first["metrics"], alone["metrics"], rtol=1e-5, atol=1e-6)
-    # where one process or another number of them stopped, others go on
+
+
+@pytest.mark.slow
+def test_another_number_of_processes_goes_on(tmp_path: Path, alone: dict[str, Any]) -> None:
     stopped = tmp_path / "stopped.pt"
-    torch.save(trained(tmp_path, size, "--stop")[0]["state"], stopped)
-    (again,) = trained(tmp_path, 1, str(stopped))
+    torch.save(trained(tmp_path, 3, "--stop")[0]["state"], stopped)
+    again = trained(tmp_path, 2, str(stopped))[0]
     torch.testing.assert_close(again["metrics"], alone["metrics"][-2:], rtol=1e-5, atol=1e-6)
