@@ -77,6 +77,12 @@ def test_a_run_without_checkpoints_has_no_picture() -> None:
         (["val_acc", "val_loss"], ["val_acc"]),
         (["eval/loss", "lr"], ["eval/loss"]),
         (["lr", "system/cpu"], ["lr"]),
+        (["epoch", "lr", "rmse", "train/step"], ["rmse"]),
+        (
+            ["epoch", "train/acc/top1", "train/loss/kl", "val/acc/top1"],
+            ["train/acc/top1", "val/acc/top1"],
+        ),
+        (["epoch", "loss/kl", "glossy"], ["loss/kl"]),
         (["system/cpu"], []),
         ([f"acc{i}/accuracy" for i in range(9)], [f"acc{i}/accuracy" for i in range(4)]),
     ],

@@ -23,6 +23,11 @@ def test_accuracies_and_losses_never_share_an_axis() -> None:
     assert groups == [{"train/acc", "test/acc_clean"}, {"train/loss", "val/loss"}]
 
 
+def test_any_part_of_a_nested_name_tells_what_it_is() -> None:
+    groups = together(train__loss__kl=0.9, val__loss__total=1.1, val__acc__top1=0.8, top1=0.7)
+    assert groups == [{"val/acc/top1"}, {"train/loss/kl", "val/loss/total"}, {"top1"}]
+
+
 def test_shares_and_percents_do_not_share_one() -> None:
     assert together(a__acc=0.9, b__acc=91.0) == [{"b/acc"}, {"a/acc"}]
 

@@ -18,6 +18,7 @@ from tui.actions import COMPARED
 from tui.screens.compare import CompareScreen
 from tui.screens.comparing.linked import Linked, phase_aligned
 from tui.screens.comparing.view import CompareView
+from tui.screens.view_state import liveliest
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.regions import Regions
 
@@ -53,7 +54,7 @@ def test_two_to_four_runs_are_shown_in_equal_panels(runs: int) -> None:
 def test_the_cursor_moves_in_all_runs() -> None:
     async def scenario(stage: Stage) -> None:
         first, second = await opened(stage)
-        await stage.press("left", "left", "down")
+        await stage.press("left", "left", "g", "down")
         await stage.until(lambda: first.cursor == second.cursor)
         assert first.cursor == (1, len(first.epochs) - 3)
 
@@ -84,11 +85,16 @@ def test_linked_by_phase_the_cursors_are_at_the_same_boundary() -> None:
     play(scenario, runs)
 
 
-def test_matrices_of_a_layer_are_compared_too() -> None:
+def test_matrices_are_compared_too_first_those_of_the_layer_that_changes_most() -> None:
+    dynamics = present(record().dynamics)
+    names, most = dynamics.names("cka"), liveliest(dynamics, "cka")
+
     async def scenario(stage: Stage) -> None:
         await opened(stage)
-        await stage.press("2", "greater_than_sign")
-        await stage.sees("CKA of two checkpoints", "A block.0", "B block.0")
+        await stage.press("2")
+        await stage.sees("CKA of two checkpoints", *(f"{letter} {names[most]}" for letter in "AB"))
+        await stage.press("greater_than_sign")
+        await stage.sees(*(f"{letter} {names[(most + 1) % len(names)]}" for letter in "AB"))
 
     play(scenario, source())
 
@@ -99,11 +105,11 @@ def test_regions_of_two_runs_on_the_same_plane_agree_where_they_are_equal() -> N
     async def scenario(stage: Stage) -> None:
         await opened(stage)
         await stage.press("3")
-        await stage.sees("A epoch 200, stem", "B epoch 200, stem", "agree on 100 %")
+        await stage.sees("A epoch 200, output", "B epoch 200, output", "agree on 100 %")
         await stage.press("left", "down")
-        await stage.sees(f"A epoch {before}, block.0", f"B epoch {before}, block.0")
+        await stage.sees(f"A epoch {before}, stem", f"B epoch {before}, stem")
         await stage.press("home")
-        await stage.sees("A epoch 0, block.0", "B epoch 0, block.0")
+        await stage.sees("A epoch 0, stem", "B epoch 0, stem")
 
     play(scenario, source())
 
@@ -118,7 +124,7 @@ def test_runs_with_other_planes_are_said_to_have_them(monkeypatch: pytest.Monkey
     async def scenario(stage: Stage) -> None:
         await opened(stage)
         await stage.press("3")
-        await stage.sees("A epoch 200, stem", "the runs have different planes")
+        await stage.sees("A epoch 200, output", "the runs have different planes")
         assert "agree on" not in stage.text
 
     play(scenario, source())
@@ -128,7 +134,7 @@ def test_the_regions_of_four_runs_have_one_legend() -> None:
     async def scenario(stage: Stage) -> None:
         await opened(stage, 4)
         await stage.press("3")
-        await stage.sees(*(f"{letter} epoch 200, stem" for letter in "ABCD"))
+        await stage.sees(*(f"{letter} epoch 200, output" for letter in "ABCD"))
         assert len(stage.screen.query(Regions)) == 1
 
     play(scenario, source(*(record(i, started=10 - i) for i in range(1, 5))), size=(200, 60))

@@ -19,7 +19,7 @@ from tests.support.present import present
 from tui.app import RepdynApp
 from tui.screens.curves import CurvesView
 from tui.screens.run import RunScreen, news
-from tui.screens.view import OTHERS_RUN
+from tui.screens.view import OTHERS_RUN, OTHERS_RUNS
 from tui.widgets.curve_stack import CurveStack
 from tui.widgets.curves import Curves
 from tui.widgets.pager import Pager
@@ -71,6 +71,44 @@ def test_it_opens_on_curves_and_other_views_say_what_they_would_need() -> None:
         await stage.sees("team", "vision", "label_noise")
 
     play(scenario, FakeSource([theirs()]), run="theirs")
+
+
+def test_the_list_shows_its_params_and_what_it_reaches() -> None:
+    params = {"optimizer": "adam", "lr": "0.1", "depth": "5"}
+    params["store"] = "postgresql://me:hunter2@host/runs"
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("adam 0.1", "depth", "postgresql", "accuracy")
+        assert "hunter2" not in stage.text
+
+    play(scenario, FakeSource([theirs(params=params)]))
+
+
+def test_side_by_side_they_open_on_curves_and_other_views_say_what_they_would_need() -> None:
+    both = [theirs(run_id=f"{i}" * 32, name=f"theirs-{i}") for i in range(2)]
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("theirs-1")
+        await stage.press("space", "space", "c")
+        await stage.sees("last step", "accuracy")
+        for key in "123":
+            await stage.press(key)
+            await stage.until(lambda: OTHERS_RUNS in squeezed(stage.text))
+            assert "Reference" not in stage.text
+
+    play(scenario, FakeSource(both))
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_header_keeps_the_end_of_a_long_name_and_the_state(width: int) -> None:
+    name = "a-name-" + "as-long-as-it-gets-" * 6 + "seed7"
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("finished")
+        await stage.until(lambda: "-seed7  finished  step" in stage.text.splitlines()[0])
+        assert stage.text.splitlines()[0].startswith(" a-name-")
+
+    play(scenario, FakeSource([theirs(name=name)]), run=name, size=(width, 24))
 
 
 def test_a_view_that_is_left_before_it_is_there_takes_no_keys() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -23,8 +24,9 @@ from tui.screens.comparing.main_scores import main_scores
 from tui.screens.comparing.panel_grid import GAP, arranged
 from tui.screens.comparing.scores import EDGES, summary
 from tui.screens.comparing.short_names import shortest, told_apart
+from tui.screens.view import read_out
 from tui.widgets.colormap import DIVERGING, DIVERGING_ON_LIGHT, table
-from tui.widgets.fitted_line import fitted
+from tui.widgets.fitted_line import both_ends, fitted
 
 NAMES = [
     name.split("-")
@@ -94,6 +96,28 @@ def test_a_line_is_never_cut_inside_a_number_nor_before_its_unit() -> None:
         assert shown.cell_len <= width
         assert set(NUMBER.findall(shown.plain)) <= set(NUMBER.findall(whole))
         assert not re.search(r"\d …$", shown.plain)
+
+
+@pytest.mark.parametrize("width", range(2, 30))
+def test_of_a_long_name_both_ends_are_kept_within_the_width(width: int) -> None:
+    for name in ("vit_tiny-adam-digits-s0", "模型-很长的名字-模型-seed3", "a" * 40 + "z"):
+        cut = both_ends(name, width)
+        assert cell_len(cut) <= width
+        if cut != name:
+            start, _, end = cut.partition("…")
+            assert name.startswith(start)
+            assert name.endswith(end)
+            assert width < 8 or (start and end)
+
+
+@pytest.mark.parametrize("width", range(12, 60))
+def test_a_readout_leaves_out_values_and_cuts_none(width: int) -> None:
+    parts = {"": "logits", "epoch": "200", "CKA": "0.9871", "probe": "", "test": ".748"}
+    whole = "logits  epoch 200  CKA 0.9871  test .748"
+    shown = fitted(tuple(read_out(parts)), width).plain
+    assert len(shown) <= width
+    assert shown == whole or whole.startswith(shown.removesuffix("…").rstrip() + "  ")
+    assert (shown == whole) == (width >= len(whole))
 
 
 @pytest.mark.parametrize("runs", [1, 2, 4])

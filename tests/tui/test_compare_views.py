@@ -16,6 +16,7 @@ from tests.support.present import present
 from tui.actions import COMPARED
 from tui.screens.compare import CompareScreen
 from tui.screens.comparing.difference import DIFFERENCE
+from tui.screens.view_state import liveliest
 from tui.widgets.curves import Curves
 from tui.widgets.fitted_line import FittedLine
 from tui.widgets.heatmap import Heatmap
@@ -203,6 +204,8 @@ def test_a_matrix_is_titled_with_its_own_runs_layer() -> None:
 
     async def scenario(stage: Stage) -> None:
         await opened(stage, "layer")
+        to_first = len(dynamics.names("cka")) - liveliest(dynamics, "cka")
+        await stage.press(*["greater_than_sign"] * to_first)
         await stage.sees("A stem", "B other.0")
         await stage.press("greater_than_sign")
         await stage.sees("A block.0", "B other.1")

@@ -116,7 +116,9 @@ class CompareScreen(EpochsScreen):
                 self._look = replace(
                     self._look, measure=measure, layer=self._opening_layer(measure)
                 )
-                self._view = next(iter(self._shown()), self._view)
+                shown = self._shown()
+                if shown and self._view not in shown:
+                    self._view = shown[0]
             self._draw()
             if first and self._there():
                 self.refresh_bindings()

@@ -27,10 +27,10 @@ LEAST_LABELS, MOST_LABELS = 9, 14
 LEAST_PICTURE, LEAST_CURVES, MOST_CURVES = 4, 7, 20
 """Lines of the pictures, with their axes and legends."""
 
-SAME = 6
+SAME = 5
 """Numbers of layers up to the same multiple of it leave the same lines for the curves."""
 
-TEXT, HIGH = 16, 34
+TEXT, HIGH = 15, 34
 """Lines that text above the pictures takes in a preview that is so high, even if it has fewer: the
 pictures of one run then take the place of those of another, and only what differs is sent."""
 
