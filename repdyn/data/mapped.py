@@ -32,9 +32,9 @@ class MappedFile:
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
-            if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
+            if np.lib.format.read_magic(file) != (1, 0):
                 raise ValueError("another version")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
             if fortran or dtype != np.uint8 or len(shape) != 4:
                 raise ValueError("no images")
             self._start = file.tell()
