@@ -14,7 +14,7 @@ from repdyn.runs.child import Resources
 from repdyn.runs.provenance import CommandLine
 
 try:
-    import ray
+    import ray as ray  # for those that use the cluster, too
 except ImportError:
     raise SettingError("ray", None, "Ray is not installed; pip install 'repdyn[ray]'") from None
 

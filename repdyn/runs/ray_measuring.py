@@ -84,7 +84,7 @@ class Cluster:
         job = _Job.of(model, load, recorder.passes, self._tasks)
         # in a tuple: Ray replaces an argument that is a reference by what it refers to
         shared = (ray.put(job),)
-        before = ray.put((recorder.probes, {}))
+        before: Any = ray.put((recorder.probes, {}))
         waiting: deque[tuple[int, Any]] = deque()
         fault: UserError | None = None
         try:
@@ -164,7 +164,7 @@ class _Job:
         elsewhere = any(weight.device.type != "cpu" for weight in model.parameters())
         on_cpu = copy.deepcopy(model).cpu() if elsewhere else model
         inputs, wanted = _moved(passes.inputs, "cpu"), "cuda" if tasks.gpus_per_task else "cpu"
-        dumps = ray.cloudpickle.dumps
+        dumps: Callable[[Any], bytes] = ray.cloudpickle.dumps
         try:
             content = dumps((on_cpu, wanted, load, passes.layers, inputs, passes.settings))
         except Exception as error:  # a model or its inputs may hold anything
@@ -194,10 +194,11 @@ class _Worker:
 def _worker(shared: Any) -> _Worker:
     job = ray.get(shared)
     stand_in(job.folder, job.command)
-    setup = ray.cloudpickle.loads(job.setup)
+    loads: Callable[[bytes], Any] = ray.cloudpickle.loads
+    setup = loads(job.setup)
     if setup is not None:
         setup()
-    model, wanted, load, layers, inputs, settings = ray.cloudpickle.loads(job.content)
+    model, wanted, load, layers, inputs, settings = loads(job.content)
     device = pick_device(wanted)
     return _Worker(model.to(device), load, Passes(layers, _moved(inputs, device), settings))
 

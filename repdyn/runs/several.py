@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from repdyn.errors import SettingError, UserError
 from repdyn.runs.experiment import Experiment, prepare
@@ -47,7 +48,7 @@ def joined() -> Iterator[Replicas]:
         return
     # a remark on speed that each process would make, of weights whose strides are ambiguous
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    store, rank, size = next(iter(dist.rendezvous("env://")))
+    store, rank, size = next(iter(rendezvous("env://")))
     dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE)
     replicas = Distributed(store)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from repdyn.settings.schema import Augment
 from repdyn.training.batch_norm import GlobalBatchNorm
@@ -25,7 +26,7 @@ from tests.support.forked import ROOT, ForkedProcess
 @pytest.fixture
 def group() -> Iterator[Any]:
     """A process group of this process alone."""
-    store = dist.HashStore()
+    store = dist.HashStore()  # type: ignore[attr-defined]
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield store
     dist.destroy_process_group()
@@ -67,21 +68,14 @@ def test_batch_norm_of_one_process_is_torchs(
     group: Any, shape: tuple[int, ...], affine: bool
 ) -> None:
     found = []
-    for mode in (None, GlobalBatchNorm(1.0)):
+    for mode in (nullcontext(), GlobalBatchNorm(1.0)):
         torch.manual_seed(0)
         x = torch.randn(shape, requires_grad=True)
         weight, bias = torch.rand(3, requires_grad=True), torch.rand(3, requires_grad=True)
         mean, var = torch.zeros(3), torch.ones(3)
-        given = (weight, bias) if affine else (None, None)
-
-        def normalised(*of: Any) -> Tensor:
-            return F.batch_norm(*of, training=True, momentum=0.2)
-
-        if mode is None:
-            y = normalised(x, mean, var, *given)
-        else:
-            with mode:
-                y = normalised(x, mean, var, *given)
+        w, b = (weight, bias) if affine else (None, None)
+        with mode:
+            y = F.batch_norm(x, mean, var, w, b, training=True, momentum=0.2)
         (y * torch.arange(y.numel()).reshape(shape)).sum().backward()
         found.append([y.detach(), mean, var, x.grad, weight.grad, bias.grad])
     for ours, torchs in zip(*found, strict=True):
