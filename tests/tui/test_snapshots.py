@@ -192,7 +192,9 @@ FOUR = ("space", "space", "space", "space", "c")
 
 @pytest.mark.parametrize("view", COMPARED)
 def test_comparison_of_four(view: str, screens: SnapshotAssertion) -> None:
-    words = {"layer": "of two checkpoints", "regions": "D epoch 200"}.get(view, COMPARED_WORDS.get(view))
+    words = {"layer": "of two checkpoints", "regions": "D 200, output"}.get(
+        view, COMPARED_WORDS.get(view)
+    )
     keys = (*FOUR, str(COMPARED.index(view) + 1))
     assert look_at(keys, (80, 24), str(words), run=None) == screens
 
