@@ -73,7 +73,7 @@ def test_all_layers_of_four_runs_show_and_no_line_is_cut_inside_a_number(
         for line in lines(stage):
             assert set(numbers.findall(line)) <= known, line
         await stage.press("3")
-        await stage.sees("regions per plane" if size[0] > 60 else "C 10.")
+        await stage.sees("output", "A epoch 200" if size[0] == 60 else "regions per plane")
         titles = re.findall(r"\b([ABCD]) (?:epoch )?(\d+)", stage.text)
         assert [(letter, epoch) for letter, epoch in titles[:4]] == [(one, "200") for one in "ABCD"]
 
