@@ -315,7 +315,7 @@ def _agreement(device: torch.device, sizes: Sizes) -> list[Figure]:
 
 def _steps(task: Task, repeat: int) -> list[Figure]:
     """Time training steps in bf16: as they are, compiled, and compiled into CUDA graphs."""
-    device = task.data.images.device
+    device = task.data.device
     kinds: dict[str, Callable[[nn.Module], Forward]] = {"eager": _unchanged}
     if device.type == "cuda":  # on a CPU, compiling takes a minute and shows nothing
         kinds |= {
@@ -395,7 +395,7 @@ def _watched_epoch(task: Task, steps: int) -> None:
 
     def after_step() -> None:
         n = next(done)
-        if task.data.images.device.type == "cuda" and n in (1, steps):
+        if task.data.device.type == "cuda" and n in (1, steps):
             torch.cuda.set_sync_debug_mode("warn" if n < steps else "default")
 
     trainer.after_step = after_step
@@ -403,13 +403,13 @@ def _watched_epoch(task: Task, steps: int) -> None:
         for _ in trainer:
             pass
     finally:
-        if task.data.images.device.type == "cuda":
+        if task.data.device.type == "cuda":
             torch.cuda.set_sync_debug_mode("default")
 
 
 def _epochs(task: Task, sizes: Sizes) -> list[Figure]:
     """Time epochs of repdyn, in several precisions, and of the plain loop; then shares of the peak."""
-    device = task.data.images.device
+    device = task.data.device
     precisions: dict[str, dict[str, Any]] = {"fp32": {}, "bf16": {"precision": "bf16"}}
     if device.type == "cuda":
         precisions["bf16, compiled"] = {"precision": "bf16", "compile": True}

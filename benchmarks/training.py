@@ -106,7 +106,7 @@ class Task:
         model = self.new_model(config.seed).to(memory_format=torch.channels_last)
         optimizer = make_optimizer(model, config)
         inputs, labels = data.inputs(data.images[:size]), data.labels[:size]
-        tests = data.inputs(data.test_images).split(EVALUATION_CHUNK)
+        tests = data.inputs(data.test_images[:]).split(EVALUATION_CHUNK)
         steps = -(-len(data.images) // size)
 
         def epoch() -> None:
@@ -290,7 +290,7 @@ def _of_data_set(dataset: str, arch: str, count: int | None, tests: int | None) 
 def _throughput(task: Task, least: float, repeat: int) -> list[Figure]:
     """Time epochs of both loops in turn."""
     mine = task.trainer()
-    counts = worker_counts(task.data.images.device)
+    counts = worker_counts(task.data.device)
     plain: dict[str, Way] = {f"{n} workers": task.plain(n).epoch for n in counts}
     taken = medians({"repdyn": partial(next, mine), "bare": task.bare(), **plain}, repeat)
     better = min(plain, key=lambda name: taken[name])

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -70,7 +70,7 @@ class Index:
         Raises:
             OSError: it cannot be written.
         """
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "names": np.frombuffer(self.names, np.uint8),
             "stats": self.stats,
             "digests": self.digests,
@@ -92,8 +92,8 @@ def read_index(folder: Path, side: int, most: int = MOST_INDEX_BYTES) -> Index |
         index.stats.shape == (n, 3)
         and index.digests.shape == (n, DIGEST_BYTES)
         and index.sums.shape == (n, 2, CHANNELS)
-        and (index.stats.dtype, index.digests.dtype) == (np.int64, np.uint8)
-        and index.sums.dtype == np.int64
+        and index.stats.dtype == index.sums.dtype == np.dtype(np.int64)
+        and index.digests.dtype == np.dtype(np.uint8)
     )
     return index if fits else None
 

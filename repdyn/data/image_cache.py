@@ -134,9 +134,9 @@ class ImageCache:
             written_whole(folder, side, lambda: index.pixels_file(side)) as file,
             closing(pictures),
         ):
-            np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+            np.lib.format.write_array_header_1_0(file, header)
             for i, picture in enumerate(pictures):
-                file.write(picture.pixels)
+                file.write(picture.pixels.data)
                 digests[i] = np.frombuffer(picture.digest, np.uint8)
                 sums[i] = picture.sums
         index.write(folder, side)

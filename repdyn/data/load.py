@@ -136,7 +136,8 @@ def _channel_moments(images: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
     if isinstance(images, MappedImages):
         sums = images.channel_sums()
     else:
-        sums = sum(channel_sums(part.numpy()) for part in images.split(CHUNK))
+        parts = [channel_sums(part.numpy()) for part in images.split(CHUNK)]
+        sums = np.sum(parts, axis=0)
     n = images.shape[2] * images.shape[3] * len(images)
     mean, std = [], []
     for total, squares in sums.T.tolist():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +55,7 @@ class Picture:
     digest: bytes
 
 
-def decoded(root: Path, files: Sequence[str], side: int, reading: Reading) -> Iterator[Picture]:
+def decoded(root: Path, files: Sequence[str], side: int, reading: Reading) -> Generator[Picture]:
     """Yield image files decoded, in order. In threads: Pillow and hashing release the GIL.
 
     Args:

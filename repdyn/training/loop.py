@@ -58,7 +58,7 @@ class TrainingData:
     def inputs(self, images: Tensor) -> Tensor:
         """Return uint8 images (n, C, H, W) as the model takes them: standardised float32."""
         mean, std = self.mean[:, None, None], self.std[:, None, None]
-        x = (images.float() / 255 - mean) / std
+        x = (images.to(self.device).float() / 255 - mean) / std
         if self.memory_format is torch.contiguous_format:
             # with one channel, other strides are contiguous too, and would pass for channels_last
             return x.reshape(-1).view(x.shape)

@@ -48,7 +48,9 @@ def test_digits_are_scikit_learns_split_by_class() -> None:
     assert int(data.noisy.sum()) == 150
     found = load_digits()
     expected = sorted(np.round(x * 255 / 16).astype(np.uint8).tobytes() for x in found.images)
-    ours = sorted(x.numpy().tobytes() for x in torch.cat([data.train_images, data.test_images]))
+    ours = sorted(
+        x.numpy().tobytes() for x in torch.cat([data.train_images[:], data.test_images[:]])
+    )
     assert ours == expected
     shares = np.bincount(data.true_labels.numpy()) / 1000
     np.testing.assert_allclose(shares, np.bincount(found.target) / 1797, atol=1e-3)
@@ -56,13 +58,13 @@ def test_digits_are_scikit_learns_split_by_class() -> None:
 
 def test_the_data_seed_moves_the_noise_and_not_the_split() -> None:
     a, b = load(label_noise=0.15), load(label_noise=0.15, data_seed=1)
-    assert torch.equal(a.train_images, b.train_images)
+    assert torch.equal(a.train_images[:], b.train_images[:])
     assert not torch.equal(a.noisy, b.noisy)
 
 
 def test_moments_are_those_of_the_training_images() -> None:
     data = load(train_size=300)
-    pixels = data.train_images.numpy().astype(np.float64) / 255
+    pixels = data.train_images[:].numpy().astype(np.float64) / 255
     np.testing.assert_allclose(data.mean.numpy(), pixels.mean((0, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(data.std.numpy(), pixels.std((0, 2, 3)), rtol=1e-6)
 
@@ -76,7 +78,7 @@ def test_idx_files_in_the_data_folder(
     monkeypatch.setattr(vision, "DEBIAN_FASHION_MNIST", tmp_path / "none")
     files.write_idx(tmp_path / folder / "raw")
     data = load(dataset=name, data_dir=tmp_path)
-    np.testing.assert_array_equal(data.train_images[:, 0].numpy(), files.images(40, (28, 28), 0))
+    np.testing.assert_array_equal(data.train_images[:][:, 0].numpy(), files.images(40, (28, 28), 0))
     assert data.test_labels.tolist() == files.labels(20).tolist()
     assert len(data.classes) == 10
 
@@ -87,7 +89,7 @@ def test_fashion_mnist_where_debian_puts_it(
     files.write_idx(tmp_path / "debian", packed=True)
     monkeypatch.setattr(vision, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
     data = load(dataset="fashion-mnist", data_dir=tmp_path / "data")
-    np.testing.assert_array_equal(data.test_images[:, 0].numpy(), files.images(20, (28, 28), 1))
+    np.testing.assert_array_equal(data.test_images[:][:, 0].numpy(), files.images(20, (28, 28), 1))
     assert data.source == str(tmp_path / "debian")
     assert not (tmp_path / "data").exists()
 
@@ -106,7 +108,7 @@ def test_cifar10_batches(tmp_path: Path) -> None:
 def test_svhn_matrices(tmp_path: Path) -> None:
     files.write_svhn(tmp_path / "SVHN")
     data = load(dataset="svhn", data_dir=tmp_path)
-    np.testing.assert_array_equal(data.train_images.numpy(), files.images(40, (3, 32, 32), 0))
+    np.testing.assert_array_equal(data.train_images[:].numpy(), files.images(40, (3, 32, 32), 0))
     assert data.true_labels.tolist() == files.labels(40).tolist()
 
 
@@ -171,8 +173,8 @@ def test_a_folder_of_classes_holds_a_fifth_out(tmp_path: Path) -> None:
     data = load(dataset=f"imagefolder:{tmp_path}", image_size=8)
     assert np.bincount(data.true_labels.numpy()).tolist() == [8, 8]
     assert np.bincount(data.test_labels.numpy()).tolist() == [2, 2]
-    seen = {x.numpy().tobytes() for x in data.train_images}
-    assert not seen & {x.numpy().tobytes() for x in data.test_images}
+    seen = {x.numpy().tobytes() for x in data.train_images[:]}
+    assert not seen & {x.numpy().tobytes() for x in data.test_images[:]}
 
 
 def test_images_are_cropped_about_their_centre(tmp_path: Path) -> None:

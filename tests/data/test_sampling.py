@@ -92,8 +92,8 @@ def test_planes_come_in_turn_from_test_training_and_noisy_images() -> None:
     flipped = (drawn.labels != drawn.true_labels).numpy()
     assert not flipped[drawn.kinds.numpy() == 0].any()
     assert flipped[drawn.kinds.numpy() == 2].any(axis=1).all()
-    test = {image.numpy().tobytes() for image in data.test_images}
-    train = {image.numpy().tobytes() for image in data.train_images}
+    test = {image.numpy().tobytes() for image in data.test_images[:]}
+    train = {image.numpy().tobytes() for image in data.train_images[:]}
     for images, kind in zip(drawn.images, drawn.kinds.tolist(), strict=True):
         assert len({image.numpy().tobytes() for image in images}) == 3
         assert {image.numpy().tobytes() for image in images} <= (train if kind else test)
@@ -114,8 +114,8 @@ def test_planes_of_chosen_kinds_come_in_turn_from_these_alone(kinds: tuple[str, 
             for x, y, z in zip(images, given_labels, true, strict=True)
         }
         for images, given_labels, true in (
-            (data.test_images, data.test_labels, data.test_labels),
-            (data.train_images, data.given_labels, data.true_labels),
+            (data.test_images[:], data.test_labels, data.test_labels),
+            (data.train_images[:], data.given_labels, data.true_labels),
         )
     )
     assert not test & train
@@ -152,7 +152,7 @@ def test_anchors_carry_the_labels_of_their_images() -> None:
     data = data_set()
     given_of = {
         x.numpy().tobytes(): int(y)
-        for x, y in zip(data.train_images, data.given_labels, strict=True)
+        for x, y in zip(data.train_images[:], data.given_labels, strict=True)
     }
     drawn = anchors(data, 9, seed=0)
     for images, labels, kind in zip(drawn.images, drawn.labels, drawn.kinds.tolist(), strict=True):

@@ -36,7 +36,7 @@ def training_data(size: int = 32) -> TrainingData:
 
 
 def new_recorder(data: TrainingData) -> Recorder:
-    inputs, labels = data.inputs(data.images), data.labels.cpu().numpy()
+    inputs, labels = data.inputs(data.images[:]), data.labels.cpu().numpy()
     probe_data = Inputs(
         reference=inputs[:8],
         labels=labels[:8],
