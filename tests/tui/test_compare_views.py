@@ -73,7 +73,7 @@ def test_all_layers_of_four_runs_show_and_no_line_is_cut_inside_a_number(
         for line in lines(stage):
             assert set(numbers.findall(line)) <= known, line
         await stage.press("3")
-        await stage.sees("output", "A epoch 200" if size[0] == 60 else "regions per plane")
+        await stage.sees("output", "A 200" if size[0] == 60 else "regions per plane")
         titles = re.findall(r"\b([ABCD]) (?:epoch )?(\d+)", stage.text)
         assert [(letter, epoch) for letter, epoch in titles[:4]] == [(one, "200") for one in "ABCD"]
 
@@ -177,7 +177,7 @@ def with_errors(number: int, name: str) -> RunRecord:
 def test_errors_are_read_out_and_what_is_within_them_is_grey_in_the_difference_too() -> None:
     async def scenario(stage: Stage) -> None:
         await opened(stage)
-        await stage.press("left", "down")
+        await stage.press("left", "g", "down")
         dynamics = present(stage.source.records[0].dynamics)
         value = with_error(float(dynamics.similarity["cka"][1, -2, -1]), 0.004)
         await stage.sees(f"A {value}", f"B {value}", "B − A 0.000 ± .006")
