@@ -286,7 +286,8 @@ def _components(maps: ClassArray) -> int:
     first = np.concatenate([points[:, :, :-1][across], points[:, :-1][down]])
     second = np.concatenate([points[:, :, 1:][across], points[:, 1:][down]])
     equal = sparse.coo_array((np.ones(len(first), np.bool_), (first, second)), (maps.size,) * 2)
-    return int(csgraph.connected_components(equal, directed=False, return_labels=False))
+    count, _ = csgraph.connected_components(equal, directed=False)
+    return int(count)
 
 
 def class_areas(maps: ClassArray, classes: int) -> NDArray[np.float64]:

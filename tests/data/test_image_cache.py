@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from repdyn.data import ImageData, MappedImages, anchors, image_cache, load_data, mapped, placed
 from repdyn.data.cache_files import homes, kept, lock, remove
 from repdyn.data.mapped import MappedFile
+from repdyn.data.picture import decoded
 from repdyn.errors import UserError
 from repdyn.settings.schema import DataConfig, OptimConfig
 from repdyn.training.loop import Trainer, TrainingData
@@ -246,8 +247,6 @@ def test_unreadable_images_are_all_named_and_nothing_is_left(root: Path) -> None
 
 
 def test_a_stop_while_decoding_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded = image_cache.decoded
-
     def stopped(*args: object) -> Iterator[object]:
         yield next(decoded(*args))  # type: ignore[arg-type]
         raise KeyboardInterrupt
@@ -273,7 +272,7 @@ def test_a_full_disk_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_two_at_once_decode_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks exclude threads as they do processes."""
-    decoded, started, told = image_cache.decoded, [0], [Told(), Told()]
+    started, told = [0], [Told(), Told()]
 
     def slowly(*args: object) -> Iterator[object]:
         started[0] += 1
@@ -283,7 +282,7 @@ def test_two_at_once_decode_once(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(image_cache, "decoded", slowly)
     found: list[tuple[bytes, bytes]] = []
     threads = [
-        threading.Thread(target=lambda one=one: found.append(pixels(load(root, one))))  # type: ignore[misc]
+        threading.Thread(target=lambda one=one: found.append(pixels(load(root, one))))
         for one in told
     ]
     for thread in threads:

@@ -130,7 +130,7 @@ def test_fragmentation_of_any_number_of_classes(classes: int) -> None:
     maps = (
         rng.integers(0, classes, (3, 4, 4)).repeat(3, 1).repeat(2, 2).astype(class_dtype(classes))
     )
-    noisy = rng.random(maps.shape) < 0.3
+    noisy = np.less(rng.random(maps.shape), 0.3)
     maps[noisy] = rng.integers(0, classes, int(noisy.sum()))
     assert fragmentation(maps) == pytest.approx(np.mean([flooded(plane) for plane in maps]))
 
