@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.reader import find_run, load_label_maps, load_planes
+from repdyn.storage.reader import load_label_maps, load_planes
+from repdyn.storage.search import find_run
 from tests.e2e.conftest import SETTINGS, repdyn
 from tests.support.dataset_files import write_folder
 
