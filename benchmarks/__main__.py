@@ -23,6 +23,7 @@ NAMES = (
     "own_loop",
     "training",
     "large_data",
+    "neighbours",
     "reading",
     "tui",
     "remote",

@@ -18,6 +18,7 @@ from repdyn.cli import commands_measuring, commands_reading, commands_upkeep
 from repdyn.cli.options import in_options
 from repdyn.cli.sources import settings_file, settings_of_run
 from repdyn.cli.terminal import guarded_errors, tell_error
+from repdyn.cores import limit_threads
 from repdyn.errors import UserError
 from repdyn.signals import Terminated, taken
 
@@ -92,6 +93,7 @@ def _working_folder() -> str:
 
 def main() -> None:
     """Run the command line: errors that the user can fix become one line and an exit code."""
+    limit_threads()
     with guarded_errors():
         try:
             with taken():
