@@ -1,5 +1,6 @@
 """Threads are no more than the cores that may be used."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_what_the_user_says_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_threads_are_as_many_as_a_limit_below_the_machines_cores(
     monkeypatch: pytest.MonkeyPatch, limit: int | None, threads: str | None
 ) -> None:
-    monkeypatch.setattr(cores.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(cores, "cgroup_cores", lambda _root: limit)
     environment: dict[str, str] = {}
     cores.limit_threads(environment)

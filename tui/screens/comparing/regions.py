@@ -210,8 +210,8 @@ class RegionsOfRuns(CompareView, can_focus=True):
         anchors = self.query_one(Anchors)
         anchors.display = same
         anchors.set_data(planes, self._plane, names)
-        names = " or ".join(dict.fromkeys(place.name for place in places))
-        self._describe(names, planes, self._without(runs, places), same=same)
+        layers = " or ".join(dict.fromkeys(place.name for place in places))
+        self._describe(layers, planes, self._without(runs, places), same=same)
         self._read(places, maps, same=same)
 
     def _without(self, runs: Linked, places: list[Place]) -> str:
