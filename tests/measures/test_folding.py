@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from repdyn.layers import watched_layers
-from repdyn.measures import recorder as recording
+from repdyn.measures import passes
 from repdyn.measures.features import all_features, flat
 from repdyn.measures.folding import foldable, folded
 from repdyn.measures.inputs import Inputs
@@ -131,7 +131,7 @@ def test_batchnorm_without_running_statistics_is_left_alone() -> None:
 
 def test_measures_are_those_without_folding(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = measured()
-    monkeypatch.setattr(recording, "foldable", lambda model, watched: ())
+    monkeypatch.setattr(passes, "foldable", lambda model, watched: ())
     exact = measured()
     np.testing.assert_allclose(quick.similarity["cka"], exact.similarity["cka"], atol=1e-5)
     np.testing.assert_allclose(quick.matrices("regions"), exact.matrices("regions"), atol=0.01)
