@@ -112,7 +112,7 @@ def homes(root: Path) -> tuple[Path, Path]:
     """Return the folders in which the cache of a data folder may be: beside it, and the user's."""
     root = root.resolve()
     name = f"{root.name or 'root'}{SUFFIX}"
-    of_user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
+    of_user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - without a home, Path raises
     mark = blake2b(os.fsencode(root), digest_size=6).hexdigest()
     return root.parent / name, of_user / "repdyn" / f"{mark}-{name}"
 

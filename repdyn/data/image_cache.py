@@ -181,7 +181,7 @@ def _stats(root: Path, files: Sequence[str]) -> Stats:
     found = np.empty((len(files), 3), np.int64)
     for row, name in zip(found, files, strict=True):
         try:
-            stat = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 (millions of them)
+            stat = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - millions of them
         except FileNotFoundError:
             raise UserError(f"{root / name}: no such file; fix or remove it") from None
         except OSError as error:

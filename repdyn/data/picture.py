@@ -73,7 +73,7 @@ def decoded(root: Path, files: Sequence[str], side: int, reading: Reading) -> Ge
     with ThreadPoolExecutor(workers) as pool, reading.decoding("decoding", len(files)) as count:
         for start in range(0, len(files), chunk):
             names = files[start : start + chunk]
-            for name, found in zip(names, pool.map(partial(_picture, root, side), names)):  # noqa: B905
+            for name, found in zip(names, pool.map(partial(_picture, root, side), names)):  # noqa: B905 - map has one for each
                 if isinstance(found, str):
                     unreadable.append((name, found))
                 elif not unreadable:

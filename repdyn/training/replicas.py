@@ -123,7 +123,7 @@ class Distributed(Replicas):
         return DistributedDataParallel(
             model,
             process_group=self._group,
-            **_BUFFERS_STAY,  # type: ignore[arg-type]
+            **_BUFFERS_STAY,  # type: ignore[arg-type]  # a name that depends on the version
         )
 
     @contextmanager

@@ -248,7 +248,7 @@ def test_unreadable_images_are_all_named_and_nothing_is_left(root: Path) -> None
 
 def test_a_stop_while_decoding_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*args: object) -> Iterator[object]:
-        yield next(decoded(*args))  # type: ignore[arg-type]
+        yield next(decoded(*args))  # type: ignore[arg-type]  # passed on
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -277,7 +277,7 @@ def test_two_at_once_decode_once(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     def slowly(*args: object) -> Iterator[object]:
         started[0] += 1
         time.sleep(0.3)
-        yield from decoded(*args)  # type: ignore[arg-type]
+        yield from decoded(*args)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(image_cache, "decoded", slowly)
     found: list[tuple[bytes, bytes]] = []
@@ -371,11 +371,11 @@ def test_images_of_a_file_are_indexed_as_a_tensor_is(
     index: object, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, cached = in_memory(root, monkeypatch).train_images, load(root).train_images
-    expected, found = held[index], cached[index]  # type: ignore[index]
+    expected, found = held[index], cached[index]  # type: ignore[index]  # either kind of images
     assert found.shape == expected.shape
     assert torch.equal(found, expected)
     found += 1  # it is a copy
-    assert not torch.equal(cached[index], found) or not found.numel()  # type: ignore[index]
+    assert not torch.equal(cached[index], found) or not found.numel()  # type: ignore[index]  # either kind
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is resident")

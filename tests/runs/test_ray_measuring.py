@@ -186,7 +186,7 @@ def test_only_passes_use_a_gpu(eager: EagerRay, monkeypatch: pytest.MonkeyPatch)
 def test_a_model_that_cannot_be_sent_is_an_error_of_the_user(eager: EagerRay) -> None:
     model = make_model()
     recorder = Recorder(watched_layers(model), INPUTS, SETTINGS)
-    model.lock = threading.Lock()  # type: ignore[assignment]
+    model.lock = threading.Lock()  # type: ignore[assignment]  # not to be pickled
     with connected(RayTasks()) as cluster, pytest.raises(UserError, match="cannot be sent"):
         next(cluster.measured(model, load_weights, recorder, PAIRS))
 

@@ -19,7 +19,7 @@ from tests.training.test_loop import data, model
 EPOCHS = 3
 
 
-class Stop(Exception):  # noqa: N818 (no error)
+class Stop(Exception):  # noqa: N818 - no error
     pass
 
 

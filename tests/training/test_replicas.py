@@ -26,7 +26,7 @@ from tests.support.forked import ROOT, ForkedProcess
 @pytest.fixture
 def group() -> Iterator[Any]:
     """A process group of this process alone."""
-    store = dist.HashStore()  # type: ignore[attr-defined]
+    store = dist.HashStore()  # type: ignore[attr-defined]  # missing in the stubs
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield store
     dist.destroy_process_group()

@@ -115,7 +115,7 @@ def test_pages_that_arrive_replace_their_part_of_the_list() -> None:
             assert number == 0 or go_on.wait(30)
             yield page
 
-    source.pages = slowly  # type: ignore[method-assign]
+    source.pages = slowly  # type: ignore[method-assign]  # of a fake
 
     async def scenario(stage: Stage) -> None:
         source.answers.set()
