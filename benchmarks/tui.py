@@ -28,7 +28,6 @@ import numpy as np
 import psutil
 from textual._compositor import CompositorUpdate
 from textual.widget import Widget
-from textual.widgets import Static
 
 from benchmarks import reading
 from benchmarks.result import Figure, Result, main
@@ -44,6 +43,7 @@ from tui.screens.runs_listed import ListedRuns
 from tui.screens.runs_preview import RunPreview
 from tui.screens.runs_table import RunsTable
 from tui.widgets.curves import Curves
+from tui.widgets.fitted_line import FittedLine
 from tui.widgets.heatmap import Heatmap
 
 Size = tuple[int, int]
@@ -536,7 +536,7 @@ def timed(action: Callable[[], str], calls: int) -> Timing:
 def mover(app: RepdynApp, overview: Overview) -> Callable[[], str]:
     """Return a function that moves the cursor a random step and returns the terminal output."""
     heatmap, curves = overview.query_one(Heatmap), overview.query_one(Curves)
-    readout = overview.query_one(".readout", Static)
+    readout = overview.query_one(".readout", FittedLine)
     rng = np.random.default_rng(1)
 
     def move() -> str:
