@@ -18,7 +18,6 @@ from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import load_run
 from tests.runs.test_importing import STEPS, moved
 from tests.storage.test_codec import assert_same
-from tests.support.eager_ray import EagerRay
 from tests.support.present import present
 
 IMPORTED = "repdyn_import_"
@@ -98,6 +97,8 @@ def test_workers_import_the_files_of_the_functions(
     place: Path, sqlite_store: StoreConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray", reason="comes with repdyn[ray]")
+    from tests.support.eager_ray import EagerRay
+
     eager = EagerRay().install(monkeypatch)
 
     def forget(task: str) -> None:
