@@ -19,7 +19,8 @@ OURS = {"benchmarks", "docs", "examples", "repdyn", "tests", "tui"}
 
 def installed_by(wanted: str) -> set[str]:
     """Return the names of all distributions that a requirement installs here."""
-    waiting, names = [Requirement(wanted)], set()
+    waiting = [Requirement(wanted)]
+    names: set[str] = set()
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         one = waiting.pop()

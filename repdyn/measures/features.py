@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import cast
 
@@ -132,15 +132,36 @@ def layer_features(
     chunk: int = CHUNK,
     forward: Forward | None = None,
 ) -> Iterator[tuple[list[Tensor], Tensor | None]]:
-    """Yield, chunk by chunk, each layer's features and the output of the model.
+    """Yield, chunk by chunk, each layer's features and the output of the model; see `part_features`.
 
     Args:
         model: run in eval mode without gradients; its mode is restored.
         layers: whose features to return, in this order.
         inputs: (n, ...) as the model takes them.
+        reduce: turns a layer's activation into features.
+        chunk: inputs per forward pass; results do not depend on it.
+        forward: calls the model instead.
+    """
+    parts = batches.split(inputs, chunk)
+    return part_features(model, layers, parts, reduce=reduce, forward=forward)
+
+
+def part_features(
+    model: nn.Module,
+    layers: Sequence[Layer],
+    parts: Iterable[Batch],
+    *,
+    reduce: Reduce,
+    forward: Forward | None = None,
+) -> Iterator[tuple[list[Tensor], Tensor | None]]:
+    """Yield each layer's features and the output of the model for one part of the inputs after another.
+
+    Args:
+        model: run in eval mode without gradients; its mode is restored.
+        layers: whose features to return, in this order.
+        parts: (c, ...) as the model takes them; each is one forward pass.
         reduce: `flat`, `pooled`, or another function of a layer's activation; it must not return a
             view, as an in-place ReLU may follow.
-        chunk: inputs per forward pass; results do not depend on it.
         forward: calls the model instead.
 
     Yields:
@@ -155,7 +176,7 @@ def layer_features(
     hooks = [(layer.module, partial(seen.hook, layer)) for layer in layers if layer.module]
     own = [layer for layer in layers if not layer.module]
     with evaluating(model), as_written(model), hooked(model, hooks):
-        for part in batches.split(inputs, chunk):
+        for part in parts:
             seen.start(part)
             output = output_tensor(batches.called(model, part, forward))
             for layer in own:

@@ -22,7 +22,7 @@ from repdyn.batches import Forward
 from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.engine import Engine, Summaries, grown
-from repdyn.measures.features import CHUNK, Reduce, layer_features
+from repdyn.measures.features import CHUNK, Reduce, part_features
 from repdyn.measures.probes import LinearProbe
 from repdyn.measures.settings import MeasureSettings
 from repdyn.records import ClassArray, class_dtype
@@ -151,19 +151,17 @@ def label_maps(
     """
     weights = [_on(planes.origin.device, probes[layer.name]) for layer in layers]
     columns: list[Tensor] = []
-    for inputs in grid_inputs(planes, side, chunk):
-        for features, output in layer_features(
-            model, layers, inputs, reduce=reduce, chunk=chunk, forward=forward
-        ):
-            if output is None or output.dim() != 2:
-                raise UserError("the model returns no score for each class; leave out the anchors")
-            if output.shape[1] > classes:
-                raise ValueError(f"a model of {output.shape[1]} outputs for {classes} classes")
-            by_probe = [
-                named[(x @ w + c).argmax(dim=1)]
-                for x, (w, c, named) in zip(features, weights, strict=True)
-            ]
-            columns.append(torch.stack([*by_probe, output.argmax(dim=1)]).to(torch.int32))
+    points = grid_inputs(planes, side, chunk)
+    for features, output in part_features(model, layers, points, reduce=reduce, forward=forward):
+        if output is None or output.dim() != 2:
+            raise UserError("the model returns no score for each class; leave out the anchors")
+        if output.shape[1] > classes:
+            raise ValueError(f"a model of {output.shape[1]} outputs for {classes} classes")
+        by_probe = [
+            named[(x @ w + c).argmax(dim=1)]
+            for x, (w, c, named) in zip(features, weights, strict=True)
+        ]
+        columns.append(torch.stack([*by_probe, output.argmax(dim=1)]).to(torch.int32))
     maps: ClassArray = torch.cat(columns, dim=1).cpu().numpy().astype(class_dtype(classes))
     return maps.reshape(len(layers) + 1, len(planes), side, side)
 
