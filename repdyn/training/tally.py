@@ -11,7 +11,8 @@ from torch import Tensor
 def counts(logits: Tensor, labels: Tensor, noisy: Tensor, loss: Tensor) -> Tensor:
     """Return the sums of a batch: of losses, images, hits among clean and noisy ones, noisy ones."""
     hit = logits.argmax(dim=1) == labels
-    n = torch.as_tensor(float(len(labels)), device=labels.device)
+    # a number copied from the host would have it wait for the device
+    n = torch.full((), float(len(labels)), device=labels.device)
     parts = [loss.float() * n, n, (hit & ~noisy).sum(), (hit & noisy).sum(), noisy.sum()]
     return torch.stack([part.to(torch.float64) for part in parts])
 
