@@ -25,6 +25,7 @@ class HeatmapData:
         title: its heading.
         unit: of the steps.
         errors: standard errors of the values, (R, E); None if there are none.
+        itself: the column of the checkpoint that all others are compared with, if that is so.
 
     Raises:
         ValueError: names, steps and values do not fit together.
@@ -38,6 +39,7 @@ class HeatmapData:
     title: str = ""
     unit: str = EPOCH
     errors: FloatArray | None = None
+    itself: int | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.steps if self.rows is None else self.rows)
@@ -50,6 +52,16 @@ class HeatmapData:
         if self.errors is None:
             return np.zeros(self.values.shape, dtype=bool)
         return within_error(self.values, self.errors, square=self.square)
+
+    @property
+    def trivial(self) -> NDArray[np.bool_]:
+        """Which cells compare a checkpoint with itself, and are equal whatever the run, (R, E)."""
+        if self.square:
+            return np.eye(len(self.values), dtype=bool)
+        cells = np.zeros(self.values.shape, dtype=bool)
+        if self.itself is not None:
+            cells[:, self.itself] = True
+        return cells
 
     @property
     def square(self) -> bool:

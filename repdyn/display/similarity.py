@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,12 @@ class Similarity:
         """Return each checkpoint's similarity to the last, (N, E)."""
         return self.matrices[:, :, -1]
 
+    def others_to_last(self) -> FloatArray:
+        """Return the same, NaN for the last itself, which is equal to itself whatever the run."""
+        values = self.to_last().copy()
+        values[:, -1] = np.nan
+        return values
+
     def errors_to_last(self) -> FloatArray:
         """Return the standard errors of the similarities to the last checkpoint, (N, E), or NaN."""
         if self.errors is None:
@@ -60,6 +66,11 @@ class Similarity:
     ) -> HeatmapData:
         """Return a heatmap of a value of each layer at each checkpoint, (N, E)."""
         return HeatmapData(values, self.names, self.steps, scale, phases, title, self.unit, errors)
+
+    def profiles(self, scale: Scale, phases: Phases) -> HeatmapData:
+        """Return a heatmap of each layer's similarity to the last checkpoint."""
+        values = self.by_layer(self.to_last(), scale, phases)
+        return replace(values, itself=len(self.steps) - 1)
 
     def of_layer(self, layer: int, scale: Scale, phases: Phases, title: str = "") -> HeatmapData:
         """Return a heatmap of a layer's matrix."""

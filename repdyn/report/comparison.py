@@ -137,12 +137,16 @@ def measures_of(comparison: Comparison) -> list[str]:
     return [name for name in MEASURES if name in found]
 
 
-def spread(values: Sequence[float], digits: int) -> str:
-    """Return the mean of values with their smallest and largest, `2.2 (1.9–2.6)`."""
+def spread(values: Sequence[float], digits: int, runs: int) -> str:
+    """Return the mean of values with their smallest and largest, `2.2 (1.9–2.6)`.
+
+    If only some of the runs have one it says so, `24 (20–30), 3 of 6`.
+    """
     if not len(values):
         return "–"
     mean, low, high = (f"{v:.{digits}f}" for v in (np.mean(values), min(values), max(values)))
-    return mean if len(values) == 1 else f"{mean} ({low}–{high})"
+    some = f", {len(values)} of {runs}" if len(values) < runs else ""
+    return (mean if len(values) == 1 else f"{mean} ({low}–{high})") + some
 
 
 def numbers(effect: Effect) -> str:

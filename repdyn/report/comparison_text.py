@@ -102,18 +102,21 @@ def _numbers(comparison: Comparison, shown: Sequence[Group], scores: Sequence[st
     for group in shown:
         n = len(group.runs)
         table.add_column(Text(group.label + (f"\n{n} runs" if n > 1 else "")), justify="right")
+
+    def add(name: str, found: Sequence[Sequence[float]], digits: int) -> None:
+        if any(found):
+            of = zip(found, shown, strict=True)
+            table.add_row(name, *(spread(values, digits, len(one.runs)) for values, one in of))
+
     for state in (FITTED, SPIKY):
         if any(group.states() for group in shown):
             table.add_row(state, *(group.states().get(state, "–") for group in shown))
     for name in PHASES:
-        found = [group.epochs(name) for group in shown]
-        if any(found):
-            table.add_row(PHASES[name], *(spread(epochs, 0) for epochs in found))
+        add(PHASES[name], [group.epochs(name) for group in shown], 0)
     for score in scores:
         for measure in measures_of(comparison):
-            values = [group.scores(ScoreKey(score, measure)) for group in shown]
-            if any(values):
-                table.add_row(key_words(ScoreKey(score, measure)), *(spread(v, 2) for v in values))
+            key = ScoreKey(score, measure)
+            add(key_words(key), [group.scores(key) for group in shown], 2)
     return table
 
 

@@ -235,7 +235,10 @@ def _numbers(comparison: Comparison, scores: Sequence[str]) -> dict[str, Any]:
     rows = [
         (
             key_title(ScoreKey(score, measure)),
-            *(spread(group.scores(ScoreKey(score, measure)), 2) for group in shown),
+            *(
+                spread(group.scores(ScoreKey(score, measure)), 2, len(group.runs))
+                for group in shown
+            ),
         )
         for score in scores
         for measure in measures_of(comparison)
@@ -255,7 +258,7 @@ def _main_numbers(comparison: Comparison) -> dict[str, Any]:
         if any(group.states() for group in shown)
     ]
     rows += [
-        (PHASES[name], *(spread(group.epochs(name), 0) for group in shown))
+        (PHASES[name], *(spread(group.epochs(name), 0, len(group.runs)) for group in shown))
         for name in PHASES
         if any(group.epochs(name) for group in shown)
     ]

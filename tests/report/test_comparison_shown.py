@@ -103,9 +103,11 @@ def test_groups_are_runs_that_differ_in_their_seed_only() -> None:
 
 
 def test_of_several_runs_the_mean_and_the_ends_are_shown() -> None:
-    assert spread([1.0, 3.0, 2.0], 1) == "2.0 (1.0–3.0)"
-    assert spread([2.0], 2) == "2.00"
-    assert spread([], 2) == "–"
+    assert spread([1.0, 3.0, 2.0], 1, 3) == "2.0 (1.0–3.0)"
+    assert spread([2.0], 2, 1) == "2.00"
+    assert spread([], 2, 3) == "–"
+    assert spread([1.0, 3.0], 0, 6) == "2 (1–3), 2 of 6", "others do not have it"
+    assert spread([2.0], 0, 6) == "2, 1 of 6"
 
 
 def test_an_effect_is_shown_with_its_interval() -> None:

@@ -243,6 +243,22 @@ def test_an_overview_has_the_layers_in_order_and_the_curves_below(kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_last_checkpoint_is_not_compared_with_itself(kind: str) -> None:
+    """It would be 1 in every run: an edge that is none."""
+    figure = overview(RECORD, kind)
+    mesh, profiles = figure.axes[:2]
+    grey = np.isnan(np.ma.filled(present(mesh.collections[0].get_array()), np.nan))
+    assert grey[:, -1].all()
+    assert not grey[:, 1:-1].any()
+    for name in DYNAMICS.layers:
+        (line,) = lines_named(profiles, name)
+        assert np.isfinite(points(line)[:-1, 1]).all()
+        assert np.isnan(points(line)[-1, 1])
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert any(text.startswith("a checkpoint with itself") for text in said)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_overviews_profiles_have_their_errors_as_bands(kind: str) -> None:
     matrices = DYNAMICS.similarity[kind]
     errors = {kind: np.full(matrices.shape, 0.01)}

@@ -26,7 +26,7 @@ def draw_cells(
 ) -> FloatArray:
     """Draw a heatmap's cells, its layers named with the first on top, or square.
 
-    Of checkpoints between themselves, those on the diagonal are grey: they are equal whatever the run.
+    Those of a checkpoint with itself are grey: they are equal whatever the run.
 
     Args:
         axes: whose epoch axes are left to the caller.
@@ -39,9 +39,7 @@ def draw_cells(
     """
     borders = axis.edges(data.steps)
     down = borders if data.rows is None else np.arange(len(data.rows) + 1, dtype=float) - 0.5
-    values = data.values
-    if data.square:
-        values = np.where(np.eye(len(values), dtype=bool), np.nan, values)
+    values = np.where(data.trivial, np.nan, data.values)
     axes.pcolormesh(borders, down, values, cmap=cmap, norm=colours, rasterized=True)
     if data.rows is None:
         axes.set_box_aspect(1)
@@ -57,11 +55,11 @@ def draw_cells(
 
 def grey_handle(heatmaps: Iterable[HeatmapData]) -> list[Patch]:
     """Return what a legend shows of grey cells, if there are any."""
-    square = missing = False
+    itself = missing = False
     for data in heatmaps:
-        off = ~np.eye(len(data.values), dtype=bool) if data.square else np.True_
-        square |= data.square
-        missing |= bool((np.isnan(data.values) & off).any())
-    words = [ITSELF] * square + [MISSING] * missing
+        itself |= bool(data.trivial.any())
+        missing |= bool((np.isnan(data.values) & ~data.trivial).any())
+    words = [ITSELF] * itself + [MISSING] * missing
     grey = SIMILARITY.get_bad()
-    return [Patch(facecolor=tuple(grey), label=" or ".join(words))] if words else []
+    look = {"facecolor": tuple(grey), "edgecolor": "0.5", "linewidth": 0.5}  # unlike an interval's
+    return [Patch(label=" or ".join(words), **look)] if words else []

@@ -17,7 +17,7 @@ from repdyn.display.scale import Scale, ScaleKind
 from repdyn.display.similarity import Similarity, similarity
 from repdyn.measures.spec import PRIMARY
 from repdyn.records import Phases, RunRecord
-from repdyn.report.figures.cells import draw_cells
+from repdyn.report.figures.cells import draw_cells, grey_handle
 from repdyn.report.figures.curves import draw_metrics
 from repdyn.report.figures.depth import depth_legend, layer_looks
 from repdyn.report.figures.phase_marks import mark_phases, phase_legend
@@ -81,9 +81,8 @@ def overview(record: RunRecord, measure: str, how: ScaleKind = "fixed") -> Figur
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     cells, profiles, *below = panels
     scale = shown.scale(how)
-    first, *_, last = draw_cells(
-        cells, shown.by_layer(shown.to_last(), scale, record.phases), norm(scale)
-    )
+    data = shown.profiles(scale, record.phases)
+    first, *_, last = draw_cells(cells, data, norm(scale))
     marked = _mark_change_points(cells, record.phases)
     _draw_profiles(profiles, shown, scale)
     for axes, group in zip(below, groups, strict=True):
@@ -94,13 +93,13 @@ def overview(record: RunRecord, measure: str, how: ScaleKind = "fixed") -> Figur
         mark_phases(axes, record.phases, PHASES, on_colour=axes is cells)
     scale_bar(figure, [cells], scale, shown.to_last(), length=heatmap)
     depth_legend([profiles], shown.names, PROFILES)
-    phase_legend(figure, record, PHASES, *marked)
+    phase_legend(figure, record, PHASES, *marked, *grey_handle([data]))
     return figure
 
 
 def _draw_profiles(axes: Axes, shown: Similarity, scale: Scale) -> None:
     """Draw a curve for each layer, on the scale of the colours, with its error as a band."""
-    values, errors = shown.to_last(), shown.errors_to_last()
+    values, errors = shown.others_to_last(), shown.errors_to_last()
     ends = scale.low, scale.high  # beyond them lines stop, as colours do: 1 itself is at infinity
     for name, look, line, error in zip(
         shown.names, layer_looks(len(values)), values, errors, strict=True

@@ -120,7 +120,7 @@ def _draw_bar(
 def cell_handles(drawn: Sequence[HeatmapData]) -> list[Artist]:
     """Return what the legend says of grey cells and of cells with a dot."""
     handles: list[Artist] = list(grey_handle(drawn))
-    if any(data.within_error.any() for data in drawn):
+    if any((data.within_error & ~data.trivial).any() for data in drawn):
         look: dict[str, Any] = {
             "linestyle": "none",
             "marker": ".",
@@ -134,11 +134,9 @@ def cell_handles(drawn: Sequence[HeatmapData]) -> list[Artist]:
 def draw_dots(axes: Axes, data: HeatmapData) -> None:
     """Draw a dot in each cell that differs from its neighbours by no more than its error.
 
-    On the diagonal of a square there is none: it is 1 without error.
+    A checkpoint with itself has none: it is 1 without error.
     """
-    within = data.within_error
-    if data.square:
-        within = within & ~np.eye(len(within), dtype=bool)
+    within = data.within_error & ~data.trivial
     rows, columns = np.nonzero(within)
     if not len(rows):
         return

@@ -116,6 +116,7 @@ def _profiles(
         return captions.joined(
             f"{title}, the first layer on top.",
             "Medians over the runs of a group." if several else "",
+            "That checkpoint itself is grey.",
             captions.scale_words(measure, scale, how),
             captions.line_words(page, LINES),
             captions.dot_words(page, measure, "the checkpoint before"),

@@ -84,6 +84,8 @@ def profiles(shown: Sequence[Shown], measure: str, scale: Scale, width: float) -
 
 def _heatmap(group: Shown, one: Profiles, scale: Scale) -> HeatmapData:
     values, phases = one.values, phases_over_seeds(group.runs)
+    of = one.of
+    last = len(values.steps) - 1 if values.steps[-1] == of.steps[-1] else None
     return HeatmapData(
-        values.middle, one.of.names, values.steps, scale, phases, "", one.of.unit, one.errors
+        values.middle, of.names, values.steps, scale, phases, "", of.unit, one.errors, last
     )

@@ -45,7 +45,7 @@ class Profiles:
 
     Attributes:
         of: the first run's matrices.
-        values: (N, E).
+        values: (N, E), NaN at the last checkpoint itself.
         errors: standard errors of the values, the median of the runs, (N, E); None if there are none.
     """
 
@@ -71,7 +71,7 @@ def profiles_over_seeds(runs: Sequence[RunRecord], measure: str) -> Profiles:
     all_of = [similarity(measured(run), measure) for run in runs]
     alike = [one for one in all_of if one.names == all_of[0].names]
     steps, places = _shared([one.steps for one in alike])
-    values = np.stack([alike[run].to_last()[:, at] for run, at in places.items()])
+    values = np.stack([alike[run].others_to_last()[:, at] for run, at in places.items()])
     errors = np.stack([alike[run].errors_to_last()[:, at] for run, at in places.items()])
     error = _median(errors)
     known = error if np.isfinite(error).any() else None
