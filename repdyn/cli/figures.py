@@ -11,7 +11,8 @@ from rich.text import Text
 from repdyn.cli.console import new_console
 from repdyn.display.scale import ScaleKind
 from repdyn.errors import SettingError
-from repdyn.runs.figures import CAPTIONS, Look, write_figures
+from repdyn.report.figures.paper import PaperFigure
+from repdyn.runs.figures import Look, write_figures
 from repdyn.settings.schema import StoreConfig
 
 
@@ -25,7 +26,7 @@ def run_figures(
     title: bool,
     scale: ScaleKind,
 ) -> None:
-    """Write the figures of runs to a folder, and print what each shows.
+    """Write the figures of runs to a folder, and print what each is as it is drawn.
 
     Raises:
         UserError: there is no such run, format or width, nothing to draw, or the folder cannot be
@@ -37,10 +38,16 @@ def run_figures(
         title=title,
         scale=scale,
     )
-    written = write_figures(runs, store, out, look)
     console = new_console()
-    console.print(Text(written.captions), soft_wrap=True)
-    console.print(Text(f"{written.files} files in {out}; captions in {CAPTIONS}"), soft_wrap=True)
+
+    def tell(figure: PaperFigure) -> None:
+        console.print(Text.assemble((figure.name, "bold"), f"  {figure.title}"), soft_wrap=True)
+
+    written = write_figures(runs, store, out, look, tell)
+    for line in written.left_out:
+        console.print(Text(line), soft_wrap=True)
+    said = f"{written.files} files in {out}; captions in {' and '.join(written.texts)}"
+    console.print(Text(said), soft_wrap=True)
 
 
 def _inches(text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from repdyn.report.figures.paper import (
     PaperFigure,
     Regions,
     Shown,
+    latex,
     paper_figures,
     titled,
 )
@@ -33,7 +34,10 @@ from repdyn.storage.files import write_whole
 from repdyn.storage.reader import load_label_maps, load_planes, load_run
 from repdyn.storage.search import find_run, sweep_runs
 
-CAPTIONS = "captions.txt"
+CAPTIONS, LATEX = "captions.txt", "figures.tex"
+
+IN_LATEX = "pdf", "png"
+"""Formats that LaTeX includes, the better one first."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,22 @@ class Written:
 
     Attributes:
         files: their number.
-        captions: of the figures, and what was left out.
+        texts: names of those with captions.
+        left_out: a sentence for each thing that could not be drawn.
     """
 
     files: int
-    captions: str
+    texts: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
-def write_figures(names: Sequence[str], store: StoreConfig, out: Path, look: Look) -> Written:
+def write_figures(
+    names: Sequence[str],
+    store: StoreConfig,
+    out: Path,
+    look: Look,
+    on_drawn: Callable[[PaperFigure], None] = lambda _: None,
+) -> Written:
     """Draw the figures of runs, and write each at every width in every format, with captions.
 
     Files of the same names are replaced; none is written before all are drawn.
@@ -91,6 +103,7 @@ def write_figures(names: Sequence[str], store: StoreConfig, out: Path, look: Loo
         store: where they are.
         out: a folder, made if there is none.
         look: formats, widths and what else they have in common.
+        on_drawn: told of each figure once it is drawn.
 
     Raises:
         UserError: there is no such run, nothing to draw, or the folder cannot be written.
@@ -114,15 +127,24 @@ def write_figures(names: Sequence[str], store: StoreConfig, out: Path, look: Loo
             left_out.append(f"Left out, decision regions of {group.label}: {error}.")
     figures = paper_figures(shown, look.scale, judged)
     _check_folder(out)
-    files = {name: content for one in figures for name, content in _drawn(one, look)}
+    files: dict[str, bytes] = {}
+    for figure in figures:
+        files |= _drawn(figure, look)
+        on_drawn(figure)
     captions = "\n\n".join([*map(_caption, figures), *left_out]) + "\n"
-    files[CAPTIONS] = captions.encode()
+    texts = {CAPTIONS: captions}
+    included = [form for form in IN_LATEX if form in look.formats]
+    if included:
+        width = min(look.widths)
+        named = [(one, _file(one, width, included[0]), width) for one in figures]
+        texts[LATEX] = latex(named)
+    files |= {name: text.encode() for name, text in texts.items()}
     try:
         for name, content in files.items():
             write_whole(out / name, content)
     except OSError as error:
         raise SettingError("out", out, str(error.strerror)) from None
-    return Written(len(files), captions)
+    return Written(len(files), tuple(texts), tuple(left_out))
 
 
 def _records(names: Sequence[str], store: StoreConfig) -> tuple[list[RunRecord], list[str]]:
@@ -197,7 +219,11 @@ def _drawn(figure: PaperFigure, look: Look) -> Iterator[tuple[str, bytes]]:
         if look.title:
             drawn = titled(drawn, figure.title)
         for form in dict.fromkeys(look.formats):
-            yield f"{figure.name}_{width:g}in.{form}", FORMATS[form](drawn)
+            yield _file(figure, width, form), FORMATS[form](drawn)
+
+
+def _file(figure: PaperFigure, width: float, form: str) -> str:
+    return f"{figure.name}_{width:g}in.{form}"
 
 
 def _caption(figure: PaperFigure) -> str:

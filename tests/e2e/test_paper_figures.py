@@ -39,7 +39,7 @@ def test_all_figures_are_written_with_captions_and_the_same_each_time(runs: Path
         for name in MATRICES | LAYERS | REGIONS | {"error_curves"}
         for form in ("pdf", "png")
     }
-    assert names | {"captions.txt"} <= files.keys()
+    assert names | {"captions.txt", "figures.tex"} <= files.keys()
     assert all(files[name].startswith(b"%PDF") for name in names if name.endswith("pdf"))
     said = files["captions.txt"].decode()
     assert "the first by name of 2 runs" in said

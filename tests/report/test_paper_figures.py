@@ -36,6 +36,7 @@ from repdyn.report.figures.paper import (
     PaperFigure,
     Regions,
     Shown,
+    latex,
     paper_figures,
     pdf,
     png,
@@ -420,6 +421,24 @@ def test_curves_of_seeds_are_their_median_and_bands_their_range() -> None:
     np.testing.assert_allclose(np.asarray(line.get_ydata()), np.median(tests, axis=0))
     low, high = band(axes, list(axes.lines).index(line))
     assert (low, high) == pytest.approx((tests.min(), tests.max()))
+
+
+def test_captions_are_written_as_latex_prints_them() -> None:
+    caption = "50 % of the runs: 1 − CKA × 2 in layer_1 & #3 {a}"
+    figure = PaperFigure(
+        "layers_cka", "", f"{caption}\nsgd: small (1a2b), 95 %", lambda _: Figure()
+    )
+    narrow, wide = (latex([(figure, "a.pdf", width)]) for width in (3.25, 6.75))
+    said = r"50 \% of the runs: 1 \ensuremath{-} CKA \ensuremath{\times} 2 in layer\_1 \& \#3 \{a\}"
+    assert rf"\caption{{{said}}}" in narrow
+    assert "\n% sgd: small (1a2b), 95 %\n" in narrow
+    assert r"\begin{figure}[tbp]" in narrow
+    assert r"\begin{figure*}[tbp]" in wide
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_captions_have_no_character_that_latex_lacks(name: str) -> None:
+    latex([(one, "", 3.25) for one in paper_figures(GROUPS[name])]).encode("ascii")
 
 
 def test_profiles_of_seeds_are_their_median_and_bands_their_range() -> None:

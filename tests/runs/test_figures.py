@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from repdyn.errors import SettingError, UserError
-from repdyn.runs.figures import CAPTIONS, Look, write_figures
+from repdyn.report.figures.paper import PaperFigure
+from repdyn.runs.figures import CAPTIONS, LATEX, Look, write_figures
 from repdyn.settings.schema import StoreConfig
 from tests.support.partial_runs import PARTIAL
 
@@ -59,6 +61,28 @@ def test_existing_files_are_replaced_and_others_stay(
     assert files.keys() == {CAPTIONS, "error_curves_3.25in.svg", "mine.txt"}, (
         "none is left half-written"
     )
+
+
+def test_latex_has_an_environment_for_each_figure_with_its_caption(
+    partial_store: StoreConfig, tmp_path: Path
+) -> None:
+    drawn: list[PaperFigure] = []
+    look = Look(formats=("svg", "png"), widths=(6.75, 3.25))
+    write_figures(["no-metrics"], partial_store, tmp_path, look, drawn.append)
+    source = (tmp_path / LATEX).read_text()
+    files = re.findall(r"\\includegraphics\{(.*)\}", source)
+    assert files == [f"{one.name}_3.25in.png" for one in drawn], (
+        "the narrowest, that LaTeX includes"
+    )
+    assert re.findall(r"\\label\{fig:(.*)\}", source) == [one.name for one in drawn]
+    assert all((tmp_path / name).is_file() for name in files)
+    assert source.count(r"\begin{figure}") == source.count(r"\end{figure}") == len(drawn)
+    source.encode("ascii")  # what the captions of any figure have beyond it is written in LaTeX
+    assert source.count("% no-metrics: no-metrics (") == len(drawn), "which runs, beside it"
+
+
+def test_svg_alone_is_not_for_latex(partial_store: StoreConfig, tmp_path: Path) -> None:
+    assert LATEX not in written(["before-the-first"], partial_store, tmp_path)
 
 
 def test_nothing_to_draw_is_told_before_a_folder_is_made(

@@ -1,6 +1,7 @@
 """Figures named after those of Sharon and Dar (arXiv 2405.17377), at the widths of a paper's columns."""
 
 from repdyn.report.figures.paper.drawing import MOST_GROUPS, PaperFigure, paper_figures
+from repdyn.report.figures.paper.latex import latex
 from repdyn.report.figures.paper.regions import MOST_EPOCHS
 from repdyn.report.figures.paper.sheet import (
     FORMATS,
@@ -24,6 +25,7 @@ __all__ = [
     "PaperFigure",
     "Regions",
     "Shown",
+    "latex",
     "paper_figures",
     "pdf",
     "png",
