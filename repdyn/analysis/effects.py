@@ -11,9 +11,11 @@ Where runs have several learning rates, the effect that counts is that at equal 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from repdyn.analysis.breaks import ALL_BREAK
 from repdyn.analysis.equal_fit import (
@@ -154,28 +156,10 @@ def _difference(
     basis: str = "",
     left_out: int = 0,
 ) -> Effect:
-    values = tuple(map(fmean, found.values()))
-    level, margin = level_of(contrast.of), MARGINS[score.score]
-    estimate, low, high = map(float, interval(values, level))
-    return Effect(
-        score=score,
-        contrast=f"{contrast.more[0]} − {contrast.less[0]}",
-        seeds=tuple(found),
-        values=values,
-        pairs=sum(map(len, found.values())),
-        estimate=estimate,
-        low=low,
-        high=high,
-        level=level,
-        null=0.0,
-        margin=margin,
-        verdict=as_verdict(judged(low, high, margin)),
-        seeds_needed=seeds_needed(values, margin, level),
-        counted=counted,
-        basis=basis,
-        left_out=left_out,
-        untestable=untestable,
-    )
+    words = f"{contrast.more[0]} − {contrast.less[0]}"
+    rule = _of_difference(MARGINS[score.score])
+    effect = _effect(score, words, found, rule, contrast.of, untestable)
+    return replace(effect, counted=counted, basis=basis, left_out=left_out)
 
 
 def all_break_effect(
@@ -191,25 +175,77 @@ def all_break_effect(
     having = [run for run in having if run.has(chance)]
     found = by_seed((run.seed, float(run.scores[score] >= ALL_BREAK)) for run in having)
     by_chance = by_seed((run.seed, run.scores[chance]) for run in having)
-    values = tuple(map(fmean, found.values()))
-    null = fmean(map(fmean, by_chance.values())) if found else float("nan")
+    chances = [fmean(run) for run in by_chance.values()]
+    words = f"{family[0]} runs with every layer above {ALL_BREAK:g}"
+    rule = _of_share(fmean(chances) if found else math.nan)
+    return replace(
+        _effect(score, words, found, rule, of, "" if found else why), counted=counted, share=True
+    )
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How the values of seeds are judged, as in verdicts.py.
+
+    Attributes:
+        null, margin: of the effect.
+        interval: of values, at a level.
+        judged: the verdict of an interval.
+        needed: with how many seeds like these values the verdict would be decided, at a level.
+    """
+
+    null: float
+    margin: float
+    interval: Callable[[Sequence[float], float], Iterable[Any]]
+    judged: Callable[[float, float], Any]
+    needed: Callable[[Sequence[float], float], float]
+
+
+def _of_difference(margin: float) -> _Rule:
+    return _Rule(
+        null=0.0,
+        margin=margin,
+        interval=interval,
+        judged=lambda low, high: judged(low, high, margin),
+        needed=lambda values, level: seeds_needed(values, margin, level),
+    )
+
+
+def _of_share(chance: float) -> _Rule:
+    return _Rule(
+        null=chance,
+        margin=SHARE_MARGIN,
+        interval=share_interval,
+        judged=lambda low, high: judged_share(low, high, chance),
+        needed=lambda values, level: seeds_needed_for_share(values, chance, SHARE_MARGIN, level),
+    )
+
+
+def _effect(
+    score: ScoreKey,
+    contrast: str,
+    found: Mapping[str, Sequence[float]],
+    rule: _Rule,
+    of: int,
+    untestable: str,
+) -> Effect:
+    """Return what a score says, given the values of each seed's pairs or runs."""
+    values = tuple(fmean(of_seed) for of_seed in found.values())
     level = level_of(of)
-    estimate, low, high = map(float, share_interval(values, level))
+    estimate, low, high = map(float, rule.interval(values, level))
     return Effect(
         score=score,
-        contrast=f"{family[0]} runs with every layer above {ALL_BREAK:g}",
+        contrast=contrast,
         seeds=tuple(found),
         values=values,
-        pairs=len(having),
+        pairs=sum(len(of_seed) for of_seed in found.values()),
         estimate=estimate,
         low=low,
         high=high,
         level=level,
-        null=null,
-        margin=SHARE_MARGIN,
-        verdict=as_verdict(judged_share(low, high, null)),
-        seeds_needed=seeds_needed_for_share(values, null, SHARE_MARGIN, level),
-        counted=counted,
-        share=True,
-        untestable="" if found else why,
+        null=rule.null,
+        margin=rule.margin,
+        verdict=as_verdict(rule.judged(low, high)),
+        seeds_needed=rule.needed(values, level),
+        untestable=untestable,
     )
