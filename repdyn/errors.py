@@ -27,6 +27,10 @@ class UserError(Exception):
         super().__init__(_harmless(message))
 
 
+class NoArtifactError(UserError):
+    """A run does not have a file."""
+
+
 class SettingError(UserError):
     """A setting or an argument whose value is invalid: `label_noise 1.2: must be below 1`.
 

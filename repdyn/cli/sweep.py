@@ -111,6 +111,10 @@ _IN_NAMES = frozenset({"dataset", "arch", "opt", "seed"})
 """Settings that a run's name has."""
 
 
+MOST_NAME = 40
+"""Columns of a run's name that other columns do not take."""
+
+
 def _table(children: Sequence[Child]) -> Table:
     """Return a table of the runs, with a column for each setting in which they differ."""
     params = [child.config.params() for child in children]
@@ -122,7 +126,9 @@ def _table(children: Sequence[Child]) -> Table:
         if name in _ALWAYS or (name not in unshown and len({one[name] for one in params}) > 1)
     ]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for head in ("run", *(name.replace("_", " ") for name in names), ""):
+    longest = max(len(child.name) for child in children)
+    table.add_column("run", min_width=min(longest, MOST_NAME))  # seeds are at its end
+    for head in (*(name.replace("_", " ") for name in names), ""):
         table.add_column(head)
     for child, one in zip(children, params, strict=True):
         cells = (child.name, *(one[name] for name in names), STATES[child.todo])

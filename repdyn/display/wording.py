@@ -39,6 +39,14 @@ def ending(name: str, room: int) -> str:
     return name if len(name) <= room else f"…{name[len(name) - room + 1 :]}" if room > 0 else ""
 
 
+def both_ends(name: str, room: int) -> str:
+    """Return the name, or its beginning and its end, `resnet18-adam…-s0`: runs differ in either."""
+    if len(name) <= room:
+        return name
+    tail = max(0, room - 1) // 3
+    return f"{name[: max(0, room - 1 - tail)]}…{name[len(name) - tail :]}" if room > 0 else ""
+
+
 def arch(summary: RunSummary) -> str:
     """Return the architecture with its width, `resnet18 ×0.25`."""
     name, width = plain(summary.params.get("arch", "")), plain(summary.params.get("width", ""))

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from repdyn.display.wording import accuracy, arch, duration, noise, plain
+from repdyn.display.wording import accuracy, arch, both_ends, duration, noise, plain
 from repdyn.own_runs import PARENT_TAG, is_sweep
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ FIXED = ("noise", "epochs", "train", "test", "onset", "fit", "age")
 
 WIDE = 120
 """Console width from which all of them fit."""
+
+LEAST_NAME = 12
+"""Columns of a name at least."""
 
 STATUS_STYLES = {
     "RUNNING": "bold cyan",
@@ -57,9 +61,24 @@ def runs_table(
         table.add_column(name, no_wrap=True, justify="right")
     kept = [i for i, column in enumerate(table.columns) if not rows or _any(rows, i)]
     table.columns = [table.columns[i] for i in kept]
+    rows = [[row[i] for i in kept] for row in rows]
+    if width < WIDE:
+        _shorten_names(table, rows, width)
     for row in rows:
-        table.add_row(*(row[i] for i in kept))
+        table.add_row(*row)
     return table
+
+
+def _shorten_names(table: Table, rows: Sequence[list[Text]], width: int) -> None:
+    """Cut names that are too long beside the other columns in their middle."""
+    heads = [str(column.header) for column in table.columns]
+    name = heads.index("name")
+    wide = [
+        max(map(cell_len, (head, *(row[i].plain for row in rows)))) for i, head in enumerate(heads)
+    ]
+    room = max(LEAST_NAME, width - sum(one + 1 for one in wide) + wide[name])
+    for row in rows:
+        row[name].plain = both_ends(row[name].plain, room)
 
 
 def nested(runs: Sequence[RunSummary]) -> Iterator[tuple[RunSummary, str]]:

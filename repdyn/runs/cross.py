@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from repdyn.display.reading import measured
 from repdyn.display.wording import plain
-from repdyn.errors import UserError
+from repdyn.errors import NoArtifactError, UserError
 from repdyn.measures.rows import cka_matrix
 from repdyn.measures.spec import PRIMARY
 from repdyn.records import RunRecord
@@ -31,7 +31,7 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
 
     Raises:
         UserError: their reference images differ, they have no checkpoint in common, or their rows
-            are damaged; the runs are not named.
+            are damaged or not stored; the runs are not named.
     """
     different = different_probes(a, b)
     if different:
@@ -40,10 +40,15 @@ def cross_cka(a: RunRecord, b: RunRecord, store: StoreConfig) -> CrossCka:
     if not len(common):
         raise UserError("they have no checkpoint in common")
     ids = (a.summary.run_id, b.summary.run_id)
-    values = [
-        _layer_by_layer(*(load_summaries(store, run, PRIMARY.name, int(at)) for run in ids))
-        for at in common
-    ]
+    try:
+        values = [
+            _layer_by_layer(*(load_summaries(store, run, PRIMARY.name, int(at)) for run in ids))
+            for at in common
+        ]
+    except NoArtifactError:
+        raise UserError(
+            "it takes the Gram matrices of both, which are not all stored (the demo's are not)"
+        ) from None
     layers = (measured(a).layers, measured(b).layers)
     return CrossCka(
         (a.summary.name, b.summary.name), layers, common, np.stack(values).astype(np.float32)

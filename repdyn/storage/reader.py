@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from repdyn.analysis.phases import find_phases, without_open_minimum
 from repdyn.analysis.undefined import FOUND_IN
 from repdyn.display.metrics import is_other
-from repdyn.errors import UserError
+from repdyn.errors import NoArtifactError, UserError
 from repdyn.measures.spec import MEASURES
 from repdyn.own_runs import is_own, is_sweep
 from repdyn.records import (
@@ -232,7 +232,7 @@ def artifact_head(options: StoreConfig, text: str, path: str, most: int) -> byte
         try:
             return found.head(path, most)
         except FileNotFoundError:
-            raise UserError(f"{path}: the run has no such artifact") from None
+            raise NoArtifactError(f"{path}: the run has no such artifact") from None
 
 
 def saved_epochs(options: StoreConfig, text: str) -> list[int]:
@@ -267,14 +267,15 @@ def _naming(summary: RunSummary) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"run {summary.run_id[:8]}: {error}") from None
+        kind = NoArtifactError if isinstance(error, NoArtifactError) else UserError
+        raise kind(f"run {summary.run_id[:8]}: {error}") from None
 
 
 def _needed(found: RunArtifacts, path: str, most: int) -> bytes:
     try:
         return found.read(path, most)
     except FileNotFoundError:
-        raise UserError(f"{path}: the run has no such artifact") from None
+        raise NoArtifactError(f"{path}: the run has no such artifact") from None
 
 
 def _decoded(read: Callable[[str, int], bytes], unit: str) -> Dynamics | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from repdyn.analysis.scores import MEANINGS, compute_scores
 from repdyn.display.findings import findings
-from repdyn.display.wording import going_on, score_words, undefined_lines
+from repdyn.display.wording import both_ends, going_on, score_words, undefined_lines
 from repdyn.measures.spec import MEASURES
 from repdyn.own_runs import PARENT_TAG, SWEEP_TAG
 from repdyn.records import Phases, RunRecord
@@ -323,6 +323,24 @@ def test_runs_of_a_sweep_are_below_it() -> None:
     lines = printed(runs_table(runs, 150), 150).splitlines()
     assert "  child2" in lines[2]
     assert "vit_tiny" not in lines[1], "a sweep's settings are lists"
+
+
+def test_runs_that_differ_at_the_end_of_their_names_are_told_apart() -> None:
+    """Even where the names do not fit: the seed is at their end."""
+    names = [f"resnet18-{opt}-digits-s{seed}" for opt in ("sgd", "adam") for seed in (0, 1)]
+    runs = [
+        synthetic.summary(
+            name=name, run_id=f"{i}" * 32, metrics={"phase/fit": 100.0, "test/acc": 0.5}
+        )
+        for i, name in enumerate(names)
+    ]
+    for width in (70, 80):
+        _, *rows = printed(runs_table(runs, width), width).splitlines()
+        shown = [row.split()[2] for row in rows]
+        assert len({*shown}) == len(names), shown
+        assert all(len(row) <= width for row in rows)
+    assert both_ends("resnet18-adam-digits-s0", 16) == "resnet18-a…ts-s0"
+    assert both_ends("short", 16) == "short"
 
 
 def test_a_stopped_sweep_is_resumed_by_its_own_command() -> None:

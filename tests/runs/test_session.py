@@ -1,6 +1,7 @@
 """A run session, driven by a plain loop over a network and tensors of its own."""
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -196,7 +197,9 @@ def test_a_unit_is_one_short_word(unit: str) -> None:
         recorder(unit=unit)
 
 
-def test_cka_between_runs_of_own_loops_needs_the_same_reference_images(store: StoreConfig) -> None:
+def test_cka_between_runs_of_own_loops_needs_the_same_reference_images(
+    store: StoreConfig, tmp_path: Path
+) -> None:
     for name, seed in (("a", 0), ("b", 0), ("other", 1)):
         with RunSession.create(recorder(seed), name, store, due=(0, 1)) as session:
             Loop().run(session, end=2)
@@ -210,6 +213,12 @@ def test_cka_between_runs_of_own_loops_needs_the_same_reference_images(store: St
     unknown = replace(b, summary=replace(b.summary, tags=tags))
     with pytest.raises(UserError, match="not known for both runs"):
         cross_cka(a, unknown, store)
+    for folder in [*tmp_path.rglob("grams")]:
+        shutil.rmtree(folder)
+    with pytest.raises(
+        UserError, match="takes the Gram matrices of both, which are not all stored"
+    ):
+        cross_cka(a, b, store)
 
 
 @pytest.mark.parametrize("with_planes", [True, False])

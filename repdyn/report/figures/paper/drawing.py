@@ -213,9 +213,14 @@ def _forests(shown: Sequence[Shown], findings: Sequence[Finding]) -> Iterator[Pa
         *(f"Not testable on these runs: {claim}" for claim in untested(findings)),
     )
     scores = captions.joined("Scores of each group of runs.", captions.interval_words())
-    yield from _forest("effects", "Effects", effect_panels(findings), [effects, *lines])
+    yield from _forest(
+        "effects",
+        "Effects by which the findings are judged",
+        effect_panels(findings),
+        [effects, *lines],
+    )
     panels = score_panels({group.label: group.runs for group in shown})
-    yield from _forest("scores", "Scores of the groups", panels, [scores, *lines])
+    yield from _forest("scores", "Scores of the groups of runs", panels, [scores, *lines])
 
 
 def _forest(
