@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -61,5 +62,6 @@ def grey_handle(heatmaps: Iterable[HeatmapData]) -> list[Patch]:
         missing |= bool((np.isnan(data.values) & ~data.trivial).any())
     words = [ITSELF] * itself + [MISSING] * missing
     grey = SIMILARITY.get_bad()
-    look = {"facecolor": tuple(grey), "edgecolor": "0.5", "linewidth": 0.5}  # unlike an interval's
+    # edged, unlike an interval's patch
+    look: dict[str, Any] = {"facecolor": tuple(grey), "edgecolor": "0.5", "linewidth": 0.5}
     return [Patch(label=" or ".join(words), **look)] if words else []
