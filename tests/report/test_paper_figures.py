@@ -447,7 +447,7 @@ def test_profiles_of_seeds_are_their_median_and_bands_their_range() -> None:
     to_last = np.median(matrices[..., -1].astype(np.float64), axis=0)
     to_last[:, -1] = np.nan
     (cells, *_) = figure_named([group], "layers_cka").draw(3.25).axes
-    colours = np.ma.filled(cells.collections[0].get_array(), np.nan)
+    colours = np.ma.filled(present(cells.collections[0].get_array()), np.nan)
     np.testing.assert_allclose(colours, to_last)
     (axes,) = figure_named([group], "layer_curves_cka").draw(3.25).axes
     for i, name in enumerate(LAYERS):
