@@ -20,7 +20,7 @@ QUESTION = "\x1b[?2026$p"
 """Asks a terminal whether it can draw a frame at once, as Textual does at the start: its answer comes
 after what it was sent before."""
 
-WINDOW = 2000
+WINDOW = 1000
 """Characters that a terminal is sent beyond those of which it has answered that it has taken them."""
 
 SOON_SECONDS = 0.25
@@ -67,7 +67,7 @@ class PacedApp(App[None]):
             if self._owed is None:
                 self._owed = self.set_timer(AGAIN_SECONDS, self._catch_up)
             return
-        before = self.shown.written
+        before, self.shown.width = self.shown.written, self.size.width
         self.shown.reduce(renderable)
         super()._display(screen, renderable)
         if self.shown.written > before:

@@ -34,10 +34,12 @@ class Shown:
 
     Attributes:
         written: how many characters of updates it was sent.
+        width: columns of the terminal; 0 if it is not known.
     """
 
     def __init__(self) -> None:
         self.written = 0
+        self.width = 0
         self._lines: dict[int, list[Cell | None]] = {}
 
     def forget(self) -> None:
@@ -74,12 +76,13 @@ class Shown:
             for column, changed in self._changes(line, start, _cells(strip))
             for part in _parts(line, column, changed)
         ]
-        sent = _written(parts, console)
+        sent = _written(parts, Pen(console, self.width))
         if len(parts) <= MOST_SORTED:
             by_style: dict[Style | None, list[Part]] = {}
             for part in parts:
                 by_style.setdefault(part.style, []).append(part)
-            sent = min(sent, _written(chain.from_iterable(by_style.values()), console), key=len)
+            sorted_parts = chain.from_iterable(by_style.values())
+            sent = min(sent, _written(sorted_parts, Pen(console, self.width)), key=len)
         self.written += len(sent)
         return sent
 
@@ -118,8 +121,7 @@ def _parts(line: int, column: int, cells: list[Cell]) -> Iterator[Part]:
     yield Part(line, column, "".join(characters), style)
 
 
-def _written(parts: Iterable[Part], console: Console) -> str:
-    pen = Pen(console)
+def _written(parts: Iterable[Part], pen: Pen) -> str:
     for part in parts:
         pen.move(part.column, part.line)
         pen.write(part.text, part.style)

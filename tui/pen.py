@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len
-from rich.color import ColorSystem
+from rich.color import Color, ColorSystem
+from rich.color_triplet import ColorTriplet
 from rich.console import Console
 from rich.style import Style
 
@@ -22,31 +23,47 @@ class Codes(NamedTuple):
     background: str
 
 
+FIXED = range(16, 256)
+"""The numbered colours that are the same in all terminals: a cube and greys."""
+
 PLAIN = Codes("", "39", "49")
 """The codes of no style: the terminal's own colours."""
 
 
 class Pen:
-    """Writes text with styles; of style and place only what changes is sent."""
+    """Writes text with styles; of style and place only what changes is sent.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: whose colours are written.
+        width: columns of the terminal; 0 if it is not known.
+    """
+
+    def __init__(self, console: Console, width: int = 0) -> None:
         self._system = console._color_system
+        self._width = width
         self._sent: list[str] = []
         self._codes = PLAIN
         self._line: int | None = None
         self._column = 0
 
     def move(self, column: int, line: int) -> None:
-        """Go to a cell."""
-        if line != self._line:
-            self._sent.append(f"\x1b[{line + 1};{column + 1}H")
-        elif column != self._column:
-            self._sent.append(f"\x1b[{column + 1}G")
+        """Go to a cell, the shortest way."""
+        if (line, column) == (self._line, self._column):
+            return
+        ways = [f"\x1b[{line + 1};{column + 1}H"]
+        if line == self._line:
+            ways.append(f"\x1b[{column + 1}G")
+        if self._line is not None and self._column < self._width:  # beyond, terminals differ
+            ways.append(_relative(line - self._line, column - self._column))
+        self._sent.append(min(ways, key=len))
         self._line, self._column = line, column
 
     def write(self, text: str, style: Style | None) -> None:
         """Write a text."""
-        self._column += cell_len(text)
+        width = cell_len(text)
+        self._column += width
+        if width != len(text):
+            self._line = None  # terminals may differ on its width
         if style is not None and style.link:
             self._select(PLAIN)
             self._sent.append(style.render(text, color_system=self._system))
@@ -71,6 +88,18 @@ class Pen:
 
 
 @lru_cache(maxsize=4096)
+def _relative(down: int, right: int) -> str:
+    """Return the codes that move the cursor by lines and columns."""
+    vertical = _repeated(down, "B") if down > 0 else _repeated(-down, "A")
+    back = min("\b" * -right, _repeated(-right, "D"), key=len)
+    return vertical + (_repeated(right, "C") if right > 0 else back)
+
+
+def _repeated(count: int, code: str) -> str:
+    return f"\x1b[{count if count > 1 else ''}{code}" if count > 0 else ""
+
+
+@lru_cache(maxsize=4096)
 def _change(before: Codes, now: Codes) -> str:
     """Return the codes that make one style of another: those that differ, or all after a reset."""
     anew = ["0", now.attributes, now.colour, now.background]
@@ -89,11 +118,24 @@ def _codes(style: Style, system: ColorSystem) -> Codes:
     colour, background = style.color, style.bgcolor
     return Codes(
         style.without_color._make_ansi_codes(system),
-        ";".join(colour.downgrade(system).get_ansi_codes()) if colour else PLAIN.colour,
-        ";".join(background.downgrade(system).get_ansi_codes(foreground=False))
+        ";".join(_shortest(colour, system).get_ansi_codes()) if colour else PLAIN.colour,
+        ";".join(_shortest(background, system).get_ansi_codes(foreground=False))
         if background
         else PLAIN.background,
     )
+
+
+def _shortest(colour: Color, system: ColorSystem) -> Color:
+    """Return a colour as a terminal gets it: by its number if it is one of the fixed 256."""
+    sent = colour.downgrade(system)
+    number = _numbers().get(sent.triplet) if sent.triplet is not None else None
+    return sent if number is None else Color.from_ansi(number)
+
+
+@cache
+def _numbers() -> dict[ColorTriplet, int]:
+    """Return the numbers of the colours that are the same in all terminals."""
+    return {Color.from_ansi(n).get_truecolor(): n for n in FIXED}
 
 
 def shows_on_blanks(style: Style | None) -> bool:

@@ -30,7 +30,8 @@ from tui.partial_updates import Shown
 from tui.pen import Pen
 from tui.widgets.heatmap import Heatmap
 
-CODE = re.compile(r"\x1b\[([\d;]*)([HGm])|([^\x1b]+)")
+CODE = re.compile(r"\x1b\[([\d;]*)([ABCDGHm])|\x08|([^\x1b\x08]+)")
+STEPS = {"A": (-1, 0), "B": (1, 0), "C": (0, 1), "D": (0, -1)}
 
 Piece = tuple[int, int, str]
 
@@ -46,6 +47,11 @@ def written(sent: str) -> Iterator[tuple[int, int, str, str]]:
             column = int(numbers) - 1
         elif kind == "m":
             style += code.group()
+        elif kind:
+            down, right = (int(numbers or 1) * step for step in STEPS[kind])
+            line, column = line + down, column + right
+        elif text is None:
+            column -= 1
         else:
             yield line, column, text, style
             column += cell_len(text)
@@ -181,6 +187,7 @@ def test_after_any_updates_the_terminal_shows_what_was_drawn(seed: int) -> None:
     """Lines and pieces of random text, as whole lines and as spans, one over the other."""
     rng = np.random.default_rng(seed)
     console, shown, terminal = Console(color_system="truecolor"), Shown(), Terminal(24, 3)
+    shown.width = 24
     styles = [None, Style.parse("red"), Style.parse("on blue")]
     for _ in range(60):
         lines = [
@@ -201,6 +208,7 @@ def test_each_cell_looks_as_drawn_in_whatever_order_it_is_sent(seed: int) -> Non
     names = ("red", "on blue", "bold #123456", "dim #123456 on blue", "reverse red", "underline")
     styles = [None, *map(Style.parse, names)]
     console, shown, terminal = Console(color_system="truecolor"), Shown(), Terminal(12, 3)
+    shown.width = 12
     for _ in range(15):
         lines = [
             [(str(rng.choice(["abc", "a b", "   "])), styles[rng.integers(7)]) for _ in range(4)]
@@ -320,6 +328,35 @@ def test_text_looks_as_if_each_style_were_sent_whole(
         for text, style in written
     )
     assert seen(pen.finish()) == seen(whole)
+
+
+def test_the_way_to_the_next_text_is_the_shortest() -> None:
+    there = [(20, 100), (20, 104), (21, 106), (22, 105), (24, 106), (24, 110), (0, 0)]
+    pen, absolute = (Pen(Console(color_system="truecolor"), width=width) for width in (120, 0))
+    for line, column in there:
+        for one in (pen, absolute):
+            one.move(column, line)
+            one.write("ab", None)
+    sent = pen.finish()
+    assert len(sent) < len(absolute.finish()) - 10
+    assert [place[:2] for place in written(sent)] == there
+
+
+@pytest.mark.parametrize(("text", "column"), [("x", 9), ("日", 2)])
+def test_from_where_terminals_may_differ_no_way_is_relative(text: str, column: int) -> None:
+    """After the last column, and after a wide character."""
+    pen = Pen(Console(color_system="truecolor"), width=10)
+    pen.move(column, 3)
+    pen.write(text, None)
+    pen.move(column, 4)
+    pen.write("y", None)
+    assert pen.finish().endswith(f"\x1b[5;{column + 1}Hy")
+
+
+def test_a_colour_that_has_a_number_in_all_terminals_is_sent_by_it() -> None:
+    pen = Pen(Console(color_system="truecolor"))
+    pen.write("a", Style.parse("#121212 on #131313"))
+    assert pen.finish() == "\x1b[38;5;233;48;2;19;19;19ma\x1b[0m"
 
 
 def test_of_a_style_only_what_changes_is_sent() -> None:

@@ -110,6 +110,7 @@ class RunPreview(Container):
                     low=0.0 if group.are_shares else None,
                     high=1.0 if group.are_shares else None,
                     markers=boundary_marks(preview.phases),
+                    marker_lines=False,
                     bands=phase_bands(preview.phases),
                 )
                 curves.cursor = preview.last

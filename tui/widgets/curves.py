@@ -135,6 +135,7 @@ class Curves(Timeline, can_focus=True):
         high: float | None = None,
         colours: Mapping[str, str] | None = None,
         markers: Mapping[str, int] | None = None,
+        marker_lines: bool = True,
         bands: Sequence[Band] = (),
         dashes: Mapping[str, Dash] | None = None,
         legend: bool = True,
@@ -151,6 +152,7 @@ class Curves(Timeline, can_focus=True):
             low, high: limits of the vertical axis; the smallest and largest value if None.
             colours: of the curves, by name; those without one take the next of SERIES_COLOURS.
             markers: epochs to mark, by name.
+            marker_lines: whether lines through the curves mark them too.
             bands: phases to tint the axis by.
             dashes: of the curves, by name, in colours too; without, only where there are no colours.
             legend: whether there is a legend.
@@ -177,6 +179,7 @@ class Curves(Timeline, can_focus=True):
                 low=low,
                 high=high,
                 markers={plain(name): epoch for name, epoch in (markers or {}).items()},
+                marker_lines=marker_lines,
                 bands=tuple(bands),
                 dashes=tuple(dashed[name] for name in named) if dashed else (),
                 has_legend=legend,

@@ -23,7 +23,7 @@ from tui.widgets.lines import Lines
 
 CMAP = SEQUENTIAL[0]
 
-LEVELS = 12
+LEVELS = 6
 """Colours of a picture: few, as a list's cursor shows one run's after another's over slow connections."""
 
 

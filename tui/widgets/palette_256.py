@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rich.color import Color, ColorSystem
 
-Colours = NDArray[np.uint8]
+from tui.pen import FIXED
 
-FIRST, LAST = 16, 255
-"""The colours that are the same in all terminals: a cube and greys."""
+Colours = NDArray[np.uint8]
 
 
 def few_colours(colours: Colours) -> Colours:
@@ -54,7 +53,7 @@ def lightness(colours: ArrayLike) -> NDArray[np.float64]:
 @cache
 def _terminal_colours() -> Colours:
     """Return the colours that are sent to the terminal as themselves, (n, 3), darkest first."""
-    found = [Color.from_ansi(number).get_truecolor() for number in range(FIRST, LAST + 1)]
+    found = [Color.from_ansi(number).get_truecolor() for number in FIXED]
     kept = [rgb for rgb in found if _sent(rgb) == rgb]
     colours = np.array(kept, dtype=np.uint8)
     return colours[np.argsort(lightness(colours), kind="stable")]
