@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from repdyn.measures.spec import spec
 from repdyn.own_runs import is_own
+from repdyn.run_summary import SYSTEM_METRICS as SYSTEM_METRICS
 from repdyn.run_summary import RunSummary as RunSummary
 from repdyn.score_key import ScoreKey
 
@@ -58,9 +59,6 @@ def is_unit(text: str) -> bool:
     """Return whether a text can be the unit of steps: one short word."""
     return text.isalpha() and len(text) <= UNIT_LENGTH
 
-
-SYSTEM_METRICS = "system/"
-"""Prefix of what MLflow itself logs of the machine, by sample instead of by step."""
 
 UNIT_TAG = "repdyn.unit"
 """Of a run, the unit of its steps."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+SYSTEM_METRICS = "system/"
+"""Prefix of what MLflow itself logs of the machine, by sample instead of by step."""
+
 
 @dataclass(frozen=True)
 class RunSummary:

@@ -22,6 +22,7 @@ from repdyn.regular_file import read_regular
 from repdyn.run_summary import RunSummary
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.files import PRIVATE, write_whole
+from tui.screens.metric_columns import listed_metrics
 from tui.screens.run_columns import FIT_BREAK, SYNCHRONY
 from tui.session import place_of
 
@@ -129,17 +130,16 @@ def listing_key(store: StoreConfig, matching: str) -> str:
 _FIELDS = [one.name for one in fields(RunSummary)]
 
 
-def _rows(runs: Iterable[RunSummary]) -> Iterable[list[Any]]:
+def _rows(runs: Sequence[RunSummary]) -> Iterable[list[Any]]:
     clean = cache(redact)  # runs have most of their values in common
+    listed = (*LISTED_METRICS, *listed_metrics(runs))
     for run in runs:
         tags = {k: v for k, v in run.tags.items() if k.startswith(TAGS) or k == PARENT_TAG}
         kept = {
             "params": _short(run.params, clean),
             "tags": _short(tags, clean),
             "metrics": {
-                name: float(value)
-                for name, value in run.metrics.items()
-                if name.startswith(LISTED_METRICS)
+                name: float(value) for name, value in run.metrics.items() if name.startswith(listed)
             },
         }
         yield [kept.get(name, getattr(run, name)) for name in _FIELDS]

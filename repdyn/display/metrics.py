@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from repdyn.display.labels import ACCURACIES, LOSSES
+from repdyn.display.metric_names import ACCURACY, LAST_WORDS, LOSS, group_title, is_other
 from repdyn.display.wording import accuracy, plain
 from repdyn.records import Curve, FloatArray
-
-ACCURACY, LOSS = "accuracy", "loss"
-
-LAST_WORDS: Mapping[str, str] = {"acc": ACCURACY, "accuracy": ACCURACY, "loss": LOSS}
-"""What a metric is, by the last word of a part of its name: `val_acc`, `eval/loss`, `val/loss/kl`."""
-
-COUNTERS = frozenset({"epoch", "step", "global_step", "iteration", "lr", "learning_rate"})
-"""Metrics that others are drawn before: how far training is, and what it was told to do."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +46,8 @@ class MetricGroup:
         return accuracy(value) if self.are_shares or np.isnan(value) else f"{value:.4g}"
 
 
-def group_title(name: str) -> str:
-    """Return the title of the group of a metric: ACCURACY, LOSS, or its own name."""
-    if name in ACCURACIES:
-        return ACCURACY
-    parts = reversed(name.casefold().split("/"))
-    last_words = (re.split(r"[^a-z]", part)[-1] for part in parts)
-    return next((LAST_WORDS[word] for word in last_words if word in LAST_WORDS), plain(name))
-
-
-def telling_first(names: Iterable[str]) -> list[str]:
-    """Return the names of metrics in order, those that only count or set something last."""
-    return sorted(names, key=lambda name: (name.rpartition("/")[2].casefold() in COUNTERS, name))
-
-
 MOST_SHOWN = 2
 """Groups shown beside other things, such as accuracies and losses."""
-
-
-def is_other(name: str) -> bool:
-    """Return whether a metric is neither an accuracy nor a loss."""
-    return group_title(name) not in (ACCURACY, LOSS)
 
 
 def main_groups(curves: Mapping[str, Curve]) -> list[MetricGroup]:

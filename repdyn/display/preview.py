@@ -14,14 +14,8 @@ from repdyn.display.findings import Finding, findings, first_measure
 from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.live import pace
-from repdyn.display.metrics import (
-    ACCURACY,
-    LOSS,
-    MetricGroup,
-    group_title,
-    main_groups,
-    telling_first,
-)
+from repdyn.display.metric_names import ACCURACY, LOSS, group_title, telling_first
+from repdyn.display.metrics import MetricGroup, main_groups
 from repdyn.display.reading import last_epoch
 from repdyn.display.scale import Scale
 from repdyn.display.similarity import Similarity, similarity

@@ -14,7 +14,8 @@ from repdyn.display import axis
 from repdyn.display.findings import findings
 from repdyn.display.labels import PHASE_MEANINGS, PHASES
 from repdyn.display.layer_table import layer_table
-from repdyn.display.metrics import ACCURACY, metric_groups
+from repdyn.display.metric_names import ACCURACY
+from repdyn.display.metrics import metric_groups
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.score_sentences import score_sentences
 from repdyn.display.similarity import measured_by, similarity

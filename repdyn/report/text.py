@@ -14,7 +14,8 @@ from rich.text import Text
 from repdyn.display.findings import findings
 from repdyn.display.labels import ACCURACIES, PHASES
 from repdyn.display.layer_table import drawn, layer_table
-from repdyn.display.metrics import ACCURACY, MetricGroup, metric_groups
+from repdyn.display.metric_names import ACCURACY
+from repdyn.display.metrics import MetricGroup, metric_groups
 from repdyn.display.reading import last_epoch, undefined, value_at
 from repdyn.display.score_table import with_scores
 from repdyn.display.similarity import measured_by, similarity

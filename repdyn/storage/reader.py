@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from repdyn.analysis.phases import find_phases, without_open_minimum
 from repdyn.analysis.undefined import FOUND_IN
-from repdyn.display.metrics import is_other
+from repdyn.display.metric_names import is_other
 from repdyn.errors import NoArtifactError, UserError
 from repdyn.measures.spec import MEASURES
 from repdyn.own_runs import is_own, is_sweep

@@ -20,6 +20,7 @@ from tui import actions
 from tui.actions import COMPARED
 from tui.reader_thread import POLL_SECONDS, ReaderThread
 from tui.screens.base_screen import tabs
+from tui.screens.coloured_screen import ColouredScreen
 from tui.screens.comparing.curves import CurvesOfRuns
 from tui.screens.comparing.heatmaps import Overviews
 from tui.screens.comparing.linked import Linked
@@ -27,7 +28,7 @@ from tui.screens.comparing.matrices import Matrices
 from tui.screens.comparing.regions import RegionsOfRuns
 from tui.screens.comparing.scores import ScoresOfRuns
 from tui.screens.comparing.view import CompareView
-from tui.screens.epochs_screen import OF_EPOCHS, EpochsScreen, axis_words
+from tui.screens.epochs_screen import OF_EPOCHS, axis_words
 from tui.screens.run import news
 from tui.screens.saving import save
 from tui.screens.view import View
@@ -38,10 +39,8 @@ from tui.screens.view_state import (
     liveliest,
     measures_of,
     next_measure,
-    next_scale,
 )
 from tui.source import Source
-from tui.widgets.colormap import SEQUENTIAL
 from tui.widgets.fitted_line import FittedLine
 
 KINDS_OF_VIEWS: dict[str, type[CompareView]] = {
@@ -60,7 +59,7 @@ OF_HEATMAPS = ("reference", "stretch", "scale", "blurred", "colours")
 OF_RUNS = ("step_view", "layer", "export")
 
 
-class CompareScreen(EpochsScreen):
+class CompareScreen(ColouredScreen):
     """Runs side by side; the views are created when first shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("compare")
@@ -262,19 +261,6 @@ class CompareScreen(EpochsScreen):
     def action_stretch(self) -> None:
         """Stretch the colours, or not."""
         self.look_at(stretch=not self._look.stretch)
-
-    def action_scale(self) -> None:
-        """Switch what the colours span."""
-        self.look_at(scale=next_scale(self._look.scale, self._look.measure))
-
-    def action_blurred(self) -> None:
-        """Grey the cells within their error, or not."""
-        self.look_at(blurred=not self._look.blurred)
-
-    def action_colours(self) -> None:
-        """Switch to the next colour map."""
-        at = SEQUENTIAL.index(self._look.cmap)
-        self.look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
 
     def action_export(self) -> None:
         """Save the view."""

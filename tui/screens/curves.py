@@ -17,14 +17,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from repdyn.display.labels import ACCURACIES, LOSSES
-from repdyn.display.metrics import (
-    ACCURACY,
-    LOSS,
-    MetricGroup,
-    group_title,
-    scale_groups,
-    telling_first,
-)
+from repdyn.display.metric_names import ACCURACY, LOSS, group_title, telling_first
+from repdyn.display.metrics import MetricGroup, scale_groups
 from repdyn.display.reading import last_epoch
 from repdyn.display.wording import boundary_marks, plain
 from repdyn.errors import UserError

@@ -19,7 +19,8 @@ from textual.widgets import Static
 from repdyn.display import axis
 from repdyn.display.errors import with_error
 from repdyn.display.labels import ACCURACIES
-from repdyn.display.metrics import LOSS, MetricGroup, main_groups
+from repdyn.display.metric_names import LOSS
+from repdyn.display.metrics import MetricGroup, main_groups
 from repdyn.display.reading import probe_splits, value_at
 from repdyn.display.short_names import least_room
 from repdyn.display.similarity import Similarity, similarity

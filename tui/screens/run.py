@@ -25,8 +25,9 @@ from tui.actions import VIEWS
 from tui.reader_thread import POLL_SECONDS, ReaderThread
 from tui.screens.acting import RunActions
 from tui.screens.base_screen import NORMAL, tabs
+from tui.screens.coloured_screen import ColouredScreen
 from tui.screens.curves import CurvesView
-from tui.screens.epochs_screen import OF_EPOCHS, EpochsScreen, axis_words
+from tui.screens.epochs_screen import OF_EPOCHS, axis_words
 from tui.screens.info import Info
 from tui.screens.layer import Layer
 from tui.screens.layers import Layers
@@ -43,10 +44,8 @@ from tui.screens.view_state import (
     liveliest,
     measures_of,
     next_measure,
-    next_scale,
 )
 from tui.source import Source
-from tui.widgets.colormap import SEQUENTIAL
 from tui.widgets.fitted_line import both_ends
 from tui.widgets.heatmap_view import STRETCHED
 
@@ -73,7 +72,7 @@ OF_RUN = frozenset({"export", "copy", "browse", "run"})
 """The actions that need the run to have been read."""
 
 
-class RunScreen(EpochsScreen, RunActions):
+class RunScreen(ColouredScreen, RunActions):
     """A run and its views, which are created when first shown.
 
     Args:
@@ -350,19 +349,6 @@ class RunScreen(EpochsScreen, RunActions):
     def action_contrast(self, steps: int) -> None:
         """Stretch the colours more, or less."""
         self.look_at(stretch=max(0, min(self._look.stretch + steps, len(STRETCHED))))
-
-    def action_scale(self) -> None:
-        """Switch what the colours span."""
-        self.look_at(scale=next_scale(self._look.scale, self._look.measure))
-
-    def action_blurred(self) -> None:
-        """Grey the cells that cannot be told from their neighbours, or not."""
-        self.look_at(blurred=not self._look.blurred)
-
-    def action_colours(self) -> None:
-        """Switch to the next colour map."""
-        at = SEQUENTIAL.index(self._look.cmap)
-        self.look_at(cmap=SEQUENTIAL[(at + 1) % len(SEQUENTIAL)])
 
     def action_export(self) -> None:
         """Save what is in view."""

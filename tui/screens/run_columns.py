@@ -52,7 +52,8 @@ def _number(value: float) -> Key:
     return (1, 0.0, "") if math.isnan(value) else (0, value, "")
 
 
-def _metric(name: str) -> Callable[[RunSummary], Key]:
+def metric_key(name: str) -> Callable[[RunSummary], Key]:
+    """Return the sort key of a metric."""
     return lambda run: _number(run.metrics.get(name, math.nan))
 
 
@@ -150,12 +151,12 @@ COLUMNS = (
     Column("noise", lambda run, _: noise(run).replace(" ", ""), _words(noise), 35, right=True),
     Column("epochs", _epochs, lambda run: _number(done(run)), 80, right=True),
     Column("similarity", lambda run, _: _fingerprint_room(run), None, 72),
-    Column("train", _accuracy("train/acc"), _metric("train/acc"), 50, right=True),
-    Column("test", _accuracy("test/acc"), _metric("test/acc"), 75, right=True),
-    Column("onset", _whole("phase/onset"), _metric("phase/onset"), 46, right=True),
-    Column("fit", _whole("phase/fit"), _metric("phase/fit"), 45, right=True),
-    Column("fit break", _score(FIT_BREAK), _metric(FIT_BREAK), 20, right=True),
-    Column("sync", _score(SYNCHRONY), _metric(SYNCHRONY), 15, right=True),
+    Column("train", _accuracy("train/acc"), metric_key("train/acc"), 50, right=True),
+    Column("test", _accuracy("test/acc"), metric_key("test/acc"), 75, right=True),
+    Column("onset", _whole("phase/onset"), metric_key("phase/onset"), 46, right=True),
+    Column("fit", _whole("phase/fit"), metric_key("phase/fit"), 45, right=True),
+    Column("fit break", _score(FIT_BREAK), metric_key(FIT_BREAK), 20, right=True),
+    Column("sync", _score(SYNCHRONY), metric_key(SYNCHRONY), 15, right=True),
     Column(
         "age",
         lambda run, now: duration((now - run.started) / 1000),
@@ -171,15 +172,21 @@ NEWEST = len(COLUMNS) - 1
 
 NAME = next(i for i, column in enumerate(COLUMNS) if column.title == "name")
 
+ACCURACIES = {
+    metric: next(i for i, column in enumerate(COLUMNS) if column.title == title)
+    for title, metric in (("test", "test/acc"), ("train", "train/acc"))
+}
+"""The metrics in whose columns runs without them show others, the most important first."""
+
 SIMILARITY = next(i for i, column in enumerate(COLUMNS) if column.title == "similarity")
 """The column of fingerprints, which the table draws itself."""
 
 
 def sorted_by(
-    runs: Iterable[RunSummary], column: int, *, backwards: bool = False
+    runs: Iterable[RunSummary], column: Column, *, backwards: bool = False
 ) -> list[RunSummary]:
     """Return runs sorted by a column; runs without a value come last either way."""
-    key = COLUMNS[column].key
+    key = column.key
     if key is None:
         return list(runs)
     keyed = [(key(run), run) for run in runs]

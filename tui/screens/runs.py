@@ -20,7 +20,8 @@ from tui.listing_cache import Listing
 from tui.reader_thread import POLL_SECONDS, ReaderThread
 from tui.screens import run_groups
 from tui.screens.acting import ListActions
-from tui.screens.run_columns import COLUMNS, NEWEST, matches, sorted_by
+from tui.screens.metric_columns import columns_of
+from tui.screens.run_columns import NEWEST, matches, sorted_by
 from tui.screens.run_groups import ARCH, OPT, Row
 from tui.screens.runs_listed import NEEDS, ListedRuns
 from tui.screens.runs_read import RUNNING, RunsRead
@@ -128,6 +129,7 @@ class RunsScreen(ListActions):
         table.signs = self.signs()
         table.show(
             self._rows(runs),
+            columns=columns_of(self._read.runs.values()),
             marked=frozenset(self._marked),
             fingerprints=self.query_one(ListedRuns).previews.fingerprints,
             sorted_by=self._sorted_by,
@@ -145,7 +147,8 @@ class RunsScreen(ListActions):
             if matches(run, words)
             or ((parent := run_groups.parent_of(run, below)) and matches(parent, words))
         ]
-        return self.pinned_first(sorted_by(runs, self._sorted_by, backwards=self._backwards))
+        column = columns_of(self._read.runs.values())[self._sorted_by]
+        return self.pinned_first(sorted_by(runs, column, backwards=self._backwards))
 
     def _words(self) -> list[str]:
         text = self.query_one("#filter", Input).value
@@ -414,7 +417,7 @@ class RunsScreen(ListActions):
 
     def action_sort(self, steps: int) -> None:
         """Sort by another of the columns that are shown."""
-        shown = [i for i in self.query_one(RunsTable).columns if COLUMNS[i].key is not None]
+        shown = self.query_one(RunsTable).sortable
         at = shown.index(self._sorted_by) if self._sorted_by in shown else 0
         self._sorted_by = shown[(at + steps) % len(shown)]
         self._draw()

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from repdyn.display.wording import plain
 from repdyn.report.runs import STATUS_STYLES
-from tui.screens.run_columns import COLUMNS, GAP, NAME, NEWEST, SIMILARITY, shared
+from tui.screens.run_columns import COLUMNS, GAP, NAME, NEWEST, SIMILARITY, Column, shared
 from tui.screens.run_groups import Row
 from tui.widgets.cursor_list import CursorList
 from tui.widgets.fitted_line import both_ends
@@ -79,6 +79,7 @@ class RunsTable(CursorList):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._rows: list[Row] = []
+        self._columns = COLUMNS
         self._cells: dict[str, Cells] = {}
         self._widths: dict[int, int] | None = None
         self._marked: frozenset[str] = frozenset()
@@ -91,6 +92,7 @@ class RunsTable(CursorList):
         self,
         rows: Sequence[Row],
         *,
+        columns: tuple[Column, ...] = COLUMNS,
         marked: frozenset[str],
         fingerprints: Mapping[str, Sequence[float]],
         sorted_by: int,
@@ -98,6 +100,9 @@ class RunsTable(CursorList):
     ) -> None:
         """Show rows in the given order; the cursor stays on its row if that is still listed."""
         at = self.row
+        if columns != self._columns:
+            self._columns = columns
+            self._cells.clear()
         self._marked, self._sorted_by, self._backwards = marked, sorted_by, backwards
         self._rows, self._fingerprints = list(rows), dict(fingerprints)
         for row in rows:
@@ -127,7 +132,7 @@ class RunsTable(CursorList):
         """Keep the texts of a run, if they are not of the same summary."""
         if self._cells.get(run.run_id, (None,))[0] is not run:
             now = time.time() * 1000
-            texts = tuple(column.text(run, now) for column in COLUMNS)
+            texts = tuple(column.text(run, now) for column in self._columns)
             self._cells[run.run_id] = run, texts, tuple(map(_width, texts))
 
     @property
@@ -158,6 +163,11 @@ class RunsTable(CursorList):
     def columns(self) -> tuple[int, ...]:
         """The columns that are shown, by index, from left to right."""
         return tuple(self._arranged())
+
+    @property
+    def sortable(self) -> list[int]:
+        """Those by which runs can be sorted."""
+        return [index for index in self.columns if self._columns[index].key is not None]
 
     def go_to(self, row_id: str) -> None:
         """Move the cursor to a row, if it is listed."""
@@ -195,7 +205,7 @@ class RunsTable(CursorList):
     def _click_head(self, x: int) -> None:
         start = MARK_WIDTH
         for index, width in self._arranged().items():
-            if start <= x < start + width + GAP and COLUMNS[index].key is not None:
+            if start <= x < start + width + GAP and self._columns[index].key is not None:
                 self.post_message(self.HeadClicked(index))
             start += width + GAP
 
@@ -227,7 +237,7 @@ class RunsTable(CursorList):
         lit = self.get_component_rich_style("runs--mark")
         parts = [Segment(" " * MARK_WIDTH, style)]
         for index, width in self._arranged().items():
-            title = COLUMNS[index].title
+            title = self._columns[index].title
             if index == self._sorted_by:
                 title += "▼" if self._backwards else "▲"
             text = _fitted(title, width, COLUMNS[index].right) + " " * GAP
@@ -306,7 +316,7 @@ class RunsTable(CursorList):
         shown = (0, NAME, self._sorted_by)
         return [
             min(max(cell_len(column.title) + 1, wide), column.most) if wide or i in shown else 0
-            for i, (column, wide) in enumerate(zip(COLUMNS, most, strict=True))
+            for i, (column, wide) in enumerate(zip(self._columns, most, strict=True))
         ]
 
 

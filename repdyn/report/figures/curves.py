@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from repdyn.display import axis
 from repdyn.display.labels import PHASES, PROBES
-from repdyn.display.metrics import LOSS, MetricGroup, main_groups
+from repdyn.display.metric_names import LOSS
+from repdyn.display.metrics import MetricGroup, main_groups
 from repdyn.display.reading import last_epoch, measured, probe_splits
 from repdyn.records import OUTPUT, PROBE_SPLITS, Dynamics, FloatArray, RunRecord
 from repdyn.report.figures.depth import depth_legend, layer_looks

@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from repdyn.display.metrics import LOSS, group_title, is_other, telling_first
+from repdyn.display.metric_names import LOSS, group_title, is_other, telling_first
 from repdyn.display.reading import value_at
 from repdyn.display.wording import end_words
 from repdyn.records import Curve, plural
