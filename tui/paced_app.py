@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rich.console import RenderableType
@@ -29,6 +31,9 @@ SOON_SECONDS = 0.25
 LOST_SECONDS = 2.0
 """How long to wait for an answer."""
 
+LAST_SECONDS = 1.0
+"""How long to wait when leaving."""
+
 
 class PacedApp(App[None]):
     """Skips frames while the terminal is behind.
@@ -36,7 +41,8 @@ class PacedApp(App[None]):
     Textual (8.2) queues up to 30 writes, and what is between the app and the terminal holds more: over
     a slow connection the screen would go on moving for seconds after a key is released. Here a frame
     waits until those before have been taken, and is then drawn as things are by that time. A terminal
-    that answers questions is asked; of another it is only known how fast it is written to.
+    that answers questions is asked; of another it is only known how fast it is written to. Leaving waits
+    for the answers under way, which would else arrive at the shell, as if they had been typed.
 
     Attributes:
         shown: what the terminal shows.
@@ -49,6 +55,31 @@ class PacedApp(App[None]):
         self._answers = False
         self._unanswered: deque[tuple[float, int]] = deque()
         self._last_sent = 0.0
+        self._leaving = False
+
+    def on_mount(self) -> None:
+        """Expect the answer to Textual's own question."""
+        if not self.is_headless:
+            self._unanswered.append((time.monotonic(), 0))
+
+    def exit(
+        self,
+        result: None = None,
+        return_code: int = 0,
+        message: RenderableType | None = None,
+    ) -> None:
+        """Leave, once the terminal has answered what it was asked."""
+        if not self._leaving:
+            self._leaving = True
+            leave = partial(super().exit, result, return_code, message)
+            self._leave(leave, time.monotonic() + LAST_SECONDS)
+
+    def _leave(self, leave: Callable[[], None], latest: float) -> None:
+        self._forget_the_lost()
+        if self._unanswered and time.monotonic() < latest:
+            self.set_timer(AGAIN_SECONDS, partial(self._leave, leave, latest))
+        else:
+            leave()
 
     @property
     def is_behind(self) -> bool:
@@ -77,7 +108,7 @@ class PacedApp(App[None]):
         """Have the terminal tell when it has taken a frame, if it follows another soon."""
         now = time.monotonic()
         soon, self._last_sent = now - self._last_sent < SOON_SECONDS, now
-        if soon and self._answers and self._driver is not None:
+        if soon and self._answers and not self._leaving and self._driver is not None:
             self._driver.write(QUESTION)
             self._unanswered.append((now, count))
 
@@ -89,10 +120,14 @@ class PacedApp(App[None]):
 
     def _is_waiting(self) -> bool:
         """Whether the terminal has yet to take a write; False where Textual's queue is not found."""
-        if self._unanswered and time.monotonic() - self._unanswered[0][0] > LOST_SECONDS:
-            self._unanswered.clear()
+        self._forget_the_lost()
         writer = getattr(self._driver, "_writer_thread", None)
         queue = getattr(writer, "_queue", None)
         return (queue is not None and queue.qsize() > 0) or (
             sum(count for _, count in self._unanswered) > WINDOW
         )
+
+    def _forget_the_lost(self) -> None:
+        """Wait no longer for answers that are overdue."""
+        if self._unanswered and time.monotonic() - self._unanswered[0][0] > LOST_SECONDS:
+            self._unanswered.clear()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import select
+import subprocess
+import sys
+import time
 from collections.abc import Awaitable, Callable
 from queue import Queue
 from types import SimpleNamespace
@@ -160,6 +165,64 @@ def test_single_frames_ask_nothing(sent: list[str], monkeypatch: pytest.MonkeyPa
         assert asked == []
 
     play(scenario)
+
+
+ANSWER = b"\x1b[?2026;2$y"
+
+LEAVING = """
+import os, select, sys, termios, tty
+from textual.widgets import Static
+from tui import paced_app
+
+paced_app.SOON_SECONDS = 60.0
+paced_app.LAST_SECONDS = 10.0
+
+class Leaving(paced_app.PacedApp):
+    def compose(self):
+        yield Static("frame")
+
+    def on_key(self, event):
+        self.query_one(Static).update(event.key)
+        if event.key == "q":
+            self.exit()
+
+Leaving().run()
+tty.setcbreak(0)
+print("left", os.read(0, 100) if select.select([0], [], [], 1.0)[0] else b"nothing", "end")
+"""
+
+
+@pytest.mark.timeout(120)
+def test_no_answer_of_the_terminal_reaches_the_shell() -> None:
+    """The answers come late: while the app is about to leave, or has left."""
+    ours, terminal = os.openpty()
+    app = subprocess.Popen(
+        [sys.executable, "-c", LEAVING],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )
+    os.close(terminal)
+    said, asked = b"", 0
+    typed: list[tuple[float, bytes]] = []
+    try:
+        while b"end" not in said.rpartition(b"left")[2]:
+            if select.select([ours], [], [], 0.02)[0]:
+                said += os.read(ours, 65536)
+            for _ in range(said.count(QUESTION.encode()) - asked):
+                now, asked = time.monotonic(), asked + 1
+                typed.append((now + 0.8, ANSWER))
+                typed += {1: [(now + 0.9, b"a")], 2: [(now + 0.1, b"q")]}.get(asked, [])
+            for when, text in [one for one in typed if one[0] < time.monotonic()]:
+                typed.remove((when, text))
+                os.write(ours, text)
+    finally:
+        app.kill()
+        app.wait()
+        os.close(ours)
+    assert asked > 1, "not only Textual asks"
+    assert b"left b'nothing' end" in said
 
 
 def test_textual_queues_its_writes_where_they_are_looked_for() -> None:
