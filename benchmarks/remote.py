@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.result import Figure, Result, main
-from benchmarks.tui import SMALL, Terminal, terminal
+from benchmarks.terminal import SMALL, Terminal, terminal
 
 BYTES = 2000.0
 """Most bytes of a move, by median: a tenth of a second of the slow connection."""
