@@ -18,6 +18,7 @@ from tests.support.plain_runs import ODD, POINTS, metrics
 from tests.support.present import present
 from tui.app import RepdynApp
 from tui.screens.curves import CurvesView
+from tui.screens.metric_columns import listed_metrics
 from tui.screens.run import RunScreen, news
 from tui.screens.view import OTHERS_RUN, OTHERS_RUNS
 from tui.widgets.curve_stack import CurveStack
@@ -82,6 +83,42 @@ def test_the_list_shows_its_params_and_what_it_reaches() -> None:
         assert "hunter2" not in stage.text
 
     play(scenario, FakeSource([theirs(params=params)]))
+
+
+def test_the_list_has_a_column_of_their_accuracy_and_of_their_loss() -> None:
+    """On held-out data, of the metrics that most have; it sorts by them."""
+    values = [
+        {"val/acc": 0.25, "train_acc": 0.9, "val/loss": 1.5, "system/cpu": 1.0, "epoch": 3.0},
+        {"val/acc": 0.75, "train_acc": 0.8, "val/loss": 12.25, "only/acc": 1.0},
+        {"val/acc": 0.5, "val/loss": 3.0},
+    ]
+    runs = [
+        theirs(run_id=f"{i}" * 32, name=f"theirs-{i}", metrics=one) for i, one in enumerate(values)
+    ]
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("val/acc", "val/loss", ".750", "12.25")
+        assert not {"train_acc", "only/acc", "system/cpu"} & {*stage.text.splitlines()[1].split()}
+        for _ in range(9):
+            if "val/loss▲" in stage.text:
+                break
+            await stage.press("s")
+        await stage.sees("val/loss▲")
+        rows = [line[:60] for line in stage.text.splitlines() if "finished" in line[:20]]
+        assert [re.findall(r"theirs-\d", row)[0] for row in rows] == [
+            "theirs-0",
+            "theirs-2",
+            "theirs-1",
+        ]
+
+    play(scenario, FakeSource(runs), size=(150, 30))
+
+
+@pytest.mark.parametrize("ours", ["test/acc", "train/acc"])
+def test_beside_runs_with_our_accuracies_the_list_has_their_columns(ours: str) -> None:
+    both = [theirs(metrics={"val/acc": 0.25}), record(1, metrics={ours: 0.5})]
+    assert listed_metrics([one.summary for one in both[:1]]) == ("val/acc",)
+    assert listed_metrics([one.summary for one in both]) == ()
 
 
 def test_side_by_side_they_open_on_curves_and_other_views_say_what_they_would_need() -> None:

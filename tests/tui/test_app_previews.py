@@ -54,13 +54,21 @@ def test_it_shows_layers_curves_and_phases_of_the_run_under_the_cursor(
     play(scenario, three(), size=size)
 
 
-@pytest.mark.parametrize("size", [(99, 29), (60, 20)])
+@pytest.mark.parametrize("size", [(99, 23), (60, 20)])
 def test_a_small_terminal_has_no_preview(size: tuple[int, int]) -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("run-2")
         assert not preview(stage).display
 
     play(scenario, three(), size=size)
+
+
+def test_with_few_lines_it_leaves_the_list_as_many() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.until(lambda: "CKA with last checkpoint, 4 layers" in shown(stage))
+        assert preview(stage).size.height <= stage.screen.query_one(RunsTable).size.height
+
+    play(scenario, three(), size=(80, 24))
 
 
 def test_its_key_hides_it_and_shows_it_again() -> None:

@@ -88,6 +88,15 @@ def test_only_what_the_list_shows_is_kept(cache: ListingCache) -> None:
     assert found.metrics == {"test/acc": 0.5}
 
 
+def test_of_other_programs_runs_the_metrics_that_the_list_shows_are_kept(
+    cache: ListingCache,
+) -> None:
+    metrics = {"eval/accuracy": 0.5, "eval/loss": 2.0, "grad_norm": 3.0}
+    cache.save("a", listing(replace(RUN, tags={}, metrics=metrics)))
+    found = present(cache.load("a")).runs[0]
+    assert found.metrics == {"eval/accuracy": 0.5, "eval/loss": 2.0}
+
+
 def test_of_many_runs_the_newest_are_kept_and_all_are_counted(cache: ListingCache) -> None:
     runs = [replace(RUN, run_id=f"{i:032x}") for i in range(MOST_RUNS + 1)]
     cache.save("a", Listing(runs, 1.0, len(runs)))

@@ -128,7 +128,7 @@ FIT_BREAK, SYNCHRONY = (
     f"score/{ScoreKey(name, PRIMARY.name).name}" for name in ("fit_break", "synchrony")
 )
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     Column("state", lambda run, _: state(run), _words(state), 90),
     Column(
         "name",

@@ -26,8 +26,11 @@ SETTLED_SECONDS = 0.12
 READING_SECONDS = 0.3
 """How long the preview of another run stays while one is read; later it says that it is being read."""
 
-WIDE, HIGH = 100, 30
+WIDE, HIGH = 100, 24
 """Columns of the screen from which the preview is beside the table, lines from which it is below."""
+
+LOW = 30
+"""Lines of the screen under which a preview below the table has few."""
 
 NEEDS = f"the preview needs {WIDE} columns or {HIGH} lines"
 
@@ -84,6 +87,7 @@ class ListedRuns(Container):
         """Place the preview beside the table of a wide screen, or below that of a high one."""
         self.query_one(RunPreview).display = self._wanted and self.has_room(screen)
         self.set_class(screen.width >= WIDE, "-beside")
+        self.set_class(screen.height < LOW, "-low")
         self._pointed()
         self._show()
 
