@@ -45,8 +45,15 @@ from numpy.typing import NDArray
 from ruptures import Pelt
 from ruptures.base import BaseCost
 
-from repdyn.analysis.cut_errors import explained_weights, noise
-from repdyn.analysis.steps import before_steps, leaps, least_ratio, stands_apart, with_steps
+from repdyn.analysis.cut_errors import HELD, explained_weights, moves, noise
+from repdyn.analysis.steps import (
+    before_steps,
+    leaps,
+    least_ratio,
+    path_of,
+    stands_apart,
+    with_steps,
+)
 from repdyn.records import FloatArray, IntArray, Interval
 
 LEAST_GAIN = 0.1
@@ -116,18 +123,21 @@ def joint_change_points(
     at = epochs[trained]
     weights = log_epoch_weights(at)
     kept = similarity[:, trained][:, :, trained].astype(np.float64)
-    finite = np.isfinite(kept).all(axis=(1, 2))
-    kept = kept[finite]
+    finite = np.array([np.isfinite(kernel).all() for kernel in kept])
+    if not finite.all():
+        kept = kept[finite]
     scatters = np.array([_Scatter(weights).fit(kernel).error(0, len(at)) for kernel in kept])
     moved = scatters >= LEAST_SCATTER * weights.sum()
     if not moved.any():
         return ChangePoints()
-    kernels = kept[moved] / scatters[moved, None, None]
+    kernels = kept if moved.all() else kept[moved]
+    kernels /= scatters[moved, None, None]
     floor = float((LEAST_SCATTER / scatters[moved]).mean())
-    blur = np.zeros_like(kernels)
+    blur = np.zeros((len(kernels), 0, 0))
     if errors is not None:
         known = errors[:, trained][:, :, trained][finite][moved]
-        blur = np.nan_to_num(known.astype(np.float64)) / scatters[moved, None, None]
+        blur = np.nan_to_num(known.astype(np.float64), copy=False)
+        blur /= scatters[moved, None, None]
     places = _changes(kernels, blur, np.log(at), weights, floor)
     return ChangePoints(
         tuple(int(at[cut]) for cut in sorted(places)),
@@ -199,7 +209,7 @@ def _changes(
 
     Args:
         kernels: of the layers, each divided by its scatter, (L, E, E).
-        errors: standard errors of the kernels; 0 where unknown.
+        errors: standard errors of the kernels, 0 where unknown; (L, 0, 0) if all are.
         tau: log-epochs of the checkpoints, (E,).
         weights: of the checkpoints, (E,).
         floor: squared distance within the accuracy of the kernels' mean.
@@ -251,14 +261,19 @@ def _interval(
     """
     start, chosen, end = cut
     places = _places(cut)
-    layers = [_Scatter(weights).fit(kernel) for kernel in kernels]
+    layers = (_Scatter(weights).fit(kernel) for kernel in kernels)
     explained = np.array([[one.explained(start, k, end) for k in places] for one in layers])
     low, high = _near(explained.sum(axis=0), chosen - places[0])
 
-    rng, count = np.random.default_rng(0), len(layers)
+    rng, count = np.random.default_rng(0), len(kernels)
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
     sums = drawn @ explained
-    if errors.any():
+    if errors.any() and len(places) * weights.size**2 * weights.itemsize > HELD:
+        path = None if stepped is None else path_of(stepped)
+        moved = moves(errors, weights, (start, end), places, (RESAMPLES, rng), path)
+        for layer, by in enumerate(moved):
+            sums += drawn[:, layer, None] * by
+    elif errors.any():
         linear = explained_weights(weights, start, end, places)
         if stepped is not None:
             linear = before_steps(linear, stepped)

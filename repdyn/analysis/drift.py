@@ -33,6 +33,10 @@ FLOOR = 1e-4
 from no drift."""
 
 
+AT_ONCE = 2**26
+"""Bytes of matrices in float64 that are worked on at once."""
+
+
 @dataclass(frozen=True)
 class Drift:
     """The drift rates of a run's layers.
@@ -67,7 +71,7 @@ def drift(similarity: FloatArray, epochs: IntArray) -> Drift | None:
     tau = np.arange(at[0] + LAG / 2, at[-1] - LAG / 2 + 1e-9, STEP)
     if not len(tau):
         return None
-    return Drift(tau, rates(similarity[:, trained][:, :, trained].astype(np.float64), at, tau))
+    return Drift(tau, _rates_of(similarity, trained, at, tau))
 
 
 def latest_rate(similarity: FloatArray, epochs: IntArray) -> NDArray[np.float64] | None:
@@ -89,8 +93,20 @@ def latest_rate(similarity: FloatArray, epochs: IntArray) -> NDArray[np.float64]
     first, _ = _cell(at, at[-1:] - LAG)
     if tau[0] < at[0] + LAG / 2 or np.diff(at[first[0] :]).max() > WIDEST + 1e-9:
         return None
-    matrices = similarity[:, trained][:, :, trained].astype(np.float64)
-    return rates(matrices, at, tau)[:, 0]
+    return _rates_of(similarity, trained, at, tau)[:, 0]
+
+
+def _rates_of(
+    similarity: FloatArray,
+    trained: NDArray[np.bool_],
+    at: NDArray[np.float64],
+    tau: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return `rates` of some checkpoints, of as many layers at a time as AT_ONCE allows."""
+    step = max(1, AT_ONCE // (8 * len(at) ** 2))
+    groups = (similarity[i : i + step] for i in range(0, max(1, len(similarity)), step))
+    each = [rates(some[:, trained][:, :, trained].astype(np.float64), at, tau) for some in groups]
+    return np.concatenate(each)
 
 
 def rates(

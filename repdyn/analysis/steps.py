@@ -88,17 +88,17 @@ def with_steps(kernels: Array, kept: NDArray[np.bool_]) -> Array:
         kernels: (..., E, E).
         kept: which steps, (E - 1,).
     """
-    path = _path(kept)
+    path = path_of(kept)
     return np.asarray(path @ kernels @ path.T)
 
 
 def before_steps(linear: Array, kept: NDArray[np.bool_]) -> Array:
     """Return what linear functions Σ W_ij k_ij of such kernels are of the original ones, (..., E, E)."""
-    path = _path(kept)
+    path = path_of(kept)
     return np.asarray(path.T @ linear @ path)
 
 
-def _path(kept: NDArray[np.bool_]) -> Array:
+def path_of(kept: NDArray[np.bool_]) -> Array:
     """Return the matrix that takes a path to the one with only some of its steps, (E, E)."""
     count = len(kept) + 1
     steps = np.diff(np.eye(count), axis=0) * kept[:, None]

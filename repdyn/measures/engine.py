@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.shelf import Shelf
 from repdyn.measures.spec import spec
 from repdyn.records import ClassArray
 
@@ -32,6 +33,9 @@ class Engine(ABC):
     Args:
         layers: number of watched layers, L.
         settings: of the measurement.
+
+    Attributes:
+        shelf: keeps what is needed of earlier checkpoints; shared by the measures of a run.
     """
 
     wants_grams: ClassVar[bool] = False
@@ -46,6 +50,7 @@ class Engine(ABC):
     def __init__(self, layers: int, settings: MeasureSettings) -> None:
         self.layers = layers
         self.settings = settings
+        self.shelf = Shelf()
 
     def forget(self) -> None:  # noqa: B027 (most engines keep nothing)
         """Forget Gram matrices that were shown but not observed: a measurement was broken off."""
@@ -143,29 +148,26 @@ class GramEngine(Engine):
 
 
 def engines(
-    settings: MeasureSettings, layers: int, plane_kinds: Sequence[int] = ()
+    settings: MeasureSettings,
+    layers: int,
+    plane_kinds: Sequence[int] = (),
+    shelf: Shelf | None = None,
 ) -> dict[str, Engine]:
     """Return an engine for each measure in the settings.
 
     Args:
         settings, layers: as for `Engine`.
         plane_kinds: the kind of each plane, (P,).
+        shelf: where they keep earlier checkpoints.
 
     Raises:
         UserError: a measure is unknown.
     """
     found: dict[str, Engine] = {}
+    shared = shelf or Shelf()
     for name in settings.similarity:
         make: type[Engine] = resolve_name(spec(name).engine)
         found[name] = make(layers, settings)
         found[name].plane_kinds = plane_kinds
+        found[name].shelf = shared
     return found
-
-
-def grown(matrices: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return matrices (N, E, E) with `new` (N, E + 1) added as the last row and column."""
-    n, e = new.shape
-    larger = np.empty((n, e, e))
-    larger[:, :-1, :-1] = matrices
-    larger[:, -1, :] = larger[:, :, -1] = new
-    return larger

@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 
 from repdyn.measures.rows import Rows, decoded
 from repdyn.measures.settings import CkaEstimator
+from repdyn.measures.shelf import Shelf
+from repdyn.measures.symmetric import GrowingMatrices
 
 Array = NDArray[np.float64]
 Products = NDArray[np.float32]
@@ -52,13 +54,14 @@ class GrowingErrors:
         self._estimator: CkaEstimator = estimator
         self._batch = batch
         self._own: list[Array] = []
-        self._errors = np.zeros((0, 0))
+        self._errors = GrowingMatrices(1)
 
-    def append(self, rows: Rows) -> None:
+    def append(self, rows: Rows, shelf: Shelf | None = None) -> None:
         """Add a checkpoint: its errors with the earlier ones.
 
         Args:
             rows: the stored rows of the earlier checkpoints and, last, of the new one.
+            shelf: where what later checkpoints need of this one is kept; default: in memory.
         """
         sizes = minibatch_sizes(rows[-1].size, self._estimator, self._batch)
         count = len(rows)
@@ -78,18 +81,24 @@ class GrowingErrors:
         left_out += whole[:, None]
         with np.errstate(all="ignore"):  # undefined rows are NaN, and so is what they give
             # 1 over the norm of the row without each image, for its own images
-            self._own.append(1 / np.sqrt(left_out[-1]))
-            new = jackknife_error(left_out * np.stack(self._own) * self._own[-1])
+            own = [1 / np.sqrt(left_out[-1])]
+            self._own += own if shelf is None else shelf.keep(own)
+            step = max(1, _BLOCK // (2 * image))
+            groups = (slice(first, first + step) for first in range(0, count, step))
+            new = np.concatenate(
+                [
+                    jackknife_error(left_out[some] * np.stack(self._own[some]) * own[0])
+                    for some in groups
+                ]
+            )
         new[-1] *= 0  # a checkpoint's similarity with itself is 1, whichever the images
-        grown = np.empty((count, count))
-        grown[:-1, :-1] = self._errors
-        grown[-1, :] = grown[:, -1] = new
-        self._errors = grown
+        self._errors.append(new[None])
 
     @property
     def matrix(self) -> NDArray[np.float32]:
         """The standard errors for all pairs of checkpoints, (E, E); NaN where CKA is undefined."""
-        return self._errors.astype(np.float32)
+        (matrix,) = self._errors.whole
+        return matrix
 
 
 def jackknife_error(left_out: Array) -> Array:

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from repdyn.measures.engine import GramEngine, Summaries, grown
+from repdyn.measures.engine import GramEngine, Summaries
 from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.symmetric import GrowingMatrices
 
 _NONE = np.iinfo(np.uint32).max
 """Stands for a missing neighbour: features without variance, or k ≥ b."""
@@ -64,7 +65,7 @@ class KnnEngine(GramEngine):
     def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
         self._kept: list[Summaries] = []
-        self._matrices = np.zeros((layers, 0, 0))
+        self._matrices = GrowingMatrices(layers)
 
     def piece(self, k: Tensor, share: float) -> Tensor:
         """Return the neighbours within the minibatch; every image counts the same."""
@@ -78,7 +79,7 @@ class KnnEngine(GramEngine):
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
         """Add a checkpoint's neighbours; they do not depend on probes."""
         del broken
-        self._kept.append(summaries)
+        self._kept.append(self.shelf.keep(summaries))
         shape = (-1, self.settings.neighbours)
         new = np.array(
             [
@@ -86,12 +87,12 @@ class KnnEngine(GramEngine):
                 for i, here in enumerate(summaries)
             ]
         )
-        self._matrices = grown(self._matrices, new)
+        self._matrices.append(new)
 
     @property
     def matrices(self) -> NDArray[np.float32]:
         """The overlap between all pairs of checkpoints, (L, E, E)."""
-        return self._matrices.astype(np.float32)
+        return self._matrices.whole
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
         """Return in which layers an image has no neighbour."""

@@ -25,6 +25,7 @@ from repdyn.measures.inputs import Inputs
 from repdyn.measures.layer_probes import LayerProbes, ProbeLabels
 from repdyn.measures.regions import Planes, label_maps, planes_through
 from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.shelf import Shelf
 from repdyn.records import ClassArray, LabelMaps, class_dtype
 
 
@@ -178,15 +179,17 @@ class Passes:
         """Return whether there are decision regions to measure."""
         return fitted.outputs > 0 and self.planes is not None
 
-    def engines(self, *, with_maps: bool) -> dict[str, Engine]:
-        """Return an engine for each measure that can be measured.
+    def engines(self, *, with_maps: bool, shelf: Shelf | None = None) -> dict[str, Engine]:
+        """Return an engine for each measure that can be measured, with a shelf for earlier checkpoints.
 
         Raises:
             UserError: none can.
         """
         shown = self.inputs.shown
         kinds = () if shown is None else tuple(shown.kinds.tolist())
-        return usable_engines(self.settings, len(self.layers), kinds, with_maps=with_maps)
+        return usable_engines(
+            self.settings, len(self.layers), kinds, with_maps=with_maps, shelf=shelf
+        )
 
     def observed(
         self,
@@ -261,14 +264,19 @@ class Passes:
 
 
 def usable_engines(
-    settings: MeasureSettings, layers: int, plane_kinds: Sequence[int] = (), *, with_maps: bool
+    settings: MeasureSettings,
+    layers: int,
+    plane_kinds: Sequence[int] = (),
+    *,
+    with_maps: bool,
+    shelf: Shelf | None = None,
 ) -> dict[str, Engine]:
     """Return the engines of the measures, without those that need label maps where there are none.
 
     Raises:
         UserError: none is left, or a measure is unknown.
     """
-    found = engines(settings, layers, plane_kinds)
+    found = engines(settings, layers, plane_kinds, shelf)
     usable = {name: one for name, one in found.items() if with_maps or not one.wants_maps}
     if not usable:
         raise UserError(

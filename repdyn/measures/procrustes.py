@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repdyn.measures.cka import h_centred, stored
-from repdyn.measures.engine import GramEngine, Summaries, grown
-from repdyn.measures.growing import RowShelf
+from repdyn.measures.engine import GramEngine, Summaries
 from repdyn.measures.rows import Row, decoded, is_defined, row_type
 from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.symmetric import GrowingMatrices
 
 MOST = 250
 """Images per minibatch at most: a comparison takes the singular values of a matrix of this size."""
@@ -75,8 +75,7 @@ class ProcrustesEngine(GramEngine):
         super().__init__(layers, settings)
         self._most = MOST if settings.cka == "biased" else min(MOST, settings.cka_batch)
         self._kept: list[list[Row]] = []
-        self._shelf = RowShelf()
-        self._matrices = np.zeros((layers, 0, 0))
+        self._matrices = GrowingMatrices(layers)
 
     def piece(self, k: Tensor, share: float) -> Tensor:
         """Return the square root's upper triangle, weighted so that products have the share's weight."""
@@ -92,10 +91,10 @@ class ProcrustesEngine(GramEngine):
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
         """Compare a checkpoint with all earlier ones; probes do not matter."""
         del broken
-        self._kept.append(self._shelf.keep(summaries))
+        self._kept.append(self.shelf.keep(summaries))
         columns = zip(*self._kept, strict=True)
         new = np.array([self._similarities(list(rows)) for rows in columns])
-        self._matrices = grown(self._matrices, new)
+        self._matrices.append(new)
 
     def _similarities(self, rows: Sequence[Row]) -> list[float]:
         """Return the similarity of the last of a layer's rows with each of them."""
@@ -119,7 +118,7 @@ class ProcrustesEngine(GramEngine):
     @property
     def matrices(self) -> NDArray[np.float32]:
         """The similarity between all pairs of checkpoints, (L, E, E)."""
-        return self._matrices.astype(np.float32)
+        return self._matrices.whole
 
     def undefined(self, summaries: Summaries) -> NDArray[np.bool_]:
         """Return in which layers the features of a minibatch do not vary or are not finite."""

@@ -22,6 +22,7 @@ from repdyn.measures.layer_probes import LayerProbes
 from repdyn.measures.passes import Observed, Passes, show_grams, usable_engines
 from repdyn.measures.regions import class_areas, fragmentation
 from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.shelf import Shelf
 from repdyn.measures.stored_features import as_features, feature_grams, halves
 from repdyn.records import (
     EPOCH,
@@ -82,6 +83,7 @@ class Recorder:
     Attributes:
         passes: how a model is measured on the inputs; None for features.
         probes: of the newest checkpoint.
+        shelf: keeps what is needed of earlier checkpoints.
 
     Raises:
         UserError: the unit is not a short word, the anchors of a plane lie on one line, or a measure
@@ -108,6 +110,7 @@ class Recorder:
         self._has_maps = False
         self._count = 0
         self.probes = LayerProbes(self._settings)
+        self.shelf = Shelf()
         self._steps: list[int] = []
         self._probe_acc: list[NDArray[np.float64]] = []
         self._fragmentation: list[NDArray[np.float64]] = []
@@ -276,8 +279,20 @@ class Recorder:
         self.probes.load_state(state)
 
     @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures, known from the first checkpoint on."""
+        return tuple(self._engines)
+
+    @property
     def dynamics(self) -> Dynamics:
         """Everything measured so far, as the arrays that are stored."""
+        return self.measured()
+
+    def measured(self, *, with_errors: bool = True) -> Dynamics:
+        """Return the same, possibly without standard errors, which are half of the matrices.
+
+        :meta private:
+        """
         e, k = len(self._steps), self._classes if self._has_maps else 0
         return Dynamics(
             layers=tuple(layer.name for layer in self.layers),
@@ -292,7 +307,7 @@ class Recorder:
             errors={
                 name: errors
                 for name, engine in self._engines.items()
-                if (errors := engine.errors) is not None
+                if with_errors and (errors := engine.errors) is not None
             },
         )
 
@@ -305,9 +320,9 @@ class Recorder:
         if self._engines:
             return
         self._engines = (
-            usable_engines(self._settings, len(self.layers), with_maps=with_maps)
+            usable_engines(self._settings, len(self.layers), with_maps=with_maps, shelf=self.shelf)
             if self.passes is None
-            else self.passes.engines(with_maps=with_maps)
+            else self.passes.engines(with_maps=with_maps, shelf=self.shelf)
         )
         self._has_maps = with_maps
 

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from repdyn.batches import Forward
 from repdyn.errors import UserError
 from repdyn.layer import Layer
-from repdyn.measures.engine import Engine, Summaries, grown
+from repdyn.measures.engine import Engine, Summaries
 from repdyn.measures.features import CHUNK, Reduce, part_features
 from repdyn.measures.probes import LinearProbe
 from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.symmetric import GrowingMatrices
 from repdyn.records import ClassArray, class_dtype
 
 MARGIN = 0.25
@@ -229,8 +230,8 @@ class RegionsEngine(Engine):
         super().__init__(layers, settings)
         self._maps: list[Summaries] = []
         self._broken: list[NDArray[np.bool_]] = []
-        self._matrices = np.zeros((layers + 1, 0, 0))
-        self._errors = np.zeros((layers + 1, 0, 0))
+        self._matrices = GrowingMatrices(layers + 1)
+        self._errors = GrowingMatrices(layers + 1)
 
     def observe(self, maps: ClassArray | None) -> Summaries:
         """Return the label maps."""
@@ -238,7 +239,7 @@ class RegionsEngine(Engine):
 
     def append(self, summaries: Summaries, broken: NDArray[np.bool_]) -> None:
         """Add a checkpoint's label maps."""
-        self._maps.append(summaries)
+        self._maps.append(self.shelf.keep(summaries))
         self._broken.append(broken)
         shares = np.array(
             [
@@ -247,18 +248,18 @@ class RegionsEngine(Engine):
             ]
         )
         shares[np.stack(self._broken, axis=1) | broken[:, None]] = np.nan
-        self._matrices = grown(self._matrices, shares.mean(axis=-1))
-        self._errors = grown(self._errors, plane_error(shares, self.plane_kinds))
+        self._matrices.append(shares.mean(axis=-1))
+        self._errors.append(plane_error(shares, self.plane_kinds))
 
     @property
     def matrices(self) -> NDArray[np.float32]:
         """The agreement between all pairs of checkpoints, (L+1, E, E)."""
-        return self._matrices.astype(np.float32)
+        return self._matrices.whole
 
     @property
     def errors(self) -> NDArray[np.float32]:
         """The standard errors over planes, (L+1, E, E)."""
-        return self._errors.astype(np.float32)
+        return self._errors.whole
 
 
 _WITHIN_PLANE = np.zeros((3, 3, 3), dtype=bool)

@@ -34,6 +34,10 @@ _HELD = 2**20
 """Float32 numbers that a product of rows holds besides the stored ones: 4 MiB, as larger blocks
 leave the processor's cache."""
 
+_TOGETHER = 255
+"""Rows that are multiplied at once: of more, the blocks of columns would be so narrow that reading
+them takes longer than the products."""
+
 _BLOCK = 2**14
 """Longest sum in float32: over more columns, rounding would exceed that of the stored rows."""
 
@@ -81,6 +85,9 @@ def inner_products(a: Rows, b: Rows) -> NDArray[np.float64]:
 
     Products in float32 over blocks of columns, summed in float64. A row's scale is arbitrary.
     """
+    if len(a) > _TOGETHER:
+        groups = (a[i : i + _TOGETHER] for i in range(0, len(a), _TOGETHER))
+        return np.concatenate([inner_products(some, b) for some in groups])
     m = a[0].size
     step = min(_BLOCK, max(1, _HELD // (len(a) + len(b))))
     total = np.zeros((len(a), len(b)))

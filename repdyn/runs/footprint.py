@@ -16,12 +16,13 @@ from repdyn.errors import UserError
 from repdyn.measures.cka import minibatches
 from repdyn.measures.engine import engines
 from repdyn.measures.features import CHUNK, flat, layer_features
-from repdyn.measures.growing import ROWS_IN_MEMORY
+from repdyn.measures.shelf import KEPT_IN_MEMORY
 from repdyn.memory import available_memory
 from repdyn.records import class_dtype
 from repdyn.runs.experiment import Experiment
 from repdyn.runs.retention import most_kept
 from repdyn.settings.schema import known
+from repdyn.storage import schema
 from repdyn.training.loop import EVALUATION_CHUNK
 
 FLOAT = 4
@@ -30,6 +31,10 @@ FLOAT = 4
 LAYERS_AT_WORK = 3
 """Layers whose activations or gradients a pass holds in addition to those kept: a layer's input,
 its output, and one in between."""
+
+HELD_OF_MATRICES = 3
+"""How often the matrices are in memory: half of each while they grow, all of them while they are stored,
+what waits to be stored, and, at the end, float64 copies of a measure's in which changes are found."""
 
 OVERHEAD = 250_000_000
 """Bytes of memory for MLflow, figures and torch's own workspace, whatever is trained."""
@@ -45,6 +50,7 @@ class Footprint:
         rows: packed Grams of all checkpoints, on disk and in memory.
         maps: label maps of all checkpoints before they are packed, and the area of each class, on
             disk and in memory.
+        matrices: E×E matrices and their standard errors, as stored.
         numbers: weights, gradients and optimizer state, on the device.
         passing: activations of a training step, an evaluation or a CKA minibatch, whichever is
             largest, on the device.
@@ -56,16 +62,18 @@ class Footprint:
     maps: int
     numbers: int
     passing: int
+    matrices: int = 0
 
     @property
     def disk(self) -> int:
         """On disk."""
-        return self.weights + self.state + self.summaries + self.maps
+        return self.weights + self.state + self.summaries + self.maps + self.matrices
 
     @property
     def kept(self) -> int:
-        """In memory, on any device; further rows are memory-mapped."""
-        return min(self.summaries, ROWS_IN_MEMORY) + self.maps + OVERHEAD
+        """In memory, on any device; further rows and label maps are memory-mapped."""
+        earlier = min(self.summaries + self.maps, KEPT_IN_MEMORY)
+        return earlier + HELD_OF_MATRICES * self.matrices + OVERHEAD
 
     @property
     def device(self) -> int:
@@ -95,7 +103,8 @@ def footprint(experiment: Experiment) -> Footprint:
         EVALUATION_CHUNK * LAYERS_AT_WORK * max(widths),
         _held_for_grams(max(batches), widths),
     )
-    kept = sum(one.stored_bytes(batches) for one in engines(measure, len(layers)).values())
+    by_measure = engines(measure, len(layers))
+    kept = sum(one.stored_bytes(batches) for one in by_measure.values())
     classes = len(experiment.images.classes)
     label = class_dtype(classes).itemsize
     planes = known(measure.planes)
@@ -108,6 +117,7 @@ def footprint(experiment: Experiment) -> Footprint:
         maps=checkpoints * (len(layers) + 1) * ((coarse + fine) * label + FLOAT * classes),
         numbers=2 * parameters + moments,
         passing=max(passing),
+        matrices=schema.matrices_bytes(len(layers), checkpoints, by_measure),
     )
 
 

@@ -21,9 +21,10 @@ from repdyn.measures.settings import MeasureSettings
 from repdyn.records import EPOCH, RunRecord
 from repdyn.runs.observer import Checkpoint, Observer
 from repdyn.runs.ownership import claimed
+from repdyn.runs.past import Past, load_past
 from repdyn.runs.ranks import Ranks, is_sharded, whole_weights
 from repdyn.runs.schedule import Schedule
-from repdyn.runs.session import Options, Past, RunSession, load_past, started_run
+from repdyn.runs.session import Options, RunSession, started_run
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.locks import heartbeat
 from repdyn.storage.search import find_run

@@ -14,8 +14,9 @@ from repdyn.records import RunRecord, RunSummary
 from repdyn.runs.experiment import prepare
 from repdyn.runs.observer import Observer
 from repdyn.runs.ownership import claimed
+from repdyn.runs.past import load_past
 from repdyn.runs.saving import decode_state
-from repdyn.runs.session import RunSession, load_past
+from repdyn.runs.session import RunSession
 from repdyn.runs.state_check import check_state
 from repdyn.runs.train import Stopped, go_on, session_options
 from repdyn.settings.schema import StoreConfig, TrainConfig

@@ -15,8 +15,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TypedDict, Unpack
 
@@ -31,14 +32,15 @@ from repdyn.errors import UserError
 from repdyn.measures.engine import Summaries
 from repdyn.measures.passes import Observed
 from repdyn.measures.recorder import Measurement, Recorder
-from repdyn.measures.spec import spec
 from repdyn.records import ClassArray, Curve, Dynamics, LabelMaps, RunRecord, RunSummary
 from repdyn.report import description
 from repdyn.report.figures import png, standard_figures
 from repdyn.runs.curves import GrowingCurves
 from repdyn.runs.observer import Checkpoint, Observer
+from repdyn.runs.past import Past
 from repdyn.runs.provenance import device_name, provenance
 from repdyn.runs.storing import (
+    are_due,
     is_drawn,
     log_matrices,
     store_measurement,
@@ -47,7 +49,6 @@ from repdyn.runs.storing import (
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import codec, schema, system_metrics
 from repdyn.storage.provenance import Provenance, encode, starts_of
-from repdyn.storage.reader import load_label_maps, load_run, load_summaries
 from repdyn.storage.system_metrics import SystemMetrics
 from repdyn.storage.writer import RunWriter
 
@@ -78,21 +79,6 @@ class Options(TypedDict, total=False):
     figures: bool
     models: bool
     trains: bool
-
-
-@dataclass(frozen=True)
-class Past:
-    """What a run had measured before a step.
-
-    Attributes:
-        dynamics: of the checkpoints before it.
-        checkpoints: summaries and label maps, if there are any, of each of them, read lazily.
-        curves: everything logged so far; what comes after the step is logged again.
-    """
-
-    dynamics: Dynamics
-    checkpoints: Iterable[tuple[Mapping[str, Summaries], LabelMaps | None]]
-    curves: Mapping[str, Curve]
 
 
 class RunSession:
@@ -127,6 +113,7 @@ class RunSession:
         self._lists = options.get("models", False)
         self._curves = GrowingCurves(options.get("curves", {}))
         self._maps: list[LabelMaps] = []
+        self._stored = 0
         self._system: SystemMetrics | None = None
         self._starts: tuple[Provenance, ...] = ()
         if options.get("trains", True):
@@ -235,6 +222,9 @@ class RunSession:
         if self._system is not None:
             self._system.stop()
         if kind is not None:
+            with suppress(Exception):  # the user sees the exception that ends the run
+                if 0 < self._stored < len(self.steps):
+                    self._store_the_rest(self.recorder.dynamics)
             self.writer.__exit__(kind, error, traceback)
             return
         with self.writer:  # an error at the end is a failure of the run
@@ -259,7 +249,7 @@ class RunSession:
         """Restore what the run had measured before it was stopped.
 
         Args:
-            past: see `load_past`.
+            past: see past.py.
             probes: the recorder's state at that time; without it the solver starts from zero.
 
         Raises:
@@ -273,7 +263,7 @@ class RunSession:
     ) -> Iterator[tuple[Mapping[str, Summaries], ClassArray | None]]:
         for summaries, maps in checkpoints:
             if maps is not None:
-                self._maps.append(maps)
+                self._keep_maps(maps)
             yield summaries, None if maps is None else maps.maps
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -350,16 +340,32 @@ class RunSession:
             planes = self.recorder.plane_set() if not self._maps else None
             if planes is not None:
                 self.writer.log_planes(planes)
-            self._maps.append(maps)
+            self._keep_maps(maps)
         store_measurement(self.writer, measurement)
         if self._replaces_at_end:
-            metrics = codec.layer_metrics(self.recorder.dynamics)
+            metrics = codec.layer_metrics(self.recorder.measured(with_errors=False))
             self.writer.log_metrics(measurement.step, metrics)
-        else:
-            dynamics = self.recorder.dynamics
+            return
+        layers, count = len(self.recorder.layers), len(self.steps)
+        size = schema.matrices_bytes(layers, count, self.recorder.measures)
+        due = are_due(count, self._stored, size)
+        dynamics = self.recorder.measured(with_errors=due)
+        self.writer.log_dynamics(dynamics, with_matrices=due)
+        if due:
+            self._stored = count
+        if self._draws and is_drawn(count):
+            log_matrices(self.writer, dynamics)
+
+    def _keep_maps(self, maps: LabelMaps) -> None:
+        """Keep label maps for the figures."""
+        (coarse,), (fine,) = map(self.recorder.shelf.keep, ([maps.maps], [maps.fine]))
+        self._maps.append(LabelMaps(maps.step, coarse, fine))
+
+    def _store_the_rest(self, dynamics: Dynamics) -> None:
+        """Store the matrices if those that are stored are behind."""
+        if self.steps and not self._replaces_at_end and self._stored < len(self.steps):
             self.writer.log_dynamics(dynamics)
-            if self._draws and is_drawn(len(self.steps)):
-                log_matrices(self.writer, dynamics)
+            self._stored = len(self.steps)
 
     def _tell(
         self, measurement: Measurement, start: float, writing: float, not_finite: tuple[str, ...]
@@ -398,6 +404,7 @@ class RunSession:
                     if path not in written:
                         self.writer.remove(path)  # of an earlier measurement
                 self.writer.log_dynamics(dynamics)
+            self._store_the_rest(dynamics)
             self.writer.log_phases(phases, scores, dynamics.layers)
         self.writer.describe(description.of_run(self.record))
         rounded = {part: round(spent, 3) for part, spent in self.seconds.items()}
@@ -423,39 +430,6 @@ def started_run() -> str | None:
     """Return the id of MLflow's active run in this process, else the one in MLFLOW_RUN_ID."""
     active = mlflow.active_run()
     return os.environ.get(RUN_VARIABLE) or None if active is None else str(active.info.run_id)
-
-
-def load_past(store: StoreConfig, run_id: str, before: int | None = None) -> Past | None:
-    """Return what a run had measured before a step; None if it has no checkpoint at all.
-
-    Args:
-        store: where the run is.
-        run_id: of the run.
-        before: the first step that is not done; default: after the last measured one.
-
-    Raises:
-        UserError: there is no such run, or its stored data is damaged.
-    """
-    record = load_run(store, run_id)
-    if record.dynamics is None:
-        return None
-    steps = record.dynamics.steps
-    # what follows is measured again
-    done = len(steps) if before is None else int((steps < before).sum())
-    dynamics = record.dynamics.at_checkpoints(slice(done))
-    kept = [name for name in dynamics.similarity if spec(name).folder]
-    with_maps = dynamics.areas.shape[2] > 0
-    checkpoints = (
-        _checkpoint(store, run_id, int(step), kept, with_maps=with_maps) for step in dynamics.steps
-    )
-    return Past(dynamics, checkpoints, record.curves)
-
-
-def _checkpoint(
-    store: StoreConfig, run_id: str, step: int, kept: Sequence[str], *, with_maps: bool
-) -> tuple[Mapping[str, Summaries], LabelMaps | None]:
-    summaries = {name: list(load_summaries(store, run_id, name, step)) for name in kept}
-    return summaries, load_label_maps(store, run_id, step) if with_maps else None
 
 
 def _tags(recorder: Recorder) -> dict[str, str]:

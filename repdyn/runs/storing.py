@@ -38,6 +38,27 @@ def is_drawn(checkpoints: int) -> bool:
     return checkpoints == 1 or (checkpoints >= FIRST_DRAWN and checkpoints.bit_count() == 1)
 
 
+OFTEN = 2**25
+"""Bytes of matrices up to which all of them are stored anew at each checkpoint."""
+
+BEHIND = 16
+"""Of larger ones, those that are stored are at most a checkpoint in so many behind."""
+
+
+def are_due(checkpoints: int, stored: int, size: int) -> bool:
+    """Return whether the matrices are stored anew at a checkpoint.
+
+    Stored at each, E checkpoints would write E³; so written a sixteenth later each time, they are written
+    nine times in all.
+
+    Args:
+        checkpoints: measured so far.
+        stored: how many the stored ones have.
+        size: bytes of all matrices.
+    """
+    return size <= OFTEN or BEHIND * (checkpoints - stored) >= checkpoints
+
+
 def log_matrices(writer: RunWriter, dynamics: Dynamics, *, last: bool = False) -> None:
     """Log a picture of all layers' matrices up to the last checkpoint, for each measure.
 

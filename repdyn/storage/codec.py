@@ -62,20 +62,23 @@ from repdyn.storage.schema import (
     sides_of,
 )
 
-Read = Callable[[str, int], bytes]
-"""Reads the file at a path, up to a maximum number of bytes."""
+Read = Callable[[str, int], bytes | memoryview]
+"""Reads the file at a path, up to a maximum number of bytes. Arrays keep the memory of a memoryview."""
 
 
-def encode_dynamics(dynamics: Dynamics) -> Iterator[tuple[str, bytes]]:
+def encode_dynamics(
+    dynamics: Dynamics, *, with_matrices: bool = True
+) -> Iterator[tuple[str, bytes]]:
     """Yield paths and contents in the order in which to write them: steps last.
 
-    Arrays of what was not measured, which have no value but NaN, have no file.
+    Arrays of what was not measured, which have no value but NaN, have no file. Without the matrices,
+    those that are stored stay behind the other arrays, and a reader shows what all of them have.
     """
     yield LAYERS, json.dumps(dynamics.layers).encode()
-    for name, matrices in dynamics.similarity.items():
-        yield array_path(name), _npy(matrices.astype(np.float32))
-    for name, errors in dynamics.errors.items():
-        yield array_path(ERRORS[name]), _npy(errors.astype(np.float32))
+    for name, matrices in dynamics.similarity.items() if with_matrices else ():
+        yield array_path(name), _npy(matrices.astype(np.float32, copy=False))
+    for name, errors in dynamics.errors.items() if with_matrices else ():
+        yield array_path(ERRORS[name]), _npy(errors.astype(np.float32, copy=False))
     for name in ARRAYS:
         array = getattr(dynamics, name)
         if not np.isnan(array).all():
@@ -124,7 +127,7 @@ def decode_layers(read: Read) -> tuple[str, ...]:
     Raises:
         UserError: the file is damaged.
     """
-    names = read_json(LAYERS, read(LAYERS, LAYERS_BYTES))
+    names = read_json(LAYERS, bytes(read(LAYERS, LAYERS_BYTES)))
     if not (isinstance(names, list) and 1 <= len(names) <= MOST_LAYERS):
         raise damaged(LAYERS, f"not a list of 1 to {MOST_LAYERS:,} names")
     for i, name in enumerate(names):

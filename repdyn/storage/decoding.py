@@ -63,13 +63,13 @@ def read_json(path: str, content: bytes) -> Any:
         raise damaged(path, error) from None
 
 
-def read_npy(path: str, content: bytes, kind: Kind) -> NDArray[Any]:
-    """Return the array that numpy.save wrote.
+def read_npy(path: str, content: bytes | memoryview, kind: Kind) -> NDArray[Any]:
+    """Return the array that numpy.save wrote; it keeps a memoryview's memory, and copies bytes.
 
     Raises:
         UserError: it is damaged or of the wrong kind.
     """
-    return _array(path, _header(path, content[:_HEAD_BYTES], len(content), kind), content)
+    return _array(path, _header(path, bytes(content[:_HEAD_BYTES]), len(content), kind), content)
 
 
 def read_npz(
@@ -217,11 +217,12 @@ def _type(
     return np.dtype(written) if kind == "<U" and 0 < length <= _MOST_CHARACTERS else None
 
 
-def _array(path: str, header: _Header, content: bytes) -> NDArray[Any]:
+def _array(path: str, header: _Header, content: bytes | memoryview) -> NDArray[Any]:
     if len(content) != header.size:
         raise damaged(path, "truncated")
     # a copy in a bytearray is writable, like any other array
-    values: NDArray[Any] = np.frombuffer(bytearray(content), header.type, offset=header.start)
+    memory = content if isinstance(content, memoryview) else bytearray(content)
+    values: NDArray[Any] = np.frombuffer(memory, header.type, offset=header.start)
     if header.type.kind == "U" and (values.view(np.uint32) > _LAST_CHARACTER).any():
         raise damaged(path, "invalid characters")
     return values.reshape(header.shape, order="F" if header.fortran else "C")

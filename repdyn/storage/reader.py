@@ -57,7 +57,7 @@ def load_run(options: StoreConfig, text: str, *, most: int | None = None) -> Run
     summary, found = _open(options, text)
     measured = is_own(summary.tags)  # else the artifacts of other programs, perhaps out of reach
     with _naming(summary):
-        dynamics = _decoded(found.read, unit_of(summary.tags)) if measured else None
+        dynamics = _decoded(found.buffer, unit_of(summary.tags)) if measured else None
     names = metric_names(summary)
     first = sorted(names, key=is_other)[:most]
     curves = load_curves(options, summary, sorted(first))
@@ -97,19 +97,43 @@ def load_outline(
         measure = next((name for name in MEASURES if schema.array_path(name) in stored), "")
         arrays = (measure, schema.OUTPUT_APART.format(measure))
         wanted = {schema.LAYERS, schema.EPOCHS, *map(schema.array_path, arrays)}
-
-        def read(path: str, most: int) -> bytes:
-            if path not in wanted:
-                raise FileNotFoundError(path)
-            return found.read(path, most)
-
-        dynamics = _decoded(read, unit_of(summary.tags)) if stored else None
+        dynamics = _decoded(_only(found, wanted), unit_of(summary.tags)) if stored else None
         phases = _phases(found, dynamics, summary.last_step) if schema.PHASES in stored else None
     known = metric_names(summary)
     names = {*choose(known), *(() if phases else FOUND_IN)}
     curves = load_curves(options, summary, [name for name in known if name in names])
     phases = phases or find_phases(curves, None)
     return RunRecord(summary, dynamics, curves, phases, _scores(summary, dynamics))
+
+
+def load_measured(options: StoreConfig, text: str) -> tuple[Dynamics | None, list[str]]:
+    """Read what a run has measured but for the matrices, which may be behind and take the most space.
+
+    Returns:
+        The dynamics without similarities, None before the first checkpoint; and the names of the measures.
+
+    Raises:
+        UserError: there is no such run, it was written by a newer repdyn, or a file is damaged.
+    """
+    summary, found = _open(options, text)
+    if not is_own(summary.tags):
+        return None, []
+    with _naming(summary):
+        stored = found.sizes(schema.DYNAMICS)
+        paths = {schema.LAYERS, schema.EPOCHS, *map(schema.array_path, schema.ARRAYS)}
+        dynamics = _decoded(_only(found, paths), unit_of(summary.tags))
+    return dynamics, [name for name in MEASURES if schema.array_path(name) in stored]
+
+
+def _only(found: RunArtifacts, paths: Collection[str]) -> codec.Read:
+    """Return a reader for which there are only these files."""
+
+    def read(path: str, most: int) -> memoryview:
+        if path not in paths:
+            raise FileNotFoundError(path)
+        return found.buffer(path, most)
+
+    return read
 
 
 def load_verdicts(options: StoreConfig, text: str) -> dict[str, str]:
@@ -278,7 +302,7 @@ def _needed(found: RunArtifacts, path: str, most: int) -> bytes:
         raise NoArtifactError(f"{path}: the run has no such artifact") from None
 
 
-def _decoded(read: Callable[[str, int], bytes], unit: str) -> Dynamics | None:
+def _decoded(read: codec.Read, unit: str) -> Dynamics | None:
     try:
         dynamics = codec.decode_dynamics(read, unit)
     except FileNotFoundError:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from repdyn.errors import UserError
+from repdyn.memory import available_memory
 from repdyn.redaction import redact, traceable
 from repdyn.storage.files import is_inside
 from repdyn.storage.store import artifact_folder
@@ -23,6 +25,9 @@ MOST_FOLDERS = 200
 
 MOST_FETCHED = 100_000_000
 """Bytes of the largest file that is fetched from a server to show its beginning."""
+
+LARGE = 2**26
+"""Bytes from which on it is checked that a file fits into memory before it is read."""
 
 
 class RunArtifacts:
@@ -57,6 +62,12 @@ class RunArtifacts:
             except (MlflowException, OSError) as error:
                 raise FileNotFoundError(path) from error
             return read_inside(Path(fetched), os.path.relpath(got, fetched), most)
+
+    def buffer(self, path: str, most: int) -> memoryview:
+        """Return the same as `read`, as memory of its own that an array can keep."""
+        if self._folder is not None:
+            return buffer_inside(self._folder, path, most)
+        return memoryview(bytearray(self.read(path, most)))
 
     def place(self, path: str) -> str:
         """Return where an artifact lies: its file, or its address in the store that has it."""
@@ -143,25 +154,46 @@ def read_inside(folder: Path, path: str, most: int, *, head: bool = False) -> by
         FileNotFoundError: there is no such file.
         UserError: it is not a file in that folder, is too large, or cannot be read.
     """
-    file = folder / path
+    with _regular(folder, path) as (file, size):
+        if head:
+            with file.open("rb") as opened:
+                return opened.read(most)
+        _check_size(path, size, most)
+        return file.read_bytes()
+
+
+def buffer_inside(folder: Path, path: str, most: int) -> memoryview:
+    """Return the same as `read_inside`, as memory of its own that an array can keep."""
+    with _regular(folder, path) as (file, size):
+        _check_size(path, size, most)
+        if size > LARGE and size > available_memory():
+            raise MemoryError
+        content, there = np.empty(size, np.uint8).data, 0
+        with file.open("rb", buffering=0) as opened:
+            while (some := opened.readinto(content[there:])) and there + some < size:
+                there += some
+        return content[: there + (some or 0)]
+
+
+@contextmanager
+def _regular(folder: Path, path: str) -> Iterator[tuple[Path, int]]:
+    """Give a file in a folder and its size, and turn what goes wrong while it is read into one line."""
+    file, size = folder / path, 0
     try:
         found = file.stat()
+        size = found.st_size
         if not is_inside(folder, file):
             raise UserError(f"{path}: points outside the run's folder; put the file itself there")
         if not stat.S_ISREG(found.st_mode):
             raise UserError(f"{path}: is not a regular file; remove it")
-        if head:
-            with file.open("rb") as opened:
-                return opened.read(most)
-        _check_size(path, found.st_size, most)
-        return file.read_bytes()
+        yield file, size
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: cannot be read ({said})") from None
     except MemoryError:
-        raise UserError(f"{path}: {found.st_size:,} bytes do not fit into memory") from None
+        raise UserError(f"{path}: {size:,} bytes do not fit into memory") from None
 
 
 def _check_size(path: str, size: int, most: int) -> None:

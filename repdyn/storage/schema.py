@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -68,10 +68,10 @@ EPOCHS = f"{DYNAMICS}/epochs.npy"
 JSON_BYTES = 2**24
 ARRAY_BYTES = 2**30
 """Of a file of arrays, and of its unpacked content."""
-DYNAMICS_BYTES = (len(MEASURES) + sum(bool(one.error_over) for one in MEASURES.values())) * 2**28
+DYNAMICS_BYTES = (len(MEASURES) + sum(bool(one.error_over) for one in MEASURES.values())) * 2**30
 """Of all of a run's arrays by layer and checkpoint together, whichever measures it has.
 
-50 layers at 1,000 checkpoints take 0.2 GB per measure, and as much for its standard errors.
+200 layers at 1,000 checkpoints take 0.8 GB per measure, and as much for its standard errors.
 
 Training and analysis reject anything larger (runs/readable.py)."""
 SUMMARIES_BYTES = 2**33
@@ -197,6 +197,14 @@ def image_paths(key: str, step: int, time: int) -> tuple[str, str]:
 def sides_of(layers: int) -> dict[str, int]:
     """Return the axis lengths that follow from the number of layers."""
     return {LAYER: layers, OUTPUT_TOO: layers + 1, SPLIT: len(PROBE_SPLITS)}
+
+
+def matrices_bytes(layers: int, checkpoints: int, measures: Collection[str]) -> int:
+    """Return the size in bytes of the matrices of some measures, and of their standard errors."""
+    sides = sides_of(layers) | {CHECKPOINT: checkpoints}
+    names = [*measures, *(ERRORS[name] for name in measures if name in ERRORS)]
+    values = (math.prod(sides[side] for side in SHAPES[name]) for name in names)
+    return np.dtype(np.float32).itemsize * sum(values)
 
 
 def dynamics_bytes(layers: int, checkpoints: int, classes: int) -> int:

@@ -261,16 +261,20 @@ class RunWriter:
         digest = sha256(f"{name}{source}{context}{said}".encode()).hexdigest()[:8]
         self._put(LogInput(name, digest, json.dumps({"uri": source}), said, context))
 
-    def log_dynamics(self, dynamics: Dynamics) -> None:
-        """Replace the E×E matrices and the arrays stored with them, and tag the last checkpoint."""
+    def log_dynamics(self, dynamics: Dynamics, *, with_matrices: bool = True) -> None:
+        """Replace the E×E matrices and the arrays stored with them, and tag the last checkpoint.
+
+        Without the matrices, those that are stored stay behind, and so does the tag.
+        """
         if not self._stamped:  # before anything that only this schema's readers can read
             self.set_tag(schema.SCHEMA_TAG, str(schema.SCHEMA_VERSION))
             self._stamped = True
-        for path, content in codec.encode_dynamics(dynamics):
+        for path, content in codec.encode_dynamics(dynamics, with_matrices=with_matrices):
             self.put(path, content)
         self.log_metrics(int(dynamics.steps[-1]), codec.layer_metrics(dynamics))
         self._send_metrics()
-        self.set_tag(schema.LAST_CHECKPOINT_TAG, str(dynamics.steps[-1]))
+        if with_matrices:
+            self.set_tag(schema.LAST_CHECKPOINT_TAG, str(dynamics.steps[-1]))
 
     def log_label_maps(self, maps: LabelMaps) -> None:
         """Store a checkpoint's label maps."""

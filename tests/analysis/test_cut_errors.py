@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from repdyn.analysis import change_points as module
 from repdyn.analysis.change_points import _Scatter, change_points, joint_change_points
-from repdyn.analysis.cut_errors import explained_weights, noise
-from repdyn.analysis.steps import before_steps, with_steps
+from repdyn.analysis.cut_errors import (
+    covariance,
+    covariance_of_path,
+    explained_weights,
+    noise,
+)
+from repdyn.analysis.steps import before_steps, path_of, with_steps
 from tests.support.synthetic_runs import EPOCHS
 
 E = 9
@@ -97,3 +103,43 @@ def test_the_interval_covers_the_change_in_matrices_drawn_within_their_errors() 
             covered[known] += any(first <= truth <= last for first, last in found)
     assert covered[True] >= 0.9 * 40
     assert covered[True] > covered[False]
+
+
+@pytest.mark.parametrize("stepped", [None, [1, 0, 0, 1, 0, 0, 1, 0]])
+def test_covariances_of_cuts_need_no_matrix_for_each_place(stepped: list[int] | None) -> None:
+    rng = np.random.default_rng(0)
+    weights, errors, places = rng.uniform(0.5, 2, E), np.abs(symmetric(rng)), [3, 4, 5, 6]
+    linear = explained_weights(weights, 1, 8, places)
+    if stepped is None:
+        found = covariance(errors, weights, (1, 8), places)
+    else:
+        kept = np.array(stepped, dtype=bool)
+        linear = before_steps(linear, kept)
+        found = covariance_of_path(errors, weights, (1, 8), places, path_of(kept))
+    above = np.triu_indices(E, 1)
+    spread = 2 * linear[:, above[0], above[1]] * errors[above]
+    np.testing.assert_allclose(found, spread @ spread.T, rtol=1e-9)
+
+
+def test_intervals_of_many_checkpoints_are_found_in_little_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both ways to draw give intervals of the same size, within what a thousand draws leave open."""
+    rng = np.random.default_rng(0)
+    count = 60
+    epochs = np.arange(1, count + 1)
+    points = np.eye(20)[(np.arange(count) >= 25).astype(int)]
+    points += 0.1 * rng.standard_normal(points.shape)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    similar = np.stack([points @ points.T] * 3)
+    errors = np.full_like(similar, 0.3)
+    formed = joint_change_points(similar, epochs, errors)
+    monkeypatch.setattr(module, "HELD", 0)
+    without = joint_change_points(similar, epochs, errors)
+    assert formed.epochs == without.epochs != ()
+    for (low, high), (other_low, other_high) in zip(
+        formed.intervals, without.intervals, strict=True
+    ):
+        assert abs(low - other_low) <= 2
+        assert abs(high - other_high) <= 2
+        assert high > low + 1

@@ -1,7 +1,5 @@
 """CKA against its definitions, its invariances, and the cases on which packages fail."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import cka as pytorch_cka
@@ -12,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.cka import gram_vectors, minibatches, stored
-from repdyn.measures.growing import GrowingCka, RowShelf
+from repdyn.measures.growing import GrowingCka
 from repdyn.measures.rows import cka_matrix
 from tests.support import oracles
 from tests.support.networks import FIRST, IDENTITY, LOGITS, Mlp, Residual, Scaled
@@ -204,28 +201,6 @@ def test_an_appended_checkpoint_equals_a_full_recomputation() -> None:
         for a in features
     ]
     np.testing.assert_allclose(growing.matrix, oracle, atol=1e-6)
-
-
-def test_rows_beyond_the_memory_lie_in_a_file_and_give_the_same_matrix() -> None:
-    rng = np.random.default_rng(0)
-    checkpoints = [rng.normal(size=(2, 1001)).astype(np.float16) for _ in range(6)]
-    shelf = RowShelf(most=2 * checkpoints[0].nbytes)
-    growing, expected = GrowingCka(), GrowingCka()
-    kept = [shelf.keep(list(both)) for both in checkpoints]
-    for rows_of_both, both in zip(kept, checkpoints, strict=True):
-        np.testing.assert_array_equal(rows_of_both, both)
-        growing.append(rows_of_both[1])
-        expected.append(both[1])
-    assert [isinstance(pair_of_rows[0], np.memmap) for pair_of_rows in kept] == [False] * 2 + [
-        True
-    ] * 4
-    np.testing.assert_array_equal(growing.matrix, expected.matrix)
-
-
-def test_no_room_for_rows_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(UserError, match=r"do not fit there.*TMPDIR"):
-        RowShelf(most=0).keep([np.zeros(4, np.float16)])
 
 
 def test_modes_are_restored_module_by_module() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from repdyn.measures.growing import GrowingCka, RowShelf
+from repdyn.measures.growing import GrowingCka
 from repdyn.measures.rows import (
     SHORT,
     Row,
@@ -19,6 +19,7 @@ from repdyn.measures.rows import (
     is_defined,
     row_type,
 )
+from repdyn.measures.shelf import Shelf
 from repdyn.storage.codec import decode_summaries, encode_summaries
 
 LENGTHS = (50, SHORT - 1, SHORT, 62250)
@@ -108,7 +109,7 @@ def test_rows_of_older_versions_are_compared_with_todays(length: int) -> None:
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_run_with_rows_of_an_older_version_goes_on(length: int) -> None:
     vectors = [heavy(0, length) + step * heavy(1, length) for step in range(4)]
-    growing, shelf = GrowingCka(), RowShelf(most=0)
+    growing, shelf = GrowingCka(), Shelf(most=0)
     for i, vector in enumerate(vectors):
         (row,) = shelf.keep([old(vector) if i < 2 else encoded(vector)])
         growing.append(row)

@@ -142,7 +142,11 @@ def run_of(folder: Path, layers: int, checkpoints: int, classes: int) -> None:
 
 @pytest.mark.parametrize(
     ("layers", "checkpoints", "classes", "named"),
-    [(1, 9000, 10, "epochs"), (60, 160, MOST_CLASSES, "areas"), (30, 240, MOST_CLASSES, "areas")],
+    [
+        (1, 18_000, 10, "epochs"),
+        (1000, 32, MOST_CLASSES, "areas"),
+        (2000, 16, MOST_CLASSES, "areas"),
+    ],
 )
 def test_sparse_files_beyond_the_bound_are_refused_before_they_are_read(
     layers: int,

@@ -23,11 +23,14 @@ from repdyn.errors import UserError
 from repdyn.layer import Layer
 from repdyn.measures.inputs import Inputs
 from repdyn.measures.recorder import Recorder
+from repdyn.records import Dynamics
 from repdyn.report.figures.matrices import similarity_matrices
 from repdyn.runs import session as module
+from repdyn.runs import storing
 from repdyn.runs.cross import cross_cka
 from repdyn.runs.observer import Checkpoint, Observer
-from repdyn.runs.session import RunSession, load_past
+from repdyn.runs.past import load_past
+from repdyn.runs.session import RunSession
 from repdyn.settings.schema import MeasureConfig, StoreConfig
 from repdyn.storage import schema
 from repdyn.storage.locks import heartbeat
@@ -353,6 +356,79 @@ def test_a_run_that_is_gone_on_with_is_that_of_a_loop_never_stopped(store: Store
     assert_same(one.dynamics, other.dynamics)
     assert other.curves["train/acc"].values.tolist() == list(ACCURACY)
     assert (one.phases, one.scores) == (other.phases, other.scores)
+
+
+def test_large_matrices_are_stored_less_often_and_whole_at_the_end(
+    store: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "OFTEN", 300)
+    monkeypatch.setattr(storing, "BEHIND", 2)
+    with RunSession.create(recorder(), "whole", store, due=range(8)) as session:
+        for step in range(8):
+            session.measure(network(), step)
+            session.writer.flush()
+            seen = load_run(store, session.run_id).dynamics
+            assert seen is not None
+            # with 2 checkpoints they are small still; then from each that is twice the last stored
+            stored = (1, 2, 2, 4, 4, 4, 4, 8)[step]
+            assert seen.steps.tolist() == list(range(stored))
+            drifts = find_run(store, session.run_id).metrics.keys()
+            assert "watched/fragmentation/first" in drifts
+    monkeypatch.undo()
+    assert_same(load_dynamics(store, "whole"), session.recorder.dynamics)
+
+
+def test_a_run_that_is_stopped_while_its_matrices_are_behind_loses_nothing(
+    store: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "OFTEN", 300)
+    monkeypatch.setattr(storing, "BEHIND", 1)
+    session = RunSession.create(recorder(), "killed", store, due=DUE)
+    for step in range(5):
+        session.measure(network(), step)
+    session.writer.flush()  # and the process is killed
+    assert len(load_dynamics(store, "killed").steps) < 5
+    past = load_past(store, session.run_id)
+    assert past is not None
+    with RunSession.restart(recorder(), session.run_id, store) as resumed:
+        resumed.load(past)
+        assert resumed.steps == (0, 1, 2, 3, 4)
+    assert_same(load_dynamics(store, "killed"), session.recorder.dynamics)
+
+
+def test_of_a_run_that_is_interrupted_all_matrices_are_stored(
+    store: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "OFTEN", 300)
+    monkeypatch.setattr(storing, "BEHIND", 1)
+
+    def interrupted() -> None:
+        with RunSession.create(recorder(), "stopped", store) as session:
+            for step in range(4):
+                session.measure(network(), step)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert load_dynamics(store, "stopped").steps.tolist() == [0, 1, 2, 3]
+
+
+def load_dynamics(store: StoreConfig, run: str) -> Dynamics:
+    found = load_run(store, run).dynamics
+    assert found is not None
+    return found
+
+
+def test_what_is_written_of_large_matrices_grows_as_they_do() -> None:
+    """E² and not E³: all that is written of the matrices is a few times what is left of them."""
+    for most in (200, 400, 1000):
+        stored = written = 0
+        for e in range(1, most + 1):
+            size = 4 * 10_000 * e * e
+            if storing.are_due(e, stored, size):
+                stored, written = e, written + size
+        assert most - stored <= most / storing.BEHIND
+        assert written < 10 * size + 10 * storing.OFTEN
 
 
 def test_of_a_run_without_a_checkpoint_there_is_no_past(store: StoreConfig) -> None:

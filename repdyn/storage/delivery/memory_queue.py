@@ -7,10 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Full, Queue
 
-from repdyn.storage.delivery.operations import Operation
+from repdyn.storage.delivery.operations import Operation, PutArtifact
 
 WAITING = 32
-"""Queued operations before the training waits for them: bounds the memory of the queue."""
+"""Queued operations before the training waits for them."""
+
+WAITING_BYTES = 2**28
+"""Bytes of queued artifacts before the training waits for them; one larger than this waits alone."""
 
 
 class MemoryQueue:
@@ -25,6 +28,8 @@ class MemoryQueue:
     def __init__(self, send: Callable[[Operation], None]) -> None:
         self._send = send
         self._jobs: Queue[Operation | None] = Queue(WAITING)
+        self._bytes = 0
+        self._sent = threading.Condition()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="repdyn-queue", daemon=True)
         self._thread.start()
@@ -36,6 +41,10 @@ class MemoryQueue:
             Exception: whatever an earlier operation raised.
         """
         self._raise()
+        size = _size(operation)
+        with self._sent:
+            self._sent.wait_for(lambda: not self._bytes or self._bytes + size <= WAITING_BYTES)
+            self._bytes += size
         self._jobs.put(operation)
 
     def beat(self, operation: Operation) -> None:
@@ -79,4 +88,13 @@ class MemoryQueue:
             except Exception as error:  # raised again in the thread that trains
                 self._error = error
             finally:
+                with self._sent:
+                    self._bytes -= _size(operation)
+                    self._sent.notify_all()
                 self._jobs.task_done()
+
+
+def _size(operation: Operation | None) -> int:
+    """Return the bytes of an artifact that an operation holds."""
+    content = operation.content if isinstance(operation, PutArtifact) else None
+    return len(content) if isinstance(content, bytes) else 0
