@@ -1,8 +1,10 @@
-"""How time and memory grow with checkpoints, reference images and layers; draws growth.png."""
+"""How time, memory and what is written grow with checkpoints, images, layers; draws growth.png."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,18 +15,30 @@ from torch import nn
 
 from benchmarks.material import CLASSES, SIDE, images
 from benchmarks.result import Figure, Result, main
-from benchmarks.timing import medians, seconds
+from benchmarks.timing import medians
+from repdyn.analysis.change_points import change_points, joint_change_points
 from repdyn.layers import watched_layers
 from repdyn.measures.cka import gram_vectors, minibatches
-from repdyn.measures.growing import ROWS_IN_MEMORY, GrowingCka, RowShelf
+from repdyn.measures.growing import CkaEngine
+from repdyn.measures.rows import encoded
+from repdyn.measures.settings import MeasureSettings
+from repdyn.measures.shelf import KEPT_IN_MEMORY, Shelf
+from repdyn.runs.storing import are_due
+from repdyn.storage.schema import matrices_bytes
 
-E, N, LAYERS = 50, 1000, 20
+E, N, LAYERS, BATCH = 50, 250, 2, 250
 """Held fixed while another grows."""
 
-CHECKPOINTS = (10, 25, 50, 100, 200, 400)
-IMAGES = (250, 500, 1000, 2000, 4000)
-DEPTHS = (8, 16, 32, 64, 100)
-BATCH = 250
+CHECKPOINTS = (10, 30, 100, 300, 1000)
+IMAGES = (250, 1000, 2500, 5000, 10_000)
+DEPTHS = (10, 25, 50, 100, 200)
+PASS_IMAGES = (250, 500, 1000, 2000, 4000)
+PASS_DEPTHS = (8, 16, 32, 64, 100)
+CUT_CHECKPOINTS = (25, 50, 100, 200, 400)
+CUT_LAYERS = (2, 4, 8, 16)
+
+LEAST_MEMORY = 2**22
+"""Bytes of rows in memory where it is measured what else is held."""
 
 PICTURE = Path(__file__).with_name("growth.png")
 
@@ -32,69 +46,113 @@ Points = dict[int, float]
 
 
 def run(quick: bool) -> Result:
-    """Time both parts of the work over each size, and fit the exponents of growth."""
+    """Measure the parts of the work over each size, and fit the exponents of growth."""
     most = 2 if quick else None
-    products = {
-        "checkpoints": {e: _products(e, N, LAYERS) for e in CHECKPOINTS[:most]},
-        "probe images": {n: _products(E, n, LAYERS) for n in IMAGES[:most]},
-        "layers": {depth: _products(E, N, depth) for depth in DEPTHS[:most]},
+    rows = {
+        "checkpoints": {e: _grown(e, N, LAYERS) for e in CHECKPOINTS[:most]},
+        "reference images": {n: _grown(E, n, LAYERS) for n in IMAGES[:most]},
+        "layers": {depth: _grown(E, N, depth) for depth in DEPTHS[:most]},
     }
     passes = {
-        "probe images": {n: _pass(n, 12) for n in IMAGES[:most]},
-        "layers": {depth: _pass(BATCH, depth) for depth in DEPTHS[:most]},
+        "reference images": {n: _pass(n, 12) for n in PASS_IMAGES[:most]},
+        "layers": {depth: _pass(BATCH, depth) for depth in PASS_DEPTHS[:most]},
     }
-    memory = {
-        "checkpoints": {e: _held(e, N, LAYERS) for e in CHECKPOINTS[:most]},
+    cuts = {
+        "checkpoints": {e: _processor(_found(e, LAYERS)) for e in CUT_CHECKPOINTS[:most]},
+        "layers": {depth: _processor(_found(E, depth)) for depth in CUT_LAYERS[:most]},
     }
+    peaks = {e: _peak(_found(e, LAYERS)) for e in CUT_CHECKPOINTS[:most]}
+    held = {e: _peak(partial(_grow, e, N, LAYERS)) for e in CHECKPOINTS[: most or 4]}
     if not quick:
-        _draw(products, passes, memory)
+        _draw(rows, passes, cuts, held)
     figures = [
-        *_exponents("products", products, {"checkpoints": 2, "probe images": 1, "layers": 1}),
-        *_exponents("a checkpoint's pass and Grams", passes, {"probe images": 1, "layers": 1}),
+        *_exponents("rows compared", rows, {"checkpoints": 2, "reference images": 1, "layers": 1}),
+        *_exponents("a checkpoint's pass and Grams", passes, {"reference images": 1, "layers": 1}),
+        *_exponents("change points", cuts, {"checkpoints": 3, "layers": 1}),
+        *_exponents("memory of change points", {"checkpoints": peaks}, {"checkpoints": 2}),
         *(
-            Figure(f"memory of rows, {e} checkpoints", megabytes, "MB")
-            for e, megabytes in memory["checkpoints"].items()
+            Figure(f"memory of rows and matrices, {e} checkpoints", megabytes, "MB")
+            for e, megabytes in held.items()
         ),
-        Figure("memory of rows, at most", ROWS_IN_MEMORY / 1e6, "MB", note="more are mapped"),
+        Figure("of rows and label maps in memory, at most", KEPT_IN_MEMORY / 1e6, "MB"),
+        *_written(200, (100, 1000)),
     ]
     return Result(
         f"Growth, from E = {E}, n = {N:,}, L = {LAYERS}",
         figures,
-        "Products: the E×E matrices of L layers grown row by row, E (E + 1) / 2 products of length "
-        f"m = n (batch - 1) / 2 a layer. Pass and Grams: of narrow ViTs, minibatches of {BATCH}. "
-        "Exponents by least squares over the larger half of the sizes, in log-log: below the one "
-        "that the complexity says, fixed costs are still to be seen. Memory: bytes of rows that "
-        "are not memory-mapped.",
+        f"Rows compared: a checkpoint's rows with all earlier ones of E, and their standard errors, "
+        f"E (E + 1) / 2 products of length n (batch - 1) / 2 a layer; the rows beyond {LEAST_MEMORY >> 20} "
+        f"MiB lie in a file. Pass and Grams: of narrow ViTs, minibatches of {BATCH}. Processor seconds. "
+        "Exponents by least squares over the larger half of the sizes, in log-log: below the one that "
+        "the complexity says, fixed costs are still to be seen. Memory: the peak that Python allocates. "
+        "Written: what is stored of the matrices of cka and regions in a run, relative to their size.",
     )
 
 
-def _row(n: int) -> np.ndarray:
+def _processor(work: Callable[[], object]) -> float:
+    """Return the processor seconds of some work: other work on the machine does not count."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def _peak(work: Callable[[], object]) -> float:
+    """Return the peak memory, in MB, that some work allocates."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def _grow(e: int, n: int, layers: int) -> CkaEngine:
+    """Compare the rows of this many checkpoints, and their standard errors."""
     length = sum(b * (b - 1) // 2 for b in minibatches(n, "unbiased", BATCH))
-    return np.random.default_rng(0).standard_normal(length, np.float32).astype(np.float16)
+    engine = CkaEngine(layers, MeasureSettings(cka_batch=BATCH))
+    engine.shelf = Shelf(LEAST_MEMORY)
+    row = encoded(np.random.default_rng(0).standard_normal(length))
+    for i in range(e):
+        engine.append([np.roll(row, i * k) for k in range(layers)], np.zeros(layers + 1, bool))
+    return engine
 
 
-def _products(e: int, n: int, layers: int) -> float:
-    """Return the seconds to grow the matrices of this many layers to e checkpoints."""
-    row, shelf = _row(n), RowShelf()
-    growing = [GrowingCka() for _ in range(layers)]
-    total = 0.0
-    for _ in range(e):
-        rows = shelf.keep([row.copy() for _ in growing])  # in memory of their own
-        total += seconds(partial(_append, growing, rows))
-    return total
+def _grown(e: int, n: int, layers: int) -> float:
+    return _processor(partial(_grow, e, n, layers))
 
 
-def _append(growing: Iterable[GrowingCka], rows: Iterable[np.ndarray]) -> None:
-    for one, row in zip(growing, rows, strict=True):
-        one.append(row)
+def _found(e: int, layers: int) -> Callable[[], object]:
+    """Return what finds the change points of a run of three blocks, within errors."""
+    rng = np.random.default_rng(0)
+    block = np.searchsorted([e // 3, 2 * e // 3], np.arange(e), side="right")
+    points = np.eye(20)[block] + 0.1 * rng.standard_normal((layers, e, 20))
+    points /= np.linalg.norm(points, axis=-1, keepdims=True)
+    similar = (points @ points.swapaxes(1, 2)).astype(np.float32)
+    errors = np.full_like(similar, 0.01)
+    epochs = np.rint(np.geomspace(1, 50 * e, e)).astype(np.int64) + np.arange(e)
+
+    def work() -> None:
+        for matrix, error in zip(similar, errors, strict=True):
+            change_points(matrix, epochs, error)
+        joint_change_points(similar, epochs, errors)
+
+    return work
 
 
-def _held(e: int, n: int, layers: int) -> float:
-    """Return the MB of this many checkpoints' rows that stay in memory."""
-    row, shelf = _row(n), RowShelf()
-    kept = [shelf.keep([row] * layers) for _ in range(e)]
-    plain = sum(one.nbytes for rows in kept for one in rows if not isinstance(one, np.memmap))
-    return plain / 1e6
+def _written(layers: int, checkpoints: Iterable[int]) -> Iterable[Figure]:
+    """Yield how often the matrices are written in a run, and would be if they were at each checkpoint."""
+    for most in checkpoints:
+        sizes = [matrices_bytes(layers, e, ("cka", "regions")) for e in range(most + 1)]
+        stored, written = 0, 0
+        for e in range(1, most + 1):
+            if e == most or are_due(e, stored, sizes[e]):
+                stored, written = e, written + sizes[e]
+        yield Figure(
+            f"written of matrices, E = {most:,}, L = {layers}",
+            written / sizes[-1],
+            most=12,
+            note=f"at each checkpoint: {sum(sizes) / sizes[-1]:.0f} ×",
+        )
 
 
 def _pass(n: int, depth: int) -> float:
@@ -117,8 +175,10 @@ def _vit(depth: int) -> nn.Module:
     return model.eval()
 
 
-def _exponents(what: str, timed: dict[str, Points], expected: dict[str, float]) -> Iterable[Figure]:
-    for size, points in timed.items():
+def _exponents(
+    what: str, measured: Mapping[str, Points], expected: dict[str, float]
+) -> Iterable[Figure]:
+    for size, points in measured.items():
         larger = list(points.items())[-(len(points) // 2 + 1) :]
         x, y = np.log(np.array(larger)).T
         exponent = float(np.polyfit(x, y, 1)[0])
@@ -129,7 +189,7 @@ def _exponents(what: str, timed: dict[str, Points], expected: dict[str, float]) 
 
 
 def _draw(
-    products: dict[str, Points], passes: dict[str, Points], memory: dict[str, Points]
+    rows: dict[str, Points], passes: dict[str, Points], cuts: dict[str, Points], held: Points
 ) -> None:
     """Save the measured points, with the slopes expected from the complexity."""
     import matplotlib as mpl
@@ -138,12 +198,17 @@ def _draw(
     from matplotlib import pyplot as plt
 
     panels: list[tuple[str, Points, str, int]] = [
-        (f"products, n = {N}, L = {LAYERS}", products["checkpoints"], "checkpoints E", 2),
-        (f"products, E = {E}, L = {LAYERS}", products["probe images"], "probe images n", 1),
-        (f"products, E = {E}, n = {N}", products["layers"], "layers L", 1),
-        ("pass and Grams, L = 14", passes["probe images"], "probe images n", 1),
-        (f"pass and Grams, n = {BATCH}", passes["layers"], "blocks of a ViT", 1),
-        (f"rows in memory, L = {LAYERS}", memory["checkpoints"], "checkpoints E", 1),
+        (f"rows compared, n = {N}, L = {LAYERS}", rows["checkpoints"], "checkpoints E", 2),
+        (
+            f"rows compared, E = {E}, L = {LAYERS}",
+            rows["reference images"],
+            "reference images n",
+            1,
+        ),
+        (f"rows compared, E = {E}, n = {N}", rows["layers"], "layers L", 1),
+        ("pass and Grams, L = 14", passes["reference images"], "reference images n", 1),
+        (f"change points, L = {LAYERS}", cuts["checkpoints"], "checkpoints E", 3),
+        (f"memory, of rows {LEAST_MEMORY >> 20} MiB", held, "checkpoints E", 1),
     ]
     figure, axes = plt.subplots(2, 3, figsize=(9, 5.4), layout="constrained")
     for ax, (title, points, label, slope) in zip(axes.flat, panels, strict=True):

@@ -142,8 +142,10 @@ class GramEngine(Engine):
     def observe(self, maps: ClassArray | None) -> Summaries:
         """Return the layers' summaries."""
         del maps
-        found = [self.kept(torch.cat(pieces)) for pieces in self._pieces]
-        self.forget()
+        found = []
+        for layer, pieces in enumerate(self._pieces):
+            found.append(self.kept(torch.cat(pieces)))
+            self._pieces[layer] = []  # in float64 they take several times what is kept
         return found
 
 

@@ -36,6 +36,10 @@ HELD_OF_MATRICES = 3
 """How often the matrices are in memory: half of each while they grow, all of them while they are stored,
 what waits to be stored, and, at the end, float64 copies of a measure's in which changes are found."""
 
+AT_A_CHECKPOINT = 6
+"""How often a checkpoint's summaries are in memory: in float64 as they are formed, as kept, stacked, and
+as the file that waits to be stored."""
+
 OVERHEAD = 250_000_000
 """Bytes of memory for MLflow, figures and torch's own workspace, whatever is trained."""
 
@@ -53,7 +57,7 @@ class Footprint:
         matrices: E×E matrices and their standard errors, as stored.
         numbers: weights, gradients and optimizer state, on the device.
         passing: activations of a training step, an evaluation or a CKA minibatch, whichever is
-            largest, on the device.
+            largest, and a checkpoint's Grams, on the device.
     """
 
     weights: int
@@ -116,7 +120,7 @@ def footprint(experiment: Experiment) -> Footprint:
         summaries=checkpoints * kept,
         maps=checkpoints * (len(layers) + 1) * ((coarse + fine) * label + FLOAT * classes),
         numbers=2 * parameters + moments,
-        passing=max(passing),
+        passing=max(passing) + AT_A_CHECKPOINT * kept,
         matrices=schema.matrices_bytes(len(layers), checkpoints, by_measure),
     )
 
