@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -57,6 +57,7 @@ class Sizes:
     repeat: int = 5
 
 
+LARGE = Sizes(layers=100, checkpoints=400)
 QUICK = Sizes(runs=50, layers=4, checkpoints=12, repeat=2)
 
 
@@ -67,6 +68,9 @@ def run(quick: bool) -> Result:
         add_runs(store, sizes.runs - 1)
         opened = add_run(store, "opened", random_record(sizes.layers, sizes.checkpoints))
         figures = [*_listing(store, sizes), *_opening(store, opened, sizes)]
+        if not quick:
+            large = add_run(store, "large", large_record(LARGE), by_layer=False)
+            figures += _opening(store, large, LARGE, most=0.5)
     return Result(
         "Reading a store",
         figures,
@@ -130,7 +134,7 @@ def _searched(client: MlflowClient, experiment: str, page: int) -> int:
     return found
 
 
-def _opening(store: StoreConfig, run_id: str, sizes: Sizes) -> Iterator[Figure]:
+def _opening(store: StoreConfig, run_id: str, sizes: Sizes, most: float = 0.2) -> Iterator[Figure]:
     client = MlflowClient(tracking_uri(store))
     curves = tuple(random_curves())
     ways = {
@@ -140,7 +144,7 @@ def _opening(store: StoreConfig, run_id: str, sizes: Sizes) -> Iterator[Figure]:
     taken = medians(ways, sizes.repeat)
     of = f", E = {sizes.checkpoints}, L = {sizes.layers}"
     ours, plain = taken.values()
-    yield Figure(f"opening a run{of}", ours, "s", most=0.2)
+    yield Figure(f"opening a run{of}", ours, "s", most=most)
     yield Figure(
         f"the same by MLflow's client and np.load{of}",
         plain,
@@ -180,8 +184,14 @@ def temporary_store() -> Iterator[StoreConfig]:
         yield store
 
 
-def add_run(store: StoreConfig, name: str, record: RunRecord) -> str:
+def add_run(store: StoreConfig, name: str, record: RunRecord, *, by_layer: bool = True) -> str:
     """Write a finished run as `repdyn train` does; without weights, planes and label maps.
+
+    Args:
+        store: where to.
+        name: of the run.
+        record: what it has measured.
+        by_layer: whether the metrics by layer are logged too.
 
     Returns:
         The run's id.
@@ -196,7 +206,7 @@ def add_run(store: StoreConfig, name: str, record: RunRecord) -> str:
         for epoch in range(EPOCHS + 1):
             row = {name: float(curve.values[epoch]) for name, curve in record.curves.items()}
             writer.log_metrics(epoch, row)
-        for count, epoch in enumerate(dynamics.steps.tolist(), 1):
+        for count, epoch in enumerate(dynamics.steps.tolist() if by_layer else (), 1):
             writer.log_metrics(epoch, codec.layer_metrics(until(dynamics, count)))
         writer.log_dynamics(dynamics)
         writer.log_phases(record.phases, record.scores, dynamics.layers)
@@ -297,10 +307,20 @@ def random_record(layers: int, checkpoints: int) -> RunRecord:
     return RunRecord(summary, dynamics, curves, phases, compute_scores(dynamics, phases))
 
 
-def random_dynamics(layers: int, checkpoints: int) -> Dynamics:
+def large_record(sizes: Sizes) -> RunRecord:
+    """Return a run with standard errors, whose phases nobody has looked for."""
+    small = random_record(2, 12)
+    dynamics = random_dynamics(sizes.layers, sizes.checkpoints, 20 * sizes.checkpoints)
+    errors = {name: 0.01 * (1 - matrices) for name, matrices in dynamics.similarity.items()}
+    none = ((),) * sizes.layers
+    phases = replace(small.phases, change_points=none, change_intervals=none)
+    return replace(small, dynamics=replace(dynamics, errors=errors), phases=phases, scores={})
+
+
+def random_dynamics(layers: int, checkpoints: int, last: int = EPOCHS) -> Dynamics:
     """Return what might have been measured: similarities of features that drift at random."""
     rng = np.random.default_rng(0)
-    epochs = np.array(checkpoint_epochs(EPOCHS, checkpoints))
+    epochs = np.array(checkpoint_epochs(last, checkpoints))
     count = len(epochs)
     steps = rng.normal(size=(layers, count, 64)) / np.arange(1, count + 1)[:, None]
     features = steps.cumsum(axis=1)

@@ -55,6 +55,7 @@ class Footprint:
         maps: label maps of all checkpoints before they are packed, and the area of each class, on
             disk and in memory.
         matrices: E×E matrices and their standard errors, as stored.
+        areas: the area of each class, which is in `maps` too, in memory.
         numbers: weights, gradients and optimizer state, on the device.
         passing: activations of a training step, an evaluation or a CKA minibatch, whichever is
             largest, and a checkpoint's Grams, on the device.
@@ -67,6 +68,7 @@ class Footprint:
     numbers: int
     passing: int
     matrices: int = 0
+    areas: int = 0
 
     @property
     def disk(self) -> int:
@@ -77,7 +79,7 @@ class Footprint:
     def kept(self) -> int:
         """In memory, on any device; further rows and label maps are memory-mapped."""
         earlier = min(self.summaries + self.maps, KEPT_IN_MEMORY)
-        return earlier + HELD_OF_MATRICES * self.matrices + OVERHEAD
+        return earlier + self.areas + HELD_OF_MATRICES * self.matrices + OVERHEAD
 
     @property
     def device(self) -> int:
@@ -122,6 +124,7 @@ def footprint(experiment: Experiment) -> Footprint:
         numbers=2 * parameters + moments,
         passing=max(passing) + AT_A_CHECKPOINT * kept,
         matrices=schema.matrices_bytes(len(layers), checkpoints, by_measure),
+        areas=checkpoints * (len(layers) + 1) * FLOAT * classes,
     )
 
 

@@ -12,11 +12,12 @@ from torch import nn
 
 from repdyn import memory
 from repdyn.errors import UserError
+from repdyn.measures.shelf import KEPT_IN_MEMORY
 from repdyn.memory import available_memory
 from repdyn.records import LabelMaps
 from repdyn.runs import footprint as module
 from repdyn.runs.experiment import Experiment, prepare
-from repdyn.runs.footprint import activations, check_room, footprint, room
+from repdyn.runs.footprint import HELD_OF_MATRICES, activations, check_room, footprint, room
 from repdyn.runs.storing import store_measurement, store_weights
 from repdyn.settings.text import from_settings
 from repdyn.storage import codec, schema
@@ -69,6 +70,19 @@ def test_files_are_as_large_as_told(experiment: Experiment) -> None:
     areas = recorder.dynamics.areas.nbytes
     assert kept.sizes["maps"] + areas == told.maps / 3
     assert told.summaries / 3 <= kept.sizes["cka"] < told.summaries / 3 + 500
+
+
+def test_of_many_checkpoints_memory_grows_by_their_matrices_alone(experiment: Experiment) -> None:
+    told = footprint(experiment)
+    recorder = experiment.new_recorder()
+    for step in (0, 2, 4):
+        recorder.measure(experiment.new_model(), step)
+    dynamics = recorder.dynamics
+    arrays = [*dynamics.similarity.values(), *dynamics.errors.values()]
+    assert told.matrices == sum(array.nbytes for array in arrays)
+    beyond = replace(told, summaries=KEPT_IN_MEMORY, maps=KEPT_IN_MEMORY)
+    assert replace(beyond, summaries=2**60, maps=2**60).kept == beyond.kept
+    assert replace(told, matrices=told.matrices + 10).kept == told.kept + 10 * HELD_OF_MATRICES
 
 
 def test_of_many_classes_a_point_takes_two_bytes(experiment: Experiment) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,8 @@ from repdyn.runs.experiment import Experiment, prepare
 from repdyn.runs.footprint import Footprint, footprint
 from repdyn.runs.readable import check_readable
 from repdyn.settings.text import from_settings
-from repdyn.storage import codec, schema
-from repdyn.storage.run_artifacts import read_inside
+from repdyn.storage import codec, run_artifacts, schema
+from repdyn.storage.run_artifacts import buffer_inside, read_inside
 from tests.support import stored as made
 
 SETTINGS = {
@@ -168,6 +169,28 @@ def test_sparse_files_beyond_the_bound_are_refused_before_they_are_read(
     with pytest.raises(UserError, match=named):
         codec.decode_dynamics(read)
     assert sum(taken) < 2**25
+
+
+def test_matrices_are_held_once_while_they_are_read(tmp_path: Path) -> None:
+    run_of(tmp_path, 4, 400, 2)
+    tracemalloc.start()
+    try:
+        read = codec.decode_dynamics(lambda p, n: buffer_inside(tmp_path, p, n))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    arrays = [*read.similarity.values(), *read.errors.values()]
+    assert peak < 1.1 * sum(array.nbytes for array in arrays)
+    assert all(array.flags.writeable for array in arrays)
+
+
+def test_a_file_that_memory_has_no_room_for_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sparse(tmp_path / "x.npy", (2**24, 2))
+    monkeypatch.setattr(run_artifacts, "available_memory", lambda: 2**26)
+    with pytest.raises(UserError, match=r"x\.npy: 134,217,\d\d\d bytes do not fit into memory"):
+        buffer_inside(tmp_path, "x.npy", 2**30)
 
 
 def test_files_at_the_bound_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
