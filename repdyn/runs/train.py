@@ -13,10 +13,11 @@ from repdyn.runs import reproducible
 from repdyn.runs.experiment import Experiment
 from repdyn.runs.footprint import check_room, footprint, room
 from repdyn.runs.observer import Observer
+from repdyn.runs.past import Past
 from repdyn.runs.readable import check_readable
 from repdyn.runs.retention import between_boundaries, outdated
 from repdyn.runs.saving import Saver, encode_state
-from repdyn.runs.session import Options, Past, RunSession
+from repdyn.runs.session import Options, RunSession
 from repdyn.runs.several import Start, new_trainer, raise_lost, start_others
 from repdyn.settings.schema import StoreConfig, TrainConfig, known
 from repdyn.storage import schema
