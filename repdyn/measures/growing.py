@@ -103,5 +103,5 @@ class GrowingCka:
     @property
     def matrix(self) -> NDArray[np.float32]:
         """The CKA between all pairs of checkpoints, (E, E); NaN where a row is undefined."""
-        (matrix,) = self._cosines.whole
+        matrix: NDArray[np.float32] = self._cosines.whole[0]
         return matrix

@@ -97,7 +97,7 @@ class GrowingErrors:
     @property
     def matrix(self) -> NDArray[np.float32]:
         """The standard errors for all pairs of checkpoints, (E, E); NaN where CKA is undefined."""
-        (matrix,) = self._errors.whole
+        matrix: NDArray[np.float32] = self._errors.whole[0]
         return matrix
 
 
