@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -13,6 +14,7 @@ from ray.exceptions import RayTaskError
 
 from repdyn.runs import ray_measuring
 from repdyn.runs.child import Resources
+from repdyn.runs.provenance import CommandLine
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,9 @@ class EagerRay:
         ray_measuring._worker.cache_clear()
         patch.setattr(ray_measuring, "ray", self)
         patch.setattr(ray_measuring, "connected", self.connected)
+        # restored after the test: its tasks are run in this process, where they stand in for it
+        patch.setattr(CommandLine, "started_by", CommandLine.started_by)
+        patch.chdir(Path.cwd())
         return self
 
 
