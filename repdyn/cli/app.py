@@ -18,6 +18,7 @@ from repdyn.cli import commands_measuring, commands_reading, commands_upkeep
 from repdyn.cli.options import in_options
 from repdyn.cli.sources import settings_file, settings_of_run
 from repdyn.cli.terminal import guarded_errors, tell_error
+from repdyn.cli.unknown_option import elsewhere
 from repdyn.cores import limit_threads
 from repdyn.errors import UserError
 from repdyn.signals import Terminated, taken
@@ -105,7 +106,7 @@ def main() -> None:
                     return
                 app(sys.argv[1:], exit_on_error=False, print_error=False)
         except (UserError, CycloptsError) as error:
-            tell_error(in_options(error))
+            tell_error(elsewhere(app, error) or in_options(error))
             sys.exit(error.exit_code if isinstance(error, UserError) else 2)
         except KeyboardInterrupt as stop:
             sys.exit(143 if isinstance(stop, Terminated) else 130)
