@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,10 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest.mock import Mock
 
+import mlflow
 import pytest
 from mlflow.entities import Run, RunData, RunInfo
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from packaging.version import Version
 
 from repdyn.errors import UserError
 from repdyn.settings.schema import StoreConfig
@@ -32,7 +35,7 @@ from repdyn.storage.delivery.operations import (
 from tests.support.present import present
 
 NAN, INF = float("nan"), float("inf")
-METRICS = LogMetrics((("a", 1.0, 5, 0), ("a", 2.0, 6, 1), ("b", NAN, 5, 0), ("b", INF, 6, 1)))
+METRICS = LogMetrics((("a", 1.0, 5, 0), ("a", 2.0, 6, 1), ("b", -INF, 5, 0), ("b", INF, 6, 1)))
 MODEL = LogModel("mine", "checkpoints/a.safetensors", 1, (("a", 2.0, 6, 1), ("c", 0.5, 6, 1)))
 
 
@@ -78,6 +81,18 @@ def test_every_operation_may_be_done_twice(client: MlflowClient, tmp_path: Path)
         "x.npy": b"content",
         "y.npy": b"bytes",
     }
+
+
+@pytest.mark.skipif(
+    Version(mlflow.__version__) < Version("3.16"), reason="earlier MLflows refuse NaN sent twice"
+)
+def test_nan_may_be_sent_twice(client: MlflowClient) -> None:
+    run = client.create_run("0")
+    executor = StoreExecutor(client, run)
+    for _ in range(2):
+        executor(LogMetrics((("a", 1.0, 5, 0), ("b", NAN, 5, 0))))
+    (found,) = client.get_metric_history(run.info.run_id, "b")
+    assert math.isnan(found.value)
 
 
 @pytest.mark.parametrize("path", ["dynamics/x.npy", "../x.npy", "dynamics/../../x.npy"])
