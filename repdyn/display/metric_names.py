@@ -26,9 +26,14 @@ def group_title(name: str) -> str:
     return next((LAST_WORDS[word] for word in last_words if word in LAST_WORDS), plain(name))
 
 
+def is_counter(name: str) -> bool:
+    """Return whether a metric only counts or sets something."""
+    return name.rpartition("/")[2].casefold() in COUNTERS
+
+
 def telling_first(names: Iterable[str]) -> list[str]:
     """Return the names of metrics in order, those that only count or set something last."""
-    return sorted(names, key=lambda name: (name.rpartition("/")[2].casefold() in COUNTERS, name))
+    return sorted(names, key=lambda name: (is_counter(name), name))
 
 
 def is_other(name: str) -> bool:

@@ -378,11 +378,17 @@ def test_large_matrices_are_stored_less_often_and_whole_at_the_end(
     assert_same(load_dynamics(store, "whole"), session.recorder.dynamics)
 
 
-def test_a_run_that_is_stopped_while_its_matrices_are_behind_loses_nothing(
-    store: StoreConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def matrices_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store the matrices of small runs as seldom as those of large ones."""
     monkeypatch.setattr(storing, "OFTEN", 300)
     monkeypatch.setattr(storing, "BEHIND", 1)
+
+
+@pytest.mark.usefixtures("matrices_behind")
+def test_a_run_that_is_stopped_while_its_matrices_are_behind_loses_nothing(
+    store: StoreConfig,
+) -> None:
     session = RunSession.create(recorder(), "killed", store, due=DUE)
     for step in range(5):
         session.measure(network(), step)
@@ -396,12 +402,8 @@ def test_a_run_that_is_stopped_while_its_matrices_are_behind_loses_nothing(
     assert_same(load_dynamics(store, "killed"), session.recorder.dynamics)
 
 
-def test_of_a_run_that_is_interrupted_all_matrices_are_stored(
-    store: StoreConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storing, "OFTEN", 300)
-    monkeypatch.setattr(storing, "BEHIND", 1)
-
+@pytest.mark.usefixtures("matrices_behind")
+def test_of_a_run_that_is_interrupted_all_matrices_are_stored(store: StoreConfig) -> None:
     def interrupted() -> None:
         with RunSession.create(recorder(), "stopped", store) as session:
             for step in range(4):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from repdyn.display.metric_names import ACCURACY, COUNTERS, LOSS, group_title
+from repdyn.display.metric_names import ACCURACY, LOSS, group_title, is_counter
 from repdyn.display.wording import accuracy, plain
 from repdyn.run_summary import SYSTEM_METRICS
 from tui.screens.run_columns import ACCURACIES, COLUMNS, Column, metric_key
@@ -55,9 +55,8 @@ def listed_metrics(runs: Iterable[RunSummary]) -> tuple[str, ...]:
 
 def _rank(name: str) -> tuple[int, bool, bool, str]:
     kind = group_title(name)
-    counts = name.rpartition("/")[2].casefold() in COUNTERS
     held_out = not HELD_OUT.isdisjoint(re.split(r"[^a-z]", name.casefold()))
-    return (ACCURACY, LOSS, kind).index(kind), counts, not held_out, name
+    return (ACCURACY, LOSS, kind).index(kind), is_counter(name), not held_out, name
 
 
 @lru_cache(maxsize=16)
