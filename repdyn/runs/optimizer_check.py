@@ -1,4 +1,4 @@
-"""Checks that a saved optimizer and schedule state can belong to a training."""
+"""Checks that a saved state of an optimizer can belong to a training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +15,9 @@ from repdyn.settings.schema import known
 from repdyn.training.loop import make_optimizer
 
 _ROUNDING = 1e-6
+
+_FORMER = "initial_lr"
+"""An option that torch's schedules note, of runs from before rates were computed from the step."""
 
 
 def is_optimizer(value: object, model: nn.Module, experiment: Experiment, steps: int) -> bool:
@@ -33,8 +35,6 @@ def is_optimizer(value: object, model: nn.Module, experiment: Experiment, steps:
         steps: number of steps the training has done.
     """
     optimizer = make_optimizer(model, experiment.config.optim)
-    if experiment.config.optim.schedule == "cosine":
-        _cosine(optimizer, experiment)  # which records the initial rate in the groups
     before = optimizer.state_dict()["param_groups"]
     with random_states_kept():
         data = experiment.data
@@ -63,46 +63,17 @@ def is_optimizer(value: object, model: nn.Module, experiment: Experiment, steps:
     )
 
 
-def is_schedule(value: object, model: nn.Module, experiment: Experiment, steps: int) -> bool:
-    """Say whether a state is of the training's learning-rate schedule; None where it is constant."""
-    config = experiment.config.optim
-    if config.schedule != "cosine":
-        return value is None
-    optimizer = make_optimizer(model, config)
-    expected = _cosine(optimizer, experiment).state_dict()
-    if not (isinstance(value, Mapping) and value.keys() == expected.keys()):
-        return False
-    moving = {"last_epoch", "_step_count", "_last_lr"}
-    rates = value["_last_lr"]
-    most = known(config.lr) * (1 + _ROUNDING)
-    return (
-        all(_is_same(value[name], expected[name]) for name in expected if name not in moving)
-        and type(value["last_epoch"]) is int
-        and value["last_epoch"] == steps
-        and type(value["_step_count"]) is int
-        and value["_step_count"] == steps + 1
-        and isinstance(rates, list)
-        and len(rates) == len(expected["_last_lr"])
-        and all(is_rate(rate, most) for rate in rates)
-    )
-
-
 def is_rate(value: object, most: float) -> bool:
     """Say whether a value is a finite number between zero and a largest one."""
     return type(value) is float and math.isfinite(value) and 0 <= value <= most
-
-
-def _cosine(
-    optimizer: torch.optim.Optimizer, experiment: Experiment
-) -> torch.optim.lr_scheduler.CosineAnnealingLR:
-    steps = experiment.epochs * -(-len(experiment.data.images) // experiment.batch_size)
-    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
 
 def _is_group(
     value: object, before: Mapping[str, Any], after: Mapping[str, Any], most: float
 ) -> bool:
     """Return whether a group has these options; some optimizers add one in their first step."""
+    if isinstance(value, Mapping):
+        value = {name: said for name, said in value.items() if name != _FORMER}
     if not (isinstance(value, Mapping) and before.keys() <= value.keys() <= after.keys()):
         return False
     changes = {name for name in after if not _is_same(before.get(name), after[name])}

@@ -13,7 +13,7 @@ from torch import Tensor
 from repdyn.errors import UserError
 from repdyn.measures.probes import LinearProbe
 from repdyn.runs.experiment import Experiment
-from repdyn.runs.optimizer_check import is_optimizer, is_rate, is_schedule
+from repdyn.runs.optimizer_check import is_optimizer, is_rate
 from repdyn.settings.schema import known
 from repdyn.storage import schema
 
@@ -48,7 +48,6 @@ def check_state(state: Mapping[str, Any], experiment: Experiment) -> None:
     done = (trainer["epoch"] - 1) * trained + min(trainer["step"], trained)
     model = experiment.new_model()
     _require("model", _has_shapes(trainer.get("model"), model.state_dict()))
-    _require("scheduler", is_schedule(trainer.get("scheduler"), model, experiment, done))
     _require("optimizer", is_optimizer(trainer.get("optimizer"), model, experiment, done))
 
 

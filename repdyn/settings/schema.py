@@ -118,7 +118,10 @@ class OptimConfig:
     """Weight decay; not applied to biases and norms, as in timm."""
 
     schedule: Schedule = "constant"
-    """Learning-rate schedule."""
+    """Learning-rate schedule, after the warm-up."""
+
+    warmup_epochs: int | None = None
+    """Epochs over which the learning rate rises to its value (default: 0)."""
 
     batch_size: int | None = None
     """Images per step."""
@@ -163,6 +166,12 @@ class OptimConfig:
         check(self, "epochs", lambda n: 1 <= n <= MOST_EPOCHS, f"from 1 to {MOST_EPOCHS:,}")
         if not isinstance(self.keep_checkpoints, str):
             check_count(self, "keep_checkpoints", 1, MOST_EPOCHS)
+        check(
+            self,
+            "warmup_epochs",
+            lambda n: 0 <= n < (self.epochs or MOST_EPOCHS),
+            "at least 0 and less than the number of epochs",
+        )
         check_count(self, "save_every", 1, MOST_EPOCHS)
         check(self, "seed", lambda s: 0 <= s < 2**63, "a whole number that is not negative")
         check_storable(self)

@@ -52,7 +52,7 @@ BESIDES = PLACES | {"similarity", "neighbours"}
 
 LR_FACTOR = "lr_factor"
 
-ADDED = frozenset({"plane_kinds", "eps", LR_FACTOR})
+ADDED = frozenset({"plane_kinds", "eps", "warmup_epochs", LR_FACTOR})
 """Settings that earlier runs lack: unset, they have no effect, and count as not there."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from repdyn.data.mapped import Pixels, batches, in_turn
 from repdyn.errors import SettingError, nearest
 from repdyn.settings.schema import Augment, Device, OptimConfig
+from repdyn.training.learning_rate import LearningRate
 from repdyn.training.replicas import ONE, Replicas, Share
 from repdyn.training.tally import Tally, counts
 
@@ -227,12 +228,7 @@ class Trainer:
         self._order = torch.Generator().manual_seed(config.seed)
         self._chance = torch.Generator(device).manual_seed(config.seed + 1)
         self._optimizer = make_optimizer(model, config)
-        steps = -(-len(data.images) // batch_size)
-        self._scheduler = (
-            torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, epochs * steps)
-            if config.schedule == "cosine"
-            else None
-        )
+        self._rate = LearningRate(config, epochs, steps=-(-len(data.images) // batch_size))
         whole = replicas.wrapped(model)
         self._forward = cast("nn.Module", torch.compile(whole)) if config.compile else whole
         self._cast = _autocast(device, config)
@@ -254,7 +250,6 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "scheduler": None if self._scheduler is None else self._scheduler.state_dict(),
             "order": self._shuffle,
             "chance": self._chance.get_state(),
             "random": torch.get_rng_state(),
@@ -274,8 +269,6 @@ class Trainer:
         """
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        if self._scheduler is not None:
-            self._scheduler.load_state_dict(state["scheduler"])
         self._order.set_state(state["order"].cpu())
         self._chance.set_state(state["chance"].cpu())
         torch.set_rng_state(state["random"].cpu())
@@ -291,7 +284,7 @@ class Trainer:
     def _begin_epoch(self) -> None:
         self._shuffle = self._order.get_state()
         self._step = 0
-        self._lr = float(self._optimizer.param_groups[0]["lr"])
+        self._lr = self._rate(max(self._epoch, 1), 0)
         self._tally = Tally(self._data.device)
         self._seconds = 0.0
 
@@ -330,11 +323,11 @@ class Trainer:
         with self._cast(), self._replicas.one_batch(share):
             logits = self._forward(inputs)
             loss = F.cross_entropy(logits, labels)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate(self._epoch, self._step)
         self._optimizer.zero_grad()
         (loss * share.weight).backward()
         self._optimizer.step()
-        if self._scheduler is not None:
-            self._scheduler.step()
         found = counts(logits.detach(), labels, data.noisy[part], loss.detach())
         self._tally.add(self._replicas.summed(found * share.counts))
 

@@ -42,6 +42,7 @@ def test_params_hold_every_setting_once() -> None:
         (OptimConfig, "eps", 0.0),
         (OptimConfig, "eps", float("inf")),
         (OptimConfig, "epochs", 0),
+        (OptimConfig, "warmup_epochs", -1),
         (OptimConfig, "batch_size", 1),
         (MeasureConfig, "cka_batch", 3),
         (MeasureConfig, "checkpoints", 1),
@@ -85,6 +86,7 @@ def test_resolved_configurations_leave_nothing_open_but_what_the_data_determine(
         "image_size",
         "lr_factor",
         "eps",
+        "warmup_epochs",
         "save_every",
         "plane_kinds",
     }
@@ -100,6 +102,15 @@ def test_a_larger_epsilon_is_the_default_of_adam_on_the_digits_only() -> None:
     assert eps("adam", "digits") == eps("adamw", "digits") == 1e-4
     assert eps("adam", "digits", 1e-8) == 1e-8
     assert eps("sgd", "digits") is eps("lion", "digits") is eps("adam", "cifar10") is None
+
+
+def test_a_warm_up_that_would_last_longer_than_the_training_is_refused() -> None:
+    message = r"^warmup_epochs [0-9]+: .*less than the number of epochs"
+    with pytest.raises(SettingError, match=message):
+        OptimConfig(epochs=9, warmup_epochs=9)
+    usual = DATA_SETS["digits"].epochs
+    with pytest.raises(SettingError, match=message):
+        resolved(TrainConfig(optim=OptimConfig(warmup_epochs=usual)), "vit")
 
 
 def test_a_run_shorter_than_usual_is_said_to_be() -> None:

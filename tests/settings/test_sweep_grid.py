@@ -227,7 +227,7 @@ def test_runs_on_planes_of_other_kinds_are_other_points() -> None:
 
 
 def test_runs_from_before_kinds_could_be_chosen_are_the_same_points() -> None:
-    added = {"plane_kinds", "eps", LR_FACTOR}
+    added = {"plane_kinds", "eps", "warmup_epochs", LR_FACTOR}
     before = {n: v for n, v in TrainConfig().params().items() if n not in added}
     assert compared_params(before) == compared_params(TrainConfig().params())
     assert point(TrainConfig()) == digest({n: v for n, v in before.items() if n not in BESIDES})

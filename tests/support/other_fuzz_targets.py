@@ -90,10 +90,8 @@ def _json(value: object) -> bytes:
 def _state() -> bytes:
     model = copy.deepcopy(MODEL)
     optimizer = make_optimizer(model, OPTIM)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 8)
     model(torch.ones(4, 2)).sum().backward()
     optimizer.step()
-    scheduler.step()
     random = torch.Generator().get_state()
     part = torch.zeros(2, dtype=torch.float64)
     probe = {"weight": torch.eye(2, dtype=torch.float64), "bias": part, "mean": part, "scale": part}
@@ -106,7 +104,6 @@ def _state() -> bytes:
         "tally": torch.tensor([2.0, 4, 1, 0, 0, 1], dtype=torch.float64),
         "model": dict(model.state_dict()),
         "optimizer": optimizer.state_dict(),
-        "scheduler": scheduler.state_dict(),
         "order": random,
         "chance": random,
         "random": random,

@@ -128,6 +128,14 @@ def test_cosine_ends_near_zero_and_constant_stays() -> None:
     assert {e.lr for e in run(model(), epochs=4)} == {0.05}
 
 
+def test_a_warm_up_comes_before_either_schedule() -> None:
+    rates = [e.lr for e in run(model(), epochs=6, warmup_epochs=2, schedule="cosine")][1:]
+    cosine = [0.05 * (1 + np.cos(np.pi * e / 4)) / 2 for e in range(4)]
+    assert rates[2:] == pytest.approx(cosine)
+    assert 0 < rates[0] < rates[1] < 0.05
+    assert [e.lr for e in run(model(), epochs=4, warmup_epochs=2)][1:] == [*rates[:2], 0.05, 0.05]
+
+
 def test_a_last_batch_of_one_image_is_left_out() -> None:
     epoch = run(model(), epochs=1, set_=data(n=33))[-1]
     assert epoch.train_acc * 32 == pytest.approx(round(epoch.train_acc * 32))
