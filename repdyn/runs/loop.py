@@ -7,34 +7,29 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, Literal, Unpack
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from repdyn.errors import UserError
-from repdyn.layers import choose_layers, unwrapped
+from repdyn.layers import choose_layers
 from repdyn.measures.inputs import Inputs
 from repdyn.measures.passes import Observed
 from repdyn.measures.recorder import Recorder
 from repdyn.measures.settings import MeasureSettings
 from repdyn.records import EPOCH, RunRecord
+from repdyn.runs.joining import joined
+from repdyn.runs.measured_model import MeasuredModel
 from repdyn.runs.observer import Checkpoint, Observer
-from repdyn.runs.ownership import claimed
-from repdyn.runs.past import Past, load_past
-from repdyn.runs.ranks import Ranks, is_sharded, whole_weights
+from repdyn.runs.ranks import Ranks
 from repdyn.runs.schedule import Schedule
-from repdyn.runs.session import Options, RunSession, started_run
+from repdyn.runs.session import RunSession
 from repdyn.settings.schema import StoreConfig
-from repdyn.storage.locks import heartbeat
-from repdyn.storage.search import find_run
 
 OnError = Literal["warn", "raise"]
 
 _log = logging.getLogger(__name__)
-
-_open: set[str] = set()
-"""Ids of the runs that this process is measuring."""
 
 
 def start_run(
@@ -99,7 +94,7 @@ def start_run(
     if on_error not in ("warn", "raise"):
         raise UserError(f"on_error {on_error!r}: must be warn or raise")
     schedule, ranks = Schedule(checkpoints, max_steps, unit), Ranks()
-    measured = _Measured.of(model, make_model)
+    measured = MeasuredModel.of(model, make_model)
     stack = ExitStack()
     with stack:
         session, found = None, ("", -1, "")
@@ -107,9 +102,9 @@ def start_run(
             try:
                 recorder = _recorder(measured, inputs, layers, settings, unit)
                 session = stack.enter_context(
-                    _session(
+                    joined(
                         recorder,
-                        run_name or _name(measured),
+                        run_name or measured.name,
                         run_id,
                         StoreConfig(tracking_uri=tracking_uri, experiment=experiment),
                         {name: str(value) for name, value in (params or {}).items()},
@@ -140,7 +135,7 @@ class Run:
 
     def __init__(
         self,
-        measured: _Measured,
+        measured: MeasuredModel,
         session: RunSession | None,
         schedule: Schedule,
         ranks: Ranks,
@@ -290,50 +285,6 @@ def _number(value: Any) -> float:
     return float(value.detach() if isinstance(value, Tensor) else value)
 
 
-def _name(measured: _Measured) -> str:
-    """Return the default name of a run: the model's class."""
-    return "features" if measured.layout is None else type(measured.layout).__name__
-
-
-class _Measured:
-    """The model that is trained, and how it is measured.
-
-    Attributes:
-        model: to measure, without wrappers; None for features.
-    """
-
-    def __init__(self, model: nn.Module | None, copy: nn.Module | None) -> None:
-        self.model = model
-        self._copy = copy
-
-    @classmethod
-    def of(cls, model: nn.Module | None, make_model: Callable[[], nn.Module] | None) -> _Measured:
-        if model is None:
-            return cls(None, None)
-        if not is_sharded(model):
-            return cls(unwrapped(model), None)
-        if make_model is None:
-            raise UserError(
-                "the model's weights are sharded; give make_model, which returns it unsharded"
-            )
-        return cls(model, make_model())
-
-    @property
-    def layout(self) -> nn.Module | None:
-        """A model with the layers of the one that is measured."""
-        return self.model if self._copy is None else self._copy
-
-    def whole(self, ranks: Ranks) -> nn.Module | None:
-        """Return the model with all its weights; None in other processes than rank zero."""
-        if self._copy is None or self.model is None:
-            return self.model
-        weights = whole_weights(self.model)
-        if not ranks.is_zero:
-            return None
-        self._copy.load_state_dict(weights)
-        return self._copy
-
-
 class _Warner(Observer):
     """Warns of what a checkpoint lacks, once for each kind and set of layers."""
 
@@ -351,7 +302,7 @@ class _Warner(Observer):
 
 
 def _recorder(
-    measured: _Measured,
+    measured: MeasuredModel,
     inputs: Inputs | None,
     layers: str | Sequence[str],
     settings: MeasureSettings | None,
@@ -365,68 +316,3 @@ def _recorder(
     choice = choose_layers(model, layers, inputs.reference, inputs.forward)
     _log.info("%s", choice.notice or "all layers can be watched")
     return Recorder(choice.layers, inputs, settings, unit=unit)
-
-
-def _load(session: RunSession, past: Past) -> None:
-    """Restore what a run had measured; a run that does not fit ends again."""
-    try:
-        session.load(past)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        refused = UserError(
-            f"run {session.run_id[:8]}: was measured with other inputs or settings ({error}); resume it "
-            "with the same"
-        )
-        session.__exit__(UserError, refused, None)
-        raise refused from error
-
-
-def _past(store: StoreConfig, run_id: str, recorder: Recorder) -> Past | None:
-    """Return what a run has measured, on the layers of this recorder."""
-    past = load_past(store, run_id)
-    now = tuple(layer.name for layer in recorder.layers)
-    if past is not None and now and past.dynamics.layers != now:
-        raise UserError(
-            f"run {run_id[:8]}: was measured on the layers {', '.join(past.dynamics.layers)}, not "
-            f"{', '.join(now)}; resume it with the same model and layers"
-        )
-    return past
-
-
-def _of_others(store: StoreConfig, run_id: str) -> str | None:
-    """Return the id of a run that another program runs; None if repdyn has started it."""
-    found = find_run(store, run_id)
-    theirs = found.status == "RUNNING" and heartbeat.TAG not in found.tags
-    return found.run_id if theirs else None
-
-
-@contextmanager
-def _session(
-    recorder: Recorder,
-    name: str,
-    run_id: str | None,
-    store: StoreConfig,
-    params: Mapping[str, str],
-    **options: Unpack[Options],
-) -> Iterator[RunSession]:
-    """Open a session, and note while it is open that it is."""
-    with ExitStack() as stack:
-        active = started_run() if run_id is None else _of_others(store, run_id)
-        if (active or run_id) in _open:
-            raise UserError(
-                f"run {str(active or run_id)[:8]} is being measured already; end that first"
-            )
-        if run_id is not None and active is None:
-            run_id = stack.enter_context(claimed(store, find_run(store, run_id).run_id)).run_id
-            past = _past(store, run_id, recorder)
-            session = RunSession.restart(recorder, run_id, store, **options)
-        elif active is not None:
-            past = _past(store, active, recorder)
-            session = RunSession.attach(recorder, active, store, params=params, **options)
-        else:
-            past = None
-            session = RunSession.create(recorder, name, store, params=params, **options)
-        if past is not None:
-            _load(session, past)
-        _open.add(session.run_id)
-        stack.callback(_open.discard, session.run_id)
-        yield session
