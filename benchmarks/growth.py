@@ -23,7 +23,7 @@ from repdyn.measures.growing import CkaEngine
 from repdyn.measures.rows import encoded
 from repdyn.measures.settings import MeasureSettings
 from repdyn.measures.shelf import KEPT_IN_MEMORY, Shelf
-from repdyn.runs.storing import are_due
+from repdyn.runs.storing import OFTEN, are_due
 from repdyn.storage.schema import matrices_bytes
 
 E, N, LAYERS, BATCH = 50, 250, 2, 250
@@ -140,7 +140,10 @@ def _found(e: int, layers: int) -> Callable[[], object]:
 
 
 def _written(layers: int, checkpoints: Iterable[int]) -> Iterable[Figure]:
-    """Yield how often the matrices are written in a run, and would be if they were at each checkpoint."""
+    """Yield how often the matrices are written in a run, and would be if they were at each checkpoint.
+
+    Small ones are written at each, so that what is stored is never behind: only large ones have an aim.
+    """
     for most in checkpoints:
         sizes = [matrices_bytes(layers, e, ("cka", "regions")) for e in range(most + 1)]
         stored, written = 0, 0
@@ -150,7 +153,7 @@ def _written(layers: int, checkpoints: Iterable[int]) -> Iterable[Figure]:
         yield Figure(
             f"written of matrices, E = {most:,}, L = {layers}",
             written / sizes[-1],
-            most=12,
+            most=12 if sizes[-1] > OFTEN else None,
             note=f"at each checkpoint: {sum(sizes) / sizes[-1]:.0f} ×",
         )
 
