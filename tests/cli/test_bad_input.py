@@ -149,6 +149,7 @@ CASES: list[tuple[str, Prepare, str]] = [
     ("sweep --lr-factor 1,3 --lr 1", nothing, "give either --lr or --lr-factor"),
     ("train --momentum 1", nothing, "--momentum 1.0: must be"),
     ("train --opt sgd --eps 1e-4", nothing, "--eps 0.0001: sgd has no epsilon"),
+    ("train --warmup-epochs 200", nothing, "--warmup-epochs 200: must be at least 0 and less than"),
     ("sweep --opt sgd,adam --eps 1e-4", nothing, "--eps 0.0001: sgd has no epsilon"),
     ("train --weight-decay nan", nothing, "--weight-decay nan: must be"),
     ("train --batch-size 1", nothing, "--batch-size 1: must be at least 2"),
