@@ -20,7 +20,7 @@ PERFECT = 0.999
 """Training accuracy that counts as perfect fit: one example in a thousand may be misclassified."""
 
 FALLEN = 0.995
-"""Training accuracy below which a run has fallen back from perfect fit."""
+"""Training accuracy below which a run has fallen back from perfect fit, unless its jitter reaches as far."""
 
 ONSET_SHARE = 0.1
 """Share of the way from its minimum to 1 that noisy-fit accuracy must rise before memorisation counts
@@ -116,23 +116,30 @@ def perfect_fit(train_acc: Curve | None) -> Boundary | None:
     at = _first(train_acc.values >= PERFECT)
     if at is None:
         return None
-    noise = JITTERS * jitter(train_acc.values[: max(at + 1, LEAST_JITTERY)])
-    early = _first(train_acc.values >= PERFECT - noise)
+    early = _first(train_acc.values >= _nearly_perfect(train_acc.values, at))
     late = _first(running_median(train_acc) >= PERFECT)
     return _boundary(train_acc, early, at, late)
 
 
 def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
-    """Return the epochs after perfect fit at which training accuracy falls below FALLEN.
+    """Return the epochs after perfect fit at which training accuracy falls back.
 
-    For consecutive such epochs, only the first is returned.
+    It does where it is below FALLEN and farther below PERFECT than JITTERS times its jitter: where the
+    fit is only just reached, accuracies of epochs scatter as they did before it. Of consecutive such
+    epochs, only the first is returned.
     """
-    fit = perfect_fit(train_acc)
-    if train_acc is None or fit is None:
+    at = None if train_acc is None else _first(train_acc.values >= PERFECT)
+    if train_acc is None or at is None:
         return ()
-    fallen = (train_acc.values < FALLEN) & (train_acc.steps > fit.epoch)
+    least = min(FALLEN, _nearly_perfect(train_acc.values, at))
+    fallen = (train_acc.values < least) & (np.arange(len(train_acc.values)) > at)
     starts = fallen & ~np.concatenate([[False], fallen[:-1]])
     return tuple(int(epoch) for epoch in train_acc.steps[starts])
+
+
+def _nearly_perfect(values: FloatArray, fit: int) -> float:
+    """Return the accuracy that cannot be told from PERFECT, by the jitter up to the index of the fit."""
+    return PERFECT - JITTERS * jitter(values[: max(fit + 1, LEAST_JITTERY)])
 
 
 def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
@@ -225,6 +232,15 @@ def without_open_minimum(phases: Phases, last: int) -> Phases:
         return phases
     intervals = {name: ends for name, ends in phases.intervals.items() if name != "test_min"}
     return replace(phases, test_min=None, intervals=intervals)
+
+
+def with_spikes(phases: Phases, curves: Mapping[str, Curve]) -> Phases:
+    """Return stored phases with the spikes of the run's accuracies, where they are there.
+
+    Earlier versions have stored the scatter of epochs just after the fit as spikes: see `loss_spikes`.
+    """
+    acc = curves.get("train/acc")
+    return phases if acc is None else replace(phases, spikes=loss_spikes(acc))
 
 
 def lowest_to_the_end(test_acc: Curve) -> int | None:

@@ -11,7 +11,7 @@ import numpy as np
 from mlflow.entities import Metric
 from numpy.typing import NDArray
 
-from repdyn.analysis.phases import find_phases, without_open_minimum
+from repdyn.analysis.phases import find_phases, with_spikes, without_open_minimum
 from repdyn.analysis.undefined import FOUND_IN
 from repdyn.display.metric_names import is_other
 from repdyn.errors import NoArtifactError, UserError
@@ -63,7 +63,7 @@ def load_run(options: StoreConfig, text: str, *, most: int | None = None) -> Run
     curves = load_curves(options, summary, sorted(first))
     with _naming(summary):
         phases = _phases(found, dynamics, summary.last_step) if measured else None
-    phases = phases or find_phases(curves, None)
+    phases = with_spikes(phases, curves) if phases else find_phases(curves, None)
     unread = tuple(name for name in names if name not in curves)
     return RunRecord(summary, dynamics, curves, phases, _scores(summary, dynamics), unread)
 
@@ -102,7 +102,7 @@ def load_outline(
     known = metric_names(summary)
     names = {*choose(known), *(() if phases else FOUND_IN)}
     curves = load_curves(options, summary, [name for name in known if name in names])
-    phases = phases or find_phases(curves, None)
+    phases = with_spikes(phases, curves) if phases else find_phases(curves, None)
     return RunRecord(summary, dynamics, curves, phases, _scores(summary, dynamics))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from repdyn.analysis.change_points import change_points, joint_change_points
 from repdyn.analysis.phases import (
@@ -18,6 +19,7 @@ from repdyn.analysis.phases import (
     memorisation_onset,
     perfect_fit,
     running_median,
+    with_spikes,
     without_open_minimum,
 )
 from repdyn.analysis.phases import test_error_extremes as error_extremes
@@ -50,6 +52,29 @@ def test_a_fall_after_the_fit_is_a_spike_and_one_before_is_not() -> None:
     assert loss_spikes(Curve(acc.steps, values)) == (80, 200)
     assert loss_spikes(acc) == ()
     assert loss_spikes(None) == ()
+
+
+def seen_accuracies(seed: int, n: int = 1000) -> NDArray[np.float64]:
+    """Return accuracies of 200 epochs that reach 1 at a chance epoch and pace, of n images each."""
+    rng = np.random.default_rng(seed)
+    epochs = np.arange(200)
+    true = 1 / (1 + np.exp(-(epochs - rng.uniform(10, 40)) / rng.uniform(4, 10)))
+    return np.asarray(rng.binomial(n, true) / n)
+
+
+def test_the_scatter_of_epochs_just_after_the_fit_is_no_spike() -> None:
+    false = []
+    for seed in range(300):
+        values = seen_accuracies(seed)
+        false.append(bool(loss_spikes(Curve(np.arange(len(values)), values))))
+    assert np.mean(false) <= 0.02
+
+
+@given(seed=st.integers(0, 10**6), depth=st.floats(0.03, 0.9), start=st.integers(150, 190))
+def test_a_fall_of_three_points_is_a_spike(seed: int, depth: float, start: int) -> None:
+    values = seen_accuracies(seed)
+    values[start : start + 3] = 1 - depth
+    assert start in loss_spikes(Curve(np.arange(len(values)), values))
 
 
 def test_a_single_jump_is_no_onset() -> None:
@@ -192,6 +217,14 @@ def test_an_error_that_rises_again_has_a_minimum_and_is_not_lowest_to_the_end() 
     # the derivative, -.1 exp(-e / 5) + 5e-4, is 0 at e = 5 ln 200
     assert low.interval[0] <= 5 * np.log(200) <= low.interval[1] < 100
     assert lowest_to_the_end(acc) is None
+
+
+def test_stored_spikes_are_those_of_the_accuracies_where_these_are_there() -> None:
+    acc = ramp(10, 50)
+    acc.values[80] = 0.9
+    stored = Phases(fit=50, spikes=(52,))
+    assert with_spikes(stored, {"train/acc": acc}) == Phases(fit=50, spikes=(80,))
+    assert with_spikes(stored, {"test/acc": acc}) == stored
 
 
 def test_a_stored_minimum_that_reaches_the_end_is_none() -> None:
