@@ -49,7 +49,7 @@ def run_comparison(
     if sweep is None:
         records = [load_run(store, run) for run in runs]
         _check_distinct(runs, records)
-        comparison = compared(" and ".join(run.summary.name for run in records), records, store)
+        comparison = compared(records, store)
     else:
         comparison = of_sweep(find_sweep(store, sweep), store)
     if form == "json":

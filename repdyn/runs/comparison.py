@@ -61,7 +61,7 @@ def of_sweep(sweep: RunSummary, store: StoreConfig) -> Comparison:
         raise UserError(
             f"{sweep.name}: {len(finished)} finished runs; a comparison needs at least 2{left_out}"
         )
-    comparison = compared(f"sweep {sweep.name}", records, store)
+    comparison = compared(records, store, f"sweep {sweep.name}")
     return replace(comparison, notes=(*(f"Left out: {why}." for why in damaged), *comparison.notes))
 
 
@@ -86,19 +86,20 @@ def _loaded(runs: Sequence[RunSummary], store: StoreConfig) -> tuple[list[RunRec
     return records, damaged
 
 
-def compared(title: str, records: Sequence[RunRecord], store: StoreConfig) -> Comparison:
-    """Build a comparison; phases and scores are recomputed by their current definitions.
+def compared(records: Sequence[RunRecord], store: StoreConfig, title: str = "") -> Comparison:
+    """Build a comparison, named after the runs if it has no title; phases and scores are recomputed by their current definitions.
 
     Raises:
         UserError: a run has no checkpoint.
     """
     runs = tuple(with_scores(record) for record in records)
+    names = [run.summary.name for run in runs]
     varied = varied_settings([run.summary for run in runs])
     pairs, no_baseline = crossed_pairs(runs)
     cross, missing = _crossed(pairs, store)
     seen = [observation(run) for run in runs]
     return Comparison(
-        title=title,
+        title=title or (" and ".join(names) if len(names) == 2 else f"{len(names)} runs"),
         runs=runs,
         findings=findings(seen),
         varied=varied,

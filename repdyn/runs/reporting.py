@@ -58,8 +58,7 @@ def make_report(names: Sequence[str], store: StoreConfig) -> Report:
         if ids.count(run.run_id) > 1:
             raise UserError(f"{name}: this run is given twice; give each run once")
     records = [load_run(store, run_id) for run_id in ids]
-    title = " and ".join(run.name for run in found) if len(found) == 2 else f"{len(found)} runs"
-    return Report("comparison", report_of(compared(title, records, store))[0])
+    return Report("comparison", report_of(compared(records, store))[0])
 
 
 def _of_sweep(sweep: RunSummary, store: StoreConfig) -> Report:

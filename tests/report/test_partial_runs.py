@@ -163,7 +163,8 @@ def test_a_report_has_no_empty_section(
     names: tuple[str, str], sections: set[str], figures: set[str], partial_store: StoreConfig
 ) -> None:
     records = [stored(partial_store, name) for name in names]
-    comparison = compared("two", records, partial_store)
+    comparison = compared(records, partial_store)
+    assert comparison.title == " and ".join(names)
     drawn = comparison_figures(comparison)
     assert drawn.keys() == figures
     html = page(comparison, dict.fromkeys(drawn, b""))
@@ -174,6 +175,11 @@ def test_a_report_has_no_empty_section(
     assert "label noise" not in html
     for name in names if "Numbers" in sections else ():
         assert f"<th>{name}</th>" in html or PARTIAL[name].params
+
+
+def test_a_comparison_of_many_runs_is_named_by_their_number(partial_store: StoreConfig) -> None:
+    both = [stored(partial_store, name) for name in ("one-plane", "text-classifier")]
+    assert compared([*both, both[0]], partial_store).title == "3 runs"
 
 
 def test_metrics_are_grouped_by_the_last_word_of_their_names() -> None:
