@@ -16,10 +16,12 @@ if TYPE_CHECKING:  # numpy is slow to import, and the screen's first frame needs
     from repdyn.records import Interval, Phases, RunSummary
     from repdyn.score_key import ScoreKey
 
-NOT_TESTABLE = "not testable: no matched pair has this score"
+NOT_TESTABLE = "not testable"
+
+NO_PAIR = f"{NOT_TESTABLE}: no matched pair has this score"
 """Shown for an effect without values; for a share of runs, NO_RUN."""
 
-NO_RUN = "not testable: no run has this score"
+NO_RUN = f"{NOT_TESTABLE}: no run has this score"
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time in seconds."""

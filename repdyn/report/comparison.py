@@ -10,7 +10,7 @@ import numpy as np
 from repdyn.analysis.effects import Effect
 from repdyn.analysis.findings import Finding
 from repdyn.analysis.verdicts import ALIKE, CONFIDENCE, MOST_SEEDS, SUPPORTED, UNDECIDED, Verdict
-from repdyn.display.wording import NO_RUN, NOT_TESTABLE, key_words, plain
+from repdyn.display.wording import NO_PAIR, NO_RUN, NOT_TESTABLE, key_words, plain
 from repdyn.measures.spec import MEASURES, spec
 from repdyn.records import FloatArray, IntArray, RunRecord, RunSummary
 from repdyn.report.export import json_text, phase_values, score_values, summary_values
@@ -213,9 +213,9 @@ def finding_words(finding: Finding) -> str:
     if finding.verdict != UNDECIDED:
         return finding.verdict
     if not finding.seeds:
-        return "undecided (not testable)"
+        return f"undecided ({NOT_TESTABLE})"
     if any(effect.untestable for effect in finding.counted) and np.isinf(finding.seeds_needed):
-        return "undecided (in part not testable)"
+        return f"undecided (in part {NOT_TESTABLE})"
     return _undecided(finding.seeds, finding.seeds_needed)
 
 
@@ -239,7 +239,7 @@ def holds(comparison: Comparison, finding: Finding) -> str:
 
 def untestable_words(effect: Effect) -> str:
     """Return that an effect has no values, and why."""
-    return f"{NO_RUN if effect.share else NOT_TESTABLE} ({effect.untestable})"
+    return f"{NO_RUN if effect.share else NO_PAIR} ({effect.untestable})"
 
 
 def untestable_lines(finding: Finding, words: Callable[[ScoreKey], str] = key_words) -> list[str]:

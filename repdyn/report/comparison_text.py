@@ -19,7 +19,7 @@ from repdyn.display.heatmap import HeatmapData
 from repdyn.display.labels import PHASES
 from repdyn.display.scale import measure_scale
 from repdyn.display.text_heatmap import TextHeatmaps
-from repdyn.display.wording import key_words, label, plain, score_words
+from repdyn.display.wording import NOT_TESTABLE, key_words, label, plain, score_words
 from repdyn.errors import SettingError
 from repdyn.measures.spec import PRIMARY
 from repdyn.report.comparison import (
@@ -137,20 +137,26 @@ def _finding(finding: Finding, holding: str) -> RenderableType:
             table.add_row("", *(Text(cell, style) for cell in _row(effect)))
         parts.append(table)
     out = dict.fromkeys(f"left out: {words}" for one in shown if (words := left_out(one)))
-    said = (*filter(None, [note]), *untestable_lines(finding), *out, *filter(None, [holding]))
+    reasons = untestable_lines(finding)  # each says that it is not testable, and why
+    notes = [] if reasons and note.endswith(NOT_TESTABLE) else [note]
+    said = (*filter(None, notes), *reasons, *out, *filter(None, [holding]))
     return Lines(*parts, *(Text(f"  {line}", "dim") for line in said))
 
 
 def _head(effect: Effect) -> str:
-    """Return what the effects of a score have in common, `fit break, ViT − ResNet`."""
-    parts = [score_words(effect.score.score), effect.contrast, effect.basis]
+    """Return what the effects of a score have in common, `fit break, ViT − ResNet`.
+
+    With what a row adds, each stays on one line at 80 columns.
+    """
+    chance = " vs chance" if effect.share else ""
+    parts = [score_words(effect.score.score), effect.contrast + chance, effect.basis]
     if np.isfinite(effect.low) and effect.level != CONFIDENCE:
         parts.append(f"{100 * effect.level:g} % intervals")
     return ", ".join(filter(None, parts))
 
 
 def _row(effect: Effect) -> tuple[str, ...]:
-    chance = f", {effect.null:.2f} by chance" if effect.share else ""
+    chance = f" vs {effect.null:.2f}" if effect.share else ""
     number = interval(effect) + chance
     return label(effect.score.measure), number, based_on(effect), effect_words(effect)
 

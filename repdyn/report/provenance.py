@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -58,7 +59,11 @@ def _version(name: str) -> Callable[[Provenance], str]:
 
 def differences(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     """Return warnings, a sentence each: versions, commits and devices that differ between runs."""
-    recorded = {run.name: starts_of(run) for run in runs}
+    called = Counter(run.name for run in runs)
+    recorded = {
+        run.name if called[run.name] == 1 else f"{run.name} ({run.run_id[:8]})": starts_of(run)
+        for run in runs
+    }
     known = {name: starts for name, starts in recorded.items() if starts}
     return tuple(_warnings(known, len(recorded) - len(known)))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from repdyn.analysis.findings import Finding, findings
 from repdyn.display.reading import has_regions
@@ -19,6 +21,7 @@ from repdyn.report.figures.paper import (
     LEAST_WIDTH,
     MOST_EPOCHS,
     MOST_WIDTH,
+    PAGE,
     WIDTHS,
     PaperFigure,
     Regions,
@@ -128,15 +131,19 @@ def write_figures(
     figures = paper_figures(shown, look.scale, judged)
     _check_folder(out)
     files: dict[str, bytes] = {}
+    included = next((form for form in IN_LATEX if form in look.formats), None)
+    named: list[tuple[PaperFigure, str, float]] = []
     for figure in figures:
-        files |= _drawn(figure, look)
+        drawn = {width: _drawn(figure, width, title=look.title) for width in look.widths}
+        for width, one in drawn.items():
+            files |= {_file(figure, width, form): FORMATS[form](one) for form in look.formats}
+        if included is not None:
+            width = _width_in_latex(drawn)
+            named.append((figure, _file(figure, width, included), width))
         on_drawn(figure)
     captions = "\n\n".join([*map(_caption, figures), *left_out]) + "\n"
     texts = {CAPTIONS: captions}
-    included = [form for form in IN_LATEX if form in look.formats]
-    if included:
-        width = min(look.widths)
-        named = [(one, _file(one, width, included[0]), width) for one in figures]
+    if named:
         texts[LATEX] = latex(named)
     files |= {name: text.encode() for name, text in texts.items()}
     try:
@@ -212,14 +219,16 @@ def _check_folder(out: Path) -> None:
         raise SettingError("out", out, "is not writable; choose another folder")
 
 
-def _drawn(figure: PaperFigure, look: Look) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a figure: names and contents."""
-    for width in dict.fromkeys(look.widths):
-        drawn = figure.draw(width)
-        if look.title:
-            drawn = titled(drawn, figure.title)
-        for form in dict.fromkeys(look.formats):
-            yield _file(figure, width, form), FORMATS[form](drawn)
+def _drawn(figure: PaperFigure, width: float, *, title: bool) -> Figure:
+    drawn = figure.draw(width)
+    return titled(drawn, figure.title) if title else drawn
+
+
+def _width_in_latex(drawn: Mapping[float, Figure]) -> float:
+    """Return the least width at which a figure fits on a page with its caption, or else is lowest."""
+    heights = {width: float(one.get_size_inches()[1]) for width, one in drawn.items()}
+    fitting = [width for width, height in heights.items() if height <= PAGE]
+    return min(fitting) if fitting else min(heights, key=heights.__getitem__)
 
 
 def _file(figure: PaperFigure, width: float, form: str) -> str:

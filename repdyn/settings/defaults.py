@@ -214,9 +214,11 @@ def short_notice(config: TrainConfig) -> str:
     epochs, usual = config.optim.epochs, _of(config).epochs
     if epochs is None or epochs >= usual:
         return ""
+    from repdyn.analysis.undefined import REACHES  # numpy is slow to import
+
     return (
-        f"{epochs} epochs are fewer than the usual {usual}: scores at perfect fit are undefined unless "
-        "training goes on to about three times its epoch"
+        f"`epochs` {epochs}: scores at perfect fit are defined only if training accuracy is perfect by epoch "
+        f"{int(epochs / REACHES)}, as they need {REACHES:.2g} × its epoch; omit `epochs` for the usual {usual}"
     )
 
 

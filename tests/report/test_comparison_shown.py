@@ -294,6 +294,39 @@ def test_scores_of_effects_are_told_whole_in_a_usual_terminal() -> None:
             assert effect_words(effect).partition(" (")[0] in row  # the rest may be below
 
 
+def test_an_effect_stays_on_one_line_of_a_usual_terminal() -> None:
+    key = ScoreKey("fit_break_weakest_layer_rank", "regions")
+    share = replace(
+        effect_of(1.0),
+        score=key,
+        share=True,
+        estimate=1.0,
+        low=0.54,
+        high=1.0,
+        null=0.26,
+        pairs=12,
+        values=(1.0,) * 6,
+        seeds=tuple("012345"),
+        verdict="undecided",
+        seeds_needed=12.0,
+        contrast="ResNet runs with every layer above 0.9",
+    )
+    found = replace(comparison(), findings=(Finding("", "a claim", (share,)),))
+    lines = [line.rstrip() for line in printed(comparison_text(found, 80), 80).splitlines()]
+    assert (
+        f"    regions  1.00 [0.54, 1.00] vs 0.26  6 seeds, 12 runs  {effect_words(share)}" in lines
+    )
+    assert any(line.endswith("above 0.9 vs chance") for line in lines)
+
+
+def test_what_is_not_testable_is_told_once_with_the_reason() -> None:
+    missing = replace(effect_of(), untestable="there is no Adam run")
+    found = replace(comparison(), findings=(Finding("", "a claim", (missing,)),))
+    said = " ".join(printed(comparison_text(found, 80), 80).split())
+    assert said.count("not testable") == 1
+    assert "(there is no Adam run)" in said
+
+
 def test_the_scores_that_judge_no_finding_are_shown_on_request() -> None:
     found = comparison()
     run = found.runs[0]

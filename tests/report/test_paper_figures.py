@@ -8,6 +8,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -33,6 +34,8 @@ from repdyn.report.figures.drift import UNRESOLVED
 from repdyn.report.figures.paper import (
     FORMATS,
     MOST_GROUPS,
+    PAGE,
+    WIDTHS,
     PaperFigure,
     Regions,
     Shown,
@@ -45,9 +48,12 @@ from repdyn.report.figures.paper import (
 )
 from repdyn.report.figures.paper.colour_bar import WITHIN_ERROR
 from repdyn.report.figures.paper.forest import Panel, Row, forest
+from repdyn.report.figures.paper.latex import escaped
 from repdyn.report.figures.paper.seeds import NORMAL_95, curve_over_seeds, phases_over_seeds
 from repdyn.report.figures.phase_marks import MAY_LIE
+from repdyn.runs import figures as runs_figures
 from repdyn.score_key import ScoreKey
+from repdyn.settings.schema import StoreConfig
 from tests.support import synthetic
 from tests.support.partial_runs import PARTIAL, curves, dynamics
 from tests.support.present import present
@@ -434,6 +440,53 @@ def test_captions_are_written_as_latex_prints_them() -> None:
     assert "\n% sgd: small (1a2b), 95 %\n" in narrow
     assert r"\begin{figure}[tbp]" in narrow
     assert r"\begin{figure*}[tbp]" in wide
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        (
+            "<p>|q|",
+            r"\textless{}p\textgreater{}\textbar{}q\textbar{}",
+        ),  # ¡p¿—q— in LaTeX's first fonts
+        ('"r" --lr ---', r"''r'' -{}-lr -{}-{}-"),  # dashes otherwise
+        (
+            "a~b^c\\d – … é",
+            r"a\textasciitilde{}b\textasciicircum{}c\textbackslash{}d \textendash{} \ldots{} é",
+        ),
+    ],
+)
+def test_names_are_printed_by_latex_as_they_are(name: str, printed: str) -> None:
+    assert escaped(name) == printed
+
+
+@pytest.mark.parametrize(("name", "told"), [("Größe – 2", False), ("β1", True), ("猫", True)])
+def test_letters_that_pdflatex_lacks_are_told(name: str, told: bool) -> None:
+    figure = PaperFigure("layers_cka", "", f"of {name}\nruns: β", lambda _: Figure())
+    assert ("lualatex" in latex([(figure, "a.pdf", 3.25)])) is told
+
+
+def test_latex_has_the_least_width_at_which_a_figure_fits_above_its_caption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heights = {"low": {3.25: PAGE, 6.75: 3.0}, "high": {3.25: PAGE + 0.1, 6.75: 4.0}}
+    heights["too_high"] = {3.25: PAGE + 2, 6.75: PAGE + 1}
+
+    def made(name: str) -> PaperFigure:
+        return PaperFigure(name, "", "", lambda width: Figure((width, heights[name][width])))
+
+    monkeypatch.setattr(runs_figures, "_records", lambda *_: ([RUN[0]], []))
+    monkeypatch.setattr(runs_figures, "_regions", lambda *_: None)
+    monkeypatch.setattr(runs_figures, "paper_figures", lambda *_: list(map(made, heights)))
+    runs_figures.write_figures(["run"], StoreConfig(), tmp_path, runs_figures.Look())
+    included = re.findall(r"includegraphics\{(.*?)\}", (tmp_path / "figures.tex").read_text())
+    assert included == ["low_3.25in.pdf", "high_6.75in.pdf", "too_high_6.75in.pdf"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_four_groups_fit_on_a_page_with_their_caption(width: float) -> None:
+    for figure in paper_figures(GROUPS["four groups"]):
+        assert figure.draw(width).get_size_inches()[1] <= PAGE + 1e-9, figure.name
 
 
 @pytest.mark.parametrize("name", GROUPS)

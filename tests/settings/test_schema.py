@@ -1,9 +1,11 @@
 """Settings: written once, checked, filled in with defaults."""
 
 import dataclasses
+import re
 
 import pytest
 
+from repdyn.analysis.undefined import REACHES
 from repdyn.data.load import FOLDER, SHAPES
 from repdyn.errors import SettingError
 from repdyn.settings.defaults import DATA_SETS, learning_rate, resolved, short_notice
@@ -118,9 +120,18 @@ def test_a_run_shorter_than_usual_is_said_to_be() -> None:
         config = TrainConfig(data=DataConfig(dataset=data_set), optim=OptimConfig(epochs=epochs))
         return short_notice(resolved(config, "vit")[0])
 
-    assert said(60).startswith("60 epochs are fewer than the usual 200: scores at perfect fit")
+    assert said(60).startswith("`epochs` 60: scores at perfect fit are defined only if ")
+    assert said(60).endswith("omit `epochs` for the usual 200")
     assert said(None) == said(200) == said(300) == ""
     assert "the usual 1000" in said(200, "cifar10")
+
+
+def test_a_fit_by_the_epoch_that_a_short_run_names_has_its_scores() -> None:
+    config = TrainConfig(data=DataConfig(dataset="digits"), optim=OptimConfig(epochs=60))
+    found = re.search(r"perfect by epoch (\d+)", short_notice(resolved(config, "vit")[0]))
+    assert found is not None
+    by = int(found[1])
+    assert REACHES * by <= 60 < REACHES * (by + 1)
 
 
 @pytest.mark.parametrize(

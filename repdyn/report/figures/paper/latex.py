@@ -2,6 +2,7 @@ r"""The figures as LaTeX: an environment for each, with its caption and a label,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from repdyn.report.figures.paper.drawing import PaperFigure
@@ -15,6 +16,10 @@ HEAD = r"""% Figures of repdyn: copy what you need, or \input this file. Needs \
 
 ESCAPED = {
     "\\": r"\textbackslash{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
     **{char: rf"\{char}" for char in "&%$#_{}"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -24,10 +29,18 @@ ESCAPED = {
     "≈": r"\ensuremath{\approx}",
     "≤": r"\ensuremath{\leq}",
     "→": r"\ensuremath{\to}",
-    "–": "--",
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
+    "…": r"\ldots{}",
     "₂": r"\textsubscript{2}",
 }
-"""What LaTeX reads otherwise, or lacks."""
+"""What LaTeX reads otherwise, or lacks, in any of its font encodings."""
+
+LAST_LATIN = "\u017f"
+"""The last of the letters with accents that pdflatex prints without further packages."""
+
+OTHER_LETTERS = """% Some names have letters that pdflatex lacks: use lualatex or xelatex, with a font that has them.
+"""
 
 
 def latex(figures: Iterable[tuple[PaperFigure, str, float]]) -> str:
@@ -36,7 +49,10 @@ def latex(figures: Iterable[tuple[PaperFigure, str, float]]) -> str:
     Args:
         figures: each with the name of its file, and its width in inches.
     """
-    return "\n".join([HEAD, *(_environment(*one) for one in figures)])
+    drawn = list(figures)
+    captions = "".join(escaped(figure.caption.split("\n")[0]) for figure, *_ in drawn)
+    head = HEAD + OTHER_LETTERS * any(char > LAST_LATIN for char in captions)
+    return "\n".join([head, *(_environment(*one) for one in drawn)])
 
 
 def _environment(figure: PaperFigure, file: str, width: float) -> str:
@@ -57,4 +73,5 @@ def _environment(figure: PaperFigure, file: str, width: float) -> str:
 
 def escaped(text: str) -> str:
     """Return text as LaTeX prints it."""
-    return "".join(ESCAPED.get(char, char) for char in text)
+    said = "".join(ESCAPED.get(char, char) for char in text)
+    return re.sub("-(?=-)", "-{}", said)  # two hyphens would be a dash

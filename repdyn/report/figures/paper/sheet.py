@@ -41,8 +41,9 @@ EDGE = 0.03
 BETWEEN_TICKS, TICK_HEIGHT = 0.03, 0.07
 """Inches between the labels of two ticks at least, and their height."""
 
-PAGE = 9.3
-"""Inches: panels below each other are made lower if with all else they would need more of the page."""
+PAGE = 6.8
+"""Inches of a journal's page, 9, but for the caption below a figure: panels below each other are made lower
+if with all else they would need more."""
 
 RASTER = 400
 """Dots per inch of heatmaps and label maps; all else is vectors."""
