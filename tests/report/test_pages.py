@@ -231,6 +231,13 @@ def test_runs_that_were_trained_with_other_versions_commits_or_devices_are_told(
     assert "2026-01-31 12:00 UTC" in text
 
 
+def test_runs_of_the_same_name_are_told_apart_in_a_warning() -> None:
+    a, b = (replace(started("a", device=d).summary, run_id=d * 8) for d in ("cpu", "gpu"))
+    assert differences([a, b]) == (
+        "Not trained with the same devices: cpu (a (cpucpucp)); gpu (a (gpugpugp)).",
+    )
+
+
 def test_runs_that_were_trained_alike_or_before_it_was_recorded_give_no_warning() -> None:
     assert differences([started("a").summary, started("b").summary]) == ()
     assert differences([RECORD.summary, RECORD.summary]) == ()
