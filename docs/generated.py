@@ -42,8 +42,12 @@ READ = (
 )
 """What `load_run` returns, and its parts."""
 
-TAKEN = ("repdyn.runs.observer.Observer", "repdyn.measures.inputs.Probed")
-"""Of parameters and attributes of the public names."""
+TAKEN = (
+    "repdyn.runs.observer.Observer",
+    "repdyn.measures.inputs.Probed",
+    "repdyn.report.comparison.CrossCka",
+)
+"""Of parameters, results and attributes of the public names."""
 
 CALLBACKS = (
     "repdyn.integrations.lightning.RepdynCallback",

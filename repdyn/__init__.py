@@ -1,7 +1,7 @@
 """How representations form while a network trains.
 
 `start_run` measures your own training into an MLflow run, `measure_checkpoints` a folder of
-checkpoints; `load_run` reads a run as arrays. `Recorder` measures without MLflow.
+checkpoints; `load_run` reads a run as arrays, `cross_cka` compares two. `Recorder` measures without MLflow.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from repdyn.measures.recorder import Recorder
     from repdyn.measures.settings import MeasureSettings
     from repdyn.records import RunRecord
+    from repdyn.report.comparison import CrossCka
     from repdyn.runs.importing import measure_checkpoints
     from repdyn.runs.loop import Run, start_run
     from repdyn.runs.ray_tasks import RayTasks
@@ -28,6 +29,7 @@ __all__ = [
     "Recorder",
     "Run",
     "checkpoints",
+    "cross_cka",
     "load_run",
     "measure_checkpoints",
     "start_run",
@@ -64,6 +66,28 @@ def load_run(
     from repdyn.storage import reader
 
     return reader.load_run(StoreConfig(tracking_uri=tracking_uri, experiment=experiment), run)
+
+
+def cross_cka(
+    a: str, b: str, *, tracking_uri: str | None = None, experiment: str | None = None
+) -> CrossCka:
+    """Return the CKA of each layer of a run with each of another, from what they stored.
+
+    Args:
+        a, b: the runs, as for `load_run`; they were measured on the same reference images.
+        tracking_uri: MLflow store (default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here).
+        experiment: its name (default: MLFLOW_EXPERIMENT_NAME, else repdyn).
+
+    Raises:
+        UserError: there is no such run, their reference images differ, or they have no checkpoint in
+            common or did not store their Gram matrices.
+    """
+    from repdyn.runs import cross
+    from repdyn.settings.schema import StoreConfig
+
+    store = StoreConfig(tracking_uri=tracking_uri, experiment=experiment)
+    records = (load_run(name, tracking_uri=tracking_uri, experiment=experiment) for name in (a, b))
+    return cross.cross_cka(*records, store)
 
 
 def __getattr__(name: str) -> Any:
