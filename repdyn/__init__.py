@@ -86,8 +86,10 @@ def cross_cka(
     from repdyn.settings.schema import StoreConfig
 
     store = StoreConfig(tracking_uri=tracking_uri, experiment=experiment)
-    records = (load_run(name, tracking_uri=tracking_uri, experiment=experiment) for name in (a, b))
-    return cross.cross_cka(*records, store)
+    first, second = (
+        load_run(name, tracking_uri=tracking_uri, experiment=experiment) for name in (a, b)
+    )
+    return cross.cross_cka(first, second, store)
 
 
 def __getattr__(name: str) -> Any:

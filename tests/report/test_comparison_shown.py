@@ -321,7 +321,8 @@ def test_an_effect_stays_on_one_line_of_a_usual_terminal() -> None:
 
 def test_what_is_not_testable_is_told_once_with_the_reason() -> None:
     missing = replace(effect_of(), untestable="there is no Adam run")
-    found = replace(comparison(), findings=(Finding("", "a claim", (missing,)),))
+    told = Finding("", "another claim", (effect_of(1.0),))
+    found = replace(comparison(), findings=(told, Finding("", "a claim", (missing,))))
     said = " ".join(printed(comparison_text(found, 80), 80).split())
     assert said.count("not testable") == 1
     assert "(there is no Adam run)" in said
