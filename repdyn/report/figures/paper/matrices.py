@@ -49,6 +49,9 @@ GAP = 0.07
 LEAST_SIDE, MOST_SIDE = 0.76, 1.5
 """Inches: as many layers are drawn as have panels of the former side; none is larger."""
 
+LOWEST_SIDE = 0.62
+"""Inches of the panels of so many groups that all do not fit on a page with the caption."""
+
 
 @paper_styled
 def matrices(shown: Sequence[Shown], measure: str, scale: Scale, width: float) -> Figure:
@@ -73,7 +76,8 @@ def matrices(shown: Sequence[Shown], measure: str, scale: Scale, width: float) -
     ]
     foot = Foot(scale, _handles(shown, drawn), room, width)
     widest = (room + GAP) / max(map(len, layers)) - GAP
-    side = min(widest, MOST_SIDE, (PAGE - foot.height - sum(around)) / len(groups))
+    high = max(LOWEST_SIDE, (PAGE - foot.height - sum(around)) / len(groups))
+    side = min(widest, MOST_SIDE, high)
     heights = [side + one for one in around]
     *tops, end = np.cumsum([0.0, *heights]).tolist()
     figure = sheet(width, end + foot.height)
