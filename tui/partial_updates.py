@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
-from itertools import chain
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len
@@ -27,6 +26,10 @@ LONGEST_GAP = 4
 
 MOST_SORTED = 1000
 """Parts of one style in an update up to which it is tried whether sorting them by style is shorter."""
+
+
+MOST_CHOSEN = 50
+"""Styles up to which the next one is chosen by how few codes it takes."""
 
 
 class Shown:
@@ -81,8 +84,7 @@ class Shown:
             by_style: dict[Style | None, list[Part]] = {}
             for part in parts:
                 by_style.setdefault(part.style, []).append(part)
-            sorted_parts = chain.from_iterable(by_style.values())
-            sent = min(sent, _written(sorted_parts, Pen(console, self.width)), key=len)
+            sent = min(sent, _by_style(by_style, Pen(console, self.width)), key=len)
         self.written += len(sent)
         return sent
 
@@ -125,6 +127,21 @@ def _written(parts: Iterable[Part], pen: Pen) -> str:
     for part in parts:
         pen.move(part.column, part.line)
         pen.write(part.text, part.style)
+    return pen.finish()
+
+
+def _by_style(left: dict[Style | None, list[Part]], pen: Pen) -> str:
+    """Return what writes parts, each style's together; after each that to which it is shortest."""
+    while left:
+        style = next(iter(left))
+        if len(left) <= MOST_CHOSEN:
+            firsts = ((key, parts[0]) for key, parts in left.items())
+            style, _ = min(
+                firsts, key=lambda one: pen.distance(one[1].column, one[1].line, *one[1][2:])
+            )
+        for part in left.pop(style):
+            pen.move(part.column, part.line)
+            pen.write(part.text, part.style)
     return pen.finish()
 
 

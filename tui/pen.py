@@ -15,6 +15,10 @@ OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
 """The code that ends an attribute, by that which starts it."""
 
 
+INDEX, REVERSE_INDEX = "\x1bD", "\x1bM"
+"""What moves the cursor down and up a line, where there is one."""
+
+
 class Codes(NamedTuple):
     """The codes that select a style."""
 
@@ -48,15 +52,24 @@ class Pen:
 
     def move(self, column: int, line: int) -> None:
         """Go to a cell, the shortest way."""
+        self._sent.append(self._way(column, line))
+        self._line, self._column = line, column
+
+    def _way(self, column: int, line: int) -> str:
         if (line, column) == (self._line, self._column):
-            return
+            return ""
         ways = [f"\x1b[{line + 1};{column + 1}H"]
         if line == self._line:
             ways.append(f"\x1b[{column + 1}G")
         if self._line is not None and self._column < self._width:  # beyond, terminals differ
             ways.append(_relative(line - self._line, column - self._column))
-        self._sent.append(min(ways, key=len))
-        self._line, self._column = line, column
+        return min(ways, key=len)
+
+    def distance(self, column: int, line: int, text: str, style: Style | None) -> int:
+        """Return how many characters come before a text is written in a cell."""
+        codes = self._codes_of(text, style)
+        change = "" if codes == self._codes else f"\x1b[{_change(self._codes, codes)}m"
+        return len(self._way(column, line)) + len(change)
 
     def write(self, text: str, style: Style | None) -> None:
         """Write a text."""
@@ -68,13 +81,16 @@ class Pen:
             self._select(PLAIN)
             self._sent.append(style.render(text, color_system=self._system))
             return
+        self._select(self._codes_of(text, style))
+        self._sent.append(text)
+
+    def _codes_of(self, text: str, style: Style | None) -> Codes:
         codes = PLAIN
         if style is not None and self._system is not None:
             codes = _codes(style, self._system)
         if text.isspace() and not shows_on_blanks(style):
             codes = codes._replace(colour=self._codes.colour)
-        self._select(codes)
-        self._sent.append(text)
+        return codes
 
     def _select(self, codes: Codes) -> None:
         if codes != self._codes:
@@ -90,7 +106,10 @@ class Pen:
 @lru_cache(maxsize=4096)
 def _relative(down: int, right: int) -> str:
     """Return the codes that move the cursor by lines and columns."""
-    vertical = _repeated(down, "B") if down > 0 else _repeated(-down, "A")
+    if abs(down) == 1:
+        vertical = INDEX if down > 0 else REVERSE_INDEX
+    else:
+        vertical = _repeated(down, "B") if down > 0 else _repeated(-down, "A")
     back = min("\b" * -right, _repeated(-right, "D"), key=len)
     return vertical + (_repeated(right, "C") if right > 0 else back)
 

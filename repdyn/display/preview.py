@@ -110,12 +110,17 @@ def _fingerprint(shown: Similarity) -> tuple[float, ...]:
 
 
 def drawn_metrics(names: Collection[str]) -> list[str]:
-    """Return which of a run's metrics a preview draws: accuracies, else losses, else one of any."""
+    """Return which of a run's metrics a preview draws: accuracies, else losses, else one of any.
+
+    Ours are enough where held-out data are among them: other programs have `train/acc`, too.
+    """
     ours = [name for name in ACCURACIES if name in names]
-    kinds = {name: group_title(name) for name in sorted(names)}
+    if "test/acc" in ours:
+        return ours
+    kinds = {name: group_title(name) for name in dict.fromkeys([*ours, *sorted(names)])}
     alike = ([n for n, kind in kinds.items() if kind == wanted] for wanted in (ACCURACY, LOSS))
     others = telling_first(name for name in kinds if not name.startswith(SYSTEM_METRICS))
-    return next((found for found in (ours, *alike) if found), others[:1])[:MOST_CURVES]
+    return next((found for found in alike if found), others[:1])[:MOST_CURVES]
 
 
 def phase_lines(preview: Preview) -> dict[str, str]:

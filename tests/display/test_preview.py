@@ -75,6 +75,11 @@ def test_a_run_without_checkpoints_has_no_picture() -> None:
     [
         (["test/acc", "train/acc", "train/loss"], ["train/acc", "test/acc"]),
         (["val_acc", "val_loss"], ["val_acc"]),
+        (["train/acc", "train/loss", "val/acc"], ["train/acc", "val/acc"]),
+        (
+            ["train/acc", *(f"by_class/{i}/acc" for i in range(9))],
+            ["train/acc", *(f"by_class/{i}/acc" for i in range(3))],
+        ),
         (["eval/loss", "lr"], ["eval/loss"]),
         (["lr", "system/cpu"], ["lr"]),
         (["epoch", "lr", "rmse", "train/step"], ["rmse"]),

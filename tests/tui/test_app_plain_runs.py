@@ -121,6 +121,11 @@ def test_beside_runs_with_our_accuracies_the_list_has_their_columns(ours: str) -
     assert listed_metrics([one.summary for one in both]) == ()
 
 
+def test_their_accuracies_are_no_less_theirs_for_being_called_as_ours() -> None:
+    both = {"train/acc": 0.9, "val/acc": 0.25, "train/loss": 0.1}
+    assert listed_metrics([theirs(metrics=both).summary]) == ("val/acc", "train/loss")
+
+
 def test_side_by_side_they_open_on_curves_and_other_views_say_what_they_would_need() -> None:
     both = [theirs(run_id=f"{i}" * 32, name=f"theirs-{i}") for i in range(2)]
 

@@ -30,8 +30,9 @@ from tui.partial_updates import Shown
 from tui.pen import Pen
 from tui.widgets.heatmap import Heatmap
 
-CODE = re.compile(r"\x1b\[([\d;]*)([ABCDGHm])|\x08|([^\x1b\x08]+)")
+CODE = re.compile(r"\x1b\[([\d;]*)([ABCDGHm])|(\x1bD|\x1bM|\x08)|([^\x1b\x08]+)")
 STEPS = {"A": (-1, 0), "B": (1, 0), "C": (0, 1), "D": (0, -1)}
+SHORT_STEPS = {"\x1bD": STEPS["B"], "\x1bM": STEPS["A"], "\x08": STEPS["D"]}
 
 Piece = tuple[int, int, str]
 
@@ -40,7 +41,7 @@ def written(sent: str) -> Iterator[tuple[int, int, str, str]]:
     """Line, column, text and look of each text that is sent, as a terminal takes them."""
     line, column, style = 0, 0, "\x1b[0m"
     for code in CODE.finditer(sent):
-        numbers, kind, text = code.groups()
+        numbers, kind, short, text = code.groups()
         if kind == "H":
             line, column = (int(number) - 1 for number in numbers.split(";"))
         elif kind == "G":
@@ -50,8 +51,9 @@ def written(sent: str) -> Iterator[tuple[int, int, str, str]]:
         elif kind:
             down, right = (int(numbers or 1) * step for step in STEPS[kind])
             line, column = line + down, column + right
-        elif text is None:
-            column -= 1
+        elif short:
+            down, right = SHORT_STEPS[short]
+            line, column = line + down, column + right
         else:
             yield line, column, text, style
             column += cell_len(text)

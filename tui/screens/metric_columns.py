@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from repdyn.display.metric_names import ACCURACY, LOSS, group_title, is_counter
 from repdyn.display.wording import accuracy, plain
+from repdyn.own_runs import is_own
 from repdyn.run_summary import SYSTEM_METRICS
 from tui.screens.run_columns import ACCURACIES, COLUMNS, Column, metric_key
 
@@ -34,11 +35,12 @@ def columns_of(runs: Iterable[RunSummary]) -> tuple[Column, ...]:
 def listed_metrics(runs: Iterable[RunSummary]) -> tuple[str, ...]:
     """Return metrics that most of the runs with any have, an accuracy and a loss first.
 
-    None if a run has the accuracies for which there are columns.
+    None if a run of ours has the accuracies for which there are columns.
     """
-    logged = [run.metrics for run in islice(runs, MOST_ASKED) if run.metrics]
-    if any(column in metrics for metrics in logged for column in ACCURACIES):
+    asked = [run for run in islice(runs, MOST_ASKED) if run.metrics]
+    if any(is_own(run.tags) and not ACCURACIES.keys().isdisjoint(run.metrics) for run in asked):
         return ()
+    logged = [run.metrics for run in asked]
     counts = Counter(name for metrics in logged for name in metrics)
     most = [
         name

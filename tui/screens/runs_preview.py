@@ -141,11 +141,13 @@ class RunPreview(Container):
         what, (fingerprint, curves) = self.query_one(".what"), self._pictures()
         layers = 0 if preview.picture is None else len(preview.picture.values)
         below = self._curves_height(left, layers) if preview.curves is not None else 0
-        room = left - 1 - below
-        picture = 2 * layers + 1 if 2 * layers < room else min(max(layers + 1, LEAST_PICTURE), room)
+        axis, room = int(not below), left - 1 - below
+        most = 2 * layers if 2 * layers + axis <= room else layers
+        picture = min(max(most + axis, LEAST_PICTURE), room)
         drawn.display = left >= LEAST_PICTURE
         what.display = fingerprint.display = layers > 0 and picture >= LEAST_PICTURE
         fingerprint.styles.height = picture
+        fingerprint.show_axis(bool(axis))  # that of the curves has the same columns
         curves.display = below > 0
         curves.styles.height = below
 

@@ -45,12 +45,19 @@ class Fingerprint(Lines):
         super().__init__(id=id)
         self._data: HeatmapData | None = None
         self._label_width = 0
+        self._axis = True
         self._lines: list[list[Segment]] = []
 
     def set_data(self, data: HeatmapData, label_width: int) -> None:
         """Show a picture of layers × checkpoints, behind labels of a width."""
         self._data, self._label_width, self._lines = data, label_width, []
         self.refresh()
+
+    def show_axis(self, shown: bool) -> None:
+        """Show the epochs below the layers, or leave them to a picture with the same columns."""
+        if shown != self._axis:
+            self._axis, self._lines = shown, []
+            self.refresh()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
@@ -65,10 +72,10 @@ class Fingerprint(Lines):
     def render_line(self, y: int) -> Strip:
         """Draw a line: one of the picture, or the axis."""
         width, height = self.size
-        if self._data is None or width <= self._label_width or height < 2:
+        if self._data is None or width <= self._label_width or height <= self._axis:
             return Strip.blank(width, self.base)
         if not self._lines:
-            self._lines = self._drawn(self._data, width, height - 1)
+            self._lines = self._drawn(self._data, width, height - self._axis)
         line = self._lines[y] if y < len(self._lines) else []
         return Strip(line).adjust_cell_length(width, self.base)
 
@@ -91,6 +98,8 @@ class Fingerprint(Lines):
                 line = pixels.glyphs(shown[0], self.base, label)
             name = self._label(names, rows.shown.tolist(), y, per_line)
             drawn.append([Segment(name, label), *line])
+        if not self._axis:
+            return drawn
         axis = EpochAxis.of_cells(data.steps, columns)
         bands = phase_bands.phase_bands(data.phases)
         ticks = axis.tick_segments(None, label, bands, self, label)
