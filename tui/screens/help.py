@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import by_name, keys_file
+from tui.screens.base_screen import NORMAL
 from tui.screens.explained import COLOURS, EXPLAINED, WITH_COLOURS
 
 TITLES = {
@@ -84,18 +85,22 @@ class HelpScreen(ModalScreen[None]):
             parts += [Text(COLOURS, "dim"), Text()]
         for place, title in TITLES.items():
             if place in groups:
-                parts += [Text(f"Keys: {title}", "bold"), _rows(groups[place])]
+                rows = _rows(groups[place], narrow=self.app.size.width < NORMAL)
+                parts += [Text(f"Keys: {title}", "bold"), rows]
                 parts += [Text(f"  {MOUSE}", "dim")] if place == "cursor" else []
                 parts.append(Text())
-        words = f"Change keys in {keys_file()}, by the names on the right.  esc closes."
+        words = f"Change keys in {keys_file()}, by names such as app.help.  esc closes."
         return Group(*parts, Text(words, "dim"))
 
 
-def _rows(group: dict[str, tuple[list[str], str]]) -> Table:
+def _rows(group: dict[str, tuple[list[str], str]], *, narrow: bool) -> Table:
     rows = Table.grid(padding=(0, 2, 0, 2), expand=True)
-    rows.add_column(style="bold", no_wrap=True, min_width=10)
+    rows.add_column(style="bold", no_wrap=True, min_width=0 if narrow else 10)
     rows.add_column(ratio=1)
     rows.add_column(style="dim", no_wrap=True)
     for name, (keys, text) in group.items():
-        rows.add_row(Text(" ".join(keys)), Text(text), Text(name))
+        if narrow:
+            rows.add_row(Text(" ".join(keys)), Text.assemble(text, "  ", (name, "dim")))
+        else:
+            rows.add_row(Text(" ".join(keys)), Text(text), Text(name))
     return rows

@@ -57,13 +57,15 @@ def run_lines(run: RunSummary, preview: Preview | None, width: int, error: str =
         width: into which the findings are fitted.
         error: why the preview cannot be read.
     """
-    lines = [Text(both_ends(plain(run.name), width), "bold"), _progress(run)]
+    lines = [Text(both_ends(plain(run.name), width), "bold"), _progress(run, width)]
     if preview is not None and preview.pace:
         lines.append(Text(preview.pace, "dim"))
     lines += [Text(line, "dim") for line in _joined((arch(run), optimizer(run), data(run)), width)]
     if error:
         return [*lines, Text(), Text(error, WARNING)]
-    lines += [Text(line, WARNING) for line in going_on(run).split("; ") if line]
+    lines += [
+        Text(line, WARNING) for why in going_on(run).split("; ") for line in _whole(why, width)
+    ]
     if preview is None:
         return [*lines, Text(), Text("Reading …", "dim")]
     from repdyn.display.preview import phase_lines, shown_metrics, warnings  # needs numpy
@@ -103,13 +105,22 @@ def _fitted(found: Finding, width: int) -> list[str]:
     return textwrap.wrap(plain(form), width)[:2]
 
 
-def _progress(run: RunSummary) -> Text:
+def _whole(line: str, width: int) -> list[str]:
+    """Return a line on as many as it takes; no command in it is cut."""
+    return textwrap.wrap(line, width, break_on_hyphens=False)
+
+
+def _progress(run: RunSummary, width: int) -> Text:
     """Return a run's state, how far it is and its age; a bar while it trains."""
+    with_unit = _progress_line(run, f"{plain(run.tags.get('repdyn.unit', 'epoch'))} ")
+    return with_unit if with_unit.cell_len <= width else _progress_line(run, "")
+
+
+def _progress_line(run: RunSummary, unit: str) -> Text:
     last, total = done(run), epochs_of(run)
     line = Text.assemble((state(run), STATUS_STYLES.get(run.status, "")))
     if not math.isnan(last):
-        unit = plain(run.tags.get("repdyn.unit", "epoch"))
-        line.append(f" · {unit} {short_step(int(last))}" + (f"/{total}" if total else ""))
+        line.append(f" · {unit}{short_step(int(last))}" + (f"/{total}" if total else ""))
         if run.status in LIVE and total.isdecimal() and int(total):
             share = min(1.0, last / int(total))
             full = round(share * BAR)

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 ROOM_FOR_TWO = 80
 """Columns from which two maps are shown at first."""
 
+AROUND = 2
+"""Lines above and below the pictures: what is shown, and the readout."""
+
 NO_PLANES = "No decision regions: this run was measured without planes."
 
 
@@ -94,11 +97,6 @@ class RegionsView(View, can_focus=True):
             self._pin_at_first(record, record.dynamics)
         self.query_one(Regions).display = self._shelf.planes is not None
         self.set_class(self._pinned is not None, "-pinned")
-        self.query_one(Regions).styles.width = (
-            "1fr"
-            if self._pinned is not None
-            else min(2 * self.size.height, self.size.width * 3 // 5)
-        )
         dynamics = record.dynamics
         layer = self.layer_index
         mean = {
@@ -163,7 +161,8 @@ class RegionsView(View, can_focus=True):
         first, title, second = shown, f"{self.unit} {step(epoch)}", None
         if kept is not None and pinned is not None:
             first, title, second = kept, f"{self.unit} {step(pinned)} (pinned)", shown
-        self.query_one(Regions).set_data(
+        regions = self.query_one(Regions)
+        regions.set_data(
             first,
             classes=names,
             title=title,
@@ -172,6 +171,12 @@ class RegionsView(View, can_focus=True):
             other=second,
             other_title=f"{self.unit} {step(epoch)}",
         )
+        width, height = self.size
+        if kept is None:
+            regions.styles.width, regions.styles.height = min(2 * height, width * 3 // 5), "1fr"
+        else:
+            regions.styles.width = "1fr"
+            regions.fit(width, height - AROUND)
         self.query_one(Anchors).set_data(planes, plane, names)
         self._describe(dynamics, planes, layer)
         self._read(dynamics, epoch, layer, shown, kept)

@@ -96,7 +96,7 @@ class RunPreview(Container):
 
         fingerprint, curves = self._pictures()
         data, group = preview.picture, preview.curves
-        labels = max(LEAST_LABELS, min(MOST_LABELS, self.size.width // 4))
+        labels = max(LEAST_LABELS, min(MOST_LABELS, self.size.width // 4 + 1))
         curves.label_width = labels
         if data is not None:
             layers = counted(len(data.values), "layer")

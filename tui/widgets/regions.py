@@ -36,6 +36,9 @@ OTHERS = "other classes"
 GAP = 2
 """Columns between two maps."""
 
+BELOW, BELOW_IF_LOW = 11, 7
+"""Lines that are left to what is below maps side by side, at least."""
+
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Characters for classes without colours; they repeat from the 63rd class on."""
 
@@ -177,6 +180,22 @@ class Regions(Lines):
             self._panels += (Panel((f"agree on {share}", share), differing.astype(np.int32)),)
         self._redraw()
 
+    def fit(self, width: int, height: int) -> None:
+        """Take the lines that the maps fill, side by side, and leave the others to what is below."""
+        lines = -(-self._cells(width, height).room // self._per_line)
+        below = BELOW_IF_LOW if self.screen.has_class("-low") else BELOW
+        self.styles.height = max(1, min(1 + lines + len(self._legend(width)), height - below))
+
+    def _cells(self, width: int, lines: int) -> Bands:
+        """Return the bands of a side of a map, in pixels."""
+        count = len(self._panels)
+        room = max(1, (width - GAP * (count - 1)) // count * self._per_line // 2)
+        return spread(len(self._panels[0].labels), min(room, lines * self._per_line))
+
+    @property
+    def _per_line(self) -> int:
+        return 2 if is_colourful(self.app) else 1
+
     def on_resize(self) -> None:
         """Arrange the maps again."""
         self._redraw()
@@ -197,20 +216,16 @@ class Regions(Lines):
             gap = Strip([Segment(" " * GAP, self.base)])
             maps = [self._map_line(picture, panel, y - 1) for panel in self._panels]
             return Strip.join([part for strip in maps for part in (strip, gap)])
-        legend = self._legend()
+        legend = self._legend(self.size.width)
         below = y - picture.lines - 1
         return Strip(legend[below] if below < len(legend) else [])
 
     def _arranged(self) -> Picture:
         width, height = self.size
-        per_line = 2 if is_colourful(self.app) else 1
-        stretch = 2 // per_line
-        count = len(self._panels)
-        room = max(1, (width - GAP * (count - 1)) // count // stretch)
-        lines = max(1, height - 1 - len(self._legend()))
+        per_line = self._per_line
+        cells = self._cells(width, max(1, height - 1 - len(self._legend(width))))
+        columns, rows = cells.magnified(2 // per_line), cells.flipped()
         grid = len(self._panels[0].labels)
-        cells = spread(grid, min(room, lines * per_line))
-        columns, rows = cells.magnified(stretch), cells.flipped()
         picture = Picture(-(-rows.room // per_line), columns.room, columns, rows, per_line)
         for letter, (row, column) in zip(ANCHORS, self._anchors, strict=False):
             line = rows.middle(_inside(row, grid)) // per_line
@@ -259,14 +274,14 @@ class Regions(Lines):
         under = colour(CLASSES, int(self._slots(np.array([label], dtype=np.int32))[0]))
         return self.base + Style(color=contrasting(under), bgcolor=under, bold=True)
 
-    def _legend(self) -> list[list[Segment]]:
+    def _legend(self, width: int) -> list[list[Segment]]:
         """Return the lines of the legend: the classes that are seen, those in grey as one."""
         lines: list[list[Segment]] = [[]]
         used = 0
         for key, name in self._entries():
             text = f" {name}  "
             size = len(key.text) + cell_len(text)
-            if used and used + size > self.size.width:
+            if used and used + size > width:
                 lines.append([])
                 used = 0
             lines[-1] += [key, Segment(text, self.base)]

@@ -30,7 +30,7 @@ from tui.screens.label_map_cache import (
     label_map,
     plane_words,
 )
-from tui.screens.regions import NO_PLANES
+from tui.screens.regions import AROUND, NO_PLANES
 from tui.screens.view import Table, empty, without_checkpoints
 from tui.screens.view_state import ViewState
 from tui.source import Source
@@ -200,13 +200,15 @@ class RegionsOfRuns(CompareView, can_focus=True):
             key=len,
         )
         heads = [_titles(place) for place in places]
-        self.query_one(Regions).set_maps(
+        regions = self.query_one(Regions)
+        regions.set_maps(
             list(zip(heads, maps, strict=True)),
             classes=names,
             anchors=anchor_points(planes, self._plane, side) if same else (),
             first=planes.labels[self._plane].tolist(),
             difference=same and len(maps) == 2,
         )
+        regions.fit(self.size.width, self.size.height - AROUND)
         anchors = self.query_one(Anchors)
         anchors.display = same
         anchors.set_data(planes, self._plane, names)
