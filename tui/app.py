@@ -193,12 +193,18 @@ class RepdynApp(PacedApp):
 
 
 def run(run: str | None, store: StoreConfig, *, demo: bool = False) -> None:
-    """Show the runs of a store, or one of them, or the demo's runs, until the user quits."""
+    """Show the runs of a store, or one of them, or the demo's runs, until the user quits.
+
+    Raises:
+        SystemExit: the app has failed; Textual has printed why.
+    """
     source: Source = DemoSource() if demo else StoreSource(store, ListingCache(cache_folder()))
     session = None if demo else Session(session_file(), store_key(store))
     app = RepdynApp(source, run, session)
     end_on_hangup(app)
     app.run()
+    if app.return_code:
+        raise SystemExit(app.return_code)
 
 
 def _summaries(source: Source, run_ids: list[str]) -> dict[str, RunSummary]:

@@ -486,6 +486,31 @@ def test_export_writes_the_numbers_in_view(monkeypatch: pytest.MonkeyPatch, tmp_
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png", ".svg"}
 
 
+class SlowMaps(FakeSource):
+    """Its label maps wait until it answers."""
+
+    def label_maps(self, run: str, epoch: int) -> LabelMaps:
+        self.answers.wait()
+        return super().label_maps(run, epoch)
+
+
+def test_label_maps_may_arrive_when_another_view_is_in_front() -> None:
+    source = SlowMaps()
+
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        await stage.press("4")
+        await stage.sees("plane 6 of 6")
+        source.answers.clear()
+        await stage.press("left", "left", "1")
+        source.answers.set()
+        await stage.sees("CKA with the last checkpoint", "stem")
+        await stage.press("4")
+        await stage.sees("agree on")
+
+    play(scenario, source, run="run-0", size=(120, 40))
+
+
 class ManyClasses(FakeSource):
     """The run as one of 300 classes."""
 

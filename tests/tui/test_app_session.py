@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from repdyn.records import RunRecord
+from repdyn.settings.schema import StoreConfig
 from tests.support.fakes import FakeSource, Stage, hurried, play, record
 from tui import app as tui_app
 from tui.screens.run import RunScreen
@@ -198,3 +200,13 @@ def test_a_watched_run_that_is_deleted_ends_nothing(monkeypatch: pytest.MonkeyPa
         await stage.until(lambda: stage.source.questions > asked + 3)
 
     play(scenario, FakeSource([live()]))
+
+
+def test_an_app_that_has_failed_is_a_failed_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.app.end_on_hangup", lambda app: app)
+    for code in (0, 1):
+        monkeypatch.setattr(
+            tui_app.RepdynApp, "run", lambda app, code=code: setattr(app, "_return_code", code)
+        )
+        with pytest.raises(SystemExit) if code else nullcontext():
+            tui_app.run(None, StoreConfig(), demo=True)

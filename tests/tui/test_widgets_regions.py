@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.color import Color
+from textual.css.scalar import Scalar
 
 from repdyn.display.class_colours import CLASS_COLOURS
 from repdyn.records import PlaneSet
 from tests.support.drawn import Stage, characters, pixel, play, screen, text
-from tui.widgets.regions import Regions, agreement, anchor_points
+from tui.widgets.regions import BELOW, Regions, agreement, anchor_points
 
 NAMES = ("zero", "one", "two")
 QUARTERS = np.array([[0, 1], [2, 1]], dtype=np.uint8)
@@ -173,3 +174,26 @@ def test_without_data_it_is_blank() -> None:
         assert screen(stage.widget).strip() == ""
 
     play(Regions(), scenario)
+
+
+@pytest.mark.parametrize(
+    ("height", "expected"),
+    [(40, 1 + 19 + 1), (24, 24 - BELOW)],  # each of three maps is 38 columns wide, so 19 lines high
+)
+def test_of_maps_side_by_side_the_spare_lines_are_left_to_what_is_below(
+    height: int, expected: int
+) -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
+        stage.widget.fit(118, height)
+        assert stage.widget.styles.height == Scalar.from_number(expected)
+
+    play(regions(other=QUARTERS), scenario, (118, 40))
+
+
+def test_maps_that_arrive_for_a_view_that_is_hidden_change_nothing() -> None:
+    async def scenario(stage: Stage[Regions]) -> None:
+        before = stage.widget.styles.height
+        stage.widget.fit(0, -2)
+        assert stage.widget.styles.height == before
+
+    play(regions(other=QUARTERS), scenario, (118, 40))

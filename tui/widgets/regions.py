@@ -182,6 +182,8 @@ class Regions(Lines):
 
     def fit(self, width: int, height: int) -> None:
         """Take the lines that the maps fill, side by side, and leave the others to what is below."""
+        if width <= 0 or height <= 0:
+            return  # not laid out yet
         lines = -(-self._cells(width, height).room // self._per_line)
         below = BELOW_IF_LOW if self.screen.has_class("-low") else BELOW
         self.styles.height = max(1, min(1 + lines + len(self._legend(width)), height - below))
