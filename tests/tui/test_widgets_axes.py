@@ -10,9 +10,11 @@ from rich.style import Style
 from textual.widget import Widget
 
 from repdyn.records import Phases
+from tests.support.drawn import Stage, play
 from tui.widgets.cell_spans import Bands, by_epoch, even, spread
 from tui.widgets.epoch_axis import EpochAxis
-from tui.widgets.phase_bands import SHORT, phase_bands, places
+from tui.widgets.phase_bands import SHORT, phase_bands, places, style_of
+from tui.widgets.phase_rows import PhaseRows
 from tui.widgets.value_axis import number, tick_label, value_axis
 
 EPOCHS = st.lists(st.integers(0, 500), min_size=1, max_size=80, unique=True).map(
@@ -244,3 +246,31 @@ def test_numbers_are_written_to_three_places_or_in_powers_of_ten(
 )
 def test_tick_labels_are_short(value: float, written: str) -> None:
     assert tick_label(value) == written
+
+
+def luminance(colour: tuple[int, int, int]) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (part / 255 for part in colour)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
+def test_words_in_the_bands_are_readable(theme: str) -> None:
+    phases = Phases(onset=10, fit=50)
+
+    async def scenario(stage: Stage[PhaseRows]) -> None:
+        stage.pilot.app.theme = theme
+        await stage.pilot.pause()
+        for band in phase_bands(phases):
+            style = style_of(band, stage.widget)
+            assert style.color is not None
+            assert style.bgcolor is not None
+            light, dark = sorted(
+                (luminance(c.get_truecolor()) for c in (style.color, style.bgcolor)), reverse=True
+            )
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, band
+
+    play(PhaseRows(), scenario)

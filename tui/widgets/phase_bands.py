@@ -21,6 +21,7 @@ CSS = """
         & > .phase--learning { background: $primary-muted; color: $text-primary; }
         & > .phase--memorising { background: $warning-muted; color: $text-warning; }
         & > .phase--fitted { background: $success-muted; color: $text-success; }
+        &:light > .phase--memorising, &:light > .phase--fitted { color: $foreground; }
 """
 
 GLYPHS = "·▒━"
