@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,10 +202,14 @@ def test_a_watched_run_that_is_deleted_ends_nothing(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_app_that_has_failed_is_a_failed_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.app.end_on_hangup", lambda app: app)
-    for code in (0, 1):
+    def ends_with(code: int) -> None:
         monkeypatch.setattr(
-            tui_app.RepdynApp, "run", lambda app, code=code: setattr(app, "_return_code", code)
+            tui_app.RepdynApp, "run", lambda app: setattr(app, "_return_code", code)
         )
-        with pytest.raises(SystemExit) if code else nullcontext():
-            tui_app.run(None, StoreConfig(), demo=True)
+
+    monkeypatch.setattr(tui_app, "end_on_hangup", lambda app: app)
+    ends_with(0)
+    tui_app.run(None, StoreConfig(), demo=True)
+    ends_with(1)
+    with pytest.raises(SystemExit):
+        tui_app.run(None, StoreConfig(), demo=True)
