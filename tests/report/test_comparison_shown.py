@@ -434,7 +434,7 @@ def test_a_claim_without_a_pair_says_why_in_text_and_page() -> None:
         assert none in shown
         assert "no runs here" not in shown
     assert "undecided (not testable)" in html
-    assert "\n  not testable\n" in said
+    assert "\n  not testable\n" not in said  # the reasons say so
 
 
 def test_scores_without_a_pair_are_told_in_one_line_of_a_usual_terminal() -> None:
