@@ -55,6 +55,30 @@ def lines(stage: Stage) -> list[str]:
     return [str(line.render()) for line in stage.screen.query(FittedLine) if line.region]
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 200])
+@pytest.mark.parametrize("view", ["overview", "layer"])
+def test_heads_tell_the_settings_of_all_runs_or_of_none(view: str, width: int) -> None:
+    without = ["A logits", "B logits"] if view == "layer" else ["A", "B"]
+    first, *others = runs(2).records
+    params = {**first.summary.params, "arch": "vit_tiny_patch16_224", "width": "0.25"}
+    long = replace(first, summary=replace(first.summary, params=params))
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, view)
+        await stage.until(lambda: len(heads(stage)) == 2)
+        shown = heads(stage)
+        assert shown == without or all(map(str.__gt__, shown, without)), shown
+        assert all(head.startswith(start) for head, start in zip(shown, without, strict=True))
+
+    play(scenario, FakeSource([long, *others]), size=(width, 30))
+
+
+def heads(stage: Stage) -> list[str]:
+    """What is above the heatmaps of the runs."""
+    shown = stage.screen.query(".of-run FittedLine").results(FittedLine)
+    return [str(line.render()) for line in shown if line.region]
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_all_layers_of_four_runs_show_and_no_line_is_cut_inside_a_number(
     size: tuple[int, int],

@@ -155,7 +155,8 @@ class Overviews(CompareView):
         found = self._difference(runs, similar)
         gutter = GUTTER if self.square else max(map(_gutter, known), default=GUTTER)
         grid = self._arrange(known, gutter, with_difference=found is not None)
-        heads = runs.settings_in(grid.width)
+        layers = [cell_len(f" {self.layer_name(one)} ·") for one in known if self.layer_name(one)]
+        heads = runs.settings_in(grid.width - max(layers, default=0))
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
             self._prepare(panel.heatmap, gutter, look.cmap, stretch=look.stretch)
             self._fill(panel, runs, run, shown, scale, heads[run], grid)
@@ -211,10 +212,8 @@ class Overviews(CompareView):
             panel.head(Text.assemble(letter, " no checkpoint yet" if waits else without))
             return
         layer = self.layer_name(shown)
-        panel.head(
-            *([Text.assemble(letter, f" {layer} ·{words}")] if layer else []),
-            Text.assemble(letter, f" {layer}" if layer else words),
-        )
+        between = " ·" if layer and words else ""
+        panel.head(Text.assemble(letter, f" {layer}{between}{words}" if layer else words))
         with panel.heatmap.prevent(Heatmap.CursorMoved):
             panel.heatmap.set_data(
                 self.data(runs, shown, run, scale), markers=grid.markers, bands=True

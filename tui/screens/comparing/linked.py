@@ -67,9 +67,10 @@ class Linked:
         return [plain(record.summary.name).split("-") for record in self.records]
 
     def settings_in(self, room: int) -> list[str]:
-        """Return the runs' letters and settings, likewise."""
+        """Return the runs' letters and settings, likewise; letters alone if one run's do not fit."""
         parts = [_settings(record.summary) for record in self.records]
-        return _lettered(told_apart(parts, room - 2, " · "))
+        texts = told_apart(parts, room - 2, " · ")
+        return _lettered(texts if all(texts) else [""] * len(texts))
 
     @property
     def boundaries(self) -> set[int]:
