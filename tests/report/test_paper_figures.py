@@ -47,7 +47,6 @@ from repdyn.report.figures.paper import (
 )
 from repdyn.report.figures.paper.colour_bar import WITHIN_ERROR
 from repdyn.report.figures.paper.forest import Panel, Row, forest
-from repdyn.report.figures.paper.latex import escaped
 from repdyn.report.figures.paper.seeds import NORMAL_95, curve_over_seeds, phases_over_seeds
 from repdyn.report.figures.phase_marks import MAY_LIE
 from repdyn.runs import figures as runs_figures
@@ -426,43 +425,6 @@ def test_curves_of_seeds_are_their_median_and_bands_their_range() -> None:
     np.testing.assert_allclose(np.asarray(line.get_ydata()), np.median(tests, axis=0))
     low, high = band(axes, list(axes.lines).index(line))
     assert (low, high) == pytest.approx((tests.min(), tests.max()))
-
-
-def test_captions_are_written_as_latex_prints_them() -> None:
-    caption = "50 % of the runs: 1 − CKA × 2 in layer_1 & #3 {a}"
-    figure = PaperFigure(
-        "layers_cka", "", f"{caption}\nsgd: small (1a2b), 95 %", lambda _: Figure()
-    )
-    narrow, wide = (latex([(figure, "a.pdf", width)]) for width in (3.25, 6.75))
-    said = r"50 \% of the runs: 1 \ensuremath{-} CKA \ensuremath{\times} 2 in layer\_1 \& \#3 \{a\}"
-    assert rf"\caption{{{said}}}" in narrow
-    assert "\n% sgd: small (1a2b), 95 %\n" in narrow
-    assert r"\begin{figure}[tbp]" in narrow
-    assert r"\begin{figure*}[tbp]" in wide
-
-
-@pytest.mark.parametrize(
-    ("name", "printed"),
-    [
-        (
-            "<p>|q|",
-            r"\textless{}p\textgreater{}\textbar{}q\textbar{}",
-        ),  # ¡p¿—q— in LaTeX's first fonts
-        ('"r" --lr ---', r"''r'' -{}-lr -{}-{}-"),  # dashes otherwise
-        (
-            "a~b^c\\d – … é",
-            r"a\textasciitilde{}b\textasciicircum{}c\textbackslash{}d \textendash{} \ldots{} é",
-        ),
-    ],
-)
-def test_names_are_printed_by_latex_as_they_are(name: str, printed: str) -> None:
-    assert escaped(name) == printed
-
-
-@pytest.mark.parametrize(("name", "told"), [("Größe – 2", False), ("β1", True), ("猫", True)])
-def test_letters_that_pdflatex_lacks_are_told(name: str, told: bool) -> None:
-    figure = PaperFigure("layers_cka", "", f"of {name}\nruns: β", lambda _: Figure())
-    assert ("lualatex" in latex([(figure, "a.pdf", 3.25)])) is told
 
 
 def test_latex_has_the_least_width_at_which_a_figure_fits_above_its_caption(
