@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -32,8 +31,8 @@ from repdyn.storage import codec, schema
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.executor import StoreExecutor
 from repdyn.storage.delivery.memory_queue import MemoryQueue
+from repdyn.storage.delivery.metric_batch import Metric, MetricBatch
 from repdyn.storage.delivery.operations import (
-    METRICS_A_BATCH,
     Describe,
     EndRun,
     LogInput,
@@ -72,9 +71,6 @@ from repdyn.storage.store import (
     one_line,
     patiently,
 )
-
-METRIC_SECONDS = 1.0
-"""How long a metric may wait to be sent in a batch with others."""
 
 _MODEL_NAME = re.compile(r"[/:.%\"']")
 """What MLflow allows in the names of runs, but not in those of models."""
@@ -115,9 +111,8 @@ class RunWriter:
         self._has_images = False
         self._executor = StoreExecutor(client, run)
         self._queue = self._open_queue(run.data.tags)
-        self._metrics: list[tuple[str, float, int, int]] = []
+        self._metrics = MetricBatch(self._put)
         self._latest: dict[str, tuple[float, int, int]] = {}
-        self._sent = time.monotonic()
         self._heartbeat = Heartbeat(self._beat) if ends else None
 
     @classmethod
@@ -211,20 +206,19 @@ class RunWriter:
             return
 
     def log_metrics(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log metrics at an epoch; they are sent in a batch with those of the next second.
+        """Log metrics at an epoch; they are sent in a batch with those of the next seconds.
 
         What a resumed run logged before, in an epoch that it repeats, is not logged twice.
         """
         now = heartbeat.now()
+        new: list[Metric] = []
         for name, value in metrics.items():
             before, time_before = self._logged.get((name, epoch), (None, now))
             repeated = before == _as_stored(value)
             self._latest[name] = value, time_before if repeated else now, epoch
             if not repeated:
-                self._metrics.append((name, value, now, epoch))
-        full = len(self._metrics) >= METRICS_A_BATCH
-        if full or time.monotonic() - self._sent > METRIC_SECONDS:
-            self._send_metrics()
+                new.append((name, value, now, epoch))
+        self._metrics.add(new)
 
     def log_system_metrics(self, sample: int, metrics: Mapping[str, float]) -> None:
         """Log MLflow's system metrics; may be called by another thread."""
@@ -272,8 +266,8 @@ class RunWriter:
         for path, content in codec.encode_dynamics(dynamics, with_matrices=with_matrices):
             self.put(path, content)
         self.log_metrics(int(dynamics.steps[-1]), codec.layer_metrics(dynamics))
-        self._send_metrics()
         if with_matrices:
+            self._metrics.flush()  # the tag tells that they are there
             self.set_tag(schema.LAST_CHECKPOINT_TAG, str(dynamics.steps[-1]))
 
     def log_label_maps(self, maps: LabelMaps) -> None:
@@ -330,7 +324,7 @@ class RunWriter:
 
     def log_state(self, content: bytes) -> None:
         """Store the state for resuming, after everything logged before it."""
-        self._send_metrics()
+        self._metrics.flush()
         self.put(schema.LAST_STATE, content)
 
     def put(self, path: str, content: bytes) -> None:
@@ -348,7 +342,7 @@ class RunWriter:
             UnsentError: the server is unreachable for too long.
             UserError: something could not be sent.
         """
-        self._send_metrics()
+        self._metrics.flush()
         with self._as_user_error():
             self._queue.flush()
 
@@ -370,12 +364,6 @@ class RunWriter:
     def _as_user_error(self) -> AbstractContextManager[None]:
         return one_line(f"run {self.run_id[:8]} in {self._uri}")
 
-    def _send_metrics(self) -> None:
-        waiting, self._metrics = self._metrics, []
-        self._sent = time.monotonic()
-        for start in range(0, len(waiting), METRICS_A_BATCH):
-            self._put(LogMetrics(tuple(waiting[start : start + METRICS_A_BATCH])))
-
     def _end(self, status: str) -> None:
         """Send what is queued and close the run.
 
@@ -396,7 +384,7 @@ class RunWriter:
     def _close(self, end: EndRun | None) -> None:
         try:
             try:
-                self._send_metrics()
+                self._metrics.flush()
             finally:
                 self._queue.close(end)
         except UnsentError:

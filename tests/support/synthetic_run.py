@@ -12,7 +12,7 @@ import repdyn.runs.train  # noqa: F401 (loaded once, before processes are forked
 from repdyn.errors import UnsentError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema, writer
-from repdyn.storage.delivery import drain
+from repdyn.storage.delivery import drain, metric_batch
 from repdyn.storage.delivery.disk_queue import DiskQueue
 from repdyn.storage.delivery.drain import drain_run
 from repdyn.storage.writer import RunWriter
@@ -50,7 +50,7 @@ def _prepare(folder: Path, patience: float) -> None:
         os.dup2(said, stream)
     hurried = partial(DiskQueue, pauses=(0.01, 0.05), patience=patience)
     writer.DiskQueue = hurried  # type: ignore[attr-defined,assignment]  # a stand-in
-    writer.METRIC_SECONDS = 0.0
+    metric_batch.METRIC_SECONDS = 0.0
     drain.PAUSE = 0.01
 
 
