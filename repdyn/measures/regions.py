@@ -3,7 +3,8 @@
 Somepalli et al. (2022, *Can Neural Nets Learn the Same Model Twice?*): the class that a network
 gives to each point of the plane through three images. The same map can be drawn for a linear probe
 on a layer, which shows the decision regions that a linear reader of that layer would have. Decision-region
-similarity (DRS) is the share of points with the same class in two maps, mean over planes.
+similarity (DRS) is the share of points with the same class in two maps, mean over planes; a coarse grid's
+points can be weighted so that it is that of a finer grid, for fewer passes (`point_weights`).
 """
 
 from __future__ import annotations
@@ -188,10 +189,43 @@ def agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
     return share
 
 
-def plane_agreement(a: ClassArray, b: ClassArray) -> NDArray[np.float64]:
-    """Return the share of each plane's grid points with the same class, (..., P)."""
-    share: NDArray[np.float64] = (a == b).mean(axis=(-2, -1))
+def plane_agreement(
+    a: ClassArray, b: ClassArray, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the share of each plane's grid points with the same class, (..., P).
+
+    Args:
+        a: label maps (..., P, g, g).
+        b: of the same shape.
+        weights: of the points, (g, g), with the sum 1 (default: all alike).
+    """
+    same = a == b
+    share: NDArray[np.float64]
+    if weights is None:
+        share = same.mean(axis=(-2, -1))
+    else:
+        share = same.reshape(*same.shape[:-2], -1) @ weights.ravel()
     return share
+
+
+def point_weights(side: int, finer: int) -> NDArray[np.float64]:
+    """Return weights with which the points of a grid stand for those of a finer one.
+
+    Both reach from edge to edge of a plane, so that of the coarser a larger part lies at the edges,
+    where two networks agree less or more than between the images. The mean over the finer one is,
+    along each axis, (1 - 1/G) times the integral over the axis, by the trapezoidal rule, plus 1/G times
+    the mean of its two ends. Here the integral is that of the coarser grid.
+
+    Args:
+        side: points per side, g.
+        finer: points per side of the finer grid, G; with G = g all weights are alike.
+
+    Returns:
+        (g, g), with the sum 1.
+    """
+    along = np.full(side, (1 - 1 / finer) / (side - 1))
+    along[[0, -1]] = along[[0, -1]] / 2 + 1 / (2 * finer)
+    return np.outer(along, along)
 
 
 def plane_error(shares: NDArray[np.float64], kinds: Sequence[int] = ()) -> NDArray[np.float64]:
@@ -228,6 +262,8 @@ class RegionsEngine(Engine):
 
     def __init__(self, layers: int, settings: MeasureSettings) -> None:
         super().__init__(layers, settings)
+        finer = settings.drs_grid
+        self._weights = None if finer is None else point_weights(settings.grid, finer)
         self._maps: list[Summaries] = []
         self._broken: list[NDArray[np.bool_]] = []
         self._matrices = GrowingMatrices(layers + 1)
@@ -243,7 +279,7 @@ class RegionsEngine(Engine):
         self._broken.append(broken)
         shares = np.array(
             [
-                [plane_agreement(here, before[i]) for before in self._maps]
+                [plane_agreement(here, before[i], self._weights) for before in self._maps]
                 for i, here in enumerate(summaries)
             ]
         )

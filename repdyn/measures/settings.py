@@ -48,6 +48,9 @@ class MeasureSettings:
     grid: int = 12
     """Points per side of a plane's grid, for decision-region similarity (DRS)."""
 
+    drs_grid: int | None = None
+    """DRS as on a finer grid of so many points per side: `grid`'s points at the edges weigh less."""
+
     fine_grid: int = 32
     """Points per side of the finer grid."""
 
@@ -57,6 +60,7 @@ class MeasureSettings:
         check_count(self, "neighbours", 1, 10_000)
         check(self, "probe_l2", lambda x: 0 < x < math.inf, "above 0")
         check_count(self, "grid", 2, 1024)
+        check_count(self, "drs_grid", self.grid, 4096)
         check_count(self, "fine_grid", 2, 4096)
         object.__setattr__(self, "similarity", named(self.similarity))
         check_storable(self)

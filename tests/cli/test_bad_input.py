@@ -196,6 +196,7 @@ CASES: list[tuple[str, Prepare, str]] = [
         "--plane-kinds noisy: no training label is wrong; choose from test, train",
     ),
     ("train --grid 1", nothing, "--grid 1: must be"),
+    ("train --grid 17 --drs-grid 16", nothing, "--drs-grid 16: must be at least 17"),
     ("train --probe svm", nothing, "--probe"),
     ("train --device cuda", nothing, "--device cuda: "),
     ("train --device gpu", nothing, "--device"),

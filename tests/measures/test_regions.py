@@ -7,6 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.interpolate import RegularGridInterpolator
 from torch import Tensor, nn
 
 from repdyn.errors import UserError
@@ -22,6 +24,7 @@ from repdyn.measures.regions import (
     label_maps,
     plane_error,
     planes_through,
+    point_weights,
 )
 from repdyn.measures.settings import MeasureSettings
 from repdyn.records import ClassArray, class_dtype
@@ -122,6 +125,56 @@ def test_agreement_is_the_share_of_equal_points() -> None:
     b = np.array([[[0, 1], [1, 1]], [[2, 2], [0, 0]]], dtype=np.uint8)
     assert agreement(a, b) == pytest.approx((3 / 4 + 2 / 4) / 2)
     assert agreement(np.stack([a, b]), np.stack([a, a])).tolist() == [1.0, 5 / 8]
+
+
+def mean_on_finer_grid(values: NDArray[np.float64], finer: int) -> float:
+    """Interpolate values (g, g) linearly along both axes, and take the mean over a finer grid."""
+    ends = np.linspace(0, 1, len(values))
+    points = np.stack(np.meshgrid(*[np.linspace(0, 1, finer)] * 2, indexing="ij"), axis=-1)
+    return float(RegularGridInterpolator((ends, ends), values)(points).mean())
+
+
+@given(side=st.integers(2, 12), cut=st.integers(1, 5), seed=st.integers(0, 10**6))
+@settings(max_examples=50)
+def test_weighted_points_stand_for_those_of_a_finer_grid(side: int, cut: int, seed: int) -> None:
+    values = np.random.default_rng(seed).random((side, side))
+    finer = cut * (side - 1) + 1  # each of its cells cut: the trapezoidal rule is then exact
+    weighted = (point_weights(side, finer) * values).sum()
+    assert weighted == pytest.approx(mean_on_finer_grid(values, finer), rel=1e-12)
+
+
+@given(
+    side=st.integers(2, 40), finer=st.integers(2, 400), slopes=st.tuples(*[st.floats(-9, 9)] * 4)
+)
+@settings(max_examples=50)
+def test_weighted_points_are_exact_where_values_are_bilinear(
+    side: int, finer: int, slopes: tuple[float, float, float, float]
+) -> None:
+    def mean(points: int, weights: NDArray[np.float64]) -> float:
+        a, b = np.meshgrid(*[np.linspace(-1, 2, points)] * 2)
+        c0, c1, c2, c3 = slopes
+        return float((weights * (c0 + c1 * a + c2 * b + c3 * a * b)).sum())
+
+    alike = np.full((finer, finer), 1 / finer**2)
+    assert mean(side, point_weights(side, finer)) == pytest.approx(mean(finer, alike), abs=1e-9)
+    assert point_weights(side, side) == pytest.approx(np.full((side, side), 1 / side**2))
+
+
+def test_the_engine_weights_points_as_on_a_finer_grid() -> None:
+    rng = np.random.default_rng(1)
+    settings = MeasureSettings(similarity=("regions",), grid=4, drs_grid=10)
+    engine = engines(settings, 1)["regions"]
+    seen = [rng.integers(0, 3, (2, 5, 4, 4)).astype(np.uint8) for _ in range(2)]
+    for maps in seen:
+        engine.append(engine.observe(maps), np.zeros(2, bool))
+    equal = [
+        [mean_on_finer_grid(x.astype(float), 10) for x in layer] for layer in seen[0] == seen[1]
+    ]
+    assert engine.matrices[:, 0, 1] == pytest.approx(np.mean(equal, axis=1), abs=1e-6)
+    assert engine.matrices[:, 0, 0] == pytest.approx(1)
+    assert engine.errors is not None
+    expected = [plain_error(by_plane, [0] * 5) for by_plane in equal]
+    assert engine.errors[:, 0, 1] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("classes", [2, 10, 17, 300, 60_000])

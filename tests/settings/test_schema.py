@@ -91,6 +91,7 @@ def test_resolved_configurations_leave_nothing_open_but_what_the_data_determine(
         "warmup_epochs",
         "save_every",
         "plane_kinds",
+        "drs_grid",
     }
 
 
