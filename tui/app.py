@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -22,6 +23,7 @@ from repdyn.settings.schema import StoreConfig
 from tui import actions
 from tui.commands import PLACEHOLDER, ActionCommands
 from tui.demo.source import DemoSource
+from tui.failure import failure
 from tui.hangup import end_on_hangup
 from tui.listing_cache import ListingCache, cache_folder
 from tui.notices import tell
@@ -102,6 +104,15 @@ class RepdynApp(PacedApp):
         """Draw all of it: another program may have written over it."""
         self.shown.forget()
         self.refresh(layout=True)
+
+    def _fatal_error(self) -> None:
+        """Leave after an unexpected error, and tell it as repdyn does, not as Textual would."""
+        error = sys.exc_info()[1]
+        if error is None:
+            super()._fatal_error()
+            return
+        self.bell()
+        self.panic(failure(error))
 
     def on_unmount(self) -> None:
         """Save what is not saved yet."""

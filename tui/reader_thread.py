@@ -18,6 +18,7 @@ from textual.message_pump import MessagePump
 
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
+from repdyn.redaction import redact
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class ReaderThread:
         except UserError as error:
             told = partial(failed, plain(str(error)))
         except Exception as error:  # no exception from a driver may end the thread
-            told = partial(failed, plain(f"{type(error).__name__}: {error}")[:300])
+            told = partial(failed, plain(redact(f"{type(error).__name__}: {error}"))[:300])
         else:
             told = partial(then, answer)
         self.is_starting = False

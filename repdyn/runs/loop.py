@@ -19,6 +19,7 @@ from repdyn.measures.passes import Observed
 from repdyn.measures.recorder import Recorder
 from repdyn.measures.settings import MeasureSettings
 from repdyn.records import EPOCH, RunRecord
+from repdyn.redaction import redact
 from repdyn.runs.joining import joined
 from repdyn.runs.measured_model import MeasuredModel
 from repdyn.runs.observer import Checkpoint, Observer
@@ -274,7 +275,7 @@ class Run:
         except Exception as error:
             if self._on_error == "raise":
                 raise
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = redact(f"{type(error).__name__}: {error}").splitlines()[0]
             reason = str(error) if isinstance(error, UserError) else reason
             if reason not in self._warned:
                 self._warned.add(reason)

@@ -20,6 +20,7 @@ from mlflow.environment_variables import (
 from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
 
 from repdyn.records import SYSTEM_METRICS
+from repdyn.redaction import redact
 
 SECONDS, SAMPLES = 10.0, 1
 """MLflow's own defaults: between samples, and samples of which the mean is logged."""
@@ -61,7 +62,7 @@ class SystemMetrics:
                 for one in monitors:
                     one.clear_metrics()
         except Exception as error:  # what a run is about needs no system metrics
-            _log.warning("no more system metrics: %s", error)
+            _log.warning("no more system metrics: %s", redact(str(error)))
 
     def _sample(self, monitors: list[BaseMetricsMonitor]) -> bool:
         """Take the samples of which the mean is logged; return False if stopped meanwhile."""

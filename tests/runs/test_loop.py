@@ -238,9 +238,10 @@ def test_a_measurement_that_fails_warns_once_and_ends_no_training(store: StoreCo
     model = Failing()
     with start_run(model, drawn(), run_name="failing", settings=SMALL) as run:
         run.measure(0)
-        model.error = RuntimeError("out of memory\nlong details")
+        model.error = RuntimeError("out of memory at http://user:secret@host\nlong details")
         with pytest.warns(
-            UserWarning, match=r"epoch 1: not recorded \(RuntimeError: out of memory\)"
+            UserWarning,
+            match=r"epoch 1: not recorded \(RuntimeError: out of memory at http://\*\*\*@host\)",
         ):
             run.measure(1)
         with warnings.catch_warnings():

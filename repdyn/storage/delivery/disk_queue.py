@@ -7,6 +7,7 @@ import threading
 import time
 
 from repdyn.errors import UnsentError
+from repdyn.redaction import redact
 from repdyn.storage.delivery.executor import RetryableError, reason
 from repdyn.storage.delivery.operations import Operation
 from repdyn.storage.delivery.queue_folder import QueueFolder
@@ -201,7 +202,7 @@ class DiskQueue:
         if kind not in self._told:
             _log.warning(
                 "%s; training continues, and logged data is queued in %s",
-                trouble,
+                redact(trouble),
                 self._queue.folder,
             )
         self._told.add(kind)

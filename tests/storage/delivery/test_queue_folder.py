@@ -64,7 +64,7 @@ class Server:
         if self.away:
             raise RetryableError("http://server: does not respond")
         if self.rejects:
-            raise PermissionError("answers 401 Unauthorized")
+            raise PermissionError("http://user:hunter2swordfish@host answers 401 Unauthorized")
         if operation == self.refuses:
             raise ValueError("invalid")
         if isinstance(operation, PutArtifact):
@@ -280,6 +280,7 @@ def test_no_answer_ends_the_training_and_it_is_said_once(
     assert server.taken == [*JOBS[:-1], JOBS[1], JOBS[-1]]
     assert len(caplog.records) == 1
     assert "training continues" in caplog.records[0].getMessage()
+    assert "hunter2swordfish" not in caplog.text
 
 
 def test_artifacts_are_looked_for_together_and_sent_again_where_one_is_missing(
