@@ -237,6 +237,70 @@ def test_a_matrix_is_titled_with_its_own_runs_layer() -> None:
     play(scenario, FakeSource([first, replace(second, dynamics=renamed)]))
 
 
+@pytest.mark.parametrize(("count", "size"), [(2, (120, 40)), (3, (120, 40)), (2, (200, 60))])
+def test_what_squares_leave_shows_the_matrices_at_the_cursor_as_curves(
+    count: int, size: tuple[int, int]
+) -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "layer")
+        await stage.sees("1 − CKA with epoch 200", "fit 62", "fit 50")
+        curves = stage.screen.query_one("Profiles Curves", Curves)
+        sides = {heatmap.size.height for heatmap in stage.screen.query(Heatmap) if heatmap.region}
+        assert len(sides) == 1
+        assert sides.pop() + curves.size.height > 0.6 * size[1]
+        await stage.press("left", "down", "down")
+        epochs = present(stage.source.records[0].dynamics).steps
+        reference, other = int(epochs[-2]), int(epochs[-3])
+        await stage.sees(f"1 − CKA with epoch {reference}")
+        assert curves.cursor == other
+        matrix = present(stage.source.records[0].dynamics).similarity["cka"][stage.look.layer]
+        first = next(iter(present(curves._series).curves.values()))
+        assert value_at(first, other) == pytest.approx(1 - matrix[-3, -2], abs=1e-6)
+        await stage.pilot.click(curves, offset=(curves.size.width // 2, 4))
+        await stage.until(lambda: stage.look.other not in (None, other))
+        assert curves.cursor == stage.look.other
+
+    play(scenario, runs(count), size=size)
+
+
+@pytest.mark.parametrize(("count", "size"), [(2, (60, 20)), (2, (80, 24)), (4, (120, 40))])
+def test_matrices_take_all_of_the_height_where_curves_have_no_room(
+    count: int, size: tuple[int, int]
+) -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "layer")
+        await stage.until(lambda: bool(stage.screen.query("Profiles")))
+        assert not stage.screen.query_one("Profiles").display
+        assert "1 − CKA" not in stage.text
+
+    play(scenario, runs(count), size=size)
+
+
+def test_the_profile_of_a_run_without_the_measure_is_left_out() -> None:
+    first, second, third = runs(3).records
+    without = replace(second, dynamics=replace(present(second.dynamics), similarity={}))
+
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, "layer")
+        await stage.sees("1 − CKA with epoch 200", "B measured without")
+        curves = stage.screen.query_one("Profiles Curves", Curves)
+        assert [name[0] for name in curves.names] == ["A", "C"]
+
+    play(scenario, FakeSource([first, without, third]), size=(120, 40))
+
+
+@pytest.mark.parametrize(("view", "offered"), [("overview", True), ("layer", False)])
+def test_the_key_of_the_reference_is_offered_where_it_does_something(
+    view: str, offered: bool
+) -> None:
+    async def scenario(stage: Stage) -> None:
+        await opened(stage, view)
+        await stage.sees("Zoom")
+        assert ("Reference" in stage.text) == offered
+
+    play(scenario, runs(2))
+
+
 def test_keys_go_to_the_boundaries_of_all_runs() -> None:
     async def scenario(stage: Stage) -> None:
         await opened(stage)

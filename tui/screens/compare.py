@@ -284,6 +284,8 @@ class CompareScreen(ColouredScreen):
         if action == "kind":
             of_measure = self._view in (*HEATMAPS, "scores")
             return of_measure and len(measures_of(self._dynamics())) > 1
+        if action == "reference" and self._view != "overview":
+            return False
         if action == "align":
             return self._there() and self._runs().one_unit
         if action == "blurred" and not self._have_errors():

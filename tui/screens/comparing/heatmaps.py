@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,7 @@ class Overviews(CompareView):
                 yield Panel(classes="of-run")
             yield Panel(id="difference")
             yield Static("", id="notes")
+        yield from self.below()
         yield FittedLine(classes="readout")
 
     @classmethod
@@ -90,6 +91,17 @@ class Overviews(CompareView):
         return shown[0] if shown else self.query(Heatmap).first()
 
     # --- what differs between layers over checkpoints and a layer's matrices
+
+    def below(self) -> Iterable[Widget]:
+        """Return what is below the heatmaps."""
+        return ()
+
+    def beside_below(self, grid: PanelGrid, panels: int, lines: int) -> PanelGrid:  # noqa: ARG002
+        """Return the grid, lower if what is below it is to have some of the lines of both."""
+        return grid
+
+    def draw_below(self, runs: Linked, similar: list[Similarity | None]) -> None:
+        """Draw what is below the heatmaps, for the place of the cursor."""
 
     def values(self, runs: Linked, shown: Similarity, run: int) -> FloatArray:
         """Return the values of a run's heatmap."""
@@ -155,6 +167,7 @@ class Overviews(CompareView):
         found = self._difference(runs, similar)
         gutter = GUTTER if self.square else max(map(_gutter, known), default=GUTTER)
         grid = self._arrange(known, gutter, with_difference=found is not None)
+        gutter = min(gutter, grid.width // 2)
         layers = [cell_len(f" {self.layer_name(one)} ·") for one in known if self.layer_name(one)]
         heads = runs.settings_in(grid.width - max(layers, default=0))
         for run, (panel, shown) in enumerate(zip(self._panels(), similar, strict=True)):
@@ -176,15 +189,17 @@ class Overviews(CompareView):
     def _arrange(self, known: list[Similarity], gutter: int, *, with_difference: bool) -> PanelGrid:
         """Set the sizes of the panels so that all rows show."""
         container = self.query_one(".panels", Grid)
+        panels, lines = len(self.runs.records) + with_difference, self.size.height - BESIDE
         grid = arranged(
-            len(self.runs.records) + with_difference,
+            panels,
             max((len(shown.names) for shown in known), default=1),
             self.size.width,
-            self.size.height - BESIDE,
+            lines,
             per_line=2 if is_colourful(self.app) else 1,
             gutter=gutter,
             square=self.square,
         )
+        grid = self.beside_below(grid, panels, lines)
         container.styles.grid_size_columns = grid.columns
         container.styles.grid_columns = str(grid.width)
         container.styles.grid_rows = str(grid.height)
@@ -324,6 +339,7 @@ class Overviews(CompareView):
                 _put(self.query_one("#difference", Panel).heatmap, moved, (row, column))
         if self.query_one("#difference", Panel).display and len(cells) == 2:
             cells.append(cells[1].less(cells[0]))
+        self.draw_below(runs, similar)
         self.query_one(".readout", FittedLine).show(*readouts(cells))
 
     @on(Heatmap.ScaleChanged)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+from textual import on
+from textual.containers import Grid
+from textual.widget import Widget
 
 from repdyn.display import axis
 from repdyn.display.similarity import Similarity
@@ -12,9 +16,12 @@ from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES
 from repdyn.records import FloatArray, plural
 from repdyn.step_words import step
-from tui.screens.comparing.heatmaps import Overviews
+from tui.screens.comparing.heatmaps import GUTTER, Overviews
 from tui.screens.comparing.linked import Linked, row_of
+from tui.screens.comparing.panel_grid import PanelGrid
+from tui.screens.comparing.profiles import Profiles, lines_needed
 from tui.screens.view_state import ViewState
+from tui.widgets.curves import Curves
 from tui.widgets.heatmap import Heatmap
 
 
@@ -55,6 +62,31 @@ class Matrices(Overviews):
     def layer_name(self, shown: Similarity) -> str:
         """Return the run's layer: those of other runs may have other names."""
         return plain(shown.names[row_of(shown, self.look)])
+
+    def below(self) -> Iterable[Widget]:
+        """Return the profiles at the cursor."""
+        yield Profiles()
+
+    def beside_below(self, grid: PanelGrid, panels: int, lines: int) -> PanelGrid:
+        """Give the profiles what squares leave, if that is enough."""
+        squares = grid.around_squares(GUTTER)
+        high = squares.height * -(-panels // grid.columns)
+        profiles = self.query_one(Profiles)
+        profiles.display = lines - high >= lines_needed(self.runs)
+        self.query_one(".panels", Grid).styles.height = high if profiles.display else "1fr"
+        return squares if profiles.display else grid
+
+    def draw_below(self, runs: Linked, similar: list[Similarity | None]) -> None:
+        """Draw the profiles at the cursor."""
+        profiles = self.query_one(Profiles)
+        if profiles.display:
+            profiles.draw(runs, self.look, similar, self.size.width)
+
+    @on(Curves.CursorMoved)
+    def _read_at(self, event: Curves.CursorMoved) -> None:
+        """Move the matrices' other epoch to where the profiles were clicked."""
+        self.pointed(replace(self.look, other=event.epoch), other=event.epoch)
+        self.point(self.look)
 
     def title(self, runs: Linked) -> str:  # noqa: ARG002
         """Return what is shown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HEAD, TICKS, MARKERS = 1, 1, 1
 """Lines of a panel beside those of its cells."""
@@ -34,6 +34,15 @@ class PanelGrid:
         """Lines of cells in a panel."""
         return max(1, self.height - HEAD - TICKS - MARKERS * self.markers)
 
+    def lines_of_square(self, gutter: int) -> int:
+        """Return the lines of cells of a square heatmap in a panel."""
+        return max(1, min(self.lines, (self.width - gutter) // 2))
+
+    def around_squares(self, gutter: int) -> PanelGrid:
+        """Return the grid without the lines that square heatmaps leave empty."""
+        height = self.height - self.lines + self.lines_of_square(gutter)
+        return replace(self, height=height)
+
 
 def arranged(
     panels: int, rows: int, width: int, height: int, *, per_line: int, gutter: int, square: bool
@@ -59,7 +68,7 @@ def arranged(
         for n in (*filled, *rest)
     ]
     if square:
-        return max(candidates, key=lambda grid: min(grid.lines, (grid.width - gutter) // 2))
+        return max(candidates, key=lambda grid: grid.lines_of_square(gutter))
     for least, lines in ((WIDE, rows), (NARROW, -(-rows // per_line))):
         for grid in candidates:
             enough = grid.width >= least or grid.columns == 1
