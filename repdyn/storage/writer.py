@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
@@ -214,7 +215,7 @@ class RunWriter:
         new: list[Metric] = []
         for name, value in metrics.items():
             before, time_before = self._logged.get((name, epoch), (None, now))
-            repeated = before == _as_stored(value)
+            repeated = before is not None and _is_stored_as(value, before)
             self._latest[name] = value, time_before if repeated else now, epoch
             if not repeated:
                 new.append((name, value, now, epoch))
@@ -397,6 +398,8 @@ class RunWriter:
             raise
 
 
-def _as_stored(value: float) -> float:
-    """Return a value as MLflow keeps it: the largest number instead of infinity."""
-    return max(-float_info.max, min(value, float_info.max))
+def _is_stored_as(value: float, stored: float) -> bool:
+    """Return whether MLflow keeps a value as another: the largest number instead of infinity."""
+    if math.isnan(value):
+        return math.isnan(stored)
+    return max(-float_info.max, min(value, float_info.max)) == stored

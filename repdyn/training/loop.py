@@ -93,17 +93,19 @@ class Epoch:
         return math.isfinite(self.train_loss) and math.isfinite(self.test_loss)
 
     def metrics(self) -> dict[str, float]:
-        """Return MLflow's metrics, without undefined ones."""
-        named = {
-            "train/loss": self.train_loss,
+        """Return MLflow's metrics, without accuracies on no examples.
+
+        A loss that is NaN is among them: whoever watches the run is to see it.
+        """
+        accuracies = {
             "train/acc": self.train_acc,
             "train/acc_clean": self.train_acc_clean,
             "train/acc_noisy": self.train_acc_noisy,
-            "test/loss": self.test_loss,
             "test/acc": self.test_acc,
-            "lr": self.lr,
         }
-        return {name: value for name, value in named.items() if value == value}
+        defined = {name: value for name, value in accuracies.items() if not math.isnan(value)}
+        losses = {"train/loss": self.train_loss, "test/loss": self.test_loss}
+        return losses | defined | {"lr": self.lr}
 
 
 def pick_device(wanted: Device) -> torch.device:

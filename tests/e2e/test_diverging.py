@@ -19,6 +19,8 @@ def test_a_loss_that_is_not_finite(chosen: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     record = api.load_run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     assert record.dynamics is not None
+    assert np.isnan(record.curves["train/loss"].values[-1])
+    assert np.isnan(record.curves["test/loss"].values[-1])
     if chosen == "stop":
         assert done.returncode == 2
         assert "epoch 1, step 2: the loss is not finite" in done.stderr

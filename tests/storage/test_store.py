@@ -185,22 +185,23 @@ def test_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
 
 
 def test_epochs_that_a_run_repeats_are_logged_once(store: StoreConfig) -> None:
-    inf = float("inf")
+    losses = {"train/loss": float("nan"), "test/loss": float("inf")}
     with pytest.raises(KeyboardInterrupt), start(store) as writer:  # noqa: PT012
         for epoch in range(3):
-            writer.log_metrics(epoch, {"train/acc": epoch / 3, "test/loss": inf})
+            writer.log_metrics(epoch, {"train/acc": epoch / 3, **losses})
         raise KeyboardInterrupt
     with RunWriter.restart(store, writer.run_id) as again:
         for epoch in range(1, 4):
             value = 0.9 if epoch == 2 else epoch / 3  # a GPU may come to another value
-            again.log_metrics(epoch, {"train/acc": value, "test/loss": inf})
+            again.log_metrics(epoch, {"train/acc": value, **losses})
     client = MlflowClient(store.tracking_uri)
     histories = {
         name: [(m.step, m.value) for m in client.get_metric_history(writer.run_id, name)]
-        for name in ("train/acc", "test/loss")
+        for name in ("train/acc", *losses)
     }
     assert sorted(histories["train/acc"]) == [(0, 0), (1, 1 / 3), (2, 2 / 3), (2, 0.9), (3, 1)]
-    assert sorted(step for step, _ in histories["test/loss"]) == [0, 1, 2, 3]
+    for name in losses:
+        assert sorted(step for step, _ in histories[name]) == [0, 1, 2, 3]
     curve = reader.load_run(store, writer.run_id).curves["train/acc"]
     assert curve.values.tolist() == [0, 1 / 3, 0.9, 1]
 

@@ -116,6 +116,11 @@ def test_without_noise_there_is_no_noisy_accuracy() -> None:
     assert "train/acc_noisy" not in epoch.metrics()
 
 
+def test_a_loss_that_is_no_number_is_among_the_metrics() -> None:
+    epoch = run(model(), epochs=1, lr=1e30)[-1]
+    assert np.isnan(epoch.metrics()["train/loss"])
+
+
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
     losses = [[e.train_loss for e in run(model(), seed=s, augment="flip")] for s in (0, 0, 1)]
     assert losses[0] == losses[1]
