@@ -15,7 +15,7 @@ from tui.widgets.cell_spans import Bands, by_epoch, even, spread
 from tui.widgets.epoch_axis import EpochAxis
 from tui.widgets.phase_bands import SHORT, phase_bands, places, style_of
 from tui.widgets.phase_rows import PhaseRows
-from tui.widgets.value_axis import number, tick_label, value_axis
+from tui.widgets.value_axis import number, tick_label, tick_labels, value_axis
 
 EPOCHS = st.lists(st.integers(0, 500), min_size=1, max_size=80, unique=True).map(
     lambda epochs: np.array(sorted(epochs))
@@ -274,3 +274,18 @@ def test_words_in_the_bands_are_readable(theme: str) -> None:
             assert (light + 0.05) / (dark + 0.05) >= 4.5, band
 
     play(PhaseRows(), scenario)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "written"),
+    [
+        ([0.0, 0.5, 1.0], ["0", ".5", "1"]),
+        ([2.322, 2.324, 2.326], ["2.322", "2.324", "2.326"]),
+        ([100.0, 100.5, 101.0], ["100", "100.5", "101"]),
+        ([1000.0, 1000.5, 1001.0], ["1e3", "1e3", "1e3"]),  # there is no room for more
+    ],
+)
+def test_labels_of_an_axis_have_the_digits_that_tell_them_apart(
+    ticks: list[float], written: list[str]
+) -> None:
+    assert tick_labels(ticks) == written

@@ -15,7 +15,7 @@ from tui.widgets import braille
 from tui.widgets.cell_spans import by_epoch
 from tui.widgets.epoch_axis import AxisView, EpochAxis
 from tui.widgets.phase_bands import Band
-from tui.widgets.value_axis import ValueAxis, tick_label, value_axis
+from tui.widgets.value_axis import ValueAxis, tick_labels, value_axis
 
 Dash = tuple[int, int]
 """Dots drawn and dots skipped."""
@@ -168,9 +168,10 @@ def _labels(values: ValueAxis, lines: int) -> dict[int, str]:
     """Return the label of each line of the plot that has one."""
     labels: dict[int, str] = {}
     ticks = values.ticks(max(2, lines // 3))
-    for tick, place in zip(ticks, values.place(np.array(ticks)).tolist(), strict=True):
+    places = values.place(np.array(ticks)).tolist()
+    for label, place in zip(tick_labels(ticks), places, strict=True):
         line = min(int((1 - place) * lines), lines - 1)
-        labels.setdefault(line, tick_label(tick))
+        labels.setdefault(line, label)
     return labels
 
 

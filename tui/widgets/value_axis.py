@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ LARGEST = 1e307
 
 SMALLEST = 1e-12
 """The smallest value that a logarithmic axis shows."""
+
+DIGITS, WIDEST = range(3, 6), 5
+"""Significant digits of a label, as few as tell it from the others, and its most columns then."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def value_axis(
 
 def label_room(axis: ValueAxis) -> int:
     """Return the columns that the labels of an axis take at most, with a gap."""
-    labels = [tick_label(tick) for most in range(2, 10) for tick in axis.ticks(most)]
+    labels = [label for most in range(2, 10) for label in tick_labels(axis.ticks(most))]
     return max(map(len, labels), default=0) + 1
 
 
@@ -95,7 +98,16 @@ def number(value: float) -> str:
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
 
 
-def tick_label(value: float) -> str:
+def tick_labels(values: Sequence[float]) -> list[str]:
+    """Return round values as briefly as they differ: 2.322 and 2.324, not 2.32 twice."""
+    for digits in DIGITS:
+        labels = [tick_label(value, digits) for value in values]
+        if len(set(labels)) == len(labels) and all(len(label) <= WIDEST for label in labels):
+            return labels
+    return [tick_label(value) for value in values]
+
+
+def tick_label(value: float, digits: int = DIGITS[0]) -> str:
     """Return a round value as briefly as possible."""
-    text = f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
+    text = f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e")
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
