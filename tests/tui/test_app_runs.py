@@ -204,6 +204,18 @@ def test_a_store_without_runs_says_what_to_do_and_opens_the_demo() -> None:
     play(scenario, FakeSource([]))
 
 
+def test_a_store_without_runs_offers_only_keys_that_do_something() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.sees("no runs yet", "x shows another experiment, U deleted runs", "Demo")
+        footer = stage.text.splitlines()[-1]
+        assert not any(word in footer for word in ("Open", "Mark", "Compare", "Sort", "Group"))
+        await stage.press("enter", "space", "c", "s", "g")
+        await stage.sees("no runs yet")
+        assert isinstance(stage.screen, RunsScreen)
+
+    play(scenario, FakeSource([]), size=(60, 20))
+
+
 def test_with_runs_the_key_of_the_demo_does_nothing() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("run-0")

@@ -41,6 +41,13 @@ trains a first one in minutes, and it appears here."""
 
 OFFER = "d opens four recorded runs."
 
+ELSEWHERE = "x shows another experiment, U deleted runs."
+
+OF_RUNS = frozenset(
+    {"open", "mark", "compare", "filter", "sort", "group", "pin", "watch", "edit", "delete", "copy"}
+)
+"""The actions that do nothing while there are no runs."""
+
 MLFLOW_FILTER = re.compile(r"\s*(params?|metrics?|tags?|attributes?)\s*\.")
 """How a filter in MLflow's syntax begins."""
 
@@ -168,7 +175,7 @@ class RunsScreen(ListActions):
     def _why_none(self) -> str:
         if self._read.runs or self._matching:
             return "No run matches the filter.\n\nescape clears it."
-        return f"{NO_RUNS}\n\n{OFFER}"
+        return f"{NO_RUNS}\n\n{OFFER}\n{ELSEWHERE}"
 
     def _title(self, shown: int) -> Text:
         experiment = next((run.experiment for run in self._read.runs.values()), "")
@@ -354,9 +361,10 @@ class RunsScreen(ListActions):
         self.app.push_screen(demo)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether an action is available: the demo while there is no run."""
+        """Return whether an action is available: the demo while there is no run, others then not."""
         del parameters
-        return action != "demo" or not (self._read.runs or self._matching)
+        known = bool(self._read.runs or self._matching)
+        return not known if action == "demo" else known or action not in OF_RUNS
 
     def action_clear(self) -> None:
         """Clear the filter, or the marks, or leave the demo for the list that offered it."""
