@@ -17,6 +17,17 @@ from tui.widgets.phase_bands import SHORT, phase_bands, places, style_of
 from tui.widgets.phase_rows import PhaseRows
 from tui.widgets.value_axis import number, tick_label, tick_labels, value_axis
 
+
+@pytest.mark.parametrize(("room", "count"), [(120, 4), (60, 3), (12, 1), (4, 0)])
+def test_markers_are_named_where_their_names_fit(room: int, count: int) -> None:
+    axis = EpochAxis.of_line(np.arange(201), room)
+    markers = {"onset": 16, "fit": 55, "min": 17, "peak": 42}
+    named, row = axis.named(markers), axis.markers(markers)
+    assert len(named) == count
+    assert named == [epoch for name, epoch in markers.items() if f"{name} {epoch}" in row]
+    assert row.count("▲") == len({axis.column(epoch) for epoch in named})
+
+
 EPOCHS = st.lists(st.integers(0, 500), min_size=1, max_size=80, unique=True).map(
     lambda epochs: np.array(sorted(epochs))
 )

@@ -195,7 +195,7 @@ def _plotted(
     codes = np.where(dots > 0, dots.astype(np.uint32) + braille.BLANK, ord(" "))
     for i, line, column in edges:
         codes[line, column], owners[line, column] = ord(NOT_FINITE), i
-    for epoch in filter(axis.has, series.markers.values() if series.marker_lines else ()):
+    for epoch in axis.named(series.markers) if series.marker_lines else ():
         column = axis.column(epoch)
         blank = owners[:, column] == NOTHING
         codes[blank, column], owners[blank, column] = ord("┊"), MARKER_LINE

@@ -128,6 +128,11 @@ class EpochAxis:
         }
         return marker_row(columns, self.room, MARKER)
 
+    def named(self, markers: Mapping[str, int]) -> list[int]:
+        """Return the epochs of the markers whose names fit on the line of markers."""
+        shown = self.markers(markers)
+        return [epoch for name, epoch in markers.items() if f"{name} {short_step(epoch)}" in shown]
+
     def starts(self, bands: Sequence[Band]) -> list[int]:
         """Return the columns at which bands start, the first at the left end."""
         last = int(self.epochs[-1])
