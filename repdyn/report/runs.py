@@ -53,14 +53,13 @@ def runs_table(
     flexible = FLEXIBLE if width >= WIDE else FLEXIBLE[:1]
     rows = [_cells(summary, name, flexible, now) for summary, name in nested(summaries)]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("run", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    for name in flexible:
-        table.add_column(name, overflow="ellipsis")
-    for name in FIXED:
-        table.add_column(name, no_wrap=True, justify="right")
-    kept = [i for i, column in enumerate(table.columns) if not rows or _any(rows, i)]
-    table.columns = [table.columns[i] for i in kept]
+    heads = ("run", "status", *flexible, *FIXED)
+    kept = [i for i in range(len(heads)) if not rows or _any(rows, i)]
+    for head in (heads[i] for i in kept):
+        if head in flexible:
+            table.add_column(head, overflow="ellipsis")
+        else:
+            table.add_column(head, no_wrap=True, justify="right" if head in FIXED else "left")
     rows = [[row[i] for i in kept] for row in rows]
     if width < WIDE:
         _shorten_names(table, rows, width)

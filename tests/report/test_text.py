@@ -195,6 +195,13 @@ def test_a_narrow_list_keeps_the_name() -> None:
     assert "arch" not in said
 
 
+def test_heads_are_whole_where_columns_without_a_value_are_left_out() -> None:
+    metrics = {"train/acc": 1.0, "test/acc": 0.9, "phase/onset": 4.0, "phase/fit": 25.0}
+    run = synthetic.summary(name="own loop", params={}, metrics=metrics)
+    head = printed(runs_table([run], 80), 80).splitlines()[0]
+    assert head.split() == ["run", "status", "name", "train", "test", "onset", "fit", "age"]
+
+
 def test_json_holds_every_array() -> None:
     read = json.loads(as_json(RECORD))
     assert read["layers"] == list(DYNAMICS.layers)
