@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from repdyn.display.errors import with_error
 from repdyn.display.reading import value_at
 from repdyn.records import Curve, Phases, RunRecord
+from repdyn.score_key import ScoreKey
 from tests.support.fakes import FakeSource, Stage, play, record
 from tests.support.present import present
 from tui.actions import COMPARED
@@ -289,16 +291,31 @@ def test_the_profile_of_a_run_without_the_measure_is_left_out() -> None:
     play(scenario, FakeSource([first, without, third]), size=(120, 40))
 
 
-@pytest.mark.parametrize(("view", "offered"), [("overview", True), ("layer", False)])
-def test_the_key_of_the_reference_is_offered_where_it_does_something(
-    view: str, offered: bool
+ELSEWHERE = ("app.help", "app.commands", "compare.back", "compare.export")
+"""Actions of which the view shows nothing: they open another screen, or write files."""
+
+
+@pytest.mark.parametrize("view", COMPARED)
+def test_each_key_of_the_footer_does_something(
+    view: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    scores = {ScoreKey("fit_break", "cka"): 1.0, ScoreKey("fit_break", "regions"): 2.0}
+    scored = [replace(record, scores=scores) for record in runs(2).records]
+
     async def scenario(stage: Stage) -> None:
         await opened(stage, view)
-        await stage.sees("Zoom")
-        assert ("Reference" in stage.text) == offered
+        await stage.pilot.pause(0.3)
+        offered = [a.binding for a in stage.screen.active_bindings.values() if a.binding.show]
+        assert {present(b.id) for b in offered} >= {"app.help", "compare.back"}
+        for binding in offered:
+            if binding.id not in ELSEWHERE:
+                before = stage.text
+                await stage.press(binding.key)
+                await stage.until(lambda before=before: stage.text != before, seconds=10)  # type: ignore[misc]
+        assert isinstance(stage.screen, CompareScreen)
 
-    play(scenario, runs(2))
+    play(scenario, FakeSource(scored))
 
 
 def test_keys_go_to_the_boundaries_of_all_runs() -> None:

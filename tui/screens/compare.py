@@ -287,7 +287,7 @@ class CompareScreen(ColouredScreen):
         if action == "reference" and self._view != "overview":
             return False
         if action == "align":
-            return self._there() and self._runs().one_unit
+            return self._there() and self._runs().one_unit and self._view != "scores"
         if action == "blurred" and not self._have_errors():
             return False
         if action in OF_HEATMAPS:
