@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from zlib import crc32
 
 import pytest
@@ -82,38 +83,62 @@ def still_reading(app: RepdynApp, now: str) -> bool:
     return run is None or unread or (beside and (now.count(run.name) < 2 or "Reading" in now))
 
 
-def look_at(
-    keys: tuple[str, ...],
-    size: tuple[int, int],
-    until: str,
-    theme: str = "textual-dark",
-    run: str | None = RUN,
-) -> str:
-    """Return how the screen looks after some keys, when it shows a word."""
-    seen = ""
+@dataclass(frozen=True)
+class Step:
+    """A look at the screen: after some keys, in a theme, when it shows a word."""
 
-    async def settled(app: RepdynApp, pilot: Pilot[None], word: str) -> str:
+    name: str
+    keys: tuple[str, ...]
+    until: str
+    theme: str = "textual-dark"
+
+
+def looks(
+    steps: Iterable[Step], size: tuple[int, int], run: str | None = RUN
+) -> Iterator[tuple[str, str]]:
+    """Return each step's name and how the screen looks then; one app takes them one after another."""
+    seen: dict[str, str] = {}
+
+    async def settled(app: RepdynApp, pilot: Pilot[None], word: str, earlier: str = "") -> str:
         before = ""
         for _ in range(400):  # a busy machine takes its time
             await pilot.pause(0.05)
             now = drawn(app)
             told = all(footer.keys == footer._fitting() for footer in app.screen.query(KeysFooter))
-            if now == before and word in now and told and not still_reading(app, now):
+            stays = now == before != earlier
+            if stays and word in now and told and not still_reading(app, now):
                 return now
             before = now
         raise AssertionError(f"{word} is not seen in\n{before}")
 
     async def looking() -> None:
-        nonlocal seen
         app = RepdynApp(DemoSource(), run)
         async with app.run_test(size=size) as pilot:
-            app.theme = theme
-            await settled(app, pilot, "digits")
-            await pilot.press(*keys)
-            seen = await settled(app, pilot, until)
+            now = await settled(app, pilot, "digits")
+            for step in steps:
+                earlier = now if step.keys or step.theme != app.theme else ""
+                app.theme = step.theme
+                await pilot.press(*step.keys)
+                seen[step.name] = now = await settled(app, pilot, step.until, earlier)
 
     asyncio.run(looking())
-    return seen
+    return iter(seen.items())
+
+
+def assert_looks(
+    screens: SnapshotAssertion,
+    steps: Iterable[Step],
+    size: tuple[int, int],
+    run: str | None = RUN,
+) -> None:
+    for name, seen in looks(steps, size, run):
+        assert seen == screens(name=name), name
+
+
+def in_themes(keys: tuple[str, ...], until: str) -> list[Step]:
+    """Return a look in each theme."""
+    first, *others = THEMES
+    return [Step(first, keys, until, first), *(Step(theme, (), until, theme) for theme in others)]
 
 
 WORDS = {
@@ -129,59 +154,45 @@ SHAPES = [pytest.param(size, id="{}x{}".format(*size)) for size in SIZES]
 THEMES = ["textual-dark", "textual-light"]
 
 
-@pytest.mark.parametrize("view", WORDS)
-def test_views(view: str, screens: SnapshotAssertion) -> None:
-    assert look_at((str(VIEWS.index(view) + 1),), (120, 40), WORDS[view]) == screens
+def test_views(screens: SnapshotAssertion) -> None:
+    others = [Step(view, (str(VIEWS.index(view) + 1),), WORDS[view]) for view in list(WORDS)[1:]]
+    assert_looks(screens, [Step("overview", (), WORDS["overview"]), *others], (120, 40))
 
 
 @pytest.mark.parametrize("size", SHAPES)
-@pytest.mark.parametrize("theme", THEMES)
-def test_runs_by_size_and_theme(
-    size: tuple[int, int], theme: str, screens: SnapshotAssertion
-) -> None:
-    assert look_at(("space", "down"), size, "1 marked", theme, run=None) == screens
+def test_runs_by_size_and_theme(size: tuple[int, int], screens: SnapshotAssertion) -> None:
+    assert_looks(screens, in_themes(("space", "down"), "1 marked"), size, run=None)
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_info_by_size_and_theme(size: tuple[int, int], screens: SnapshotAssertion) -> None:
+    assert_looks(screens, in_themes(("7",), " ago"), size)
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_overview_by_size_and_theme(size: tuple[int, int], screens: SnapshotAssertion) -> None:
+    assert_looks(screens, in_themes(("down", "left", "m"), "at perfect fit"), size)
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_phases_by_size_and_theme(size: tuple[int, int], screens: SnapshotAssertion) -> None:
+    assert_looks(screens, in_themes(("6",), "In words"), size)
 
 
 def test_runs_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
-    assert look_at(("space", "down"), (120, 40), "1 marked", run=None) == screens
+    assert_looks(screens, [Step("runs", ("space", "down"), "1 marked")], (120, 40), run=None)
 
 
-@pytest.mark.parametrize("size", SHAPES)
-@pytest.mark.parametrize("theme", THEMES)
-def test_info_by_size_and_theme(
-    size: tuple[int, int], theme: str, screens: SnapshotAssertion
-) -> None:
-    assert look_at(("7",), size, " ago", theme) == screens
-
-
-@pytest.mark.parametrize("size", SHAPES)
-@pytest.mark.parametrize("theme", THEMES)
-def test_overview_by_size_and_theme(
-    size: tuple[int, int], theme: str, screens: SnapshotAssertion
-) -> None:
-    assert look_at(("down", "left", "m"), size, "at perfect fit", theme) == screens
-
-
-def test_overview_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
-    assert look_at((), (120, 40), "does not stand out") == screens
-
-
-@pytest.mark.parametrize("size", SHAPES)
-@pytest.mark.parametrize("theme", THEMES)
-def test_phases_by_size_and_theme(
-    size: tuple[int, int], theme: str, screens: SnapshotAssertion
-) -> None:
-    assert look_at(("6",), size, "In words", theme) == screens
-
-
-def test_phases_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
-    assert look_at(("6",), (120, 40), "In words") == screens
+def test_views_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
+    steps = [Step("overview", (), "does not stand out"), Step("phases", ("6",), "In words")]
+    assert_looks(screens, steps, (120, 40))
 
 
 TWO = ("space", "down", "down", "space", "c")
 
 COMPARED_WORDS = {
     "overview": "linked by",
+    "layer": "of two checkpoints",
     "regions": "agree on",
     "curves": "test/acc",
     "scores": "test accuracy",
@@ -190,27 +201,31 @@ COMPARED_WORDS = {
 FOUR = ("space", "space", "space", "space", "c")
 
 
-@pytest.mark.parametrize("view", COMPARED)
-def test_comparison_of_four(view: str, screens: SnapshotAssertion) -> None:
-    words = {"layer": "of two checkpoints", "regions": "D 200, output"}.get(
-        view, COMPARED_WORDS.get(view)
-    )
-    keys = (*FOUR, str(COMPARED.index(view) + 1))
-    assert look_at(keys, (80, 24), str(words), run=None) == screens
+def compared(marks: tuple[str, ...], words: Mapping[str, str]) -> list[Step]:
+    """Return a look at each view of a comparison; the marked runs are compared first."""
+    keys = [(str(COMPARED.index(view) + 1),) for view in COMPARED]
+    keys[0] = (*marks, *keys[0])
+    return [Step(view, k, words[view]) for view, k in zip(COMPARED, keys, strict=True)]
 
 
-@pytest.mark.parametrize("view", ["regions", "curves"])
+def test_comparison_of_four(screens: SnapshotAssertion) -> None:
+    steps = compared(FOUR, {**COMPARED_WORDS, "regions": "D 200, output"})
+    assert_looks(screens, steps, (80, 24), run=None)
+
+
 @pytest.mark.parametrize("size", SHAPES)
-@pytest.mark.parametrize("theme", THEMES)
-def test_comparison_by_size_and_theme(
-    view: str, size: tuple[int, int], theme: str, screens: SnapshotAssertion
-) -> None:
-    keys = (*TWO, str(COMPARED.index(view) + 1))
-    assert look_at(keys, size, COMPARED_WORDS[view], theme, run=None) == screens
+def test_comparison_by_size_and_theme(size: tuple[int, int], screens: SnapshotAssertion) -> None:
+    steps = [
+        Step(f"{theme}-{view}", keys, COMPARED_WORDS[view], theme)
+        for theme, view, keys in (
+            ("textual-dark", "regions", (*TWO, str(COMPARED.index("regions") + 1))),
+            ("textual-light", "regions", ()),
+            ("textual-light", "curves", (str(COMPARED.index("curves") + 1),)),
+            ("textual-dark", "curves", ()),
+        )
+    ]
+    assert_looks(screens, steps, size, run=None)
 
 
-@pytest.mark.parametrize("view", COMPARED)
-def test_comparison_without_colours(view: str, no_colour: None, screens: SnapshotAssertion) -> None:
-    words = COMPARED_WORDS.get(view, "of two checkpoints")
-    keys = (*TWO, str(COMPARED.index(view) + 1))
-    assert look_at(keys, (120, 40), words, run=None) == screens
+def test_comparison_without_colours(no_colour: None, screens: SnapshotAssertion) -> None:
+    assert_looks(screens, compared(TWO, COMPARED_WORDS), (120, 40), run=None)
