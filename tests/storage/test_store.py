@@ -531,11 +531,11 @@ def test_a_beat_does_not_wait_for_operations_that_wait() -> None:
     ]
 
 
-def test_the_reader_needs_no_torch() -> None:
+def test_reading_writing_and_changing_runs_need_no_torch() -> None:
     import subprocess
 
     script = (
-        "import sys; import repdyn.storage.reader, repdyn.storage.writer\n"
+        "import sys; import repdyn.storage.reader, repdyn.storage.writer, repdyn.runs.edit\n"
         "print(sorted({'torch', 'torchvision', 'timm', 'ruptures'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from textual import events
 
@@ -19,16 +21,32 @@ BOUNDARIES = sorted(made()[0].phases.markers().values())
 WITH_EPOCHS = ("overview", "layer", "layers", "regions", "curves")
 
 
-def in_view(view: str, scenario: Play, size: tuple[int, int] = (120, 40)) -> None:
+def in_view(view: str, scenario: Play) -> None:
     """Run a scenario in a view of a run."""
 
     async def opened(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
-        await stage.press(str(VIEWS.index(view) + 1))
-        await stage.until(lambda: bool(shown(stage)))
+        await open_view(stage, view)
         await scenario(stage)
 
-    play(opened, run="run-0", size=size)
+    play(opened, run="run-0")
+
+
+def in_each_view(scenario: Callable[[Stage, str], Awaitable[None]]) -> None:
+    """Run a scenario in one view with epochs after another."""
+
+    async def opened(stage: Stage) -> None:
+        await stage.sees("epoch 200/200")
+        for view in WITH_EPOCHS:
+            await open_view(stage, view)
+            await scenario(stage, view)
+
+    play(opened, run="run-0")
+
+
+async def open_view(stage: Stage, view: str) -> None:
+    await stage.press(str(VIEWS.index(view) + 1))
+    await stage.until(lambda: bool(shown(stage)))
 
 
 def shown(stage: Stage) -> list[Timeline]:
@@ -51,20 +69,18 @@ def epochs_drawn(widget: Timeline) -> tuple[int, int] | None:
     return None if axis is None else (int(axis.epochs[0]), int(axis.epochs[-1]))
 
 
-@pytest.mark.parametrize("view", WITH_EPOCHS)
-def test_zero_and_dollar_go_to_the_first_and_the_last_epoch(view: str) -> None:
-    async def scenario(stage: Stage) -> None:
+def test_zero_and_dollar_go_to_the_first_and_the_last_epoch() -> None:
+    async def scenario(stage: Stage, view: str) -> None:
         await stage.press("0")
         assert stage.look.epoch == 0
         await stage.press("dollar_sign")
         assert stage.look.epoch == 200
 
-    in_view(view, scenario)
+    in_each_view(scenario)
 
 
-@pytest.mark.parametrize("view", WITH_EPOCHS)
-def test_brackets_go_from_boundary_to_boundary(view: str) -> None:
-    async def scenario(stage: Stage) -> None:
+def test_brackets_go_from_boundary_to_boundary() -> None:
+    async def scenario(stage: Stage, view: str) -> None:
         await stage.press("0")
         found = []
         for _ in range(20):
@@ -79,12 +95,11 @@ def test_brackets_go_from_boundary_to_boundary(view: str) -> None:
         await stage.press("left_square_bracket")
         assert stage.look.epoch == jumps[-2]
 
-    in_view(view, scenario)
+    in_each_view(scenario)
 
 
-@pytest.mark.parametrize("view", WITH_EPOCHS)
-def test_z_at_two_epochs_zooms_all_views_to_what_is_between(view: str) -> None:
-    async def scenario(stage: Stage) -> None:
+def test_z_at_two_epochs_zooms_all_views_to_what_is_between() -> None:
+    async def scenario(stage: Stage, view: str) -> None:
         whole = [epochs_drawn(widget) for widget in shown(stage)]
         await stage.press("0", *["full_stop"] * 6, "z")
         first = stage.look.epoch
@@ -104,7 +119,7 @@ def test_z_at_two_epochs_zooms_all_views_to_what_is_between(view: str) -> None:
         await stage.until(lambda: [epochs_drawn(w) for w in shown(stage)] == whole)
         assert "zoom" not in stage.text.splitlines()[0]
 
-    in_view(view, scenario)
+    in_each_view(scenario)
 
 
 def test_the_cursor_stays_within_the_zoom() -> None:
@@ -189,8 +204,7 @@ def test_a_click_moves_the_cursor_and_zooms_nowhere() -> None:
     in_view("overview", scenario)
 
 
-@pytest.mark.parametrize("view", WITH_EPOCHS)
-def test_x_switches_to_linear_epochs_and_back(view: str) -> None:
+def test_x_switches_to_linear_epochs_and_back() -> None:
     def share(widget: Timeline, epoch: int) -> float:
         """Where an epoch lies, between 0 and 1."""
         axis = axis_of(widget)
@@ -198,7 +212,7 @@ def test_x_switches_to_linear_epochs_and_back(view: str) -> None:
             return 0.0
         return float(axis.column(epoch)) / axis.room
 
-    async def scenario(stage: Stage) -> None:
+    async def scenario(stage: Stage, view: str) -> None:
         widget = shown(stage)[0]
         await stage.until(lambda: share(widget, 100) > 0.7)
         await stage.press("x")
@@ -207,7 +221,7 @@ def test_x_switches_to_linear_epochs_and_back(view: str) -> None:
         await stage.press("x")
         await stage.until(lambda: share(widget, 100) > 0.7)
 
-    in_view(view, scenario)
+    in_each_view(scenario)
 
 
 def test_g_and_half_pages_move_by_rows() -> None:

@@ -149,19 +149,24 @@ def test_the_picture_is_on_the_axis_of_the_checkpoints(size: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_help_explains_the_view_before_its_keys(view: str) -> None:
-    assert EXPLAINED[view].count(". ") == 2, "three sentences"
+def test_a_view_is_explained_in_three_sentences(view: str) -> None:
+    assert EXPLAINED[view].count(". ") == 2
     assert "Look for" in EXPLAINED[view]
 
+
+def test_the_help_explains_the_view_before_its_keys() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
-        await stage.press(str(VIEWS.index(view) + 1))
-        await stage.press("question_mark")
-        await stage.sees(" ".join(EXPLAINED[view].split()[:6]), "Keys: ")
-        text = stage.text
-        assert text.index(EXPLAINED[view].split()[0]) < text.index("Keys: ")
-        first = next(line for line in text.splitlines() if "Keys: " in line)
-        assert "Cursor" not in first
+        for number, view in enumerate(VIEWS, start=1):
+            await stage.press(str(number))
+            await stage.press("question_mark")
+            await stage.sees(" ".join(EXPLAINED[view].split()[:6]), "Keys: ")
+            text = stage.text
+            assert text.index(EXPLAINED[view].split()[0]) < text.index("Keys: ")
+            first = next(line for line in text.splitlines() if "Keys: " in line)
+            assert "Cursor" not in first
+            await stage.press("escape")
+            await stage.sees("epoch 200/200")
 
     play(scenario, run="run-0", size=(120, 60))
 
