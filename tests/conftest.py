@@ -58,9 +58,7 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector a million objects that stay: modules, and the tests themselves."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(
-        50_000, 20, 20
-    )  # an app's or a figure's garbage is found, but not while it grows
+    gc.set_threshold(50_000, 20, 20)  # an app or a figure is not looked through while it grows
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -427,7 +427,11 @@ def test_bad_input_is_one_line_and_leaves_no_run(
     [
         ("train --lr nan", "--lr nan: must be"),
         ("show damaged-matrices", "cka.npy: damaged"),
-        ("train --resume stopped-pickled", "last.safetensors: is damaged"),
+        pytest.param(
+            "train --resume stopped-pickled",
+            "last.safetensors: is damaged",
+            marks=pytest.mark.slow,  # it imports what `train --arch resnet81` does in test_app.py
+        ),
     ],
 )
 def test_bad_input_in_a_process_of_its_own(
