@@ -275,8 +275,8 @@ def test_svg_text_is_text_with_the_layers_names() -> None:
 def test_the_same_runs_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     def contents() -> list[bytes]:
         figures = paper_figures(GROUPS["one run"])
-        chosen = figures[0], figures[-1]
-        return [content(one.draw(3.25)) for one in chosen for content in (pdf, svg, png)]
+        drawn = figures[0].draw(3.25), figures[-1].draw(3.25)
+        return [content(figure) for figure in drawn for content in (pdf, svg, png)]
 
     first = contents()
     later = time.time() + 100_000

@@ -140,22 +140,22 @@ def test_a_former_name_of_an_action_still_changes_its_key(old: str, new: str) ->
 # --- the clipboard, the browser
 
 
-@pytest.mark.parametrize("view", ["overview", "layer", "layers", "regions", "curves"])
-def test_y_copies_what_the_cursor_is_on(view: str) -> None:
+def test_y_copies_what_the_cursor_is_on() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.sees("epoch 200/200")
-        await stage.press(str(VIEWS.index(view) + 1))
-        await stage.until(lambda: copied_by(stage, "comma"))
-        await stage.press("comma")
-        await stage.sees(str(present(stage.look.epoch)))
-        await stage.until(lambda: bool(copied_by(stage, "y")))
-        line = stage.screen.query_one(f"#{view} .readout", FittedLine).whole.plain
-        await stage.press("y")
-        text = stage.app.clipboard
-        assert text == line
-        assert str(stage.look.epoch) in text
-        if view not in ("regions", "curves"):
-            assert text.startswith("logits")
+        for view in ("overview", "layer", "layers", "regions", "curves"):
+            await stage.press(str(VIEWS.index(view) + 1))
+            await stage.until(lambda: copied_by(stage, "comma"))
+            await stage.press("comma")
+            await stage.sees(str(present(stage.look.epoch)))
+            await stage.until(lambda: bool(copied_by(stage, "y")))
+            line = stage.screen.query_one(f"#{view} .readout", FittedLine).whole.plain
+            await stage.press("y")
+            text = stage.app.clipboard
+            assert text == line
+            assert str(stage.look.epoch) in text
+            if view not in ("regions", "curves"):
+                assert text.startswith("logits")
 
     play(scenario, run="run-0", size=(160, 40))
 
