@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,8 @@ def write_report(names: Sequence[str], store: StoreConfig, out: Path | None) -> 
         UserError: there is no such run or sweep, fewer than two of its runs are finished, or the
             file cannot be written.
     """
+    if out is not None and not out.parent.exists():  # said before figures are drawn for seconds
+        raise SettingError("out", out, os.strerror(errno.ENOENT))
     report = make_report(names, store)
     path = out or Path(f"{plain(report.title).replace('/', '-')}.html")
     try:

@@ -8,6 +8,8 @@ import pytest
 from mlflow import MlflowClient
 
 from repdyn.cli import main
+from repdyn.cli.report import write_report
+from repdyn.errors import SettingError
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage import schema
 from tests.support import partial_runs
@@ -66,3 +68,13 @@ def test_show_prints_a_row_of_csv(
     (row,) = csv.DictReader(io.StringIO(said(monkeypatch, capsys, "show", "one-plane", "--csv")))
     assert row["run_id"] == runs["one-plane"]
     assert (row["arch"], row["fit"], row["fit_break_cka"]) == ("", "", "")
+
+
+def test_a_folder_that_is_missing_is_told_before_a_figure_is_drawn(
+    runs: dict[str, str], sqlite_store: StoreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("repdyn.runs.reporting.standard_figures", pytest.fail)
+    with pytest.raises(SettingError, match="No such file or directory"):
+        write_report(["last"], sqlite_store, Path("no/x.html"))
+    client = MlflowClient(sqlite_store.tracking_uri)
+    assert schema.REPORT not in {file.path for file in client.list_artifacts(runs["one-layer"])}
