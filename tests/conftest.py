@@ -22,15 +22,20 @@ settings.load_profile("repdyn")
 
 TOGETHER = {
     "tests/e2e/test_analyze.py": "the trained run",
+    "tests/e2e/test_forked.py": "the trained run",
     "tests/e2e/test_mlflow_ui.py": "the trained run",
+    "tests/e2e/test_paper_figures.py": "the trained run",
     "tests/e2e/test_run.py": "the trained run",
+    "tests/e2e/test_faults.py": "the server behind a proxy",
+    "tests/e2e/test_secrets.py": "the server behind a gate",
+    "tests/e2e/test_server_away.py": "the server that is killed",
     "tests/e2e/test_postgres.py": "the database",
     "tests/e2e/test_resume.py": "the whole run",
     "tests/e2e/test_sweep.py": "the sweep",
     "tests/e2e/test_findings.py": "Ray",
     "tests/e2e/test_ray.py": "Ray",
 }
-"""Files whose tests one process runs, by what they share."""
+"""Files whose tests one process runs, by what they share: it takes many seconds to make."""
 
 
 @pytest.hookimpl(optionalhook=True)
