@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import pytest
@@ -203,9 +203,8 @@ FOUR = ("space", "space", "space", "space", "c")
 
 def compared(marks: tuple[str, ...], words: Mapping[str, str]) -> list[Step]:
     """Return a look at each view of a comparison; the marked runs are compared first."""
-    keys = [(str(COMPARED.index(view) + 1),) for view in COMPARED]
-    keys[0] = (*marks, *keys[0])
-    return [Step(view, k, words[view]) for view, k in zip(COMPARED, keys, strict=True)]
+    first, *others = (Step(v, (str(i),), words[v]) for i, v in enumerate(COMPARED, start=1))
+    return [replace(first, keys=(*marks, *first.keys)), *others]
 
 
 def test_comparison_of_four(screens: SnapshotAssertion) -> None:
