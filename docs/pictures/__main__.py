@@ -29,7 +29,10 @@ MAKERS: dict[str, Callable[[], None]] = {
 def main() -> None:
     """Make what is named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m docs.pictures", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=[*MAKERS], help="default: all")
+    # Python 3.11 looks for [] among the choices if nothing is named
+    choices = [*MAKERS, []]
+    said = f"of {', '.join(MAKERS)}; default: all"
+    parser.add_argument("what", nargs="*", choices=choices, metavar="what", help=said)
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name in parser.parse_args().what or MAKERS:
         MAKERS[name]()
