@@ -111,7 +111,8 @@ def _break_spread(record: RunRecord, measure: str) -> ScoreSentence | None:
     value, rank = found
     near = rank <= 1 - STANDS_OUT
     where = "at the same time" if near else "at different times"
-    apart = "" if value < 0.005 else f", 10^{value:.2f} = {10**value:.2g} × apart"
+    factor = f"{10**value:.2g}"
+    apart = "" if factor == "1" else f", 10^{value:.2f} = {factor} × apart"
     drawn = f"none of {DRAWS} draws" if rank <= 0 else f"{percent(rank)} of draws"
     return ScoreSentence(
         f"The layers slow down most {where}{apart}; random {plural(record.unit)} lie closer in {drawn}",

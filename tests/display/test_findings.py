@@ -259,6 +259,15 @@ def test_a_slight_factor_is_told_in_percent_and_no_return_of_the_first_layer() -
     assert not first_layer.stands_out
 
 
+@pytest.mark.parametrize(("spread", "said"), [(0.01, ""), (0.05, ", 10^0.05 = 1.1 × apart")])
+def test_layers_that_break_together_are_not_said_to_be_one_times_apart(
+    spread: float, said: str
+) -> None:
+    scores = {"break_spread": spread, "break_spread_rank": 0.0}
+    (one,) = score_sentences(with_scores(replace(run(8), scores={}), **scores), MEASURE)
+    assert one.text.startswith(f"The layers slow down most at the same time{said}; random epochs")
+
+
 def test_a_score_without_its_rank_is_not_put_in_words() -> None:
     bare = with_scores(replace(run(8), scores={}), fit_break=1.0)
     assert score_sentences(bare, MEASURE) == ()
