@@ -16,6 +16,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from repdyn.display.option_names import in_options
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.redaction import redact
@@ -94,7 +95,7 @@ class ReaderThread:
         try:
             answer = question()
         except UserError as error:
-            told = partial(failed, plain(str(error)))
+            told = partial(failed, plain(in_options(error)))
         except Exception as error:  # no exception from a driver may end the thread
             told = partial(failed, plain(redact(f"{type(error).__name__}: {error}"))[:300])
         else:

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from repdyn.cli import commands_measuring, commands_reading, commands_upkeep
-from repdyn.cli.options import in_options
 from repdyn.cli.sources import settings_file, settings_of_run
 from repdyn.cli.terminal import guarded_errors, tell_error
 from repdyn.cli.unknown_option import elsewhere
 from repdyn.cores import limit_threads
+from repdyn.display.option_names import in_options
 from repdyn.errors import UserError
 from repdyn.signals import Terminated, taken
 

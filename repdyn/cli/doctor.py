@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 from repdyn.cli.console import new_console
-from repdyn.cli.options import in_options
 from repdyn.data import SHAPES, place
+from repdyn.display.option_names import in_options
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.redaction import redact

@@ -5,13 +5,12 @@ Names, types, defaults and help come from settings/schema.py; what cyclopts need
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter, Token
 
-from repdyn.errors import SettingError, UserError
+from repdyn.errors import UserError
 from repdyn.measures.settings import MeasureSettings
 from repdyn.settings.schema import (
     DataConfig,
@@ -91,12 +90,3 @@ def given_pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name.removeprefix("no_"), "false"
         else:
             yield name, "true"
-
-
-_NAMED = re.compile(r"`([a-z][a-z0-9_]*)((?: [^`]*)?)`")
-
-
-def in_options(message: object) -> str:
-    """Return an error's or another message with settings named as options: `lr` becomes --lr."""
-    said = message.marked if isinstance(message, SettingError) else str(message)
-    return _NAMED.sub(lambda named: f"--{named[1].replace('_', '-')}{named[2]}", said)

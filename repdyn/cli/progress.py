@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from repdyn.cli.options import in_options
+from repdyn.display.option_names import in_options
 from repdyn.measures.recorder import Measurement
 from repdyn.records import EPOCH
 from repdyn.runs.observer import Checkpoint, Observer

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from repdyn.cli.console import new_console
-from repdyn.cli.options import in_options
 from repdyn.cli.progress import ConsoleObserver
 from repdyn.cli.summary import mlflow_page
+from repdyn.display.option_names import in_options
 from repdyn.display.wording import plain
 from repdyn.errors import UserError
 from repdyn.report.comparison_text import comparison_text

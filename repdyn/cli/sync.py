@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repdyn.cli.console import new_console
-from repdyn.cli.options import in_options
+from repdyn.display.option_names import in_options
 from repdyn.errors import UserError
 from repdyn.storage.delivery.drain import Sent, drain_folder, queue_folders, refusals
 

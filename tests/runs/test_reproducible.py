@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from repdyn.cli.options import in_options
+from repdyn.display.option_names import in_options
 from repdyn.runs import reproducible
 from repdyn.runs.experiment import prepare
 from repdyn.settings.text import from_settings

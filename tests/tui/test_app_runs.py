@@ -228,9 +228,10 @@ def test_with_runs_the_key_of_the_demo_does_nothing() -> None:
 
 def test_a_missing_store_says_what_to_do() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.sees("there is no such store; start a run", "d opens four recorded runs")
+        await stage.sees("no such store; name another with --tracking-uri", "d opens four recorded")
 
-    play(scenario, FakeSource(error=UserError("sqlite:///x: there is no such store; start a run")))
+    error = UserError("sqlite:///x: there is no such store; name another with `tracking_uri`")
+    play(scenario, FakeSource(error=error))
 
 
 def test_numbers_of_a_run_that_trains_move(monkeypatch: pytest.MonkeyPatch) -> None:
