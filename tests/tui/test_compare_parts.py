@@ -189,9 +189,26 @@ def test_where_there_is_room_panels_are_below_each_other_and_each_row_has_a_line
     assert (grid.columns, grid.lines >= 10) == (1, True)
 
 
-def test_of_matrices_the_largest_squares_are_sought() -> None:
-    grid = arranged(4, 0, 118, 33, per_line=2, gutter=6, square=True)
-    assert grid.columns == 2
+@pytest.mark.parametrize(
+    ("panels", "size", "below", "columns"),
+    [
+        (4, (118, 33), 0, 2),  # nothing is below
+        (4, (118, 33), 12, 4),  # 11 lines in place of 14 leave half of the screen
+        (4, (198, 53), 12, 4),
+        (2, (118, 33), 10, 2),
+        (4, (98, 33), 12, 2),  # panels of a row of four would be too narrow
+        (4, (118, 33), 25, 2),  # not enough would be left
+        (4, (58, 13), 12, 2),
+    ],
+)
+def test_squares_are_the_largest_or_nearly_so_with_room_below(
+    panels: int, size: tuple[int, int], below: int, columns: int
+) -> None:
+    width, height = size
+    grid = arranged(panels, 0, width, height, per_line=2, gutter=6, square=True, below=below)
+    assert grid.columns == columns
+    assert -(-panels // columns) * grid.height <= height
+    assert columns * (grid.width + GAP) - GAP <= width
 
 
 # --- scores

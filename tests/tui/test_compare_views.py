@@ -243,7 +243,9 @@ def test_a_matrix_is_titled_with_its_own_runs_layer() -> None:
     play(scenario, FakeSource([first, replace(second, dynamics=renamed)]))
 
 
-@pytest.mark.parametrize(("count", "size"), [(2, (120, 40)), (3, (120, 40)), (2, (200, 60))])
+@pytest.mark.parametrize(
+    ("count", "size"), [(2, (120, 40)), (3, (120, 40)), (4, (120, 40)), (2, (200, 60))]
+)
 def test_what_squares_leave_shows_the_matrices_at_the_cursor_as_curves(
     count: int, size: tuple[int, int]
 ) -> None:
@@ -269,7 +271,7 @@ def test_what_squares_leave_shows_the_matrices_at_the_cursor_as_curves(
     play(scenario, runs(count), size=size)
 
 
-@pytest.mark.parametrize(("count", "size"), [(2, (60, 20)), (2, (80, 24)), (4, (120, 40))])
+@pytest.mark.parametrize(("count", "size"), [(2, (60, 20)), (2, (80, 24)), (4, (100, 40))])
 def test_matrices_take_all_of_the_height_where_curves_have_no_room(
     count: int, size: tuple[int, int]
 ) -> None:

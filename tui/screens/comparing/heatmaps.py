@@ -96,6 +96,10 @@ class Overviews(CompareView):
         """Return what is below the heatmaps."""
         return ()
 
+    def lines_below(self) -> int:
+        """Return the lines that what is below the heatmaps takes at least."""
+        return 0
+
     def beside_below(self, grid: PanelGrid, panels: int, lines: int) -> PanelGrid:  # noqa: ARG002
         """Return the grid, lower if what is below it is to have some of the lines of both."""
         return grid
@@ -198,6 +202,7 @@ class Overviews(CompareView):
             per_line=2 if is_colourful(self.app) else 1,
             gutter=gutter,
             square=self.square,
+            below=self.lines_below(),
         )
         grid = self.beside_below(grid, panels, lines)
         container.styles.grid_size_columns = grid.columns

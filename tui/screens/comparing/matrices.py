@@ -67,12 +67,16 @@ class Matrices(Overviews):
         """Return the profiles at the cursor."""
         yield Profiles()
 
+    def lines_below(self) -> int:
+        """Return the lines that the profiles take at least."""
+        return lines_needed(self.runs)
+
     def beside_below(self, grid: PanelGrid, panels: int, lines: int) -> PanelGrid:
         """Give the profiles what squares leave, if that is enough."""
         squares = grid.around_squares(GUTTER)
         high = squares.height * -(-panels // grid.columns)
         profiles = self.query_one(Profiles)
-        profiles.display = lines - high >= lines_needed(self.runs)
+        profiles.display = lines - high >= self.lines_below()
         self.query_one(".panels", Grid).styles.height = high if profiles.display else "1fr"
         return squares if profiles.display else grid
 

@@ -10,6 +10,9 @@ HEAD, TICKS, MARKERS = 1, 1, 1
 GAP = 2
 """Columns between panels."""
 
+NEARLY = 0.7
+"""Of the largest squares' side: so much is enough if it leaves lines for what is below."""
+
 NARROW, WIDE = 28, 36
 """Columns that a panel needs, and those from which its epochs are easy to tell apart."""
 
@@ -45,7 +48,15 @@ class PanelGrid:
 
 
 def arranged(
-    panels: int, rows: int, width: int, height: int, *, per_line: int, gutter: int, square: bool
+    panels: int,
+    rows: int,
+    width: int,
+    height: int,
+    *,
+    per_line: int,
+    gutter: int,
+    square: bool,
+    below: int = 0,
 ) -> PanelGrid:
     """Return the grid for some panels.
 
@@ -58,7 +69,9 @@ def arranged(
         width, height: of what holds the grid.
         per_line: rows of cells in a line, 2 with half blocks.
         gutter: columns left of the cells.
-        square: whether rows are the columns' checkpoints: then the largest squares are sought.
+        square: whether rows are the columns' checkpoints: then the largest squares are sought,
+            or nearly the largest if so many lines are left below them.
+        below: lines that are wanted below squares; 0 for none.
     """
     filled = [n for n in range(1, panels + 1) if panels % n == 0]
     rest = [n for n in range(1, panels + 1) if panels % n]
@@ -68,7 +81,14 @@ def arranged(
         for n in (*filled, *rest)
     ]
     if square:
-        return max(candidates, key=lambda grid: grid.lines_of_square(gutter))
+        largest = max(candidates, key=lambda grid: grid.lines_of_square(gutter))
+        enough = NEARLY * largest.lines_of_square(gutter)
+        for grid in candidates:
+            left = height - -(-panels // grid.columns) * grid.around_squares(gutter).height
+            large = grid.width >= NARROW and grid.lines_of_square(gutter) >= enough
+            if below and large and left >= below:
+                return grid
+        return largest
     for least, lines in ((WIDE, rows), (NARROW, -(-rows // per_line))):
         for grid in candidates:
             enough = grid.width >= least or grid.columns == 1
