@@ -268,7 +268,6 @@ class RunWriter:
             self.put(path, content)
         self.log_metrics(int(dynamics.steps[-1]), codec.layer_metrics(dynamics))
         if with_matrices:
-            self._metrics.flush()  # the tag tells that they are there
             self.set_tag(schema.LAST_CHECKPOINT_TAG, str(dynamics.steps[-1]))
 
     def log_label_maps(self, maps: LabelMaps) -> None:
