@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import random
 import re
 import shutil
@@ -156,8 +157,10 @@ def test_runs_that_were_killed_at_any_moment_go_on(seed: int, whole: Path, tmp_p
     """Runs are killed and resumed at random moments until finished: 4 times 5 kills at least."""
     rng = random.Random(seed)
     kills = 0
-    while kills < KILLS:
-        folder = tmp_path / f"after_{kills}"
+    for attempt in itertools.count():  # one that is quick may finish before it is killed
+        if kills == KILLS:
+            break
+        folder = tmp_path / f"attempt_{attempt}"
         folder.mkdir()
         kills += killed_until_finished(folder, KILLS - kills, rng)
         same(folder, whole)
