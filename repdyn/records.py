@@ -310,6 +310,11 @@ class RunRecord:
         )
 
     @property
+    def logs_accuracy(self) -> bool:
+        """Whether its training accuracy was logged, in which a perfect fit is seen."""
+        return "train/acc" in self.curves or "train/acc" in self.summary.metrics
+
+    @property
     def unit(self) -> str:
         """Of the steps."""
         if self.dynamics is not None:

@@ -19,7 +19,10 @@ from repdyn.settings.schema import (
 
 
 def compare(
-    *runs: Annotated[str, Parameter(help="Runs to compare, named as for repdyn show.")],
+    *runs: Annotated[
+        str,
+        Parameter(help="Runs to compare, named as for repdyn show, or files written with --csv."),
+    ],
     sweep: str | None = None,
     json: bool = False,
     csv: bool = False,

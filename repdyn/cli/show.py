@@ -10,7 +10,8 @@ from repdyn.cli.console import new_console
 from repdyn.cli.terminal import write_out
 from repdyn.display.wording import going_on, plain
 from repdyn.errors import SettingError
-from repdyn.report.export import as_csv, runs_json
+from repdyn.report.export import runs_json
+from repdyn.report.runs_csv import as_csv
 from repdyn.report.text import as_json, runs_table, show
 from repdyn.settings.schema import StoreConfig
 from repdyn.storage.reader import load_run

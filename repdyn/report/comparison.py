@@ -87,7 +87,7 @@ class Group:
 
         Nothing if none has the curve in which that is seen.
         """
-        logged = [run.phases for run in self.runs if "train/acc" in run.curves]
+        logged = [run.phases for run in self.runs if run.logs_accuracy]
         fitted = sum(phases.fit is not None for phases in logged)
         spiky = sum(bool(phases.spikes) for phases in logged)
         of = f"of {len(logged)}"

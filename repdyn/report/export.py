@@ -1,15 +1,13 @@
-"""Numbers as JSON and CSV, for scripts: the same keys of every run, with null for what it lacks.
+"""Numbers as JSON, for scripts: the same keys of every run, with null for what it lacks.
 
 docs/reference/export.md lists the keys.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -20,7 +18,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from repdyn.analysis.scores import MEANINGS
 from repdyn.display.labels import PHASES
 from repdyn.display.reading import undefined
-from repdyn.display.wording import plain
 from repdyn.measures.spec import MEASURES
 from repdyn.records import Dynamics, Phases, RunRecord, RunSummary
 from repdyn.score_key import ScoreKey
@@ -73,7 +70,7 @@ def summary_values(run: RunSummary) -> dict[str, object]:
         "ended": _date(run.ended),
         "last_step": run.last_step,
         "parent": run.tags.get(MLFLOW_PARENT_RUN_ID),
-        "params": dict.fromkeys(SETTINGS) | _params(run),
+        "params": dict.fromkeys(SETTINGS) | typed_params(run),
         "tags": run.tags,
         "metrics": run.metrics,
         "provenance": [
@@ -87,7 +84,8 @@ class Exact(float):
     """A number that is written with all its digits."""
 
 
-def _params(run: RunSummary) -> dict[str, object]:
+def typed_params(run: RunSummary) -> dict[str, object]:
+    """Return the params that a run has, of their settings' types."""
     values = {name: param_value(name, text) for name, text in run.params.items()}
     return {name: Exact(v) if isinstance(v, float) else v for name, v in values.items()}
 
@@ -115,52 +113,6 @@ def score_values(scores: Mapping[ScoreKey, float]) -> dict[ScoreKey, float | Non
 def runs_json(runs: Iterable[RunSummary]) -> str:
     """Return a list of runs as JSON."""
     return json_text([summary_values(run) for run in runs])
-
-
-def as_csv(runs: Sequence[RunRecord]) -> str:
-    """Return one row per run: what it is, its settings, its phase boundaries and its scores.
-
-    What runs lack is left empty. Params that are no settings of repdyn's come last.
-    """
-    rows = [_row(run) for run in runs]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    return out.getvalue()
-
-
-def _row(run: RunRecord) -> dict[str, object]:
-    summary = summary_values(run.summary)
-    params = _params(run.summary)
-    spans = {name: run.phases.intervals.get(name, (None, None)) for name in PHASES}
-    row = {name: summary[name] for name in ("run_id", "name", "experiment", "status")}
-    row |= {name: summary[name] for name in ("started", "ended", "parent")}
-    row |= {name: params.get(name) for name in SETTINGS}
-    row |= {name: getattr(run.phases, name) for name in PHASES}
-    row |= {
-        f"{name}_{end}": at
-        for name, span in spans.items()
-        for end, at in zip(ENDS, span, strict=True)
-    }
-    row |= {key.name: run.scores.get(key) for key in SCORES}
-    others = {name: value for name, value in params.items() if name not in SETTINGS}
-    return row | {f"param.{plain(name)}": value for name, value in others.items()}
-
-
-ENDS = ("from", "to")
-"""The interval of a boundary, in columns."""
-
-
-def _cell(value: object) -> object:
-    """Return a value as CSV has it: nothing for null, and text on one line."""
-    value = plain_json(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return plain(" ".join(map(str, value)))
-    return "" if value is None else plain(value) if isinstance(value, str) else value
 
 
 def _measured(dynamics: Dynamics | None) -> dict[str, object]:

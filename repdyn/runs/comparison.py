@@ -24,6 +24,7 @@ from repdyn.settings.defaults import optimizer_kind
 from repdyn.settings.schema import StoreConfig
 from repdyn.settings.sweep_grid import DATA_SEED, SEED, compared_params
 from repdyn.settings.text import UNSET
+from repdyn.step_words import counted
 from repdyn.storage import schema
 from repdyn.storage.reader import load_run
 from repdyn.storage.search import sweep_runs
@@ -86,16 +87,29 @@ def _loaded(runs: Sequence[RunSummary], store: StoreConfig) -> tuple[list[RunRec
     return records, damaged
 
 
-def compared(records: Sequence[RunRecord], store: StoreConfig, title: str = "") -> Comparison:
-    """Build a comparison, named after the runs if it has no title; phases and scores are recomputed by their current definitions.
+def compared(
+    records: Sequence[RunRecord],
+    store: StoreConfig,
+    title: str = "",
+    *,
+    kept: Sequence[RunRecord] = (),
+) -> Comparison:
+    """Build a comparison, named after the runs if it has no title.
+
+    Args:
+        records: runs of the store; their phases and scores are recomputed by their current definitions.
+        store: where they are.
+        title: what is compared.
+        kept: further runs, of which there are only phases and scores, taken as they are.
 
     Raises:
-        UserError: a run has no checkpoint.
+        UserError: a run of the store has no checkpoint.
     """
-    runs = tuple(with_scores(record) for record in records)
+    stored = tuple(with_scores(record) for record in records)
+    runs = (*stored, *kept)
     names = [run.summary.name for run in runs]
     varied = varied_settings([run.summary for run in runs])
-    pairs, no_baseline = crossed_pairs(runs)
+    pairs, no_baseline = crossed_pairs(stored)
     cross, missing = _crossed(pairs, store)
     seen = [observation(run) for run in runs]
     return Comparison(
@@ -104,10 +118,15 @@ def compared(records: Sequence[RunRecord], store: StoreConfig, title: str = "") 
         findings=findings(seen),
         varied=varied,
         cross=cross,
-        notes=(*notes(runs), *missing),
+        notes=(*notes(runs), *missing, *_kept_note(kept)),
         by_similarity=verdicts_by_similarity(seen),
         no_baseline=no_baseline,
     )
+
+
+def _kept_note(kept: Sequence[RunRecord]) -> tuple[str, ...]:
+    n = len(kept)
+    return (f"Phases and scores of {counted(n, 'run')} as they stand in files.",) if n else ()
 
 
 def observation(run: RunRecord) -> Observation:
@@ -159,7 +178,7 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     Spikes, runs without a fit, learning rates, and seeds that all share their data.
     """
     spiky = [run.summary.name for run in runs if run.phases.spikes]
-    logged = [run for run in runs if "train/acc" in run.curves]
+    logged = [run for run in runs if run.logs_accuracy]
     unfit = [run.summary.name for run in logged if run.phases.fit is None]
     rates = {(run.summary.params.get("opt"), run.summary.params.get(RATE)) for run in runs}
     said = []

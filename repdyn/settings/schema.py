@@ -257,8 +257,9 @@ class TrainConfig:
 
     def params(self) -> dict[str, str]:
         """Return MLflow's params: each setting as text, lists quoted as in a shell."""
-        return {name: _text(value) for name, value in self.settings()}
+        return {name: param_text(value) for name, value in self.settings()}
 
 
-def _text(value: object) -> str:
+def param_text(value: object) -> str:
+    """Return the value of a setting as text, as MLflow's params have it."""
     return shlex.join(map(str, value)) if isinstance(value, tuple) else str(value)

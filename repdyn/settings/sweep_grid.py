@@ -52,8 +52,8 @@ BESIDES = PLACES | {"similarity", "neighbours"}
 
 LR_FACTOR = "lr_factor"
 
-ADDED = frozenset({"plane_kinds", "eps", "warmup_epochs", LR_FACTOR})
-"""Settings that earlier runs lack: unset, they have no effect, and count as not there."""
+ADDED = frozenset({"plane_kinds", "eps", "warmup_epochs", "drs_grid", LR_FACTOR})
+"""Settings that earlier runs lack: unset, they are no part of a point, so that those keep theirs."""
 
 _WHOLE = LISTS | {"layers", "data_dir"}
 """Settings whose values may contain commas, which do not separate runs."""
@@ -196,16 +196,24 @@ def point(config: TrainConfig) -> str:
 
     A factor of the learning rate is not part of it: the rate that it gives is.
     """
-    params = compared_params(config.params())
-    return digest({name: value for name, value in params.items() if name != LR_FACTOR})
+    return digest(
+        {
+            name: value
+            for name, value in config.params().items()
+            if name not in BESIDES | {LR_FACTOR} and not (name in ADDED and value == UNSET)
+        }
+    )
 
 
 def compared_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Return the params by which runs are compared: two that agree in them compute the same."""
+    """Return the params by which runs are compared: two that agree in them compute the same.
+
+    One without a value has no effect, and is left out, as a run may not have it at all.
+    """
     return {
         name: value
         for name, value in params.items()
-        if name not in BESIDES and not (name in ADDED and value == UNSET)
+        if name not in BESIDES and value not in ("", UNSET)
     }
 
 

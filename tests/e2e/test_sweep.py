@@ -206,6 +206,28 @@ def test_csv_has_a_row_a_run(command: Command) -> None:
     assert {row["lr"] for row in rows} == {"0.005"}
 
 
+def test_csv_is_compared_as_its_runs_are(
+    command: Command, folder: Path, runs: dict[str, str]
+) -> None:
+    (folder / "kept.csv").write_text(command("compare", "--sweep", "mine", "--csv")[1])
+    code, said = command("compare", "kept.csv", "--scores")
+    assert code == 0
+    stored = command("compare", "--sweep", "mine", "--scores")[1]
+    numbers = "Findings", "resnet18 sgd", "perfect fit", "synchrony (CKA)"
+    shared = [line for line in stored.splitlines() if any(word in line for word in numbers)]
+    assert len(shared) >= len(numbers)
+    assert all(line in said for line in shared)
+    assert "2 runs as they stand in files" in said
+    code, said = command("compare", "kept.csv", runs["sgd"])
+    assert code == 2
+    assert f"{runs['sgd']}: this run is given twice" in said
+    (folder / "same.csv").write_text((folder / "kept.csv").read_text())
+    code, said = command("compare", "kept.csv", "same.csv")
+    assert code == 2
+    assert "same.csv: run " in said
+    assert "also in kept.csv, is given twice" in said
+
+
 def test_two_runs_are_compared_and_an_epoch_is_chosen(
     command: Command, runs: dict[str, str]
 ) -> None:
@@ -227,6 +249,7 @@ def test_the_report_needs_nothing_else(command: Command, folder: Path) -> None:
 
 MISTAKES = [
     (("compare", "last"), "two or more runs"),
+    (("compare", "none.csv"), "none.csv: No such file"),
     (("compare", "--sweep", "last"), "is not a sweep"),
     (("compare", "--sweep", "mine", "last"), "omit the others"),
     (("compare", "--sweep", "mine", "--json", "--csv"), "give only one"),

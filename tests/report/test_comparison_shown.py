@@ -38,11 +38,11 @@ from repdyn.report.comparison import (
     spread,
 )
 from repdyn.report.comparison_text import comparison_text
-from repdyn.report.export import as_csv
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures
 from repdyn.report.figures.drift import UNRESOLVED, rates_over_seeds
 from repdyn.report.page import page
+from repdyn.report.runs_csv import as_csv
 from repdyn.runs.comparison import _order, notes, observation, varied_settings
 from repdyn.runs.cross import different_probes
 from repdyn.runs.crossed_pairs import optimizer_pair
@@ -247,8 +247,10 @@ def test_runs_without_a_fit_and_with_spikes_are_counted_in_every_group() -> None
     for shown in (said, page(made, {})):
         assert FITTED in shown
         assert "2 of 3" in shown
-    unknown = replace(group, runs=tuple(replace(run, curves={}) for run in group.runs))
-    assert unknown.states() == {}
+    bare = [replace(run, curves={}) for run in group.runs]
+    assert replace(group, runs=tuple(bare)).states() == group.states(), "the last value tells"
+    unknown = [replace(run, summary=replace(run.summary, metrics={})) for run in bare]
+    assert replace(group, runs=tuple(unknown)).states() == {}
 
 
 def test_a_share_is_told_with_the_share_by_chance() -> None:

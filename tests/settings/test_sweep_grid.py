@@ -11,8 +11,8 @@ from repdyn.errors import UserError
 from repdyn.settings.defaults import resolved
 from repdyn.settings.schema import MeasureConfig, TrainConfig
 from repdyn.settings.sweep_grid import (
+    ADDED,
     BESIDES,
-    LR_FACTOR,
     PRESETS,
     Grid,
     compared_params,
@@ -20,6 +20,7 @@ from repdyn.settings.sweep_grid import (
     make_grid,
     point,
 )
+from repdyn.settings.text import UNSET
 
 
 def grid(
@@ -226,10 +227,28 @@ def test_runs_on_planes_of_other_kinds_are_other_points() -> None:
     assert len(points) == 3
 
 
-def test_runs_from_before_kinds_could_be_chosen_are_the_same_points() -> None:
-    added = {"plane_kinds", "eps", "warmup_epochs", LR_FACTOR}
-    before = {n: v for n, v in TrainConfig().params().items() if n not in added}
+UNSET_IN_01 = {
+    "train_size",
+    "image_size",
+    "label_noise",
+    "width",
+    "lr",
+    "batch_size",
+    "epochs",
+    "checkpoints",
+    "probe_images",
+    "probe_train",
+    "planes",
+}
+"""Settings that version 0.1 logged as None by default; all others of that default came later."""
+
+
+def test_runs_of_earlier_versions_are_the_same_points() -> None:
+    params = TrainConfig().params()
+    added = {n for n, v in params.items() if v == UNSET} - UNSET_IN_01 - BESIDES
+    before = {n: v for n, v in params.items() if n not in added}
     assert compared_params(before) == compared_params(TrainConfig().params())
+    assert added == ADDED, "a setting that is added has to be in it"
     assert point(TrainConfig()) == digest({n: v for n, v in before.items() if n not in BESIDES})
 
 
