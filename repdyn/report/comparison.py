@@ -196,9 +196,14 @@ def effect_words(effect: Effect) -> str:
         return "not counted"
     if effect.verdict == UNDECIDED:
         return _undecided_effect(effect)
-    if effect.verdict == SUPPORTED:
-        return effect.verdict
-    return f"{effect.verdict} ({effect.margin:g} would matter)"
+    return (
+        f"{effect.verdict} ({effect.margin:g} would matter)" if told_against(effect) else SUPPORTED
+    )
+
+
+def told_against(effect: Effect) -> bool:
+    """Return whether an effect counts, and its verdict is against the claim: the margin explains it."""
+    return effect.counted and effect.verdict not in (UNDECIDED, SUPPORTED)
 
 
 def _undecided_effect(effect: Effect) -> str:

@@ -40,6 +40,7 @@ from repdyn.report.comparison import (
     measures_of,
     score_names,
     spread,
+    told_against,
     untestable_lines,
 )
 from repdyn.score_key import ScoreKey
@@ -127,8 +128,12 @@ def _finding(finding: Finding, holding: str) -> RenderableType:
     note = finding_words(finding).removeprefix(finding.verdict).strip(" ()")
     shown = [effect for effect in finding.effects if effect.values]
     sizes = [max(map(cell_len, column)) for column in zip(*map(_row, shown), strict=True)]
-    for head, effects in groupby(shown, key=_head):
-        parts.append(Text(f"  {head}", "dim"))
+    for head, grouped in groupby(shown, key=_head):
+        effects = list(grouped)
+        against = [one for one in effects if told_against(one)]
+        # beside the verdict it would be cut off at 80 columns
+        matters = f"; {against[0].margin:g} would matter" if against else ""
+        parts.append(Text(f"  {head}{matters}", "dim"))
         table = Table.grid(padding=(0, 2, 0, 0))
         for size in (INDENT, *sizes[:-1], None):
             table.add_column(no_wrap=size is not None, width=size)
@@ -158,7 +163,8 @@ def _head(effect: Effect) -> str:
 def _row(effect: Effect) -> tuple[str, ...]:
     chance = f" vs {effect.null:.2f}" if effect.share else ""
     number = interval(effect) + chance
-    return label(effect.score.measure), number, based_on(effect), effect_words(effect)
+    verdict = effect.verdict if told_against(effect) else effect_words(effect)
+    return label(effect.score.measure), number, based_on(effect), verdict
 
 
 def _cross(cross: CrossCka, epoch: int | None, unit: str) -> list[RenderableType]:

@@ -321,6 +321,16 @@ def test_an_effect_stays_on_one_line_of_a_usual_terminal() -> None:
     assert any(line.endswith("above 0.9 vs chance") for line in lines)
 
 
+@pytest.mark.parametrize("verdict", ["refuted", "no difference of note"])
+def test_a_verdict_against_a_claim_does_too(verdict: Verdict) -> None:
+    one = replace(effect_of(-0.05), low=-0.13, high=0.02, verdict=verdict, pairs=12)
+    effect = replace(one, values=(-0.05,) * 6, seeds=tuple("012345"))
+    found = replace(comparison(), findings=(Finding("", "a claim", (effect,)),))
+    lines = [line.rstrip() for line in printed(comparison_text(found, 80), 80).splitlines()]
+    assert f"    CKA  {interval(effect)}  6 seeds, 12 pairs  {verdict}" in lines
+    assert any(line.endswith("; 0.25 would matter") for line in lines)
+
+
 def test_what_is_not_testable_is_told_once_with_the_reason() -> None:
     missing = replace(effect_of(), untestable="there is no Adam run")
     told = Finding("", "another claim", (effect_of(1.0),))
