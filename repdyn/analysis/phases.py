@@ -63,7 +63,7 @@ def find_phases(curves: Mapping[str, Curve], dynamics: Dynamics | None) -> Phase
         dynamics: for the change points; None omits them.
     """
     train_acc = curves.get("train/acc")
-    test_min, test_peak = test_error_extremes(curves.get("test/acc"))
+    test_min, test_peak = test_error_extremes(curves.get("test/acc"), train_acc)
     named = {
         "onset": memorisation_onset(curves.get("train/acc_noisy")),
         "fit": perfect_fit(train_acc),
@@ -128,13 +128,35 @@ def loss_spikes(train_acc: Curve | None) -> tuple[int, ...]:
     fit is only just reached, accuracies of epochs scatter as they did before it. Of consecutive such
     epochs, only the first is returned.
     """
-    at = None if train_acc is None else _first(train_acc.values >= PERFECT)
-    if train_acc is None or at is None:
+    if train_acc is None:
         return ()
-    least = min(FALLEN, _nearly_perfect(train_acc.values, at))
-    fallen = (train_acc.values < least) & (np.arange(len(train_acc.values)) > at)
+    fallen = _fallen(train_acc)
     starts = fallen & ~np.concatenate([[False], fallen[:-1]])
     return tuple(int(epoch) for epoch in train_acc.steps[starts])
+
+
+def _fallen(train_acc: Curve) -> NDArray[np.bool_]:
+    """Return at which epochs training accuracy has fallen back, (E,)."""
+    values = train_acc.values
+    at = _first(values >= PERFECT)
+    if at is None:
+        return np.zeros(len(values), dtype=bool)
+    least = min(FALLEN, _nearly_perfect(values, at))
+    return np.asarray((values < least) & (np.arange(len(values)) > at))
+
+
+def _without_falls(curve: Curve, train_acc: Curve) -> Curve:
+    """Return a curve that is linear from where training accuracy falls back to where it is PERFECT again."""
+    fallen, perfect = _fallen(train_acc), train_acc.values >= PERFECT
+    out = np.zeros(len(curve.steps), dtype=bool)
+    for start in np.flatnonzero(fallen):
+        back = _first(perfect[start:])
+        end = np.inf if back is None else train_acc.steps[start + back]
+        out |= (curve.steps >= train_acc.steps[start]) & (curve.steps < end)
+    if not out.any() or out.all():
+        return curve
+    values = np.interp(curve.steps, curve.steps[~out], curve.values[~out])
+    return replace(curve, values=values)
 
 
 def _nearly_perfect(values: FloatArray, fit: int) -> float:
@@ -170,7 +192,9 @@ def memorisation_onset(noisy_fit: Curve | None) -> Boundary | None:
     return _boundary(noisy_fit, early, at, late)
 
 
-def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Boundary | None]:
+def test_error_extremes(
+    test_acc: Curve | None, train_acc: Curve | None
+) -> tuple[Boundary | None, Boundary | None]:
     """Return the test error's minimum and its later peak; None for fewer than LEAST_EPOCHS epochs.
 
     Epoch-wise double descent (Nakkiran et al. 2020): the error falls, rises to a peak and falls
@@ -184,11 +208,16 @@ def test_error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Bounda
 
     The interval of each extends from the first to the last epoch that close to it, whether or not the
     error leaves that range in between.
+
+    Where the training accuracy has fallen back from perfect fit, the test error rises with the training
+    error, which is no double descent: until the fit is perfect again, it is taken as linear.
     """
     if test_acc is None or len(test_acc.values) < LEAST_EPOCHS:
         return None, None
-    error = 1 - running_median(test_acc)
     noise = jitter(test_acc.values)
+    if train_acc is not None:
+        test_acc = _without_falls(test_acc, train_acc)
+    error = 1 - running_median(test_acc)
     rise = error - np.minimum.accumulate(error)
     fall = error - np.minimum.accumulate(error[::-1])[::-1]
     height = np.minimum(rise, fall)
@@ -237,10 +266,24 @@ def without_open_minimum(phases: Phases, last: int) -> Phases:
 def with_spikes(phases: Phases, curves: Mapping[str, Curve]) -> Phases:
     """Return stored phases with the spikes of the run's accuracies, where they are there.
 
-    Earlier versions have stored the scatter of epochs just after the fit as spikes: see `loss_spikes`.
+    Earlier versions have stored the scatter of epochs just after the fit as spikes (see `loss_spikes`),
+    and the rise of the test error at a spike as its peak (see `test_error_extremes`).
     """
     acc = curves.get("train/acc")
-    return phases if acc is None else replace(phases, spikes=loss_spikes(acc))
+    if acc is None:
+        return phases
+    phases = replace(phases, spikes=loss_spikes(acc))
+    if not phases.spikes or phases.test_peak is None:
+        return phases
+    low, peak = test_error_extremes(curves.get("test/acc"), acc)
+    found = {"test_min": low, "test_peak": peak}
+    others = {name: ends for name, ends in phases.intervals.items() if name not in found}
+    return replace(
+        phases,
+        test_min=None if low is None else low.epoch,
+        test_peak=None if peak is None else peak.epoch,
+        intervals=others | {name: one.interval for name, one in found.items() if one is not None},
+    )
 
 
 def lowest_to_the_end(test_acc: Curve) -> int | None:

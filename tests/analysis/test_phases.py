@@ -12,6 +12,7 @@ from repdyn.analysis.change_points import change_points, joint_change_points
 from repdyn.analysis.phases import (
     LEAST_EPOCHS,
     REACH,
+    Boundary,
     find_phases,
     jitter,
     loss_spikes,
@@ -22,10 +23,15 @@ from repdyn.analysis.phases import (
     with_spikes,
     without_open_minimum,
 )
-from repdyn.analysis.phases import test_error_extremes as error_extremes
+from repdyn.analysis.phases import test_error_extremes as extremes_beside
 from repdyn.records import Curve, Phases
 from tests.support.present import present
 from tests.support.synthetic_runs import EPOCHS, broken, constant, curve, dynamics
+
+
+def error_extremes(test_acc: Curve | None) -> tuple[Boundary | None, Boundary | None]:
+    """Return minimum and peak of a run whose training accuracies are not known."""
+    return extremes_beside(test_acc, None)
 
 
 def ramp(start: float, end: float) -> Curve:
@@ -95,6 +101,40 @@ def test_a_double_descent_has_its_minimum_and_its_peak() -> None:
     assert abs(present(peak).epoch - 120) <= REACH * 120
     truth = error.values[:121].argmin()
     assert abs(present(low).epoch - truth) <= 2
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+@pytest.mark.parametrize("start", [60, 140, 240])
+def test_the_test_error_of_a_fall_from_the_fit_is_no_double_descent(
+    start: int, recovers: bool
+) -> None:
+    train, error = ramp(10, 50), curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 2e-4 * e)
+    end = start + start // 2 if recovers else len(train.steps)
+    train.values[start:end], error.values[start:end] = 0.95, 0.25
+    test = Curve(error.steps, 1 - error.values)
+    seen = error_extremes(test)[1]
+    assert (seen is not None) == recovers, "by itself the curve looks like one"
+    low, peak = extremes_beside(test, train)
+    assert peak is None
+    assert abs(present(low).epoch - error.values[:50].argmin()) <= 2
+    stored = find_phases({"test/acc": test}, None)
+    found = with_spikes(replace(stored, fit=50), {"train/acc": train, "test/acc": test})
+    assert (found.test_peak, found.fit, found.spikes) == (None, 50, (start,))
+    if recovers:
+        assert found.intervals == {"test_min": present(low).interval}
+
+
+@given(start=st.integers(150, 300), length=st.integers(1, 40))
+def test_a_double_descent_is_found_beside_a_fall(start: int, length: int) -> None:
+    train = ramp(10, 140)
+    error = curve(lambda e: 0.5 * np.exp(-e / 4) + 0.1 + 0.1 * np.exp(-(((e - 80) / 25) ** 2)))
+    test = Curve(error.steps, 1 - error.values)
+    expected = error_extremes(test)
+    assert expected[1] is not None
+    train.values[start : start + length] = test.values[start : start + length] = 0.5
+    found = extremes_beside(test, train)
+    for one, other in zip(found, expected, strict=True):
+        assert abs(present(one).epoch - present(other).epoch) <= 1
 
 
 def test_an_error_that_rises_and_stays_has_no_peak() -> None:
