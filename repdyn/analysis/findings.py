@@ -114,6 +114,18 @@ def findings(runs: Sequence[Observation]) -> tuple[Finding, ...]:
     )
 
 
+def findings_without_falls(runs: Sequence[Observation]) -> dict[str, Finding]:
+    """Return the findings by name on those runs alone that stay at their perfect fit.
+
+    In a fall all layers move at once, which changes their scores; but the runs that fall are not a
+    random sample, so that this says how far findings depend on them and replaces none. Empty if none falls.
+    """
+    staying = [run for run in runs if not run.falls]
+    if len(staying) == len(runs):
+        return {}
+    return {finding.name: finding for finding in findings(staying)}
+
+
 def _effects(
     runs: Sequence[Observation],
     contrast: Contrast,

@@ -46,6 +46,7 @@ class Observation:
         scores: of the run.
         double_descent: the test error rises to a peak and falls again.
         fit: epoch of perfect fit; None if it was not reached.
+        falls: the training accuracy falls back after it.
     """
 
     family: str
@@ -54,6 +55,7 @@ class Observation:
     scores: Mapping[ScoreKey, float]
     double_descent: bool
     fit: int | None = None
+    falls: bool = False
 
     @property
     def seed(self) -> str:

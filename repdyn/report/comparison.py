@@ -58,6 +58,7 @@ class Comparison:
         notes: caveats, one sentence each.
         by_similarity: by finding, its verdict on each similarity measure alone.
         no_baseline: why `cross` has no baseline; empty if it has one or needs none.
+        without_falls: by name, the findings on the runs that stay at the fit; empty if all do.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Comparison:
     notes: tuple[str, ...]
     by_similarity: Mapping[str, Mapping[str, Verdict]] = field(default_factory=dict)
     no_baseline: str = ""
+    without_falls: Mapping[str, Finding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,19 @@ def holds(comparison: Comparison, finding: Finding) -> str:
     return f"{said} ({beside})" if beside else said
 
 
+def staying_words(comparison: Comparison, finding: Finding) -> str:
+    """Return the verdict without the runs that fall back; nothing if none does.
+
+    `without the 3 runs that fall back from perfect fit: undecided (2 seeds; about 5 would decide)`.
+    """
+    alone = comparison.without_falls.get(finding.name)
+    if alone is None:
+        return ""
+    n = sum(bool(run.phases.spikes) for run in comparison.runs)
+    falling = "run that falls" if n == 1 else f"{n} runs that fall"
+    return f"without the {falling} back from perfect fit: {finding_words(alone)}"
+
+
 def untestable_words(effect: Effect) -> str:
     """Return that an effect has no values, and why."""
     return f"{NO_RUN if effect.share else NO_PAIR} ({effect.untestable})"
@@ -280,9 +295,10 @@ def as_json(comparison: Comparison) -> str:
     """Return all numbers of a comparison as JSON; NaN is null.
 
     The keys are `title`, `runs` (summary, phases and scores of each), `findings`, `cross`, `notes`.
-    A finding has `verdict`, `seeds`, `seeds_needed`, `by_similarity` (its verdict on each measure
-    alone) and `effects`, each with the fields of Effect; the number of seeds needed is null if it is
-    more than MOST_SEEDS, unknown or no longer needed.
+    A finding has `verdict`, `seeds`, `seeds_needed`, `effects`, each with the fields of Effect,
+    `by_similarity` (its verdict on each measure alone) and `without_falls` (the first four of the runs
+    that stay at their fit; null if all do); the number of seeds needed is null if it is more than
+    MOST_SEEDS, unknown or no longer needed.
     """
     runs = [
         {
@@ -292,16 +308,15 @@ def as_json(comparison: Comparison) -> str:
         }
         for run in comparison.runs
     ]
+    staying = comparison.without_falls
     findings = [
         {
             "name": finding.name,
             "claim": finding.claim,
-            "verdict": finding.verdict,
-            "seeds": finding.seeds,
-            "seeds_needed": finding.seeds_needed,
+            **_judged(finding),
             "by_similarity": dict.fromkeys(MEASURES)
             | dict(comparison.by_similarity.get(finding.name, {})),
-            "effects": finding.effects,
+            "without_falls": _judged(alone) if (alone := staying.get(finding.name)) else None,
         }
         for finding in comparison.findings
     ]
@@ -313,3 +328,12 @@ def as_json(comparison: Comparison) -> str:
         "notes": comparison.notes,
     }
     return json_text(whole)
+
+
+def _judged(finding: Finding) -> dict[str, object]:
+    return {
+        "verdict": finding.verdict,
+        "seeds": finding.seeds,
+        "seeds_needed": finding.seeds_needed,
+        "effects": finding.effects,
+    }

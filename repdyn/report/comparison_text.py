@@ -40,6 +40,7 @@ from repdyn.report.comparison import (
     measures_of,
     score_names,
     spread,
+    staying_words,
     told_against,
     untestable_lines,
 )
@@ -82,7 +83,10 @@ def comparison_text(
     parts: list[RenderableType] = [Text(plain(comparison.title), "bold")]
     if has_findings(comparison):
         parts += [Text(), Text("Findings", "bold underline")]
-        parts += [_finding(one, holds(comparison, one)) for one in comparison.findings]
+        parts += [
+            _finding(one, [holds(comparison, one), staying_words(comparison, one)])
+            for one in comparison.findings
+        ]
         parts.append(Text(INTERVALS, "dim"))
     parts += [Text(note, "yellow") for note in comparison.notes]
     found, names = groups(comparison), score_names(comparison)
@@ -121,7 +125,7 @@ def _numbers(comparison: Comparison, shown: Sequence[Group], scores: Sequence[st
     return table
 
 
-def _finding(finding: Finding, holding: str) -> RenderableType:
+def _finding(finding: Finding, further: Sequence[str]) -> RenderableType:
     """Return a claim with its verdict, then for each score a line for each similarity."""
     verdict = (finding.verdict, VERDICT_STYLES[finding.verdict])
     parts: list[RenderableType] = [Text.assemble(verdict, "  ", (finding.claim, "bold"))]
@@ -144,7 +148,7 @@ def _finding(finding: Finding, holding: str) -> RenderableType:
     out = dict.fromkeys(f"left out: {words}" for one in shown if (words := left_out(one)))
     reasons = untestable_lines(finding)  # each says that it is not testable, and why
     notes = [] if reasons and note.endswith(NOT_TESTABLE) else [note]
-    said = (*filter(None, notes), *reasons, *out, *filter(None, [holding]))
+    said = (*filter(None, notes), *reasons, *out, *filter(None, further))
     return Lines(*parts, *(Text(f"  {line}", "dim") for line in said))
 
 

@@ -30,6 +30,7 @@ from repdyn.report.comparison import (
     measures_of,
     score_names,
     spread,
+    staying_words,
     untestable_lines,
 )
 from repdyn.report.html import render
@@ -170,7 +171,7 @@ def _below(comparison: Comparison, finding: Finding) -> list[str]:
     return [
         *untestable_lines(finding, key_title),
         *out,
-        *filter(None, [holds(comparison, finding)]),
+        *filter(None, [holds(comparison, finding), staying_words(comparison, finding)]),
     ]
 
 

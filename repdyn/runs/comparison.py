@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from repdyn.analysis.by_similarity import verdicts_by_similarity
-from repdyn.analysis.findings import findings
+from repdyn.analysis.findings import findings, findings_without_falls
 from repdyn.analysis.pairs import RATE, RATE_FACTOR, Observation
 from repdyn.analysis.phases import find_phases
 from repdyn.analysis.scores import compute_scores
@@ -120,6 +120,7 @@ def compared(
         cross=cross,
         notes=(*notes(runs), *missing, *_kept_note(kept)),
         by_similarity=verdicts_by_similarity(seen),
+        without_falls=findings_without_falls(seen),
         no_baseline=no_baseline,
     )
 
@@ -139,6 +140,7 @@ def observation(run: RunRecord) -> Observation:
         scores=run.scores,
         double_descent=run.phases.test_peak is not None,
         fit=run.phases.fit,
+        falls=bool(run.phases.spikes),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from repdyn.analysis.effects import DEFAULT_RATES, EQUAL_FIT, Effect
-from repdyn.analysis.findings import Finding, findings
+from repdyn.analysis.findings import Finding, findings, findings_without_falls
 from repdyn.analysis.pairs import Observation, differences
 from repdyn.analysis.verdicts import MARGINS, NO_DIFFERENCE, REFUTED, SUPPORTED, UNDECIDED
 from repdyn.measures.spec import MEASURES, PRIMARY
@@ -440,3 +440,20 @@ def test_one_rate_each_is_compared_as_it_is() -> None:
     effects = named(grid(4, "fit_break", 1, 1), "phases by optimizer").effects
     assert len(effects) == sum(one.of_paper for one in MEASURES.values())
     assert {(effect.basis, effect.counted) for effect in effects} == {("", True)}
+
+
+def test_a_verdict_that_hangs_on_runs_that_fall_back_is_told_apart() -> None:
+    runs = grid(6, "fit_break", vit=2.0, sgd=0.0)
+    fallen = [replace(one, falls=one.optimizer == "adam" and one.seed in "012") for one in runs]
+    lowered = [
+        replace(one, scores={key: value - 3 * one.falls for key, value in one.scores.items()})
+        for one in fallen
+    ]
+    by_optimizer = findings(lowered)[1]
+    assert by_optimizer.effects[0].estimate > 1
+    staying = findings_without_falls(lowered)
+    assert list(staying) == [finding.name for finding in findings(runs)]
+    kept = [one for one in runs if not (one.optimizer == "adam" and one.seed in "012")]
+    assert staying[by_optimizer.name] == findings(kept)[1]
+    assert abs(staying[by_optimizer.name].effects[0].estimate) < 0.2
+    assert findings_without_falls(runs) == {}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from repdyn.analysis.effects import Effect
-from repdyn.analysis.findings import Finding, findings
+from repdyn.analysis.findings import Finding, findings, findings_without_falls
 from repdyn.analysis.pairs import Observation
 from repdyn.analysis.scores import MEANINGS
 from repdyn.analysis.verdicts import Verdict
@@ -36,6 +36,7 @@ from repdyn.report.comparison import (
     interval,
     numbers,
     spread,
+    staying_words,
 )
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
@@ -251,6 +252,29 @@ def test_runs_without_a_fit_and_with_spikes_are_counted_in_every_group() -> None
     assert replace(group, runs=tuple(bare)).states() == group.states(), "the last value tells"
     unknown = [replace(run, summary=replace(run.summary, metrics={})) for run in bare]
     assert replace(group, runs=tuple(unknown)).states() == {}
+
+
+def test_findings_are_told_without_the_runs_that_fall_back() -> None:
+    made = comparison(seeds=3)
+    staying = findings_without_falls(
+        [Observation("vit", "sgd", {"seed": "0"}, {}, double_descent=False, falls=True)]
+    )
+    assert staying.keys() == {finding.name for finding in made.findings}
+    fallen = replace(made.runs[0], phases=Phases(fit=3, spikes=(9,)))
+    other = finding_words(staying[made.findings[0].name])
+    for runs, said in (
+        ((fallen, *made.runs[1:]), "without the run that falls back from perfect fit: "),
+        ((fallen, fallen, *made.runs[2:]), "without the 2 runs that fall back from perfect fit: "),
+    ):
+        shown = replace(made, runs=runs, without_falls=staying)
+        assert staying_words(shown, shown.findings[0]) == said + other
+        assert said + other in printed(comparison_text(shown, 200), 200)
+        assert said + other in page(shown, {})
+        alone = json.loads(as_json(shown))["findings"][0]["without_falls"]
+        assert alone["verdict"] == "undecided" != shown.findings[0].verdict
+        assert len(alone["effects"]) == 2
+    assert staying_words(made, made.findings[0]) == ""
+    assert json.loads(as_json(made))["findings"][0]["without_falls"] is None
 
 
 def test_a_share_is_told_with_the_share_by_chance() -> None:
