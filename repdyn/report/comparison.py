@@ -245,12 +245,12 @@ def holds(comparison: Comparison, finding: Finding) -> str:
 
 
 def staying_words(comparison: Comparison, finding: Finding) -> str:
-    """Return the verdict without the runs that fall back; nothing if none does.
+    """Return the verdict without the runs that fall back; nothing if none does, or there is none with them.
 
     `without the 3 runs that fall back from perfect fit: undecided (2 seeds; about 5 would decide)`.
     """
     alone = comparison.without_falls.get(finding.name)
-    if alone is None:
+    if alone is None or not finding.seeds:
         return ""
     n = sum(bool(run.phases.spikes) for run in comparison.runs)
     falling = "run that falls" if n == 1 else f"{n} runs that fall"

@@ -45,6 +45,8 @@ NOT_RUN: Mapping[tuple[str, ...], str] = {
 SWEEP = "digits-570ffe"
 """The sweep that the pages speak of: here, the runs of the demo."""
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 BLOCKS = all_blocks()
 OURS = [
     pytest.param(command, id=f"{block.place} {' '.join(command)[:60]}")
@@ -114,6 +116,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return a folder with the demo's runs as those of a sweep, and the address of their store."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "grid.yaml").write_text("opt: [sgd, adam]\n")
+    (folder / "docs").symlink_to(DOCS)
     uri = unpack(bundle(), folder / "repdyn-demo")
     client = MlflowClient(uri)
     (experiment,) = client.search_experiments(filter_string="name = 'repdyn'")

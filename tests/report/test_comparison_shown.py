@@ -273,7 +273,8 @@ def test_findings_are_told_without_the_runs_that_fall_back() -> None:
         alone = json.loads(as_json(shown))["findings"][0]["without_falls"]
         assert alone["verdict"] == "undecided" != shown.findings[0].verdict
         assert len(alone["effects"]) == 2
-    assert staying_words(made, made.findings[0]) == ""
+    untested = Finding(made.findings[0].name, "a claim", ())
+    assert staying_words(shown, untested) == staying_words(made, made.findings[0]) == ""
     assert json.loads(as_json(made))["findings"][0]["without_falls"] is None
 
 
