@@ -31,6 +31,10 @@ from repdyn.storage.search import sweep_runs
 from repdyn.storage.writer import RunWriter
 
 
+MOST_NAMES = 6
+"""Most runs that a note names."""
+
+
 def log_report(comparison: Comparison, writer: RunWriter) -> str:
     """Log the figures of a comparison and its report to the run of the sweep; return the report."""
     html, figures = report_of(comparison)
@@ -187,10 +191,10 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     if spiky:
         said.append(
             "Training accuracy fell back after perfect fit, which moves all layers at once and "
-            f"raises their synchrony: {', '.join(spiky)}."
+            f"raises their synchrony: {_listed(spiky, runs)}."
         )
     if unfit:
-        said.append(f"Perfect fit was not reached, so no break there: {', '.join(unfit)}.")
+        said.append(f"Perfect fit was not reached, so no break there: {_listed(unfit, runs)}.")
     if len({run.summary.params.get(RATE_FACTOR, "None") for run in runs}) > 1:
         said.append(
             "Sides are compared at equal epoch of perfect fit, over the epochs at which both have "
@@ -208,6 +212,13 @@ def notes(runs: Sequence[RunRecord]) -> tuple[str, ...]:
             "of images and label noise."
         )
     return tuple(said)
+
+
+def _listed(names: Sequence[str], runs: Sequence[RunRecord]) -> str:
+    """Return the names of some of the runs, or how many they are; the table counts them by group."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{len(names)} of {len(runs)} runs"
 
 
 def _order(run: RunSummary) -> tuple[object, ...]:

@@ -603,6 +603,9 @@ def test_spikes_and_missing_fits_are_pointed_out() -> None:
     said = notes([spiky, unfit])
     assert any(runs[0].summary.name in note and "fell back" in note for note in said)
     assert any(runs[1].summary.name in note and "not reached" in note for note in said)
+    many = notes([spiky] * 7 + [unfit] * 8)
+    assert any("raises their synchrony: 7 of 15 runs." in note for note in many)
+    assert any("no break there: 8 of 15 runs." in note for note in many)
 
 
 def drifting(speeds: Sequence[float], seed: int = 0) -> RunRecord:
