@@ -30,7 +30,6 @@ from repdyn.storage.reader import load_run
 from repdyn.storage.search import sweep_runs
 from repdyn.storage.writer import RunWriter
 
-
 MOST_NAMES = 6
 """Most runs that a note names."""
 
