@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from repdyn.display.labels import PHASES
 from repdyn.display.wording import key_words
 from repdyn.report.comparison import SPIKY, Comparison, Group, groups, interval, spread
 from repdyn.report.runs_csv import read_csv
 from repdyn.runs.comparison import compared
 from repdyn.score_key import ScoreKey
 from repdyn.settings.schema import StoreConfig
-
-BOUNDARIES: Mapping[str, str] = {"onset": "memorisation onset", "fit": "perfect fit"}
 
 FIT_BREAKS = (ScoreKey("fit_break", "cka"), ScoreKey("fit_break", "regions"))
 
@@ -28,6 +27,8 @@ SCORES = (
     ScoreKey("break_spread", "regions"),
     ScoreKey("first_layer_return", "cka"),
 )
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 WIDE = 6
 """Groups that have a column each; more have a row each, and only the breaks at the fit."""
@@ -43,27 +44,26 @@ def table(comparison: Comparison) -> str:
     """Return the numbers of each group of runs: mean (smallest–largest)."""
     found = groups(comparison)
     if len(found) <= WIDE:
-        rows = zip(*(_column(group, SCORES) for group in found), strict=True)
-        cells = [[name, *row] for name, row in zip(_names(SCORES), rows, strict=True)]
-        return _markdown(["", *(group.label for group in found)], cells)
+        columns = [_numbers(group, ("onset", "fit"), SCORES) for group in found]
+        rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+        return _markdown(["", *(group.label for group in found)], rows)
     found = sorted(found, key=lambda group: _place(group, comparison))
-    cells = [[_label(group), *_column(group, FIT_BREAKS)] for group in found]
-    return _markdown(["", *_names(FIT_BREAKS)], cells)
+    lines = [(_label(group), _numbers(group, ("fit",), FIT_BREAKS)) for group in found]
+    return _markdown(["", *lines[0][1]], [[label, *of.values()] for label, of in lines])
 
 
-def _names(scores: Sequence[ScoreKey]) -> list[str]:
-    return [*BOUNDARIES.values(), SPIKY, *map(key_words, scores)]
-
-
-def _column(group: Group, scores: Sequence[ScoreKey]) -> list[str]:
+def _numbers(group: Group, boundaries: Sequence[str], scores: Sequence[ScoreKey]) -> dict[str, str]:
     n = len(group.runs)
-    fits = [spread(group.epochs(boundary), 0, n) for boundary in BOUNDARIES]
-    return [*fits, group.states()[SPIKY], *(spread(group.scores(key), 2, n) for key in scores)]
+    return {
+        **{PHASES[name]: spread(group.epochs(name), 0, n) for name in boundaries},
+        SPIKY: group.states()[SPIKY],
+        **{key_words(key): spread(group.scores(key), 2, n) for key in scores},
+    }
 
 
 def _label(group: Group) -> str:
     name, _, factor = group.label.partition(" lr_factor ")
-    return f"{name}, × {factor or 1}"
+    return f"{name} × {factor or 1}".replace(" ", NO_BREAK)
 
 
 def _place(group: Group, comparison: Comparison) -> tuple[int, float]:

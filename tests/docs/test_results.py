@@ -62,7 +62,7 @@ def test_tables_are_those_of_the_runs() -> None:
         files: one
         for files, text in sections()
         for one in re.findall(r"(?:^\|.*\n)+", text, re.M)
-        if "memorisation onset" in one
+        if "fit break (CKA)" in one
     }
     assert len(tables) >= 2
     for files, found in tables.items():
