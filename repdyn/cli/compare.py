@@ -10,7 +10,8 @@ from repdyn.cli.console import new_console
 from repdyn.cli.terminal import write_out
 from repdyn.errors import SettingError, UserError
 from repdyn.records import RunRecord
-from repdyn.report.comparison import Comparison, as_json
+from repdyn.report.comparison import Comparison
+from repdyn.report.comparison_json import as_json
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.runs_csv import SUFFIX, as_csv, read_csv
 from repdyn.runs.comparison import compared, of_sweep

@@ -14,7 +14,8 @@ from repdyn.display.reading import measured
 from repdyn.errors import UserError
 from repdyn.records import RunRecord, RunSummary
 from repdyn.report import description
-from repdyn.report.comparison import Comparison, CrossCka, as_json
+from repdyn.report.comparison import Comparison, CrossCka
+from repdyn.report.comparison_json import as_json
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import comparison_figures
 from repdyn.report.page import page

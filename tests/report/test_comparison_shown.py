@@ -25,7 +25,6 @@ from repdyn.report.comparison import (
     SPIKY,
     Comparison,
     CrossCka,
-    as_json,
     based_on,
     contrast_words,
     counts,
@@ -38,6 +37,7 @@ from repdyn.report.comparison import (
     spread,
     staying_words,
 )
+from repdyn.report.comparison_json import as_json
 from repdyn.report.comparison_text import comparison_text
 from repdyn.report.figures import png
 from repdyn.report.figures.comparison import SCORES, comparison_figures

@@ -15,7 +15,7 @@ import pytest
 from repdyn.display.labels import PHASES
 from repdyn.measures.spec import MEASURES
 from repdyn.records import RunRecord
-from repdyn.report.comparison import as_json as comparison_json
+from repdyn.report.comparison_json import as_json as comparison_json
 from repdyn.report.export import SCORES, SETTINGS, as_json, runs_json
 from repdyn.report.runs_csv import as_csv
 from repdyn.settings.schema import StoreConfig, TrainConfig

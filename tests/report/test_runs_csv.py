@@ -17,7 +17,7 @@ from repdyn.display.labels import PHASES
 from repdyn.errors import UserError
 from repdyn.records import Phases, RunRecord
 from repdyn.report.comparison import Comparison, groups
-from repdyn.report.comparison import as_json as comparison_json
+from repdyn.report.comparison_json import as_json as comparison_json
 from repdyn.report.export import SCORES, SETTINGS
 from repdyn.report.runs_csv import NEEDED, as_csv, read_csv
 from repdyn.runs.comparison import compared, observation
