@@ -38,4 +38,5 @@ def test_a_notebook_shows_what_is_stored(
 
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MPLBACKEND", "agg")
     assert texts(executed(path, tmp_path)) == texts(json.loads(path.read_text()))
