@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,23 @@ def test_without_room_below_the_small_matrices_there_are_no_profiles() -> None:
         await stage.press("3")
         await stage.sees("block.0", "logits")
         await stage.until(lambda: not stage.screen.query_one("Layers .below").display)
+
+    play(scenario, run="run-0", size=(60, 20))
+
+
+def test_the_small_matrices_of_four_layers_fit_the_smallest_terminal_with_their_names() -> None:
+    names = ("stem", "block.0", "block.1", "logits")
+
+    async def scenario(stage: Stage) -> None:
+        def chosen(name: str) -> bool:
+            return stage.text.count(name) == 2  # above its matrix and in the readout
+
+        await stage.sees("epoch 200/200")
+        await stage.press("3")
+        for name in reversed(names):
+            await stage.until(partial(chosen, name))
+            assert all(one in stage.text for one in names)
+            await stage.press("less_than_sign")
 
     play(scenario, run="run-0", size=(60, 20))
 

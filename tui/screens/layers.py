@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 AXIS = 1
 TITLE = 1
 GAP = 2
-LEAST_LINES = 6
+LEAST_LINES = 5
 """Lines per matrix below which the grid scrolls instead."""
 
 LEAST_PROFILES = 9
@@ -191,6 +191,8 @@ class Layers(View):
             self._read(layer, *event.widget.cursor)
             for i, panel in enumerate(self.query(Panel)):
                 panel.set_class(i == layer, "-chosen")
+                if i == layer:
+                    panel.scroll_visible(animate=False)  # with its name, not only the matrix
 
     def _layer(self, heatmap: Heatmap) -> int:
         return list(self.query(Heatmap)).index(heatmap)
