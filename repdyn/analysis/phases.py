@@ -147,12 +147,11 @@ def _fallen(train_acc: Curve) -> NDArray[np.bool_]:
 
 def _without_falls(curve: Curve, train_acc: Curve) -> Curve:
     """Return a curve that is linear from where training accuracy falls back to where it is PERFECT again."""
-    fallen, perfect = _fallen(train_acc), train_acc.values >= PERFECT
-    out = np.zeros(len(curve.steps), dtype=bool)
-    for start in np.flatnonzero(fallen):
-        back = _first(perfect[start:])
-        end = np.inf if back is None else train_acc.steps[start + back]
-        out |= (curve.steps >= train_acc.steps[start]) & (curve.steps < end)
+    index = np.arange(1, len(train_acc.steps) + 1)
+    fall = np.maximum.accumulate(np.where(_fallen(train_acc), index, 0))
+    perfect = np.maximum.accumulate(np.where(train_acc.values >= PERFECT, index, 0))
+    lost = np.concatenate([[False], fall > perfect])
+    out = lost[np.searchsorted(train_acc.steps, curve.steps, side="right")]
     if not out.any() or out.all():
         return curve
     values = np.interp(curve.steps, curve.steps[~out], curve.values[~out])

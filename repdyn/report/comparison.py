@@ -197,9 +197,9 @@ def effect_words(effect: Effect) -> str:
         return "not counted"
     if effect.verdict == UNDECIDED:
         return _undecided_effect(effect)
-    return (
-        f"{effect.verdict} ({effect.margin:g} would matter)" if told_against(effect) else SUPPORTED
-    )
+    if told_against(effect):
+        return f"{effect.verdict} ({effect.margin:g} would matter)"
+    return effect.verdict
 
 
 def told_against(effect: Effect) -> bool:

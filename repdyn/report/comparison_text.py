@@ -135,7 +135,7 @@ def _finding(finding: Finding, further: Sequence[str]) -> RenderableType:
     for head, grouped in groupby(shown, key=_head):
         effects = list(grouped)
         against = [one for one in effects if told_against(one)]
-        # beside the verdict it would be cut off at 80 columns
+        # beside the verdict it would not fit 80 columns
         matters = f"; {against[0].margin:g} would matter" if against else ""
         parts.append(Text(f"  {head}{matters}", "dim"))
         table = Table.grid(padding=(0, 2, 0, 0))
